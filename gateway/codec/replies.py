@@ -1,0 +1,85 @@
+"""Judge the outer shape of a reply before anybody decodes it: status, media type, charset, emptiness.
+
+Only the platform's own answer can accept or reject a record. What is not its own answer is retried where sending twice
+is harmless, and is in doubt otherwise, because the request may have been carried out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from gateway.contract.connector import ConnectorInfo
+from gateway.contract.messages import Verdict, WireResponse
+from gateway.domain.delivery import Event
+from gateway.domain.errors import NotSent, TransportFailure
+
+_TOO_MANY = 429
+_REFUSED = frozenset({401, 403, 407})
+
+
+def judge_failure(failure: TransportFailure, *, replay_safe: bool) -> Verdict:
+    """No answer at all: retry where nothing left or a repeat is harmless, doubt where it may have arrived."""
+    safe = replay_safe or isinstance(failure, NotSent)
+    return Verdict(event=Event.RETRY if safe else Event.IN_DOUBT, code=failure.code, reason="no answer came back")
+
+
+def judge_reply(response: WireResponse, info: ConnectorInfo, *, replay_safe: bool, now: datetime) -> Verdict | None:
+    """A verdict where the reply is not the platform's own answer, None where the connector may decode it."""
+    unclear = Event.RETRY if replay_safe else Event.IN_DOUBT
+    status = response.status
+    wish = retry_after(response.headers, now)
+    if status not in info.reply_statuses:
+        if status == _TOO_MANY:
+            return Verdict(event=Event.RETRY, code="http_429", reason="too many requests", retry_after=wish)
+        if status in _REFUSED:
+            return Verdict(
+                event=Event.HOLD, code=f"http_{status}", reason="access refused before the platform's own answer"
+            )
+        if status >= 500:
+            return Verdict(
+                event=unclear, code=f"http_{status}", reason="server error outside the protocol", retry_after=wish
+            )
+        return Verdict(event=Event.UNKNOWN, code=f"http_{status}", reason="status outside the protocol")
+    if not response.body.strip():
+        return Verdict(event=unclear, code="empty_body", reason="an answer without content")
+    if media_type(response.headers) not in info.reply_media_types:
+        code = "html_page" if _looks_like_html(response.body) else "media_type"
+        return Verdict(
+            event=unclear, code=code, reason="an answer in another form than the platform's", retry_after=wish
+        )
+    return None
+
+
+def not_understood(code: str, reason: str, *, replay_safe: bool) -> Verdict:
+    """The reply claims to be the platform's but cannot be read or is tied to another request: outcome unknown."""
+    return Verdict(event=Event.RETRY if replay_safe else Event.IN_DOUBT, code=code, reason=reason)
+
+
+def for_each(verdict: Verdict, payloads: Sequence[object]) -> tuple[Verdict, ...]:
+    """The same verdict for every item of a batch."""
+    return (verdict,) * len(payloads)
+
+
+def media_type(headers: Mapping[str, str]) -> str:
+    """The media type without parameters, lower case; empty where none is given."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
+    """Retry-After in either form (seconds or HTTP date), never negative; None where absent or unreadable."""
+    text = headers.get("retry-after", "").strip()
+    if text.isdigit():
+        return timedelta(seconds=min(int(text), 10**8))
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(at - now, timedelta())
+
+
+def _looks_like_html(body: bytes) -> bool:
+    start = body.lstrip()[:200].lower()
+    return start.startswith((b"<!doctype html", b"<html")) or b"<html" in start

@@ -1,0 +1,211 @@
+"""The methods of a connector. It turns values into bytes and bytes into values, and does nothing else.
+
+A connector performs no input or output, reads no clock and draws no random number; what varies comes in a ``Stamp``.
+The required part is ``Connector``; each further ability is a Protocol of its own, found by ``isinstance``.
+
+The core judges the outer shape of a reply first (transport, status, media type, emptiness: ``gateway.codec.replies``),
+so ``decode_*`` sees only replies in the platform's own form. It must be total all the same: any bytes give verdicts,
+and only a positive match with the request at hand is a success.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+from gateway.contract.messages import (
+    Draft,
+    FeedbackPage,
+    FindingAck,
+    Health,
+    Holding,
+    HoldingsPage,
+    Payload,
+    Problems,
+    Stamp,
+    Token,
+    Verdict,
+    WireRequest,
+    WireResponse,
+)
+from gateway.domain.records import RecordKind, Submission
+from gateway.domain.schedule import Waits
+
+
+class HoldingsBy(StrEnum):
+    """How a platform's holdings can be read."""
+
+    PAGE = "page"
+    RECORD = "record"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KindInfo:
+    """What a platform takes of one record kind.
+
+    batch_max:    most payloads in one request
+    replay_safe:  sending the same payload twice cannot create anything twice (the platform deduplicates for ever)
+    after:        kinds of the same person that the platform must have accepted first
+    """
+
+    batch_max: int
+    replay_safe: bool
+    after: tuple[RecordKind, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConnectorInfo:
+    """Data about a platform. Every number is a setting of the connector with the specification's value as default.
+
+    kinds:              a kind that is missing here is not owed to this platform; ``declined`` says why
+    reply_media_types:  media types in which the platform's own answers come (``text/xml``); anything else is no answer
+    reply_statuses:     statuses whose body is the platform's own answer; others are judged by status alone
+    retry:              waits between pushes after a refusal that may pass
+    polls:              waits before fetching a result by receipt, from the receipt on
+    lookups:            waits before asking about a push in doubt, from the doubt on (the settling time comes first)
+    negative_lookups:   how often "not there" must be heard before sending again
+    """
+
+    platform: str
+    title_zh: str
+    spec_version: str
+    kinds: Mapping[RecordKind, KindInfo]
+    reply_media_types: frozenset[str]
+    reply_statuses: frozenset[int]
+    retry: Waits
+    polls: Waits
+    lookups: Waits
+    negative_lookups: int = 2
+    holdings_by: HoldingsBy | None = None
+    declined: Mapping[RecordKind, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pace:
+    """The traffic a platform allows: at least ``interval`` between two requests, at most ``connections`` at once."""
+
+    interval: timedelta
+    connections: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Endpoint:
+    """Where and how the sender reaches the platform. ``deadline`` bounds a whole exchange."""
+
+    base_url: str
+    pace: Pace
+    connect_timeout: timedelta = timedelta(seconds=5)
+    deadline: timedelta = timedelta(seconds=30)
+    verify: bool | str = True
+    """False only for a loopback address; a path names a CA bundle"""
+    client_certificate: str | None = None
+    client_key: str | None = None
+    proxy: str | None = None
+
+
+class Connector(Protocol):
+    """Required of every platform."""
+
+    @property
+    def info(self) -> ConnectorInfo: ...
+
+    @property
+    def endpoint(self) -> Endpoint: ...
+
+    def map(self, submission: Submission, /) -> Draft:
+        """Write the record in the platform's words. Total: never raises, leaves blank rather than guesses."""
+        ...
+
+    def check(self, submission: Submission, draft: Draft, /) -> Payload | Problems:
+        """Report all problems at once, or return what may be sent."""
+        ...
+
+    def encode_push(self, payloads: Sequence[Payload], stamp: Stamp, /) -> WireRequest:
+        """Build and sign one request for payloads of one kind. Deterministic: same input, same bytes."""
+        ...
+
+    def decode_push(self, response: WireResponse, payloads: Sequence[Payload], stamp: Stamp, /) -> Sequence[Verdict]:
+        """Give one verdict for each payload, in their order."""
+        ...
+
+
+@runtime_checkable
+class PollsAcks(Protocol):
+    """The platform answers a push with a receipt and processes it later."""
+
+    def encode_ack(self, receipt: str, stamp: Stamp, /) -> WireRequest: ...
+
+    def decode_ack(
+        self, response: WireResponse, receipt: str, payloads: Sequence[Payload], stamp: Stamp, /
+    ) -> Sequence[Verdict]:
+        """One verdict for each payload behind the receipt. ``pending`` keeps polling (its receipt may be left out);
+        ``not_found`` means the platform does not know the receipt."""
+        ...
+
+
+@runtime_checkable
+class LooksUp(Protocol):
+    """The platform can be asked whether a record arrived."""
+
+    def encode_lookup(self, payload: Payload, stamp: Stamp, /) -> WireRequest: ...
+
+    def decode_lookup(self, response: WireResponse, payload: Payload, stamp: Stamp, /) -> Verdict:
+        """``accepted``: there and ours; ``conflict``: there and different, with the fields named; ``not_found``."""
+        ...
+
+
+@runtime_checkable
+class ListsHoldings(Protocol):
+    """The platform's side can be read for reconciliation, by page or record by record (``info.holdings_by``)."""
+
+    def expected(self, payload: Payload, /) -> Holding:
+        """What the platform should hold once this payload is accepted."""
+        ...
+
+    def encode_holdings(self, cursor: str | None, payload: Payload | None, stamp: Stamp, /) -> WireRequest:
+        """By page: ``cursor`` of the page before, payload None. By record: the payload asked about."""
+        ...
+
+    def decode_holdings(
+        self, response: WireResponse, payload: Payload | None, stamp: Stamp, /
+    ) -> HoldingsPage | Verdict:
+        """A page (empty where the platform says it holds nothing), or the verdict that stopped it."""
+        ...
+
+
+@runtime_checkable
+class GivesFeedback(Protocol):
+    """The platform gives credit events with a cursor and wants to hear what became of them."""
+
+    def encode_feedback(self, cursor: str | None, stamp: Stamp, /) -> WireRequest: ...
+
+    def decode_feedback(self, response: WireResponse, stamp: Stamp, /) -> FeedbackPage | Verdict: ...
+
+    def encode_feedback_acks(self, acks: Sequence[FindingAck], stamp: Stamp, /) -> WireRequest: ...
+
+    def decode_feedback_acks(self, response: WireResponse, acks: Sequence[FindingAck], stamp: Stamp, /) -> Verdict: ...
+
+
+@runtime_checkable
+class NeedsToken(Protocol):
+    """Calls carry a login that expires; the sender asks for a new one at ``renew_at`` and after a refused one."""
+
+    def encode_login(self, previous: Token | None, stamp: Stamp, /) -> WireRequest: ...
+
+    def decode_login(self, response: WireResponse, stamp: Stamp, /) -> Token | Verdict: ...
+
+
+@runtime_checkable
+class ProbesHealth(Protocol):
+    """The platform has a call that tells whether address, credentials and clock are right."""
+
+    def encode_health(self, stamp: Stamp, /) -> WireRequest: ...
+
+    def decode_health(self, response: WireResponse, stamp: Stamp, /) -> Health: ...
+
+
+TOKEN_REFUSED = "token_refused"
+"""Verdict code with event ``retry``: the token was refused; the core logs in again before the next try."""

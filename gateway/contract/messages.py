@@ -1,0 +1,262 @@
+"""Values that pass between the core and a connector. All frozen; none performs anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from gateway.domain.delivery import Event
+from gateway.domain.records import RecordKind
+
+JSON = None | bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"]
+"""What a payload may hold: plain JSON values, so that the store can keep and return it unchanged."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Token:
+    """A login that is still good. ``values`` are the platform's own (token text, secret and its id); never stored."""
+
+    values: Mapping[str, str] = field(repr=False)
+    expires_at: datetime
+    renew_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stamp:
+    """Everything that may differ between two encodings of the same payloads.
+
+    message_id:  ULID of the message. A resend of the same message after an unknown outcome carries the same one, so
+                 serial numbers and idempotency keys are derived from it (it holds a time and 80 random bits).
+    now:         aware moment of this encoding
+    nonce:       16 random bytes, fresh for every request on the wire
+    token:       present for connectors that implement NeedsToken
+    """
+
+    message_id: str
+    now: datetime
+    nonce: bytes = field(repr=False)
+    token: Token | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WireRequest:
+    """One HTTP request, complete but for the endpoint.
+
+    path:      appended to the endpoint's ``base_url`` as it stands, already percent-encoded, with its query
+    headers:   lower-case names
+    operation: the platform's name of the call, for people and counts; never holds a value of a person
+    """
+
+    operation: str
+    method: str = "POST"
+    path: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WireResponse:
+    """The platform's answer as bytes, never decoded on the way. ``headers`` have lower-case names."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """One broken rule of a draft or a row. ``message`` states the rule and never repeats the offending value.
+
+    field: our own field path (``holder.id_number``) or the column of the source
+    rule:  stable id, for example ``required``, ``length``, ``code:ethnicity_gbt3304``, ``N04``
+    """
+
+    field: str
+    rule: str
+    message: str
+    message_zh: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problems:
+    """Everything that is wrong with a draft, all at once; never empty."""
+
+    items: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Draft:
+    """A mapped but unchecked record. ``fields`` uses the platform's names; what is not known is simply absent.
+
+    sources: platform field -> our field, for the preview in notebooks and for naming our field in a problem.
+    problems: what mapping already knows to be wrong (a code without a counterpart); ``check`` adds its own.
+    """
+
+    kind: RecordKind
+    record_key: str
+    version: int
+    fields: Mapping[str, JSON] = field(repr=False)
+    sources: Mapping[str, str] = field(default_factory=dict, repr=False)
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Payload:
+    """A checked draft: the only thing that can be encoded. The store keeps it encrypted and a resend sends it again.
+
+    key:   the submission's business key
+    fields: plain JSON in the platform's names
+    """
+
+    key: str
+    kind: RecordKind
+    record_key: str
+    version: int
+    fields: Mapping[str, JSON] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """What an answer means for one delivery.
+
+    event:        one of the events a reply can cause (accepted, pending, retry, rejected, in_doubt, duplicate, hold,
+                  unknown, not_found, conflict)
+    code:         the platform's own code, or a stable one of ours (``http_503``, ``html_page``, ``empty_body``)
+    reason:       the platform's text or ours. The core masks identity numbers before it is kept
+    receipt:      ticket for a later acknowledgement; required with ``pending``
+    retry_after:  the platform's own wish
+    fields:       names of fields that differ (conflict) or are refused (rejected); names only, never values
+    platform_id:  the platform's own id of the stored record
+    """
+
+    event: Event
+    code: str
+    reason: str = ""
+    receipt: str | None = None
+    retry_after: timedelta | None = None
+    fields: tuple[str, ...] = ()
+    platform_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Holding:
+    """One row the platform holds, or that we expect it to hold, in comparable form.
+
+    key:    the platform's match key (record key, certificate number …), the same for ours and theirs
+    fields: normalised values to compare, by name; kept in memory only
+    """
+
+    kind: RecordKind
+    key: str
+    version: int | None = None
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+    platform_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HoldingsPage:
+    """A page of what the platform holds. ``next_cursor`` None ends the listing."""
+
+    holdings: tuple[Holding, ...]
+    next_cursor: str | None = None
+
+
+class SubjectType(StrEnum):
+    """Whom a credit record is about."""
+
+    PERSON = "PERSON"
+    ENTERPRISE = "ENTERPRISE"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subject:
+    """The person or enterprise of a finding, as the platform names it."""
+
+    type: SubjectType
+    name: str = field(repr=False)
+    id_type: str | None = None
+    """canonical document type"""
+    id_number: str | None = field(default=None, repr=False)
+    corp_code: str | None = None
+    legacy_codes: Mapping[str, str] = field(default_factory=dict)
+    corp_code_at_event: str | None = None
+    corp_name_at_event: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One credit event pulled from a platform, decrypted and parsed, or marked as unreadable.
+
+    ``flaw`` names why an event cannot be applied as it stands (``SCHEMA_INVALID``, ``SIGNATURE_INVALID`` …, code of the
+    platform's acknowledgement table); such a finding is stored and answered, never applied.
+    """
+
+    event_id: str
+    stream: str
+    stream_seq: int
+    event_type: str
+    event_time: datetime
+    record_id: str
+    version: int
+    digest: str
+    subject: Subject | None = None
+    prev_version: int | None = None
+    effective_from: datetime | None = None
+    change_reason: str | None = None
+    category: str = ""
+    credit_type: str | None = None
+    credit_code: str | None = None
+    content: str = field(default="", repr=False)
+    happen_date: date | None = None
+    decision_date: date | None = None
+    sanction_end: date | None = None
+    decision_no: str | None = None
+    authority: str | None = None
+    severity_scheme: str | None = None
+    severity: str | None = None
+    usage_scope: str = "0"
+    status_code: str = "0"
+    is_public: bool = False
+    publish_begin: date | None = None
+    publish_end: date | None = None
+    """inclusive, as the platform states it"""
+    source_org: str | None = None
+    certificate_number: str | None = field(default=None, repr=False)
+    certificate_key: str | None = None
+    extra: Mapping[str, JSON] = field(default_factory=dict, repr=False)
+    flaw: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FeedbackPage:
+    """A page of findings in the platform's order. The cursor is saved in the same commit as the page's events."""
+
+    findings: tuple[Finding, ...]
+    next_cursor: str
+    has_more: bool
+    retry_after: timedelta | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FindingAck:
+    """What we tell the platform about one finding; ``code`` is of the platform's acknowledgement table."""
+
+    event_id: str
+    record_id: str
+    version: int
+    code: str
+    at: datetime
+    local_key: str | None = None
+    ticket: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Health:
+    """Result of a platform's health call. ``clock_skew`` is theirs minus ours, where the platform tells its time."""
+
+    ok: bool
+    detail: str
+    clock_skew: timedelta | None = None

@@ -1,0 +1,47 @@
+"""Exceptions mean a broken promise; everything that may be expected to happen is a value.
+
+GatewayError
+├── ConfigurationError      a setting is missing, contradictory or unsafe
+├── ContractError           a connector broke the rules of ``gateway.contract``
+├── InputError              a file or table cannot be read at all; carries what to do about it
+├── StoreError              the store refused or lost something it had promised to hold
+└── TransportFailure        no usable answer came back
+    ├── NotSent             nothing left this machine (DNS, connect, TLS, pool): safe to send again
+    └── Unanswered          the request may have arrived (time-out, reset, deadline): outcome unknown
+"""
+
+
+class GatewayError(Exception):
+    """Root of all errors raised on purpose; its text never contains a person's data."""
+
+
+class ConfigurationError(GatewayError):
+    """A setting is missing, contradictory or unsafe. The text names the setting."""
+
+
+class ContractError(GatewayError):
+    """A connector broke the contract, for example by answering for another number of items than were sent."""
+
+
+class InputError(GatewayError):
+    """A file or source cannot be read as a batch. The text names file, sheet, row or column and the rule."""
+
+
+class StoreError(GatewayError):
+    """The store cannot keep a promise: wrong schema version, key missing, state changed outside the table."""
+
+
+class TransportFailure(GatewayError):
+    """No usable answer. ``code`` is stable (``connect``, ``tls``, ``read_timeout``, ``deadline`` …)."""
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(f"{code}: {detail}" if detail else code)
+        self.code = code
+
+
+class NotSent(TransportFailure):
+    """Nothing left this machine, so sending again cannot double anything."""
+
+
+class Unanswered(TransportFailure):
+    """The request may have been received and carried out; only the platform knows."""

@@ -1,0 +1,219 @@
+"""What the centre owes the platforms: verified workers, their certificates and changes of a certificate's life.
+
+A record is one immutable version. Its content is complete in itself (a certificate carries its holder and the way it
+was verified), so that mapping is a function of the record alone. Codes are the canonical ones of the code tables
+(GB/T 2261.1 sex, GB/T 3304 ethnicity, GB/T 4658 education, GA/T 517 document type …); each connector translates them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+
+class RecordKind(StrEnum):
+    """What a record is about. The order of the members is the order in which a platform must learn of them."""
+
+    PERSON = "person"
+    CERTIFICATE = "certificate"
+    STATUS_CHANGE = "status_change"
+    WITHDRAWAL = "withdrawal"
+
+
+class ContractTerm(StrEnum):
+    """Term of a labour contract (合同期限类型); 0 and 1 as on the worker platform, 2 added for open-ended ones."""
+
+    FIXED = "0"
+    TASK = "1"
+    OPEN = "2"
+
+
+class ChangeNature(StrEnum):
+    """Why a version exists: the fact is new, the world changed, or the earlier version was never right."""
+
+    NEW = "NEW"
+    CHANGE = "CHANGE"
+    CORRECTION = "CORRECTION"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Employer:
+    """The enterprise a worker has a labour contract with; ``code`` is the unified social credit code (GB 32100)."""
+
+    name: str
+    code: str
+    contract_term: ContractTerm
+    contract_start: date | None = None
+    contract_end: date | None = None
+    region: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Worker:
+    """A verified person. Absent employer means the person filed without one (无工作单位)."""
+
+    name: str
+    id_type: str
+    """canonical code of ``id_document_type``; 111 is the resident identity card"""
+    id_number: str
+    """upper case, no blanks"""
+    gender: str
+    """GB/T 2261.1: 1 male, 2 female"""
+    birth_date: date
+    ethnicity: str | None = None
+    """GB/T 3304, two digits"""
+    education: str | None = None
+    """GB/T 4658, two digits"""
+    mobile: str | None = None
+    home_region: str | None = None
+    address: str | None = None
+    employer: Employer | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verification:
+    """How the filing came to be verified (notice 鲁建教函〔2019〕1号, part 五): promise, originals, seal, review, notice."""
+
+    channel: str
+    """ENTERPRISE or PERSON (五(二))"""
+    promise_signed_at: datetime
+    promise_version: str
+    point_code: str
+    """verification point (审核点)"""
+    verifier: str
+    verified_at: datetime
+    originals: tuple[str, ...]
+    """of CERT, IDCARD, CONTRACT (五(三))"""
+    summary_form_no: str
+    seal_stamped: bool
+    review_region: str
+    """division code of the city that reviewed; 370000 for direct-province ones"""
+    review_department: str
+    reviewer: str
+    reviewed_at: datetime
+    notice_begin: date
+    notice_end: date
+    notice_medium: str
+    """address or medium of the public notice (公示)"""
+    reported_at: datetime
+    entered_at: datetime
+    accept_phase: str
+    """CONCENTRATED to 2019-03-31, BATCH from 2019-04-01 (三)"""
+    batch_no: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Certificate:
+    """A skill-post certificate (岗位证书) with its holder and verification."""
+
+    holder: Worker
+    cert_class: str
+    """class of ``cert_class``: SKILL, TRAIN, POST, SPECIAL, SAFETY, TITLE, OTHER"""
+    name: str
+    number: str
+    """upper case, no blanks"""
+    trade: str
+    """worker-platform trade code (工种), text of three or four digits"""
+    trade_name: str
+    level: str
+    """canonical code of ``cert_level``: 2 junior, 3 intermediate, 4 senior"""
+    issuer_name: str
+    issuer_code: str
+    """unified social credit code of the issuing body"""
+    issuer_region: str
+    confirm_organization: str
+    """body that held the assessment (认定部门)"""
+    assessment_origin: str
+    """CITY or PROV (鉴定来源)"""
+    assessment_region: str
+    issue_date: date
+    first_issue_date: date
+    valid_from: date
+    application_date: date | None = None
+    valid_to: date | None = None
+    """absent: no end date is printed"""
+    status: str = "01"
+    """canonical code of ``cert_status``; 01 valid"""
+    status_reason: str | None = None
+    verification: Verification
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StatusChange:
+    """A change in the life of a certificate: suspended, revoked, cancelled, void. Refers to the certificate's record."""
+
+    certificate_key: str
+    certificate: Certificate
+    new_status: str
+    operate_type: str
+    """code of ``cert_operate_type``"""
+    reason: str
+    effective_date: date
+    decision_no: str | None = None
+    decision_org: str | None = None
+    void_from_start: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Withdrawal:
+    """Takes back a record that was pushed in error (wrong person, test data)."""
+
+    withdrawn_kind: RecordKind
+    withdrawn_key: str
+    content: Worker | Certificate
+    reason: str
+
+
+Content = Worker | Certificate | StatusChange | Withdrawal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """One version of something the platforms must learn. ``key`` and ``person_key`` are ULIDs that never change."""
+
+    kind: RecordKind
+    key: str
+    version: int
+    person_key: str
+    content: Content
+    effective_from: datetime
+    change: ChangeNature = ChangeNature.NEW
+    change_reason: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the content in canonical form; equal content has an equal fingerprint whatever its version."""
+        return fingerprint(self.content)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Submission:
+    """What we owe one platform about one record version."""
+
+    platform: str
+    record: Record
+
+    @property
+    def key(self) -> str:
+        """The business key: unique for ever, the same over all attempts and replays."""
+        return f"{self.platform}/{self.record.kind}/{self.record.key}/{self.record.version}"
+
+
+def fingerprint(content: Content) -> str:
+    """SHA-256 (hex) over sorted, compact JSON of the content; moments count as points in time, whatever their offset."""
+    plain = json.dumps(
+        dataclasses.asdict(content), ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_text
+    )
+    return hashlib.sha256(f"{type(content).__name__}\n{plain}".encode()).hexdigest()
+
+
+def _text(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"{value.timestamp():.6f}"
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"no canonical form for {type(value).__name__}")

@@ -1,0 +1,164 @@
+"""Settings, read once at start from the environment, ``.env`` and ``gateway.toml``; never at import.
+
+A connector's settings class derives from ``PlatformSettings`` with the prefix ``GATEWAY_<PLATFORM>__`` and is loaded by
+the ``Loader`` that ``build`` receives, so the core need not know it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from gateway.contract.connector import Endpoint, Pace
+from gateway.domain.errors import ConfigurationError
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+class _Settings(BaseSettings):
+    """Environment first, then ``.env``, then ``gateway.toml`` of the working directory; values never shown in errors."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        section = str(cls.model_config.get("env_prefix", "")).removeprefix("GATEWAY_").strip("_").lower()
+        return init_settings, env_settings, dotenv_settings, _Section(settings_cls, section)
+
+
+class _Section(TomlConfigSettingsSource):
+    """One table of ``gateway.toml``; the core's own settings stand at its top level."""
+
+    def __init__(self, settings_cls: type[BaseSettings], section: str) -> None:
+        self._section = section
+        super().__init__(settings_cls, Path("gateway.toml"))
+
+    def _read_file(self, file_path: Path, deep_merge: bool = False) -> dict[str, Any]:
+        whole = super()._read_file(file_path)
+        table = whole.get(self._section, {}) if self._section else whole
+        return {k: v for k, v in table.items() if self._section or not isinstance(v, dict)}
+
+
+class GatewaySettings(_Settings):
+    """Settings of the core, prefix ``GATEWAY_``."""
+
+    model_config = SettingsConfigDict(env_prefix="GATEWAY_")
+
+    home: Path = Path(".gateway")
+    """folder of the embedded store, keys and reports"""
+    database_url: str | None = None
+    """SQLAlchemy URL; default is ``gateway.db`` in ``home``"""
+    keys: SecretStr | None = None
+    """key ring as JSON text (see ``gateway.store.vault``); default is ``keys.json`` in ``home``, made by ``gateway init``"""
+    language: str | None = None
+    """``zh`` or ``en``; default from the locale"""
+    log_level: str = "WARNING"
+    claim_limit: int = Field(default=500, ge=1, le=5000)
+    """deliveries leased at once"""
+    lease_seconds: float = Field(default=300, gt=0)
+    """must exceed the longest deadline of a platform"""
+    notice_start: str = "2019-01-25"
+    """first day of the concentrated period (N08); the notice's date is not in its text"""
+    age_limit_inclusive: bool = False
+    """whether a person may file on the 60th birthday (N04)"""
+
+    @property
+    def url(self) -> str:
+        """The store's URL, the embedded one where none is set."""
+        return self.database_url or f"sqlite:///{self.home / 'gateway.db'}"
+
+    @property
+    def chinese(self) -> bool:
+        """Whether people are addressed in Chinese."""
+        language = self.language or os.environ.get("LC_ALL") or os.environ.get("LANG") or "en"
+        return language.lower().startswith("zh")
+
+
+class PlatformSettings(_Settings):
+    """What every connector's settings have. Subclasses set ``env_prefix`` and give their specification's values."""
+
+    endpoint: str
+    """base URL of the platform"""
+    verify: bool | str = True
+    client_certificate: str | None = None
+    client_key: str | None = None
+    proxy: str | None = None
+    connect_timeout_seconds: float = Field(default=5, gt=0)
+    deadline_seconds: float = Field(default=30, gt=0)
+    min_interval_seconds: float = Field(default=0.2, ge=0)
+    connections: int = Field(default=1, ge=1, le=64)
+    retry_seconds: tuple[float, ...] = (60, 300, 900, 3600)
+    retry_then_seconds: float | None = 3600
+    retry_give_up_seconds: float | None = 7 * 86400
+    settling_seconds: tuple[float, ...] = (60, 300, 900)
+    """waits before asking about a push in doubt; one entry for each question"""
+
+    def to_endpoint(self) -> Endpoint:
+        """The transport's view of these settings."""
+        return Endpoint(
+            base_url=self.endpoint.rstrip("/"),
+            pace=Pace(interval=timedelta(seconds=self.min_interval_seconds), connections=self.connections),
+            connect_timeout=timedelta(seconds=self.connect_timeout_seconds),
+            deadline=timedelta(seconds=self.deadline_seconds),
+            verify=self.verify,
+            client_certificate=self.client_certificate,
+            client_key=self.client_key,
+            proxy=self.proxy,
+        )
+
+
+class Loader(Protocol):
+    """Gives a settings object of the class asked for; raises ConfigurationError naming the variable."""
+
+    def __call__(self, settings: type[S], /) -> S: ...
+
+
+def load(settings: type[S], /, **given: Any) -> S:
+    """Read settings from the process's environment and files; ``given`` wins over both."""
+    try:
+        return settings(**given)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(settings, error)) from None
+
+
+def loader(environment: Mapping[str, str]) -> Loader:
+    """Return a Loader for which ``environment`` wins over the process's own (tests, notebooks, the demo)."""
+
+    def read(settings: type[S], /) -> S:
+        class Given(EnvSettingsSource):
+            def _load_env_vars(self) -> Mapping[str, str | None]:
+                return {name.lower(): value for name, value in environment.items()}
+
+        return load(settings, **Given(settings)())
+
+    return read
+
+
+def _explain(settings: type[BaseSettings], error: ValidationError) -> str:
+    prefix = settings.model_config.get("env_prefix", "")
+    lines = [
+        f"{prefix}{'_'.join(str(p) for p in e['loc'][:1]).upper()}: {e['msg']}"
+        for e in error.errors(include_input=False)
+    ]
+    return "settings: " + "; ".join(lines)

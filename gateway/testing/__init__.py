@@ -1,0 +1,1 @@
+"""Shipped helpers for connector authors, tests and the demo: synthetic people, sandbox kit, conformance suite, bench."""
