@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from datetime import timedelta
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -28,7 +29,7 @@ S = TypeVar("S", bound=BaseSettings)
 
 
 class _Settings(BaseSettings):
-    """Environment first, then ``.env``, then ``gateway.toml`` of the working directory; values never shown in errors."""
+    """Environment first, then ``.env``, then ``gateway.toml`` in the working directory; errors never show values."""
 
     model_config = SettingsConfigDict(
         env_file=".env", env_file_encoding="utf-8", extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
@@ -54,8 +55,8 @@ class _Section(TomlConfigSettingsSource):
         self._section = section
         super().__init__(settings_cls, Path("gateway.toml"))
 
-    def _read_file(self, file_path: Path, deep_merge: bool = False) -> dict[str, Any]:
-        whole = super()._read_file(file_path)
+    def _read_file(self, path: Path | Traversable) -> dict[str, Any]:
+        whole = super()._read_file(path)
         table = whole.get(self._section, {}) if self._section else whole
         return {k: v for k, v in table.items() if self._section or not isinstance(v, dict)}
 
@@ -70,7 +71,7 @@ class GatewaySettings(_Settings):
     database_url: str | None = None
     """SQLAlchemy URL; default is ``gateway.db`` in ``home``"""
     keys: SecretStr | None = None
-    """key ring as JSON text (see ``gateway.store.vault``); default is ``keys.json`` in ``home``, made by ``gateway init``"""
+    """key ring as JSON text (``gateway.store.vault``); default ``keys.json`` in ``home``, made by ``gateway init``"""
     language: str | None = None
     """``zh`` or ``en``; default from the locale"""
     log_level: str = "WARNING"

@@ -100,7 +100,7 @@ class Endpoint:
     connect_timeout: timedelta = timedelta(seconds=5)
     deadline: timedelta = timedelta(seconds=30)
     verify: bool | str = True
-    """False only for a loopback address; a path names a CA bundle"""
+    """a path names a CA bundle; False is refused"""
     client_certificate: str | None = None
     client_key: str | None = None
     proxy: str | None = None
@@ -207,5 +207,5 @@ class ProbesHealth(Protocol):
     def decode_health(self, response: WireResponse, stamp: Stamp, /) -> Health: ...
 
 
-TOKEN_REFUSED = "token_refused"
+TOKEN_REFUSED = "token_refused"  # noqa: S105 - a verdict code, not a secret
 """Verdict code with event ``retry``: the token was refused; the core logs in again before the next try."""

@@ -129,6 +129,7 @@ class Verdict:
     retry_after:  the platform's own wish
     fields:       names of fields that differ (conflict) or are refused (rejected); names only, never values
     platform_id:  the platform's own id of the stored record
+    same_message: the outcome is unknown and a repeat is harmless: the resend carries the same message id
     """
 
     event: Event
@@ -138,6 +139,7 @@ class Verdict:
     retry_after: timedelta | None = None
     fields: tuple[str, ...] = ()
     platform_id: str | None = None
+    same_message: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

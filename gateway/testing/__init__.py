@@ -1,1 +1,1 @@
-"""Shipped helpers for connector authors, tests and the demo: synthetic people, sandbox kit, conformance suite, bench."""
+"""Shipped for connector authors, tests and the demo: synthetic people, sandbox kit, conformance suite, bench."""

@@ -115,7 +115,7 @@ def certificate(rng: random.Random, holder: Worker) -> Certificate:
         trade_name=trade_name,
         level=rng.choice(("2", "3", "4")),
         issuer_name="济南市城乡建设委员会",
-        issuer_code="11370000MB00000007",
+        issuer_code="11370000MB00000002",
         issuer_region="370100",
         confirm_organization="济南市建设职业技能鉴定站",
         assessment_origin="CITY",
@@ -158,5 +158,5 @@ def certificate_record(rng: random.Random, person: Record | None = None) -> Reco
 def submissions(platform: str, kind: RecordKind, count: int = 1, seed: int = 1) -> tuple[Submission, ...]:
     """``count`` submissions of one kind to one platform, reproducible from the seed."""
     rng = random.Random(seed)
-    make = {RecordKind.PERSON: person_record, RecordKind.CERTIFICATE: certificate_record}[kind]
+    make = person_record if kind is RecordKind.PERSON else certificate_record
     return tuple(Submission(platform=platform, record=make(rng)) for _ in range(count))

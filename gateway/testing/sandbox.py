@@ -66,7 +66,8 @@ class Books:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=OFF")
         self._db.execute(
-            "CREATE TABLE IF NOT EXISTS book (section TEXT, key TEXT, value TEXT, PRIMARY KEY (section, key)) WITHOUT ROWID"
+            "CREATE TABLE IF NOT EXISTS book"
+            " (section TEXT, key TEXT, value TEXT, PRIMARY KEY (section, key)) WITHOUT ROWID"
         )
 
     def get(self, section: str, key: str) -> Any:
@@ -151,7 +152,7 @@ class Faults:
         return None
 
     def set(self, *, next_: Sequence[str] = (), rates: Mapping[str, float] | None = None) -> None:
-        """Queue faults and replace the rates; an unknown name is a ValueError, except that a profile's rates skip it."""
+        """Queue faults and replace the rates; an unknown name is a ValueError."""
         for name in (*next_, *(rates or {})):
             if name not in self.known:
                 raise ValueError(f"unknown fault {name!r}; known: {', '.join(sorted(self.known))}")
@@ -212,6 +213,10 @@ class Sandbox:
         """Describe a running instance; ``base_url`` has no trailing slash."""
         raise NotImplementedError
 
+    def is_exempt(self, request: Request) -> bool:
+        """Whether no fault is drawn for this request; by path unless a subclass decides otherwise."""
+        return request.url.path in self.exempt
+
     def effects(self) -> dict[str, Any]:
         """What the platform counted itself; a subclass may add to ``counts``."""
         holdings = dict(self.books.items("effects"))
@@ -265,7 +270,7 @@ class _Platform:
         sandbox = self._sandbox
         request = Request(scope, receive)
         body = await request.body()
-        fault = None if request.url.path in sandbox.exempt else sandbox.faults.draw()
+        fault = None if sandbox.is_exempt(request) else sandbox.faults.draw()
         response = self._answer(request, body, fault)
         if fault == "slow":
             await asyncio.sleep(sandbox.slow_seconds)

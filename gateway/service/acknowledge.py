@@ -1,0 +1,150 @@
+"""Fetch results by receipt, and settle what is in doubt by asking. Both work from the ledger, never from memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import groupby
+
+from gateway.contract.connector import LooksUp, PollsAcks
+from gateway.domain.delivery import State
+from gateway.service.exchange import Exchanger
+from gateway.service.outcome import after_lookup, after_poll
+from gateway.service.push import claim, conclude, prepare, sweep, verdicts_of, with_attempts
+from gateway.store import ledger
+from gateway.store.ledger import Claimed, Settlement
+
+
+@dataclass(kw_only=True)
+class AskReport:
+    """Counts of one run of polls or look-ups; ``stopped`` says why it ended early."""
+
+    platform: str
+    asked: int = 0
+    exchanges: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    stopped: str | None = None
+
+
+AskProgress = Callable[[AskReport], None]
+
+
+async def poll(
+    exchanger: Exchanger,
+    *,
+    claim_limit: int = 500,
+    lease: timedelta = timedelta(minutes=5),
+    progress: AskProgress = lambda _: None,
+) -> AskReport:
+    """Fetch the results that are due, one request for each receipt."""
+    connector = exchanger.connector
+    if not isinstance(connector, PollsAcks):
+        return AskReport(platform=exchanger.platform)
+
+    async def ask(group: Sequence[Claimed]) -> tuple[Settlement, ...]:
+        receipt = group[0].receipt or ""
+        payloads = [p for p in (item.payload for item in group) if p is not None]
+        answer = await exchanger.exchange(
+            "poll", lambda stamp: connector.encode_ack(receipt, stamp), replay_safe=True, carries=group
+        )
+        verdicts = verdicts_of(
+            answer,
+            len(group),
+            lambda a: connector.decode_ack(a.response, receipt, payloads, a.stamp) if a.response else (),
+        )
+        now, can_ask = exchanger.edge.now(), isinstance(connector, LooksUp)
+        return await conclude(
+            exchanger,
+            answer,
+            verdicts,
+            [
+                after_poll(item, verdict, exchanger.info, now, draw=exchanger.edge.draw(), can_ask=can_ask)
+                for item, verdict in zip(with_attempts(group, answer), verdicts, strict=True)
+            ],
+        )
+
+    return await _ask_all(exchanger, State.AWAITING_ACK, ask, claim_limit=claim_limit, lease=lease, progress=progress)
+
+
+async def resolve(
+    exchanger: Exchanger,
+    *,
+    claim_limit: int = 500,
+    lease: timedelta = timedelta(minutes=5),
+    progress: AskProgress = lambda _: None,
+) -> AskReport:
+    """Ask about each delivery in doubt: there and ours, there and another's, or not there."""
+    connector = exchanger.connector
+    if not isinstance(connector, LooksUp):
+        return AskReport(platform=exchanger.platform)
+    await sweep(exchanger)
+
+    async def ask(group: Sequence[Claimed]) -> tuple[Settlement, ...]:
+        item = group[0]
+        good, refused = prepare(exchanger, group)
+        if refused:
+            await exchanger.thread.write(ledger.settle, refused, exchanger.platform, exchanger.edge.now())
+            return tuple(refused)
+        payload = good[0][1]
+        answer = await exchanger.exchange(
+            "lookup", lambda stamp: connector.encode_lookup(payload, stamp), replay_safe=True, carries=group
+        )
+        verdicts = verdicts_of(
+            answer,
+            1,
+            lambda a: (connector.decode_lookup(a.response, payload, a.stamp),) if a.response else (),
+        )
+        settlement = after_lookup(
+            with_attempts([item], answer)[0],
+            verdicts[0],
+            exchanger.info,
+            exchanger.edge.now(),
+            draw=exchanger.edge.draw(),
+        )
+        return await conclude(exchanger, answer, verdicts, [settlement])
+
+    return await _ask_all(exchanger, State.IN_DOUBT, ask, claim_limit=claim_limit, lease=lease, progress=progress)
+
+
+async def _ask_all(
+    exchanger: Exchanger,
+    state: State,
+    ask: Callable[[Sequence[Claimed]], Awaitable[tuple[Settlement, ...]]],
+    *,
+    claim_limit: int,
+    lease: timedelta,
+    progress: AskProgress,
+) -> AskReport:
+    report = AskReport(platform=exchanger.platform)
+    while True:
+        pause = await exchanger.paused()
+        if pause is not None:
+            report.stopped = f"{pause.code}: {pause.reason}"
+            return report
+        claimed = await claim(exchanger, state, claim_limit, lease)
+        if not claimed:
+            return report
+        queue = iter(_groups(claimed, state))
+
+        async def work(queue: Iterator[list[Claimed]] = queue) -> None:
+            for group in queue:
+                settlements = await ask(group)
+                report.exchanges += 1
+                report.asked += len(group)
+                report.outcomes.update(s.event for s in settlements)
+                progress(report)
+
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(exchanger.connector.endpoint.pace.connections):
+                tasks.create_task(work())
+
+
+def _groups(claimed: Sequence[Claimed], state: State) -> list[list[Claimed]]:
+    """Deliveries behind one receipt are fetched together; look-ups go one by one."""
+    if state is State.IN_DOUBT:
+        return [[item] for item in claimed]
+    by_receipt = sorted(claimed, key=lambda item: (item.receipt or "", item.id))
+    return [list(group) for _, group in groupby(by_receipt, key=lambda item: item.receipt)]

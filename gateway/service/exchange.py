@@ -1,0 +1,202 @@
+"""One door to a platform: every request is written down before it leaves and its answer before it is used.
+
+Push, polls, look-ups, feedback, reconciliation, health calls and logins all go through ``Exchanger``; nothing else
+owns a sender.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import ParamSpec, TypeVar
+
+from gateway.codec.replies import judge_failure, judge_reply
+from gateway.contract.connector import TOKEN_REFUSED, Connector, ConnectorInfo, NeedsToken
+from gateway.contract.messages import Payload, Stamp, Token, Verdict, WireRequest, WireResponse
+from gateway.domain.delivery import Event
+from gateway.domain.errors import TransportFailure
+from gateway.store import control, exchanges
+from gateway.store.control import Pause
+from gateway.store.exchanges import Closing, Conclusion, Opening
+from gateway.store.ledger import Claimed
+from gateway.store.thread import GroupCommit, StoreThread
+from gateway.transport.sender import Sender
+
+log = logging.getLogger(__name__)
+P = ParamSpec("P")
+T = TypeVar("T")
+"""type of what the store gives back"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edge:
+    """What varies from call to call, drawn at the edge: clock, random numbers, identifiers, waiting."""
+
+    now: Callable[[], datetime]
+    new_id: Callable[[], str]
+    """a fresh ULID"""
+    random_bytes: Callable[[int], bytes]
+    draw: Callable[[], float]
+    """a number in [0, 1)"""
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What came of one request. ``verdict`` is set where no usable answer came; then nothing is to be decoded."""
+
+    exchange_id: int
+    stamp: Stamp
+    attempt_ids: tuple[int, ...] = ()
+    response: WireResponse | None = field(default=None, repr=False)
+    verdict: Verdict | None = None
+    closing: Closing | None = None
+
+
+class Exchanger:
+    """Talks to one platform through its connector."""
+
+    def __init__(self, connector: Connector, sender: Sender, thread: StoreThread, edge: Edge) -> None:
+        self.connector = connector
+        self.thread = thread
+        self.edge = edge
+        self._sender = sender
+        self._token: Token | None = None
+        self._login = asyncio.Lock()
+        vault, platform = thread.store.vault, connector.info.platform
+        self._open: GroupCommit[Opening, tuple[int, list[int]]] = GroupCommit(
+            thread, lambda c, items: exchanges.open_exchanges(c, vault, items)
+        )
+        self.conclude: GroupCommit[Conclusion, tuple[bool, ...]] = GroupCommit(
+            thread, lambda c, items: exchanges.conclude(c, vault, items, platform)
+        )
+
+    @property
+    def info(self) -> ConnectorInfo:
+        """The connector's data."""
+        return self.connector.info
+
+    @property
+    def platform(self) -> str:
+        """The platform's name."""
+        return self.connector.info.platform
+
+    async def in_store(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run synchronous store work that opens its own transactions in the store's thread."""
+        return await self.thread.run(work, *args, **kwargs)
+
+    async def paused(self) -> Pause | None:
+        """The pause in force, if any."""
+        return await self.thread.read(control.pause_of, self.platform, self.edge.now())
+
+    async def ask(self, purpose: str, encode: Callable[[Stamp], WireRequest]) -> Answer:
+        """Send one request that carries no delivery, and close its exchange."""
+        answer = await self.exchange(purpose, encode, replay_safe=True)
+        if answer.closing is not None:
+            await self.conclude(Conclusion(closing=answer.closing))
+        if answer.verdict is not None and answer.verdict.event is Event.HOLD:
+            await self.hold(answer.verdict)
+        return answer
+
+    async def exchange(
+        self,
+        purpose: str,
+        encode: Callable[[Stamp], WireRequest],
+        *,
+        replay_safe: bool,
+        message_id: str | None = None,
+        carries: Sequence[Claimed] = (),
+        payloads: Sequence[Payload] = (),
+    ) -> Answer:
+        """Send one request; the caller concludes ``answer.closing`` together with what follows from it.
+
+        Order: slot of the shared budget, login, encode, commit, first byte.
+        """
+        await self._wait_for_slot()
+        stamp = self._stamp(message_id)
+        if isinstance(self.connector, NeedsToken) and purpose != "login":
+            token = await self._token_for(self.connector)
+            if isinstance(token, Verdict):
+                return Answer(exchange_id=0, stamp=stamp, verdict=token)
+            stamp = replace(self._stamp(stamp.message_id), token=token)
+        request = encode(stamp)
+        opening = Opening(
+            platform=self.platform,
+            purpose=purpose,
+            operation=request.operation,
+            message_id=stamp.message_id,
+            at=self.edge.now(),
+            body=None if purpose == "login" else request.body,
+            digest=exchanges.digest(request.body),
+            carries=tuple(carries),
+            payloads=tuple(payloads),
+            spec_version=self.info.spec_version,
+        )
+        exchange_id, attempt_ids = await self._open(opening)
+        opened = Answer(exchange_id=exchange_id, stamp=stamp, attempt_ids=tuple(attempt_ids))
+        return await self._send(request, opened, replay_safe=replay_safe, keep_body=purpose != "login")
+
+    async def _send(self, request: WireRequest, opened: Answer, *, replay_safe: bool, keep_body: bool) -> Answer:
+        exchange_id = opened.exchange_id
+        try:
+            response = await self._sender.send(request)
+        except TransportFailure as failure:
+            log.info("no answer", extra={"exchange": exchange_id, "platform": self.platform, "code": failure.code})
+            closing = Closing(exchange_id=exchange_id, closed_at=self.edge.now(), failure=failure.code)
+            return replace(opened, verdict=judge_failure(failure, replay_safe=replay_safe), closing=closing)
+        now = self.edge.now()
+        closing = Closing(
+            exchange_id=exchange_id, closed_at=now, status=response.status, body=response.body, keep_body=keep_body
+        )
+        verdict = judge_reply(response, self.info, replay_safe=replay_safe, now=now)
+        return replace(opened, response=response, verdict=verdict, closing=closing)
+
+    async def hold(self, verdict: Verdict) -> None:
+        """Pause the platform because a precondition failed; a person resumes it."""
+        log.warning("platform held", extra={"platform": self.platform, "code": verdict.code})
+        self._token = None
+        await self.thread.write(
+            control.pause,
+            self.platform,
+            code=verdict.code,
+            reason=verdict.reason,
+            by="gateway",
+            now=self.edge.now(),
+        )
+
+    def forget_token(self, verdict: Verdict) -> None:
+        """Log in again before the next request, where the platform refused the token."""
+        if verdict.code == TOKEN_REFUSED:
+            self._token = None
+
+    async def _wait_for_slot(self) -> None:
+        interval = self.connector.endpoint.pace.interval
+        if interval <= timedelta():
+            return
+        now = self.edge.now()
+        slot = await self.thread.write(control.take_slot, self.platform, interval, now)
+        if slot > now:
+            await self.edge.sleep((slot - now).total_seconds())
+
+    async def _token_for(self, connector: NeedsToken) -> Token | Verdict:
+        async with self._login:
+            now = self.edge.now()
+            if self._token is not None and now < self._token.renew_at:
+                return self._token
+            previous = self._token if self._token is not None and now < self._token.expires_at else None
+            answer = await self.ask("login", lambda stamp: connector.encode_login(previous, stamp))
+            if answer.verdict is not None:
+                return answer.verdict
+            assert answer.response is not None
+            token = connector.decode_login(answer.response, answer.stamp)
+            if isinstance(token, Token):
+                self._token = token
+            elif token.event is Event.HOLD:
+                await self.hold(token)
+            return token
+
+    def _stamp(self, message_id: str | None) -> Stamp:
+        return Stamp(message_id=message_id or self.edge.new_id(), now=self.edge.now(), nonce=self.edge.random_bytes(16))

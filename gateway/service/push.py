@@ -1,0 +1,239 @@
+"""Send what is due to one platform: claim, map, check, encode, commit, send, judge, settle.
+
+Chunks are claimed and settled in bulk; several requests travel at once. A worker that dies leaves its leases behind,
+and the next run takes them back first. Whatever left this machine was written down before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from gateway.contract.connector import LooksUp
+from gateway.contract.messages import Payload, Problems, Verdict
+from gateway.domain.delivery import Event, State
+from gateway.domain.errors import ContractError
+from gateway.domain.records import RecordKind, Submission
+from gateway.service.exchange import Answer, Exchanger
+from gateway.service.outcome import after_push, refused_here
+from gateway.store import ledger
+from gateway.store.exchanges import Conclusion
+from gateway.store.ledger import Claimed, Settlement
+from gateway.store.owners import is_dead, myself
+
+
+@dataclass(kw_only=True)
+class PushReport:
+    """Counts of one push run; ``stopped`` says why it ended before everything due was sent."""
+
+    platform: str
+    claimed: int = 0
+    sent: int = 0
+    exchanges: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    swept: int = 0
+    stopped: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """Deliveries that travel in one request."""
+
+    kind: RecordKind
+    carries: tuple[Claimed, ...]
+    payloads: tuple[Payload, ...]
+    message_id: str | None
+
+
+Progress = Callable[[PushReport], None]
+
+
+async def push(
+    exchanger: Exchanger,
+    *,
+    claim_limit: int = 500,
+    lease: timedelta = timedelta(minutes=5),
+    limit: int | None = None,
+    progress: Progress = lambda _: None,
+) -> PushReport:
+    """Send what is due now, at most ``limit`` deliveries; returns when nothing is due or the platform is held."""
+    report = PushReport(platform=exchanger.platform)
+    report.swept = await sweep(exchanger)
+    while limit is None or report.claimed < limit:
+        pause = await exchanger.paused()
+        if pause is not None:
+            report.stopped = f"{pause.code}: {pause.reason}"
+            break
+        want = claim_limit if limit is None else min(claim_limit, limit - report.claimed)
+        claimed = await claim(exchanger, State.QUEUED, want, lease)
+        if not claimed:
+            break
+        report.claimed += len(claimed)
+        await _send_all(exchanger, claimed, report, progress)
+    return report
+
+
+async def claim(exchanger: Exchanger, state: State, limit: int, lease: timedelta) -> list[Claimed]:
+    """Lease due deliveries of this platform in one state."""
+    return await exchanger.thread.write(
+        ledger.claim,
+        exchanger.thread.store.vault,
+        platform=exchanger.platform,
+        state=state,
+        limit=limit,
+        now=exchanger.edge.now(),
+        lease=lease,
+        owner=myself(),
+    )
+
+
+async def sweep(exchanger: Exchanger) -> int:
+    """Take back leases that ran out, or whose owner on this machine is no longer alive."""
+    owners = await exchanger.thread.read(ledger.lease_owners, exchanger.platform)
+    moved = await exchanger.thread.write(
+        ledger.sweep,
+        platform=exchanger.platform,
+        dead=[owner for owner in owners if is_dead(owner)],
+        settling=exchanger.info.lookups.wait(1) or timedelta(),
+        now=exchanger.edge.now(),
+    )
+    return sum(moved.values())
+
+
+async def _send_all(exchanger: Exchanger, claimed: Sequence[Claimed], report: PushReport, progress: Progress) -> None:
+    good, refused = prepare(exchanger, claimed)
+    if refused:
+        await exchanger.thread.write(ledger.settle, refused, exchanger.platform, exchanger.edge.now())
+        report.outcomes[State.REJECTED] += len(refused)
+    queue = iter(list(messages(exchanger, good)))
+    stop = asyncio.Event()
+
+    async def work() -> None:
+        for message in queue:
+            if stop.is_set():
+                await exchanger.thread.write(ledger.give_back, message.carries, exchanger.edge.now())
+                continue
+            settlements = await _send(exchanger, message)
+            report.exchanges += 1
+            report.sent += len(message.carries)
+            report.outcomes.update(s.event for s in settlements)
+            if any(s.event is Event.HOLD for s in settlements):
+                stop.set()
+            progress(report)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(exchanger.connector.endpoint.pace.connections):
+            group.create_task(work())
+
+
+def prepare(exchanger: Exchanger, claimed: Sequence[Claimed]) -> tuple[list[tuple[Claimed, Payload]], list[Settlement]]:
+    """Payloads to send (the stored one where there is one) and settlements of what the check refuses."""
+    good: list[tuple[Claimed, Payload]] = []
+    refused: list[Settlement] = []
+    connector = exchanger.connector
+    for item in claimed:
+        if item.payload is not None:
+            good.append((item, item.payload))
+            continue
+        submission = Submission(platform=exchanger.platform, record=item.record)
+        checked = connector.check(submission, connector.map(submission))
+        if isinstance(checked, Problems):
+            reason = "; ".join(f"{p.field}: {p.message}" for p in checked.items)
+            fields = tuple(dict.fromkeys(p.field for p in checked.items))
+            refused.append(refused_here(item, reason, fields, exchanger.edge.now()))
+        else:
+            good.append((item, checked))
+    return good, refused
+
+
+def messages(exchanger: Exchanger, good: Sequence[tuple[Claimed, Payload]]) -> Iterator[Message]:
+    """Group deliveries into requests.
+
+    A message whose outcome is unknown is sent again whole and under its old id, so that the platform can recognise it;
+    where some of its deliveries are missing by now, the rest travels as new ones.
+    """
+    again: dict[tuple[RecordKind, str], list[tuple[Claimed, Payload]]] = {}
+    fresh: dict[RecordKind, list[tuple[Claimed, Payload]]] = {}
+    for item, payload in good:
+        if item.message_id is not None:
+            again.setdefault((payload.kind, item.message_id), []).append((item, payload))
+        else:
+            fresh.setdefault(payload.kind, []).append((item, payload))
+    for (kind, message_id), group in again.items():
+        if len(group) == group[0][0].message_size:
+            yield _message(kind, group, message_id)
+        else:
+            fresh.setdefault(kind, []).extend(group)
+    for kind in RecordKind:
+        group = fresh.get(kind, [])
+        size = exchanger.info.kinds[kind].batch_max if group else 1
+        for start in range(0, len(group), size):
+            yield _message(kind, group[start : start + size], None)
+
+
+def _message(kind: RecordKind, group: Sequence[tuple[Claimed, Payload]], message_id: str | None) -> Message:
+    ordered = sorted(group, key=lambda pair: pair[0].id)
+    return Message(
+        kind=kind,
+        carries=tuple(c for c, _ in ordered),
+        payloads=tuple(p for _, p in ordered),
+        message_id=message_id,
+    )
+
+
+async def _send(exchanger: Exchanger, message: Message) -> tuple[Settlement, ...]:
+    replay_safe = exchanger.info.kinds[message.kind].replay_safe
+    answer = await exchanger.exchange(
+        "push",
+        lambda stamp: exchanger.connector.encode_push(message.payloads, stamp),
+        replay_safe=replay_safe,
+        message_id=message.message_id,
+        carries=message.carries,
+        payloads=message.payloads,
+    )
+    verdicts = verdicts_of(
+        answer,
+        len(message.carries),
+        lambda a: exchanger.connector.decode_push(a.response, message.payloads, a.stamp) if a.response else (),
+    )
+    now, can_ask = exchanger.edge.now(), isinstance(exchanger.connector, LooksUp)
+    settlements = [
+        after_push(item, verdict, exchanger.info, now, draw=exchanger.edge.draw(), can_ask=can_ask)
+        for item, verdict in zip(with_attempts(message.carries, answer), verdicts, strict=True)
+    ]
+    return await conclude(exchanger, answer, verdicts, settlements)
+
+
+def verdicts_of(answer: Answer, count: int, decode: Callable[[Answer], Sequence[Verdict]]) -> tuple[Verdict, ...]:
+    """One verdict for each item: the answer's own where nothing can be decoded, else the connector's."""
+    if answer.verdict is not None:
+        return (answer.verdict,) * count
+    verdicts = tuple(decode(answer))
+    if len(verdicts) != count:
+        raise ContractError(f"the connector gave {len(verdicts)} verdicts for {count} deliveries")
+    return verdicts
+
+
+def with_attempts(carries: Sequence[Claimed], answer: Answer) -> list[Claimed]:
+    """The deliveries with the attempts under which this exchange was written down."""
+    attempts = answer.attempt_ids or (None,) * len(carries)
+    return [replace(item, attempt_id=attempt) for item, attempt in zip(carries, attempts, strict=True)]
+
+
+async def conclude(
+    exchanger: Exchanger, answer: Answer, verdicts: Sequence[Verdict], settlements: Sequence[Settlement]
+) -> tuple[Settlement, ...]:
+    """Close the exchange and settle its deliveries in one commit; hold the platform where a precondition failed."""
+    if answer.closing is None:
+        await exchanger.thread.write(ledger.settle, settlements, exchanger.platform, exchanger.edge.now())
+    else:
+        await exchanger.conclude(Conclusion(closing=answer.closing, settlements=tuple(settlements)))
+    for verdict in verdicts:
+        exchanger.forget_token(verdict)
+    held = next((v for v in verdicts if v.event is Event.HOLD), None)
+    if held is not None:
+        await exchanger.hold(held)
+    return tuple(settlements)

@@ -1,0 +1,90 @@
+"""What holds a platform back: pauses with their reasons, and the shared budget of request slots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from gateway.store.tables import audit, platform
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pause:
+    """Why a platform is held, by whom, since when and, if known, until when."""
+
+    code: str
+    reason: str
+    by: str
+    since: datetime
+    until: datetime | None
+
+
+def register(connection: Connection, names: list[str]) -> None:
+    """Make sure every platform has its row."""
+    known = set(connection.execute(select(platform.c.name)).scalars())
+    for name in names:
+        if name not in known:
+            connection.execute(insert(platform), {"name": name})
+
+
+def pause_of(connection: Connection, name: str, now: datetime) -> Pause | None:
+    """The pause in force, or None; one whose time is over no longer counts."""
+    row = connection.execute(select(platform).where(platform.c.name == name, platform.c.paused)).mappings().first()
+    if row is None or (row["until"] is not None and row["until"] <= now):
+        return None
+    return Pause(code=row["code"], reason=row["reason"], by=row["paused_by"], since=row["since"], until=row["until"])
+
+
+def pause(
+    connection: Connection, name: str, *, code: str, reason: str, by: str, now: datetime, until: datetime | None = None
+) -> None:
+    """Hold a platform; the first reason stays until it is resumed, later ones go to the audit trail only."""
+    changed = connection.execute(
+        update(platform)
+        .where(platform.c.name == name, ~platform.c.paused)
+        .values(paused=True, code=code, reason=reason, paused_by=by, since=now, until=until)
+    ).rowcount
+    action = "pause" if changed else "pause_again"
+    note(connection, at=now, actor=by, action=action, subject=name, reason=reason, detail={"code": code})
+
+
+def resume(connection: Connection, name: str, *, by: str, reason: str | None, now: datetime) -> bool:
+    """Let a platform go on; False where it was not held."""
+    changed = connection.execute(
+        update(platform)
+        .where(platform.c.name == name, platform.c.paused)
+        .values(paused=False, code=None, reason=None, paused_by=None, since=None, until=None)
+    ).rowcount
+    if changed:
+        note(connection, at=now, actor=by, action="resume", subject=name, reason=reason)
+    return bool(changed)
+
+
+def take_slot(connection: Connection, name: str, interval: timedelta, now: datetime) -> datetime:
+    """Reserve the next free moment for one request; no two workers get slots closer than ``interval``."""
+    row = connection.execute(
+        select(platform.c.next_slot_at).where(platform.c.name == name).with_for_update()
+    ).scalar_one()
+    slot = max(now, row) if row is not None else now
+    connection.execute(update(platform).where(platform.c.name == name).values(next_slot_at=slot + interval))
+    return slot
+
+
+def note(
+    connection: Connection,
+    *,
+    at: datetime,
+    actor: str,
+    action: str,
+    subject: str,
+    reason: str | None = None,
+    detail: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    """Write one line of the audit trail; ``subject`` and ``detail`` name keys and counts, never people."""
+    row = {"at": at, "actor": actor, "action": action, "object": subject, "reason": reason, "detail": dict(detail)}
+    connection.execute(insert(audit), row)

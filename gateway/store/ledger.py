@@ -1,0 +1,332 @@
+"""The life of deliveries: claim, settle, sweep, release. Every change of state goes through here.
+
+One lease belongs to one worker and carries a fence token that grows with every claim; a settle with an older token is
+kept as evidence and changes nothing. All functions take the caller's transaction; the caller commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Boolean, Connection, bindparam, case, exists, func, insert, null, or_, select, update
+
+from gateway.contract.messages import Payload, Verdict
+from gateway.domain.delivery import Event, State, advance
+from gateway.domain.records import Record
+from gateway.store.chunks import chunks
+from gateway.store.queueing import release_waiting
+from gateway.store.tables import attempt, delivery, payload, receipt, record, verdict
+from gateway.store.translate import to_payload, to_record
+from gateway.store.vault import Vault
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claimed:
+    """A leased delivery with what is needed to send, poll or ask about it."""
+
+    id: int
+    fence: int
+    state: State
+    record: Record = field(repr=False)
+    business_key: str
+    tries: int
+    polls: int
+    lookups: int
+    negatives: int
+    message_id: str | None
+    message_size: int | None
+    payload: Payload | None = field(default=None, repr=False)
+    receipt: str | None = None
+    created_at: datetime
+    attempt_id: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settlement:
+    """What becomes of one claimed delivery: the verdict that was given and the row it leads to."""
+
+    claimed: Claimed
+    event: Event
+    verdict: Verdict
+    due_at: datetime
+    polls: int
+    lookups: int
+    negatives: int
+    keep_message: bool = False
+    """the same message may be sent again under the same id, because its outcome is unknown"""
+
+
+def claim(
+    connection: Connection,
+    vault: Vault,
+    *,
+    platform: str,
+    state: State,
+    limit: int,
+    now: datetime,
+    lease: timedelta,
+    owner: str,
+) -> list[Claimed]:
+    """Lease due deliveries in one state; the fence token grows with each claim.
+
+    QUEUED ones move to SENDING. Those awaiting an answer keep their state and are out of sight until the lease ends.
+    """
+    due = (
+        select(delivery.c.id)
+        .where(
+            delivery.c.platform == platform,
+            delivery.c.state == state,
+            delivery.c.due_at <= now,
+            delivery.c.blocked_by.is_(None),
+        )
+        .order_by(delivery.c.due_at, delivery.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    until = now + lease
+    values: dict[str, Any] = {"fence": delivery.c.fence + 1, "lease_owner": owner, "lease_until": until}
+    if state is State.QUEUED:
+        values["state"] = advance(state, Event.CLAIMED)
+    else:
+        values["due_at"] = until
+    leased = connection.execute(
+        update(delivery)
+        .where(delivery.c.id.in_(due.scalar_subquery()), delivery.c.state == state)
+        .values(**values)
+        .returning(delivery.c.id)
+    ).scalars()
+    return _load(connection, vault, sorted(leased))
+
+
+def _load(connection: Connection, vault: Vault, ids: list[int]) -> list[Claimed]:
+    found = []
+    for part in chunks(ids):
+        rows = connection.execute(
+            select(
+                *delivery.c,
+                record.c.key,
+                record.c.content,
+                record.c.effective_from,
+                record.c.change,
+                record.c.change_reason,
+                payload.c.content.label("payload"),
+                receipt.c.number.label("receipt"),
+            )
+            .join(record, record.c.id == delivery.c.record_id)
+            .outerjoin(payload, payload.c.delivery_id == delivery.c.id)
+            .outerjoin(receipt, receipt.c.id == delivery.c.receipt_id)
+            .where(delivery.c.id.in_(part))
+            .order_by(delivery.c.id)
+        ).mappings()
+        found += [_to_claimed(dict(row), vault) for row in rows]
+    return found
+
+
+def _to_claimed(row: Mapping[str, Any], vault: Vault) -> Claimed:
+    whole = to_record(row, vault)
+    kept = row["payload"]
+    return Claimed(
+        id=row["id"],
+        fence=row["fence"],
+        state=State(row["state"]),
+        record=whole,
+        business_key=row["business_key"],
+        tries=row["tries"],
+        polls=row["polls"],
+        lookups=row["lookups"],
+        negatives=row["negatives"],
+        message_id=row["message_id"],
+        message_size=row["message_size"],
+        payload=None if kept is None else to_payload(kept, whole, row["business_key"], vault),
+        receipt=row["receipt"],
+        created_at=row["created_at"],
+    )
+
+
+def settle(connection: Connection, settlements: Sequence[Settlement], platform: str, now: datetime) -> list[bool]:
+    """Write verdicts and move deliveries on; returns for each whether it still held the lease.
+
+    A settle with an old fence token leaves its verdict as evidence (``applied`` false) and changes nothing.
+    """
+    held = _current(connection, [s.claimed.id for s in settlements])
+    applied = [held.get(s.claimed.id) == (s.claimed.fence, s.claimed.state) for s in settlements]
+    _write_verdicts(connection, settlements, applied, now)
+    live = [s for s, good in zip(settlements, applied, strict=True) if good]
+    if live:
+        receipts = _keep_receipts(connection, live, platform, now)
+        connection.execute(_SETTLE, [_row_of(s, receipts, now) for s in live])
+        release_waiting(connection, {s.claimed.id: advance(s.claimed.state, s.event) for s in live}, now)
+    return applied
+
+
+def _current(connection: Connection, ids: list[int]) -> dict[int, tuple[int, State]]:
+    held: dict[int, tuple[int, State]] = {}
+    for part in chunks(ids):
+        rows = connection.execute(
+            select(delivery.c.id, delivery.c.fence, delivery.c.state).where(delivery.c.id.in_(part)).with_for_update()
+        )
+        held |= {row.id: (row.fence, State(row.state)) for row in rows}
+    return held
+
+
+def _write_verdicts(
+    connection: Connection, settlements: Sequence[Settlement], applied: Sequence[bool], now: datetime
+) -> None:
+    rows = [
+        {
+            "attempt_id": s.claimed.attempt_id,
+            "event": s.verdict.event,
+            "code": s.verdict.code[:80],
+            "reason": s.verdict.reason,
+            "fields": list(s.verdict.fields),
+            "platform_ref": s.verdict.platform_id,
+            "applied": good,
+            "at": now,
+        }
+        for s, good in zip(settlements, applied, strict=True)
+        if s.claimed.attempt_id is not None
+    ]
+    if rows:
+        connection.execute(insert(verdict), rows)
+
+
+def _keep_receipts(
+    connection: Connection, settlements: Sequence[Settlement], platform: str, now: datetime
+) -> dict[str, int]:
+    by_number = {s.verdict.receipt: s for s in settlements if s.verdict.receipt}
+    if not by_number:
+        return {}
+    known: dict[str, int] = {}
+    for part in chunks(by_number):
+        rows = connection.execute(
+            select(receipt.c.number, receipt.c.id).where(receipt.c.platform == platform, receipt.c.number.in_(part))
+        )
+        known |= {row.number: row.id for row in rows}
+    for number, settlement in by_number.items():
+        if number not in known:
+            exchange_of = (
+                select(attempt.c.exchange_id).where(attempt.c.id == settlement.claimed.attempt_id).scalar_subquery()
+            )
+            known[number] = connection.execute(
+                insert(receipt)
+                .values(platform=platform, number=number, exchange_id=exchange_of, received_at=now)
+                .returning(receipt.c.id)
+            ).scalar_one()
+    return known
+
+
+_SETTLE = (
+    update(delivery)
+    .where(delivery.c.id == bindparam("b_id"))
+    .values(
+        state=bindparam("b_state"),
+        due_at=bindparam("b_due_at"),
+        lease_owner=None,
+        lease_until=None,
+        code=bindparam("b_code"),
+        reason=bindparam("b_reason"),
+        polls=bindparam("b_polls"),
+        lookups=bindparam("b_lookups"),
+        negatives=bindparam("b_negatives"),
+        platform_ref=func.coalesce(bindparam("b_platform_ref"), delivery.c.platform_ref),
+        receipt_id=func.coalesce(bindparam("b_receipt_id"), delivery.c.receipt_id),
+        message_id=case((bindparam("b_forget", type_=Boolean), null()), else_=delivery.c.message_id),
+        updated_at=bindparam("b_now"),
+    )
+)
+
+
+def _row_of(settlement: Settlement, receipts: Mapping[str, int], now: datetime) -> dict[str, Any]:
+    claimed, given = settlement.claimed, settlement.verdict
+    return {
+        "b_id": claimed.id,
+        "b_state": advance(claimed.state, settlement.event),
+        "b_due_at": settlement.due_at,
+        "b_code": given.code[:80],
+        "b_reason": given.reason,
+        "b_polls": settlement.polls,
+        "b_lookups": settlement.lookups,
+        "b_negatives": settlement.negatives,
+        "b_platform_ref": given.platform_id,
+        "b_receipt_id": receipts.get(given.receipt or ""),
+        "b_forget": not settlement.keep_message,
+        "b_now": now,
+    }
+
+
+def lease_owners(connection: Connection, platform: str) -> set[str]:
+    """Who holds leases at present; the caller knows which of them are dead."""
+    rows = connection.execute(
+        select(delivery.c.lease_owner)
+        .where(delivery.c.platform == platform, delivery.c.lease_owner.is_not(None))
+        .distinct()
+    )
+    return set(rows.scalars())
+
+
+def sweep(
+    connection: Connection, *, platform: str, dead: Collection[str], settling: timedelta, now: datetime
+) -> dict[State, int]:
+    """Take back leases that ran out or whose owner is dead; counts by the state they went to.
+
+    With an exchange open the outcome is unknown: IN_DOUBT, to be asked after the settling time. Otherwise QUEUED.
+    The fence grows, so the lost worker's settle will change nothing.
+    """
+    lost = [
+        delivery.c.platform == platform,
+        delivery.c.lease_owner.is_not(None),
+        or_(delivery.c.lease_until < now, delivery.c.lease_owner.in_(list(dead))),
+    ]
+    sent = exists().where(attempt.c.delivery_id == delivery.c.id, attempt.c.fence == delivery.c.fence)
+    freed = {"lease_owner": None, "lease_until": None, "fence": delivery.c.fence + 1, "updated_at": now}
+    moved: dict[State, int] = {}
+    for event, condition, due_at in (
+        (Event.LEASE_LOST_OPEN, sent, now + settling),
+        (Event.LEASE_LOST, ~sent, now),
+    ):
+        state = advance(State.SENDING, event)
+        moved[state] = connection.execute(
+            update(delivery)
+            .where(*lost, delivery.c.state == State.SENDING, condition)
+            .values(state=state, due_at=due_at, code=str(event), reason="the worker that held it is gone", **freed)
+        ).rowcount
+    connection.execute(
+        update(delivery)
+        .where(*lost, delivery.c.state.in_([State.AWAITING_ACK, State.IN_DOUBT]))
+        .values(due_at=now, **freed)
+    )
+    return moved
+
+
+def let_go(connection: Connection, event: Event, now: datetime, *, platform: str, ids: Collection[int] = ()) -> int:
+    """Requeue what a person releases (PARKED) or what a resumed platform held (HELD); returns how many."""
+    source = {Event.RELEASED: State.PARKED, Event.RESUMED: State.HELD}[event]
+    chosen = [delivery.c.platform == platform, delivery.c.state == source]
+    if ids:
+        chosen.append(delivery.c.id.in_(list(ids)))
+    return connection.execute(
+        update(delivery)
+        .where(*chosen)
+        .values(state=advance(source, event), due_at=now, updated_at=now, fence=delivery.c.fence + 1)
+    ).rowcount
+
+
+def give_back(connection: Connection, claimed: Sequence[Claimed], now: datetime) -> None:
+    """Return leases of deliveries that were not sent after all (the platform was paused meanwhile)."""
+    for part in chunks(claimed):
+        connection.execute(
+            update(delivery)
+            .where(delivery.c.id == bindparam("b_id"), delivery.c.fence == bindparam("b_fence"))
+            .values(state=bindparam("b_state"), due_at=now, lease_owner=None, lease_until=None),
+            [
+                {
+                    "b_id": c.id,
+                    "b_fence": c.fence,
+                    "b_state": advance(c.state, Event.LEASE_LOST) if c.state is State.SENDING else c.state,
+                }
+                for c in part
+            ],
+        )

