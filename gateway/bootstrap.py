@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from gateway import registry
 from gateway.contract.connector import Connector
 from gateway.domain.errors import ConfigurationError
+from gateway.domain.gate_rules import GateRules
 from gateway.service.exchange import Edge, Exchanger
-from gateway.settings import GatewaySettings, Loader, load
+from gateway.settings import BaseSettings, GatewaySettings, Loader, S, load
 from gateway.store import control
 from gateway.store.engine import Store, migrate, open_engine, verify_schema
 from gateway.store.thread import StoreThread
 from gateway.store.vault import KeyRing, Vault, read_or_make_keys
 from gateway.transport.sender import Sender
+
+if TYPE_CHECKING:
+    from gateway.service.admit import IntakeReport
+
+T = TypeVar("T")
+_OTHER_VARIABLES = frozenset({"GATEWAY_SANDBOX_FOLLOWS_STDIN"})
 
 
 def _ulid() -> str:
@@ -49,6 +57,7 @@ class Gateway:
     loader: Loader = load
     edge: Edge = field(default_factory=system_edge)
     _connectors: dict[str, Connector] = field(default_factory=dict)
+    _settings: dict[type[BaseSettings], None] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         return self
@@ -69,11 +78,26 @@ class Gateway:
     def connector(self, platform: str) -> Connector:
         """The connector of a platform, built once."""
         if platform not in self._connectors:
-            connector = registry.build_connector(platform, self.loader)
+            connector = registry.build_connector(platform, self._load)
             if connector.endpoint.deadline >= self.lease:
                 raise ConfigurationError(f"{platform}: the deadline must be shorter than GATEWAY_LEASE_SECONDS")
             self._connectors[platform] = connector
         return self._connectors[platform]
+
+    def _load(self, settings: type[S], /) -> S:
+        self._settings[settings] = None
+        return self.loader(settings)
+
+    def unread_variables(self, environment: Mapping[str, str]) -> list[str]:
+        """GATEWAY_ variables that no settings class asked for so far: misspellings, most often."""
+        readable = set(_OTHER_VARIABLES)
+        classes: list[type[BaseSettings]] = [GatewaySettings, *self._settings]
+        for settings in classes:
+            prefix = settings.model_config.get("env_prefix", "")
+            readable |= {f"{prefix}{name}".upper() for name in settings.model_fields}
+        return sorted(
+            name for name in environment if name.upper().startswith("GATEWAY_") and name.upper() not in readable
+        )
 
     def configured(self, chosen: Sequence[str] = ()) -> list[str]:
         """The platforms named, or all that have an endpoint; a named one that is not configured is an error."""
@@ -90,6 +114,38 @@ class Gateway:
             ready.append(name)
         return ready
 
+    def take_in(
+        self,
+        path: Path,
+        *,
+        returns: Path | None = None,
+        dry_run: bool = False,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> IntakeReport:
+        """Read one reported batch for every configured platform."""
+        from gateway.service.admit import take_in
+
+        return take_in(
+            path,
+            self.store,
+            [self.connector(name).info for name in self.configured()],
+            rules=self.rules,
+            now=self.edge.now(),
+            new_id=self.edge.new_id,
+            returns=returns,
+            dry_run=dry_run,
+            progress=progress,
+        )
+
+    @property
+    def rules(self) -> GateRules:
+        """The gates' rules as set."""
+        return GateRules(
+            age_limit_inclusive=self.settings.age_limit_inclusive,
+            notice_start=self.settings.notice_start,
+            now=self.edge.now(),
+        )
+
     @asynccontextmanager
     async def exchanger(self, platform: str) -> AsyncIterator[Exchanger]:
         """The one door to a platform, open for the time of a task."""
@@ -97,6 +153,16 @@ class Gateway:
         with StoreThread(self.store) as thread:
             async with Sender(connector.endpoint) as sender:
                 yield Exchanger(connector, sender, thread, self.edge)
+
+
+async def across(gateway: Gateway, platforms: Sequence[str], work: Callable[[Exchanger], Awaitable[T]]) -> list[T]:
+    """Run ``work`` for several platforms at once; one that is slow does not hold up the others."""
+
+    async def one(platform: str) -> T:
+        async with gateway.exchanger(platform) as exchanger:
+            return await work(exchanger)
+
+    return list(await asyncio.gather(*(one(platform) for platform in platforms)))
 
 
 def open_gateway(
@@ -122,12 +188,3 @@ def _keys(settings: GatewaySettings, *, create: bool) -> KeyRing:
     if settings.keys is not None:
         return KeyRing.parse(settings.keys.get_secret_value())
     return read_or_make_keys(Path(settings.home) / "keys.json", make=create)
-
-
-def unread_variables(environment: Mapping[str, str], known: Sequence[type]) -> list[str]:
-    """GATEWAY_ variables that no settings class reads: misspellings, most often."""
-    readable: set[str] = set()
-    for settings in known:
-        prefix = str(settings.model_config.get("env_prefix", ""))  # type: ignore[attr-defined]
-        readable |= {f"{prefix}{name}".upper() for name in settings.model_fields}  # type: ignore[attr-defined]
-    return sorted(name for name in environment if name.upper().startswith("GATEWAY_") and name.upper() not in readable)

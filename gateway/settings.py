@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -24,6 +24,8 @@ from pydantic_settings import (
 
 from gateway.contract.connector import Endpoint, Pace
 from gateway.domain.errors import ConfigurationError
+
+__all__ = ["BaseSettings", "GatewaySettings", "Loader", "PlatformSettings", "S", "load", "loader"]
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -79,7 +81,7 @@ class GatewaySettings(_Settings):
     """deliveries leased at once"""
     lease_seconds: float = Field(default=300, gt=0)
     """must exceed the longest deadline of a platform"""
-    notice_start: str = "2019-01-25"
+    notice_start: date = date(2019, 1, 25)
     """first day of the concentrated period (N08); the notice's date is not in its text"""
     age_limit_inclusive: bool = False
     """whether a person may file on the 60th birthday (N04)"""

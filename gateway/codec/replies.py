@@ -7,6 +7,7 @@ is harmless, and is in doubt otherwise, because the request may have been carrie
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -17,44 +18,46 @@ from gateway.domain.errors import NotSent, TransportFailure
 
 _TOO_MANY = 429
 _REFUSED = frozenset({401, 403, 407})
+_SERVER_FAULT = 500
 
 
 def judge_failure(failure: TransportFailure, *, replay_safe: bool) -> Verdict:
     """No answer at all: retry where nothing left or a repeat is harmless, doubt where it may have arrived."""
     safe = replay_safe or isinstance(failure, NotSent)
-    return Verdict(event=Event.RETRY if safe else Event.IN_DOUBT, code=failure.code, reason="no answer came back")
+    event = Event.RETRY if safe else Event.IN_DOUBT
+    return Verdict(event=event, code=failure.code, reason="no answer came back", same_message=safe)
 
 
 def judge_reply(response: WireResponse, info: ConnectorInfo, *, replay_safe: bool, now: datetime) -> Verdict | None:
     """A verdict where the reply is not the platform's own answer, None where the connector may decode it."""
-    unclear = Event.RETRY if replay_safe else Event.IN_DOUBT
     status = response.status
     wish = retry_after(response.headers, now)
     if status not in info.reply_statuses:
-        if status == _TOO_MANY:
-            return Verdict(event=Event.RETRY, code="http_429", reason="too many requests", retry_after=wish)
-        if status in _REFUSED:
-            return Verdict(
-                event=Event.HOLD, code=f"http_{status}", reason="access refused before the platform's own answer"
-            )
-        if status >= 500:
-            return Verdict(
-                event=unclear, code=f"http_{status}", reason="server error outside the protocol", retry_after=wish
-            )
-        return Verdict(event=Event.UNKNOWN, code=f"http_{status}", reason="status outside the protocol")
+        return _judge_status(status, wish, replay_safe=replay_safe)
     if not response.body.strip():
-        return Verdict(event=unclear, code="empty_body", reason="an answer without content")
+        return not_understood("empty_body", "an answer without content", replay_safe=replay_safe)
     if media_type(response.headers) not in info.reply_media_types:
         code = "html_page" if _looks_like_html(response.body) else "media_type"
-        return Verdict(
-            event=unclear, code=code, reason="an answer in another form than the platform's", retry_after=wish
-        )
+        return not_understood(code, "an answer in another form than the platform's", replay_safe=replay_safe)
     return None
+
+
+def _judge_status(status: int, wish: timedelta | None, *, replay_safe: bool) -> Verdict:
+    code = f"http_{status}"
+    if status == _TOO_MANY:
+        return Verdict(event=Event.RETRY, code=code, reason="too many requests", retry_after=wish)
+    if status in _REFUSED:
+        return Verdict(event=Event.HOLD, code=code, reason="access refused outside the platform's protocol")
+    if status >= _SERVER_FAULT:
+        unclear = not_understood(code, "a fault outside the platform's protocol", replay_safe=replay_safe)
+        return replace(unclear, retry_after=wish)
+    return Verdict(event=Event.UNKNOWN, code=code, reason="a status outside the platform's protocol")
 
 
 def not_understood(code: str, reason: str, *, replay_safe: bool) -> Verdict:
     """The reply claims to be the platform's but cannot be read or is tied to another request: outcome unknown."""
-    return Verdict(event=Event.RETRY if replay_safe else Event.IN_DOUBT, code=code, reason=reason)
+    event = Event.RETRY if replay_safe else Event.IN_DOUBT
+    return Verdict(event=event, code=code, reason=reason, same_message=replay_safe)
 
 
 def for_each(verdict: Verdict, payloads: Sequence[object]) -> tuple[Verdict, ...]:

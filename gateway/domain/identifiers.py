@@ -1,13 +1,161 @@
-"""Identifiers of persons, enterprises and regions: check digits and masks."""
+"""Identifiers of persons, enterprises, certificates and regions: normal form, check digits, masks.
+
+A number is never refused because of its area code: county-level cities under the province (379013 to 379029), areas
+that were not yet in force in the year of birth and residence permits are all in real use.
+"""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _ID_CHECKS = "10X98765432"
 _USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _USCC_WEIGHTS = (1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28)
+_USCC_FORM = re.compile(rf"[{_USCC_ALPHABET}]{{2}}[0-9]{{6}}[{_USCC_ALPHABET}]{{10}}")
+
+RESIDENT_CARD = "111"
+_PERMITS = {"810000": "C01", "820000": "C01", "830000": "C02"}
+"""residence permits for people of Hong Kong, Macao (C01) and Taiwan (C02): built like a resident number"""
+NUMBERED_TYPES = frozenset({RESIDENT_CARD, *_PERMITS.values()})
+"""document types whose 18 characters hold birth date, sex and a check digit"""
+
+_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
+_HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20} | _INVISIBLE
+_LETTERS_AND_DIGITS = {
+    code: half for code, half in _HALF_WIDTH.items() if half is None or half == 0x20 or chr(half).isalnum()
+}
+_HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_BLANKS_IN_HAN = re.compile(rf"(?<=[{_HAN}·（）])\s+(?=[{_HAN}·（）])")
+_DOTS = str.maketrans(dict.fromkeys("•．‧・･∙⋅●", "·"))
+_DOT_IN_HAN = re.compile(rf"(?<=[{_HAN}])\s*[.·]\s*(?=[{_HAN}])")
+_NO_NAME = re.compile(r"[0-9?*？＊#�\ue000-\uf8ff\U000f0000-\U0010ffff]")
+_OTHER_DOCUMENT = re.compile(r"[0-9A-Z()/\-]{5,30}")
+_CERTIFICATE_FORM = re.compile(rf"[0-9A-Z{_HAN}()\-/.]{{6,50}}")
+_CERTIFICATE_BRACKETS = str.maketrans("〔〕［］[]【】", "()()()()")
+_MOBILE = re.compile(r"1[3-9][0-9]{9}")
+
+
+class IdentityFlaw(StrEnum):
+    """Why a text is no number of its kind."""
+
+    FORM = "form"
+    """wrong length or characters"""
+    DATE = "date"
+    """the digits that should be a date of birth are none"""
+    CHECK = "check"
+    """the check character does not fit the rest: a typing error or digits changed by a spreadsheet"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class ResidentNumber:
+    """A well-formed 18-character number of a resident card or residence permit, and what it says."""
+
+    number: str
+    alias: str | None
+    """the 15-digit number as filed, where it was widened"""
+    birth_date: date
+    gender: str
+    """GB/T 2261.1"""
+    id_type: str
+    """111, or C01 and C02 for a residence permit"""
+
+    def __repr__(self) -> str:
+        return f"ResidentNumber({mask(self.number)})"
+
+
+def half_width(text: str) -> str:
+    """Full-width letters, digits and punctuation in their ASCII form; invisible characters are dropped."""
+    return text.translate(_HALF_WIDTH)
+
+
+def normal_identifier(text: str) -> str:
+    """An identifier as it is stored and compared: half-width, upper case, no blanks, without the marks of text cells.
+
+    The marks are a leading apostrophe and ``="…"``, by which exports keep a spreadsheet from rounding a number.
+    """
+    bare = "".join(half_width(text).split()).upper()
+    if bare.startswith('="') and bare.endswith('"'):
+        bare = bare[2:-1]
+    return bare.lstrip("'‘’`")
+
+
+def normal_text(text: str) -> str:
+    """Free text tidied: letters and digits half-width, no blanks between Han characters, others single."""
+    return _BLANKS_IN_HAN.sub("", " ".join(text.translate(_LETTERS_AND_DIGITS).split()))
+
+
+def normal_name(text: str) -> str:
+    """A person's name tidied; the many dots inside minority names become U+00B7."""
+    return _DOT_IN_HAN.sub("·", normal_text(text.translate(_DOTS)))
+
+
+def is_name(text: str) -> bool:
+    """Whether a tidied text can be a name: 1 to 50 characters, none of them a digit, mask, or lost in an encoding."""
+    return 1 <= len(text) <= 50 and not _NO_NAME.search(text)
+
+
+def normal_certificate_number(text: str) -> str:
+    """A certificate number as it is stored and compared; brackets of every kind become round and half-width."""
+    return normal_identifier(text).translate(_CERTIFICATE_BRACKETS)
+
+
+def is_certificate_number(text: str) -> bool:
+    """Whether a normal text can be a certificate number: 6 to 50 characters, a digit among them, not all the same."""
+    digits = [c for c in text if c.isdigit()]
+    return _CERTIFICATE_FORM.fullmatch(text) is not None and len(digits) >= 4 and len(set(digits)) > 1
+
+
+def is_mobile(text: str) -> bool:
+    """Whether a text is a mobile number of eleven digits."""
+    return _MOBILE.fullmatch(text) is not None
+
+
+def is_document_number(text: str) -> bool:
+    """Whether a normal text can be the number of a passport or another document without a check digit."""
+    return _OTHER_DOCUMENT.fullmatch(text) is not None and any(c.isdigit() for c in text)
+
+
+def is_credit_code(text: str) -> bool:
+    """Whether a normal text is a unified social credit code with the right check character."""
+    return _USCC_FORM.fullmatch(text) is not None and credit_code_check_character(text[:17]) == text[17]
+
+
+def permit_type(number: str) -> str | None:
+    """Document type of a residence permit by the first six digits; None for every other number."""
+    return _PERMITS.get(number[:6])
+
+
+def parse_resident_id(text: str) -> ResidentNumber | IdentityFlaw:
+    """Read a resident card or residence permit number; 15 digits of the first generation are widened with 19.
+
+    Source: GB 11643-1999; a 15-digit number keeps its order and gains the century and the check digit.
+    """
+    given = normal_identifier(text)
+    if not given.isascii():
+        return IdentityFlaw.FORM
+    if len(given) == 15 and given.isdigit():
+        first17 = f"{given[:6]}19{given[6:]}"
+        number, alias = first17 + resident_id_check_digit(first17), given
+    elif len(given) == 18 and given[:17].isdigit() and given[17] in _ID_CHECKS:
+        number, alias = given, None
+    else:
+        return IdentityFlaw.FORM
+    born = resident_id_birth_date(number)
+    if born is None or born.year < 1850:
+        return IdentityFlaw.DATE
+    if resident_id_check_digit(number[:17]) != number[17]:
+        return IdentityFlaw.CHECK
+    return ResidentNumber(
+        number=number,
+        alias=alias,
+        birth_date=born,
+        gender="1" if int(number[16]) % 2 else "2",
+        id_type=permit_type(number) or RESIDENT_CARD,
+    )
 
 
 def resident_id_check_digit(first17: str) -> str:

@@ -76,7 +76,7 @@ class Worker:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verification:
-    """How the filing came to be verified (notice 鲁建教函〔2019〕1号, part 五): promise, originals, seal, review, notice."""
+    """How a filing came to be verified (鲁建教函〔2019〕1号, part 五): promise, originals, seal, review, notice."""
 
     channel: str
     """ENTERPRISE or PERSON (五(二))"""
@@ -144,7 +144,7 @@ class Certificate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StatusChange:
-    """A change in the life of a certificate: suspended, revoked, cancelled, void. Refers to the certificate's record."""
+    """A change in the life of a certificate (suspended, revoked, cancelled, void), which it refers to by its key."""
 
     certificate_key: str
     certificate: Certificate
@@ -204,7 +204,7 @@ class Submission:
 
 
 def fingerprint(content: Content) -> str:
-    """SHA-256 (hex) over sorted, compact JSON of the content; moments count as points in time, whatever their offset."""
+    """SHA-256 (hex) over sorted, compact JSON of the content; a moment counts as a point in time, in whatever zone."""
     plain = json.dumps(
         dataclasses.asdict(content), ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_text
     )

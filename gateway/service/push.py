@@ -7,6 +7,7 @@ and the next run takes them back first. Whatever left this machine was written d
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -153,7 +154,8 @@ def messages(exchanger: Exchanger, good: Sequence[tuple[Claimed, Payload]]) -> I
     """Group deliveries into requests.
 
     A message whose outcome is unknown is sent again whole and under its old id, so that the platform can recognise it;
-    where some of its deliveries are missing by now, the rest travels as new ones.
+    where some of its deliveries are missing by now, the rest travels as new ones. First versions and later ones never
+    share a request, because a platform may register with one call and change with another.
     """
     again: dict[tuple[RecordKind, str], list[tuple[Claimed, Payload]]] = {}
     fresh: dict[RecordKind, list[tuple[Claimed, Payload]]] = {}
@@ -167,8 +169,8 @@ def messages(exchanger: Exchanger, good: Sequence[tuple[Claimed, Payload]]) -> I
             yield _message(kind, group, message_id)
         else:
             fresh.setdefault(kind, []).extend(group)
-    for kind in RecordKind:
-        group = fresh.get(kind, [])
+    for kind, later in itertools.product(RecordKind, (False, True)):
+        group = [pair for pair in fresh.get(kind, []) if (pair[1].version > 1) is later]
         size = exchanger.info.kinds[kind].batch_max if group else 1
         for start in range(0, len(group), size):
             yield _message(kind, group[start : start + size], None)

@@ -16,6 +16,8 @@ from sqlalchemy.exc import ArgumentError
 from gateway.domain.errors import ConfigurationError, StoreError
 from gateway.store.vault import Vault
 
+__all__ = ["Connection", "Store", "migrate", "open_engine", "verify_schema"]
+
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
 

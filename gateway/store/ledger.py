@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Boolean, Connection, bindparam, case, exists, func, insert, null, or_, select, update
+from sqlalchemy import Boolean, Connection, Select, bindparam, case, exists, func, insert, null, or_, select, update
 
 from gateway.contract.messages import Payload, Verdict
 from gateway.domain.delivery import Event, State, advance
@@ -74,18 +74,7 @@ def claim(
 
     QUEUED ones move to SENDING. Those awaiting an answer keep their state and are out of sight until the lease ends.
     """
-    due = (
-        select(delivery.c.id)
-        .where(
-            delivery.c.platform == platform,
-            delivery.c.state == state,
-            delivery.c.due_at <= now,
-            delivery.c.blocked_by.is_(None),
-        )
-        .order_by(delivery.c.due_at, delivery.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
+    due = _due(platform, state, now).limit(limit).with_for_update(skip_locked=True)
     until = now + lease
     values: dict[str, Any] = {"fence": delivery.c.fence + 1, "lease_owner": owner, "lease_until": until}
     if state is State.QUEUED:
@@ -94,14 +83,34 @@ def claim(
         values["due_at"] = until
     leased = connection.execute(
         update(delivery)
-        .where(delivery.c.id.in_(due.scalar_subquery()), delivery.c.state == state)
+        .where(delivery.c.id.in_(due), delivery.c.state == state)
         .values(**values)
         .returning(delivery.c.id)
     ).scalars()
-    return _load(connection, vault, sorted(leased))
+    return load(connection, vault, sorted(leased))
 
 
-def _load(connection: Connection, vault: Vault, ids: list[int]) -> list[Claimed]:
+def due_now(connection: Connection, vault: Vault, platform: str, limit: int, now: datetime) -> list[Claimed]:
+    """What a claim would lease now, without leasing it."""
+    ids = connection.execute(_due(platform, State.QUEUED, now).limit(limit)).scalars().all()
+    return load(connection, vault, list(ids))
+
+
+def _due(platform: str, state: State, now: datetime) -> Select[int]:
+    return (
+        select(delivery.c.id)
+        .where(
+            delivery.c.platform == platform,
+            delivery.c.state == state,
+            delivery.c.due_at <= now,
+            delivery.c.blocked_by.is_(None),
+        )
+        .order_by(delivery.c.due_at, delivery.c.id)
+    )
+
+
+def load(connection: Connection, vault: Vault, ids: list[int]) -> list[Claimed]:
+    """Deliveries with record, payload and receipt, in the order of their ids; nothing is leased."""
     found = []
     for part in chunks(ids):
         rows = connection.execute(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, and_, func, insert, select
 from gateway.domain.records import Record, RecordKind
 from gateway.store.chunks import chunks
 from gateway.store.tables import record, search_index
-from gateway.store.translate import seal_content
+from gateway.store.translate import seal_content, to_record
 from gateway.store.vault import Vault
 
 
@@ -67,6 +67,23 @@ def newest(connection: Connection, kind: RecordKind, keys: Collection[str]) -> d
         )
         found |= {row.key: Known(**row._mapping) for row in rows}
     return found
+
+
+def newest_records(connection: Connection, vault: Vault, kind: RecordKind, keys: Collection[str]) -> Iterator[Record]:
+    """The newest version of each key, opened."""
+    for part in chunks(keys):
+        later = record.alias("later")
+        rows = connection.execute(
+            select(record).where(
+                record.c.kind == kind,
+                record.c.key.in_(part),
+                ~select(later.c.id)
+                .where(later.c.kind == record.c.kind, later.c.key == record.c.key, later.c.version > record.c.version)
+                .exists(),
+            )
+        ).mappings()
+        for row in rows:
+            yield to_record(dict(row), vault)
 
 
 def add(

@@ -1,7 +1,8 @@
 """A synthetic reported batch: the summary form of several cities, filled in as cities do, with known flaws.
 
 Everything is drawn from a seeded generator, so equal arguments give equal rows. Each flawed row breaks exactly one
-rule, and the row says which one; rows that contradict each other come in pairs. All numbers use the unissued area 370000.
+rule, and the row says which one; rows that contradict each other come in pairs. All numbers are of the unissued area
+370000.
 """
 
 from __future__ import annotations

@@ -29,18 +29,34 @@ def address(listener: socket.socket) -> str:
     return f"http://{HOST}:{listener.getsockname()[1]}"
 
 
+class _Server(uvicorn.Server):
+    """A server that leaves signals to whoever runs it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take no signals."""
+        yield
+
+
 def server(sandbox: Sandbox) -> uvicorn.Server:
-    """A server for one sandbox that prints nothing and leaves signals alone."""
+    """A server for one sandbox that prints nothing."""
     config = uvicorn.Config(
         sandbox.app(), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1, ws="none"
     )
-    return uvicorn.Server(config)
+    return _Server(config)
 
 
-async def serve(pairs: Sequence[tuple[Sandbox, socket.socket]]) -> None:
-    """Serve sandboxes on bound sockets until cancelled or interrupted."""
-    servers = [(server(sandbox), listener) for sandbox, listener in pairs]
-    await asyncio.gather(*(s.serve(sockets=[listener]) for s, listener in servers))
+async def serve(pairs: Sequence[tuple[Sandbox, socket.socket]], stop: asyncio.Event) -> None:
+    """Serve sandboxes on bound sockets until ``stop`` is set, then close their books."""
+    servers = [server(sandbox) for sandbox, _ in pairs]
+    runs = [asyncio.create_task(s.serve(sockets=[listener])) for s, (_, listener) in zip(servers, pairs, strict=True)]
+    await stop.wait()
+    for one in servers:
+        one.should_exit = True
+    await asyncio.gather(*runs)
+    for sandbox, listener in pairs:
+        listener.close()
+        sandbox.books.close()
 
 
 @contextmanager

@@ -22,10 +22,11 @@ from gateway.domain.records import Record, Worker
 from gateway.service.acknowledge import poll, resolve
 from gateway.service.exchange import Edge, Exchanger
 from gateway.service.push import push
+from gateway.service.reconcile import reconcile
 from gateway.store import control, ledger, queueing, records
 from gateway.store.engine import Store
 from gateway.store.invariants import broken
-from gateway.store.tables import attempt, delivery, exchange, verdict
+from gateway.store.tables import attempt, delivery, exchange, reconciliation_item, verdict
 from gateway.store.thread import StoreThread
 from gateway.testing import people
 from gateway.testing.model import Model, ModelSandbox
@@ -391,3 +392,34 @@ def test_nothing_personal_stands_in_clear_in_the_store(make_world: Callable[...,
                 assert isinstance(person.content, Worker)
                 assert person.content.id_number not in text
                 assert person.content.name not in text
+
+
+def test_reconciliation_gives_every_difference_one_class(make_world: Callable[..., World]) -> None:
+    world = make_world()
+    good, lost, altered, waiting, refused = persons = people_of(5)
+    assert isinstance(refused.content, Worker)
+    world.enqueue(*persons[:4], replace(refused, content=replace(refused.content, name="王4")))
+    world.until_quiet()
+    books = world.sandbox.books
+    books.remove("held", lost.key)
+    books.put("held", altered.key, {**books.get("held", altered.key), "name": "另一人"})
+    books.put("held", "Z" * 26, {**books.get("held", good.key), "key": "Z" * 26})
+    world.enqueue(replace(waiting, version=2))
+    [report] = world.run(reconcile)
+    assert dict(report.classes) == {"match": 1, "lost": 1, "altered": 1, "lag": 1, "never_sent": 1, "unknown_here": 1}
+    assert (report.ours, report.theirs, report.total) == (5, 4, 6)
+    with world.store.read() as c:
+        rows = c.execute(select(reconciliation_item.c["class"], reconciliation_item.c.fields)).all()
+    assert ("altered", ["name"]) in rows
+    assert len(rows) == 5
+    assert world.run(reconcile)[0].classes == report.classes, "running twice changes nothing"
+
+
+def test_reconciliation_that_cannot_read_theirs_says_so(make_world: Callable[..., World]) -> None:
+    world = make_world()
+    world.enqueue(*people_of(1))
+    world.until_quiet()
+    world.faults(*["unavailable"] * 3)
+    [report] = world.run(reconcile)
+    assert report.stopped == "http_503: a fault outside the platform's protocol"
+    assert report.run is None

@@ -1,0 +1,59 @@
+# Verbs of the project. Each installs what it needs first; nothing outside .venv is touched.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+JOBS   ?= auto
+ARGS   ?=
+
+.PHONY: help setup demo test check format lint types imports notebooks bench lock clean
+
+help:  ## list the verbs
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(READY)  ## install the pinned dependencies into .venv
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+	  echo "this Python has no venv module; installing the package python3-venv"; \
+	  apt-get update -qq && apt-get install -y -qq python3-venv; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup  ## run the main job end to end; ARGS="…" is passed on
+	$(BIN)/gateway demo $(ARGS)
+
+test: setup  ## all tests
+	$(BIN)/pytest -n $(JOBS) --dist loadfile
+
+check: setup lint types imports notebooks test  ## format, lint, types, import contracts, notebooks, tests
+
+lint: setup  ## format check and ruff
+	$(BIN)/ruff format --check gateway connectors tests
+	$(BIN)/ruff check gateway connectors tests
+
+types: setup  ## mypy, strict
+	$(BIN)/mypy
+
+imports: setup  ## import contracts
+	$(BIN)/lint-imports
+
+notebooks: setup  ## run the notebooks offline
+	$(BIN)/pytest --nbmake -p no:cacheprovider --override-ini=testpaths=notebooks -n $(JOBS) notebooks
+
+bench: setup  ## performance as ratios against a floor measured in the same run
+	$(BIN)/python -m tests.bench $(ARGS)
+
+format: setup  ## format and sort imports
+	$(BIN)/ruff check --fix --quiet --select I gateway connectors tests
+	$(BIN)/ruff format gateway connectors tests
+
+lock: setup  ## pin all dependencies with hashes, without index lines, for every supported Python
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  --python-version 3.11 --extra dev pyproject.toml --output-file requirements.lock $(ARGS)
+
+clean:  ## remove what the verbs made
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info

@@ -1,0 +1,36 @@
+"""The commands and their places. Importing this module imports no database, HTTP, SOAP or workflow library."""
+
+from __future__ import annotations
+
+import typer
+
+from gateway.cli import batch, deliveries, demo, exchange, platforms, sandbox, store
+
+app = typer.Typer(
+    name="gateway",
+    help="Push verified construction workers and certificates to three platforms, and reconcile what comes back.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+for command in (
+    demo.demo,
+    store.init,
+    batch.intake,
+    exchange.push,
+    exchange.acks,
+    exchange.resolve,
+    exchange.feedback,
+    exchange.reconcile,
+    deliveries.status,
+    deliveries.failures,
+    deliveries.show,
+    platforms.pause,
+    platforms.resume,
+    platforms.check,
+    sandbox.sandbox,
+    batch.report,
+):
+    app.command()(command)

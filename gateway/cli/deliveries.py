@@ -1,0 +1,122 @@
+"""``gateway status``, ``failures`` and ``show``: where deliveries stand, what failed and one of them in full."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit, opened, say, table
+from gateway.domain.delivery import State
+
+if TYPE_CHECKING:
+    from gateway.bootstrap import Gateway
+
+_WAITING = (State.QUEUED, State.SENDING, State.AWAITING_ACK, State.IN_DOUBT, State.HELD)
+_FAILED = (State.PARKED, State.REJECTED)
+
+
+def status(as_json: AsJson = False) -> None:
+    """Show counts per platform and state, the oldest that waits, pauses and why."""
+    with opened() as gateway:
+        document = _status(gateway)
+    if as_json:
+        emit(document)
+        return
+    rows = [{**row, **row["states"]} for row in document["platforms"]]
+    table("deliveries", columns("platform", *State, "behind", "oldest_waiting"), rows)
+    for row in document["platforms"]:
+        if row["pause"]:
+            pause = row["pause"]
+            why = f"{pause['code']} {pause['reason']} (by {pause['by']})"
+            say(f"{row['platform']} is held since {pause['since']}: {why}")
+    for row in document["not_owed"]:
+        say(f"{row['platform']} is not owed {row['kind']}: {row['why']}")
+    if document["reasons"]:
+        table("why", columns("platform", "state", "code", "count"), document["reasons"])
+
+
+def _status(gateway: Gateway) -> dict[str, Any]:
+    from gateway.store import control, views
+
+    now = gateway.edge.now()
+    with gateway.store.read() as connection:
+        counted = views.counts(connection)
+        pauses = {name: control.pause_of(connection, name, now) for name in gateway.platforms}
+        why = views.reasons(connection, (*_WAITING, *_FAILED))
+    by_name = {one.platform: one for one in counted}
+    rows = []
+    for name in sorted({*gateway.platforms, *by_name}):
+        one = by_name.get(name)
+        pause = pauses.get(name)
+        rows.append(
+            {
+                "platform": name,
+                "states": dict(one.states) if one else {},
+                "deliveries": one.total if one else 0,
+                "behind": one.behind if one else 0,
+                "oldest_waiting": one.oldest_waiting if one else None,
+                "next_due": one.next_due if one else None,
+                "pause": None if pause is None else vars(pause),
+            }
+        )
+    declined = [
+        {"platform": name, "kind": kind, "why": reason}
+        for name in gateway.configured()
+        for kind, reason in gateway.connector(name).info.declined.items()
+    ]
+    return {"at": now, "platforms": rows, "reasons": why, "not_owed": declined}
+
+
+def failures(
+    platform: Annotated[str | None, typer.Option(help="Only this platform.")] = None,
+    code: Annotated[str | None, typer.Option(help="Only this code.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="Only what changed since then.")] = None,
+    batch: Annotated[str | None, typer.Option(help="Only rows of the batch file with this name.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="List at most this many.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List what failed: rejected by a platform or here, and parked for a person. Exit code 1 where there is any."""
+    from gateway.store.views import Filter, listed
+
+    with opened() as gateway:
+        moment = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
+        wanted = Filter(platform=platform, states=_FAILED, code=code, since=moment, batch=batch)
+        with gateway.store.read() as connection:
+            total, rows = listed(connection, wanted, limit)
+    if as_json:
+        emit({"total": total, "shown": len(rows), "failures": rows})
+    elif rows:
+        names = ("id", "platform", "kind", "record_key", "version", "state", "code", "reason", "updated_at")
+        table(f"{len(rows)} of {total}", columns(*names), rows)
+    else:
+        say("nothing failed")
+    if total:
+        raise typer.Exit(FAILURES)
+
+
+def show(
+    delivery: Annotated[int, typer.Argument(help="Number of the delivery, as `gateway failures` lists it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show one transmission: record, payload, exchanges with their bytes and verdicts. People are masked."""
+    from gateway.service.explain import explain
+
+    with opened() as gateway:
+        document = explain(gateway.store, delivery)
+    if document is None:
+        complain(f"there is no delivery {delivery}")
+        raise typer.Exit(MISUSE)
+    if as_json:
+        emit(document)
+        return
+    for name, value in document["delivery"].items():
+        say(f"{name:>16}  {value}")
+    say("\npayload")
+    say(document["payload"] or "(none yet)")
+    for one in document["exchanges"]:
+        say(f"\nexchange {one['id']} {one['purpose']} {one['operation']} at {one['opened_at']}")
+        say(f"  verdict  {one['event']} {one['code']} {one['reason']} {'' if one['applied'] else '(changed nothing)'}")
+        say(f"  sent     {one['request']}")
+        say(f"  got      {one['status'] or one['failure']} {one['response']}")

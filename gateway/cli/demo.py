@@ -1,0 +1,209 @@
+"""``gateway demo``: the main job on embedded defaults, from a reported batch to the last acknowledgement.
+
+Three simulated platforms with faults switched on, a real Prefect server, the real flows. With ``--home`` it may be
+killed at any moment and run again: store, books of the platforms and keys stay there, and nothing is doubled.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli import background
+from gateway.cli.output import FAILURES, AsJson, columns, complain, emit, reported, say, table
+
+if TYPE_CHECKING:
+    from gateway.bootstrap import Gateway
+
+
+def demo(
+    home: Annotated[Path | None, typer.Option(help="Folder to keep; a new temporary one where none is named.")] = None,
+    rows: Annotated[int, typer.Option(min=300, max=5000, help="Rows of the sample batch.")] = 330,
+    seed: Annotated[int, typer.Option(help="Seed of the batch and of the faults.")] = 2019,
+    patience: Annotated[float, typer.Option(min=1, help="Seconds to wait for the platforms' results.")] = 60,
+    as_json: AsJson = False,
+) -> None:
+    """Run the main job end to end against simulated platforms that misbehave; exit code 1 if it does not add up."""
+    folder = home or Path(tempfile.mkdtemp(prefix="gateway-demo-"))
+    with reported(), ExitStack() as stack:
+        stage = _Stage(quiet=as_json)
+        folder.mkdir(parents=True, exist_ok=True)
+        stage(f"home: {folder}")
+        server = stack.enter_context(background.prefect_server(folder))
+        access = stack.enter_context(background.sandboxes(folder, seed))
+        for name, one in access.items():
+            stage(f"sandbox {name}: {one['url']}")
+        gateway = stack.enter_context(_gateway(folder, access))
+        batch = _intake(gateway, folder, rows, seed, stage)
+        stage("waiting for Prefect")
+        os.environ["PREFECT_API_URL"] = server.ready()
+        stage(f"Prefect: {server.url}")
+        result = _sync(gateway, patience, quiet=as_json)
+        document = _document(gateway, access, batch, result)
+        from gateway.service.report import write_report
+
+        page = folder / "report.html"
+        write_report(gateway.store, page, now=gateway.edge.now(), chinese=gateway.settings.chinese)
+        document["report"] = str(page)
+    if as_json:
+        emit(document)
+    else:
+        _show(document)
+    if document["adds_up"]["problems"]:
+        for problem in document["adds_up"]["problems"]:
+            complain(problem)
+        raise typer.Exit(FAILURES)
+
+
+class _Stage:
+    """One line for each step, with the time since the start."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._start = time.monotonic()
+        self._out = sys.stderr if quiet else sys.stdout
+
+    def __call__(self, text: str) -> None:
+        self._out.write(f"[{time.monotonic() - self._start:5.1f} s] {text}\n")
+        self._out.flush()
+
+
+@contextmanager
+def _gateway(home: Path, access: Mapping[str, Any]) -> Iterator[Gateway]:
+    from gateway import logs
+    from gateway.bootstrap import open_gateway
+
+    for name in [n for n in os.environ if n.startswith("GATEWAY_") and n != "GATEWAY_LANGUAGE"]:
+        del os.environ[name]
+    for one in access.values():
+        os.environ.update(one["environment"])
+    os.environ |= {"GATEWAY_HOME": str(home), "GATEWAY_LEASE_SECONDS": "60", "GATEWAY_CLAIM_LIMIT": "200"}
+    logs.set_up("ERROR")
+    with open_gateway(create=True) as gateway:
+        yield gateway
+
+
+def _intake(gateway: Gateway, home: Path, rows: int, seed: int, stage: _Stage) -> dict[str, Any]:
+    from gateway.testing.batch import write_sample
+    from gateway.store import batches
+
+    path = home / "reported-batch.xlsx"
+    if not path.exists():
+        fresh = path.with_suffix(".new.xlsx")
+        write_sample(fresh, rows=rows, seed=seed)
+        fresh.replace(path)
+    stage(f"reading {path.name}")
+    report = gateway.take_in(path, returns=home / "returns.xlsx")
+    with gateway.store.read() as connection:
+        kept = batches.known(connection, report.digest)
+    assert kept is not None
+    stage(f"{kept.rows} rows: {kept.admitted} admitted, {kept.refused} refused, {kept.held} held for a person")
+    return {
+        "file": str(path),
+        "returns": str(home / "returns.xlsx"),
+        "rows": kept.rows,
+        "admitted": kept.admitted,
+        "refused": kept.refused,
+        "held": kept.held,
+        "gates": dict(report.gates.most_common()),
+        "repeated": report.repeated,
+    }
+
+
+def _sync(gateway: Gateway, patience: float, *, quiet: bool) -> dict[str, Any]:
+    """The flow ``sync`` in this process, observed by bars that read the ledger."""
+    import asyncio
+
+    from gateway.flows import runs
+
+    with _bars(gateway, quiet=quiet):
+        result: dict[str, Any] = asyncio.run(runs.sync(chunk=gateway.settings.claim_limit, patience_seconds=patience))
+    return result
+
+
+@contextmanager
+def _bars(gateway: Gateway, *, quiet: bool) -> Iterator[None]:
+    """A bar for each platform: deliveries at their end, of all; read from the ledger twice a second."""
+    if quiet:
+        yield
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from gateway.domain.delivery import TERMINAL
+    from gateway.store import views
+
+    done = threading.Event()
+    layout = (TextColumn("{task.description:>18}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*layout) as progress:
+        tasks: dict[str, Any] = {}
+
+        def refresh() -> None:
+            with gateway.store.read() as connection:
+                counted = views.counts(connection)
+            for one in counted:
+                task = tasks.get(one.platform)
+                if task is None:
+                    task = tasks[one.platform] = progress.add_task(one.platform, total=one.total)
+                progress.update(task, completed=sum(n for state, n in one.states.items() if state in TERMINAL))
+
+        def watch() -> None:
+            while not done.wait(0.5):
+                refresh()
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watcher.join()
+            refresh()
+
+
+def _document(
+    gateway: Gateway, access: Mapping[str, Any], batch: Mapping[str, Any], result: Mapping[str, Any]
+) -> dict[str, Any]:
+    from gateway.service import account
+
+    effects = {name: background.fetch(f"{_origin(one['url'])}/__sandbox/effects") for name, one in access.items()}
+    seen = {name: background.fetch(f"{_origin(one['url'])}/__sandbox/requests") for name, one in access.items()}
+    return account.of_run(gateway.store, batch=batch, effects=effects, seen=seen, result=result)
+
+
+def _origin(url: str) -> str:
+    return "/".join(url.split("/")[:3])
+
+
+def _show(document: Mapping[str, Any]) -> None:
+    rows = []
+    for name, counted in document["platforms"].items():
+        effects = document["sandbox_effects"][name]
+        rows.append(
+            {
+                "platform": name,
+                **counted,
+                "persons there": effects["persons"],
+                "certificates there": effects["certificates"],
+                "repeats refused": effects["duplicates"],
+                "reconciled": document["reconcile"][name]["classes"],
+            }
+        )
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    table("what arrived", columns(*names), rows)
+    feedback = document["feedback"]
+    say(
+        f"credit feedback: {feedback['pulled']} pulled, {feedback['applied']} applied, "
+        f"{feedback['unmatched']} unmatched, {feedback['conflicts']} conflicts"
+    )
+    say(f"returns for the city: {document['batch']['returns']}")
+    say(f"report: {document['report']}")
+    if not document["adds_up"]["problems"]:
+        say("everything adds up: one effect for each admitted record on each platform")

@@ -1,0 +1,125 @@
+"""``gateway push``, ``acks``, ``resolve``, ``feedback`` and ``reconcile``: everything that talks to a platform."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli.output import FAILURES, AsJson, Platforms, columns, emit, opened, say, table
+
+if TYPE_CHECKING:
+    from gateway.bootstrap import Gateway
+    from gateway.service.exchange import Exchanger
+
+Limit = Annotated[int | None, typer.Option(min=1, help="Send at most this many deliveries of each platform.")]
+
+
+def push(
+    platforms: Platforms = None,
+    limit: Limit = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the payloads, masked, and send nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Send what is due. Exit code 1 where something was rejected, parked or a platform is held."""
+    from gateway.service.push import push as run
+
+    with opened() as gateway:
+        if dry_run:
+            _preview(gateway, platforms or (), limit, as_json=as_json)
+            return
+        settings = gateway.settings
+        reports = _across(
+            gateway,
+            platforms,
+            lambda e: run(e, claim_limit=settings.claim_limit, lease=gateway.lease, limit=limit),
+        )
+    bad = ("rejected", "unknown", "conflict", "exhausted", "hold")
+    _finish(reports, as_json, failed=any(r.stopped or any(r.outcomes[name] for name in bad) for r in reports))
+
+
+def acks(platforms: Platforms = None, as_json: AsJson = False) -> None:
+    """Fetch the results that are due by receipt."""
+    from gateway.service.acknowledge import poll
+
+    with opened() as gateway:
+        limit = gateway.settings.claim_limit
+        reports = _across(gateway, platforms, lambda e: poll(e, claim_limit=limit, lease=gateway.lease))
+    _finish(reports, as_json, failed=any(r.stopped or r.outcomes["rejected"] for r in reports))
+
+
+def resolve(platforms: Platforms = None, as_json: AsJson = False) -> None:
+    """Settle what is in doubt by asking the platform."""
+    from gateway.service.acknowledge import resolve as run
+
+    with opened() as gateway:
+        limit = gateway.settings.claim_limit
+        reports = _across(gateway, platforms, lambda e: run(e, claim_limit=limit, lease=gateway.lease))
+    _finish(reports, as_json, failed=any(r.stopped or r.outcomes["conflict"] for r in reports))
+
+
+def feedback(platforms: Platforms = None, as_json: AsJson = False) -> None:
+    """Pull credit findings, apply them and acknowledge them."""
+    from gateway.contract.connector import GivesFeedback
+    from gateway.service.feedback import pull
+
+    with opened() as gateway:
+        giving = [p for p in gateway.configured(platforms or ()) if isinstance(gateway.connector(p), GivesFeedback)]
+        reports = _across(gateway, giving, lambda e: pull(e, gateway.store, gateway.edge.now)) if giving else []
+    documents = [{"platform": platform, **_plain(report)} for platform, report in zip(giving, reports, strict=True)]
+    _finish(documents, as_json, failed=any(d["stopped"] for d in documents))
+
+
+def reconcile(platforms: Platforms = None, as_json: AsJson = False) -> None:
+    """Compare ours with theirs. Exit code 1 where a difference needs a person."""
+    from gateway.service.reconcile import reconcile as run
+
+    with opened() as gateway:
+        reports = _across(gateway, platforms, run)
+    quiet = {"match", "lag", "never_sent"}
+    documents = [{**_plain(r), "total": r.total} for r in reports]
+    _finish(documents, as_json, failed=any(r.stopped or set(r.classes) - quiet for r in reports))
+
+
+def _across(
+    gateway: Gateway, platforms: Sequence[str] | None, work: Callable[[Exchanger], Awaitable[Any]]
+) -> list[Any]:
+    from gateway.bootstrap import across
+
+    return asyncio.run(across(gateway, gateway.configured(platforms or ()), work))
+
+
+def _plain(report: Any) -> dict[str, Any]:
+    return dict(report) if isinstance(report, dict) else dict(vars(report))
+
+
+def _finish(reports: Sequence[Any], as_json: bool, *, failed: bool) -> None:
+    documents = [_plain(report) for report in reports]
+    if as_json:
+        emit({"platforms": {document.pop("platform"): document for document in documents}})
+    elif documents:
+        names = list(dict.fromkeys(name for document in documents for name in document))
+        table("", columns(*names), documents)
+    else:
+        say("no platform is configured for this: set its GATEWAY_<PLATFORM>__ENDPOINT")
+    if failed:
+        raise typer.Exit(FAILURES)
+
+
+def _preview(gateway: Gateway, platforms: Sequence[str], limit: int | None, *, as_json: bool) -> None:
+    from gateway.service.preview import preview
+
+    shown = {
+        name: preview(gateway.store, gateway.connector(name), limit or 10, gateway.edge.now())
+        for name in gateway.configured(platforms)
+    }
+    if as_json:
+        emit({"platforms": shown})
+        return
+    for name, payloads in shown.items():
+        say(f"{name}: {len(payloads)} of what is due")
+        for one in payloads:
+            say(f"  {one['kind']} {one['record_key']} version {one['version']}")
+            say(f"    {one['payload'] or one['problems']}")

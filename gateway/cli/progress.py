@@ -1,0 +1,26 @@
+"""Progress that a person can follow: bars on stderr, nothing where nobody looks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def counting(text: str, *, quiet: bool = False, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """Gives a function that shows how far the work is; a line at the end where stderr is no terminal."""
+    if quiet:
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(file=sys.stderr)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(text, total=total)
+        yield lambda done: bar.update(task, completed=done)
+        if total is None:
+            done = bar.tasks[0].completed
+            bar.update(task, total=done)

@@ -1,0 +1,125 @@
+"""The returns (退回表): refused and held rows written back for the city, each with its reasons at the cells concerned.
+
+The original columns stand unchanged to the right, so the corrected sheet can be reported again as it is. The file holds
+the rows as the city wrote them and is meant for that city only.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import xlsxwriter
+from xlsxwriter.exceptions import FileCreateError
+
+from gateway.domain.errors import InputError
+from gateway.domain.gates import GATES, GateFailure, Outcome, Severity, outcome
+from gateway.intake import columns
+from gateway.intake.rows import Row
+
+LEADING = ("原表行号", "处理结果", "规则编号", "退回原因")
+_RESULTS = {Outcome.REFUSE: "退回修改", Outcome.HOLD: "暂缓，转人工核查", Outcome.ADMIT: "已接收，有提示"}
+_COLOURS = {Severity.REFUSE: "#FFC7CE", Severity.HOLD: "#FFEB9C", Severity.WARN: "#DDEBF7"}
+_WEIGHT = (Severity.REFUSE, Severity.HOLD, Severity.WARN)
+_MADE = datetime(2019, 1, 25)  # noqa: DTZ001 - fixed, so that equal rows give equal files
+_SAFE: dict[str, object] = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RefusedRow:
+    """A row that does not go, with every reason.
+
+    number: row in the city's sheet
+    cells:  header as in the file -> original text
+    """
+
+    number: int
+    cells: Mapping[str, str] = field(repr=False)
+    failures: tuple[GateFailure, ...]
+
+    @classmethod
+    def of(cls, row: Row, failures: Iterable[GateFailure]) -> RefusedRow:
+        """The row of a batch with all its failures, those of reading and those of the gates."""
+        return cls(number=row.number, cells=row.cells, failures=tuple(failures))
+
+
+def write_returns(path: Path, batch_columns: Sequence[str], refused: Iterable[RefusedRow]) -> int:
+    """Write the returns as .xlsx and return how many rows it holds.
+
+    batch_columns: ``Batch.columns`` of the file the rows come from
+    """
+    book = xlsxwriter.Workbook(str(path), _SAFE)
+    book.set_properties({"title": "审核汇总表退回表", "created": _MADE})
+    styles = _Styles(book)
+    sheet = book.add_worksheet("退回表")
+    sheet.freeze_panes(1, len(LEADING))
+    for first, last, width in ((0, 2, 14), (3, 3, 60), (4, 3 + len(batch_columns), 18)):
+        sheet.set_column(first, last, width, styles.text)
+    sheet.write_row(0, 0, (*LEADING, *batch_columns), styles.bold)
+    places = {name: indexes[0] for name, indexes in columns.positions(batch_columns).items()}
+    reasons: Counter[GateFailure] = Counter()
+    count = 0
+    for count, row in enumerate(refused, start=1):
+        reasons.update(row.failures)
+        _write_reasons(sheet, count, row, styles.wrapped)
+        at_cell = _by_place(row.failures, places)
+        for place, header in enumerate(batch_columns):
+            here = at_cell.get(place, ())
+            sheet.write_string(count, len(LEADING) + place, row.cells.get(header, ""), styles.of(here))
+            if here:
+                sheet.write_comment(count, len(LEADING) + place, "\n".join(map(_reason, here)), {"author": "数据网关"})
+    _write_summary(book.add_worksheet("退回原因汇总"), reasons, styles.bold)
+    try:
+        book.close()
+    except FileCreateError as error:
+        raise InputError(f"{path.name}: the returns cannot be written there") from error
+    return count
+
+
+class _Styles:
+    """The cell formats of one workbook; every cell is text, so that no number is ever rounded."""
+
+    def __init__(self, book: xlsxwriter.Workbook) -> None:
+        self.text = book.add_format({"num_format": "@"})
+        self.wrapped = book.add_format({"num_format": "@", "text_wrap": True, "valign": "top"})
+        self.bold = book.add_format({"bold": True, "bg_color": "#D9D9D9", "num_format": "@"})
+        self._marked = {s: book.add_format({"num_format": "@", "bg_color": c}) for s, c in _COLOURS.items()}
+
+    def of(self, failures: Sequence[GateFailure]) -> object:
+        """The colour of the gravest failure, or plain text."""
+        worst = min((failure.severity for failure in failures), key=_WEIGHT.index, default=None)
+        return self.text if worst is None else self._marked[worst]
+
+
+def _write_reasons(sheet: xlsxwriter.worksheet.Worksheet, at: int, row: RefusedRow, style: object) -> None:
+    rules = "、".join(dict.fromkeys(failure.gate for failure in row.failures))
+    values = (str(row.number), _RESULTS[outcome(row.failures)], rules, "\n".join(map(_reason, row.failures)))
+    for place, value in enumerate(values):
+        sheet.write_string(at, place, value, style)
+
+
+def _write_summary(sheet: xlsxwriter.worksheet.Worksheet, reasons: Counter[GateFailure], bold: object) -> None:
+    clauses = {gate.id: gate.clause for gate in GATES}
+    sheet.write_row(0, 0, ("规则编号", "通知条款", "原因", "行数"), bold)
+    sheet.set_column(2, 2, 60)
+    for at, (failure, count) in enumerate(sorted(reasons.items(), key=lambda item: (-item[1], item[0].gate)), start=1):
+        sheet.write_row(at, 0, (failure.gate, clauses.get(failure.gate, ""), _reason(failure), count))
+
+
+def _reason(failure: GateFailure) -> str:
+    """The failure in Chinese, with the form's name of its field in front."""
+    name = columns.title(failure.field) if failure.field else ""
+    text = failure.message_zh
+    return f"{failure.gate} {text}" if not name or text.startswith(name) else f"{failure.gate} {name}：{text}"
+
+
+def _by_place(failures: Iterable[GateFailure], places: Mapping[str, int]) -> Mapping[int, tuple[GateFailure, ...]]:
+    found: dict[int, tuple[GateFailure, ...]] = {}
+    for failure in failures:
+        place = places.get(failure.field)
+        if place is not None:
+            found[place] = (*found.get(place, ()), failure)
+    return found

@@ -1,0 +1,48 @@
+"""One transmission as it may be shown: everything that was sent and answered, with the person masked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.codec.redact import redact
+from gateway.service.outcome import names
+from gateway.store.engine import Store
+from gateway.store.views import transmission
+
+_SHOWN = 20_000
+"""characters of a request or answer"""
+
+
+def explain(store: Store, delivery_id: int) -> dict[str, Any] | None:
+    """Delivery, payload and exchanges, oldest first; None where there is no such delivery.
+
+    Names, identity and phone numbers are replaced in every text. Values the platform's protocol encrypts stay as sent.
+    """
+    with store.read() as connection:
+        found = transmission(connection, store.vault, delivery_id)
+    if found is None:
+        return None
+    people = names(found.record.content)
+    hidden = ("lease_owner", "message_size")
+    return {
+        "delivery": {name: value for name, value in found.delivery.items() if name not in hidden},
+        "payload": None if found.payload is None else redact(found.payload.decode(), *people),
+        "exchanges": [_shown(one, people) for one in found.exchanges],
+    }
+
+
+def _shown(one: Mapping[str, Any], people: tuple[str, ...]) -> dict[str, Any]:
+    shown = dict(one)
+    for side in ("request", "response"):
+        body = one[side]
+        shown[side] = None if body is None else redact(_text(body), *people)[:_SHOWN]
+    return shown
+
+
+def _text(body: bytes) -> str:
+    """UTF-8, or GB18030 where it is not; what is neither is shown with replacement characters."""
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        return body.decode("gb18030", errors="replace")
