@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from gateway import registry
 from gateway.contract.connector import Connector
+from gateway.contract.messages import Token
 from gateway.domain.errors import ConfigurationError
 from gateway.domain.gate_rules import GateRules
 from gateway.service.exchange import Edge, Exchanger
@@ -58,6 +59,7 @@ class Gateway:
     edge: Edge = field(default_factory=system_edge)
     _connectors: dict[str, Connector] = field(default_factory=dict)
     _settings: dict[type[BaseSettings], None] = field(default_factory=dict)
+    _tokens: dict[str, Token] = field(default_factory=dict, repr=False)
 
     def __enter__(self) -> Self:
         return self
@@ -152,7 +154,7 @@ class Gateway:
         connector = self.connector(platform)
         with StoreThread(self.store) as thread:
             async with Sender(connector.endpoint) as sender:
-                yield Exchanger(connector, sender, thread, self.edge)
+                yield Exchanger(connector, sender, thread, self.edge, self._tokens)
 
 
 async def across(gateway: Gateway, platforms: Sequence[str], work: Callable[[Exchanger], Awaitable[T]]) -> list[T]:

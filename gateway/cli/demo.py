@@ -86,6 +86,10 @@ def _gateway(home: Path, access: Mapping[str, Any]) -> Iterator[Gateway]:
     for one in access.values():
         os.environ.update(one["environment"])
     os.environ |= {"GATEWAY_HOME": str(home), "GATEWAY_LEASE_SECONDS": "60", "GATEWAY_CLAIM_LIMIT": "200"}
+    for name in access:
+        # Short deadlines, so that a minute shows every kind of fault.
+        prefix = f"GATEWAY_{name.upper()}__"
+        os.environ |= {f"{prefix}DEADLINE_SECONDS": "1.5", f"{prefix}CONNECTIONS": "6"}
     logs.set_up("ERROR")
     with open_gateway(create=True) as gateway:
         yield gateway

@@ -187,6 +187,7 @@ class _Intake:
 
     def keep(self, connection: Connection, rows: Sequence[_Row]) -> None:
         """Batch, records, deliveries, search index and filings."""
+        queueing.lock_records(connection)
         admitted = {
             row.number: admit(row.filing, self.now, self.rules)
             for row in rows
@@ -207,7 +208,7 @@ class _Intake:
         batches.add_filings(connection, self.store.vault, batch_id, filings)
         report.records.update(record.kind for _, record in added)
         for info in self.infos:
-            report.deliveries[info.platform] += queueing.enqueue(connection, added, info, self.now)
+            report.deliveries[info.platform] += queueing.owe(connection, info, self.now)
 
     def _look_up(self, connection: Connection, admitted: Iterable[Admitted]) -> None:
         persons, certificates = set(), set()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import ParamSpec, TypeVar
@@ -57,14 +57,21 @@ class Answer:
 
 
 class Exchanger:
-    """Talks to one platform through its connector."""
+    """Talks to one platform through its connector. ``tokens`` outlives it, so that not every task logs in anew."""
 
-    def __init__(self, connector: Connector, sender: Sender, thread: StoreThread, edge: Edge) -> None:
+    def __init__(
+        self,
+        connector: Connector,
+        sender: Sender,
+        thread: StoreThread,
+        edge: Edge,
+        tokens: MutableMapping[str, Token] | None = None,
+    ) -> None:
         self.connector = connector
         self.thread = thread
         self.edge = edge
         self._sender = sender
-        self._token: Token | None = None
+        self._tokens: MutableMapping[str, Token] = {} if tokens is None else tokens
         self._login = asyncio.Lock()
         vault, platform = thread.store.vault, connector.info.platform
         self._open: GroupCommit[Opening, tuple[int, list[int]]] = GroupCommit(
@@ -157,7 +164,7 @@ class Exchanger:
     async def hold(self, verdict: Verdict) -> None:
         """Pause the platform because a precondition failed; a person resumes it."""
         log.warning("platform held", extra={"platform": self.platform, "code": verdict.code})
-        self._token = None
+        self._tokens.pop(self.platform, None)
         await self.thread.write(
             control.pause,
             self.platform,
@@ -170,7 +177,7 @@ class Exchanger:
     def forget_token(self, verdict: Verdict) -> None:
         """Log in again before the next request, where the platform refused the token."""
         if verdict.code == TOKEN_REFUSED:
-            self._token = None
+            self._tokens.pop(self.platform, None)
 
     async def _wait_for_slot(self) -> None:
         interval = self.connector.endpoint.pace.interval
@@ -184,16 +191,17 @@ class Exchanger:
     async def _token_for(self, connector: NeedsToken) -> Token | Verdict:
         async with self._login:
             now = self.edge.now()
-            if self._token is not None and now < self._token.renew_at:
-                return self._token
-            previous = self._token if self._token is not None and now < self._token.expires_at else None
+            held = self._tokens.get(self.platform)
+            if held is not None and now < held.renew_at:
+                return held
+            previous = held if held is not None and now < held.expires_at else None
             answer = await self.ask("login", lambda stamp: connector.encode_login(previous, stamp))
             if answer.verdict is not None:
                 return answer.verdict
             assert answer.response is not None
             token = connector.decode_login(answer.response, answer.stamp)
             if isinstance(token, Token):
-                self._token = token
+                self._tokens[self.platform] = token
             elif token.event is Event.HOLD:
                 await self.hold(token)
             return token

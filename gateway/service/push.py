@@ -11,16 +11,17 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from gateway.contract.connector import LooksUp
+from gateway.contract.connector import ConnectorInfo, LooksUp
 from gateway.contract.messages import Payload, Problems, Verdict
 from gateway.domain.delivery import Event, State
 from gateway.domain.errors import ContractError
 from gateway.domain.records import RecordKind, Submission
 from gateway.service.exchange import Answer, Exchanger
 from gateway.service.outcome import after_push, refused_here
-from gateway.store import ledger
+from gateway.store import ledger, queueing
+from gateway.store.engine import Connection
 from gateway.store.exchanges import Conclusion
 from gateway.store.ledger import Claimed, Settlement
 from gateway.store.owners import is_dead, myself
@@ -63,6 +64,7 @@ async def push(
     """Send what is due now, at most ``limit`` deliveries; returns when nothing is due or the platform is held."""
     report = PushReport(platform=exchanger.platform)
     report.swept = await sweep(exchanger)
+    await exchanger.thread.write(_owe, exchanger.info, exchanger.edge.now())
     while limit is None or report.claimed < limit:
         pause = await exchanger.paused()
         if pause is not None:
@@ -102,6 +104,11 @@ async def sweep(exchanger: Exchanger) -> int:
         now=exchanger.edge.now(),
     )
     return sum(moved.values())
+
+
+def _owe(connection: Connection, info: ConnectorInfo, now: datetime) -> None:
+    if queueing.lock_records(connection, wait=False):
+        queueing.owe(connection, info, now)
 
 
 async def _send_all(exchanger: Exchanger, claimed: Sequence[Claimed], report: PushReport, progress: Progress) -> None:

@@ -6,33 +6,74 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, exists, func, insert, select, update
+from sqlalchemy import Connection, Row, exists, func, insert, select, update
 
 from gateway.contract.connector import ConnectorInfo
 from gateway.domain.delivery import TERMINAL, Event, State, sources
-from gateway.domain.records import Record, RecordKind
-from gateway.store.chunks import chunks
-from gateway.store.tables import delivery
+from gateway.domain.records import RecordKind
+from gateway.store.chunks import MOST, chunks
+from gateway.store.tables import delivery, owed, record
+
+_RECORDS_LOCK = 0x6761_7465
+"""advisory lock of PostgreSQL under which records are added and owed, so that no row id appears below a marker"""
 
 
-def enqueue(connection: Connection, records: Sequence[tuple[int, Record]], info: ConnectorInfo, now: datetime) -> int:
-    """Create one delivery for each record (with its row id) whose kind the platform takes; returns how many.
+def lock_records(connection: Connection, *, wait: bool = True) -> bool:
+    """Take the right to add records or to owe them until the end of the transaction; SQLite's writers have it anyway.
+
+    Without ``wait``, False where another worker holds it: it will do what is to be done.
+    """
+    if connection.dialect.name != "postgresql":
+        return True
+    if wait:
+        connection.execute(select(func.pg_advisory_xact_lock(_RECORDS_LOCK)))
+        return True
+    return bool(connection.execute(select(func.pg_try_advisory_xact_lock(_RECORDS_LOCK))).scalar_one())
+
+
+def owe(connection: Connection, info: ConnectorInfo, now: datetime) -> int:
+    """Create the deliveries of all records the platform takes and does not have yet; returns how many.
+
+    Called where records are added and before each push, so a platform that was configured later, or has learned a new
+    kind, gets what it is owed. The caller holds ``lock_records``.
 
     An older version that is still waiting is superseded; one in flight is waited for, so versions arrive in order.
     A kind that must come ``after`` another waits for the same person's delivery of that kind.
     """
-    wanted = [(row_id, r) for row_id, r in records if r.kind in info.kinds]
-    for part in chunks(wanted):
-        _enqueue_part(connection, part, info, now)
-    return len(wanted)
+    count = 0
+    for kind in RecordKind:
+        if kind in info.kinds:
+            count += _owe_kind(connection, info, kind, now)
+    return count
 
 
-def _enqueue_part(connection: Connection, part: list[tuple[int, Record]], info: ConnectorInfo, now: datetime) -> None:
+def _owe_kind(connection: Connection, info: ConnectorInfo, kind: RecordKind, now: datetime) -> int:
+    here = (owed.c.platform == info.platform, owed.c.kind == kind)
+    marker = connection.execute(select(owed.c.up_to).where(*here)).scalar()
+    if marker is None:
+        connection.execute(insert(owed), {"platform": info.platform, "kind": kind, "up_to": 0})
+    start = marker or 0
+    count, after = 0, start
+    columns = (record.c.id, record.c.kind, record.c.key, record.c.version, record.c.person_key)
+    while True:
+        part = connection.execute(
+            select(*columns).where(record.c.kind == kind, record.c.id > after).order_by(record.c.id).limit(MOST)
+        ).all()
+        if not part:
+            break
+        _enqueue(connection, part, info, now)
+        count, after = count + len(part), part[-1].id
+    if after > start:
+        connection.execute(update(owed).where(*here).values(up_to=after))
+    return count
+
+
+def _enqueue(connection: Connection, part: Sequence[Row[Any]], info: ConnectorInfo, now: datetime) -> None:
     rows: list[dict[str, Any]] = [
         {
             "platform": info.platform,
             "kind": r.kind,
-            "record_id": row_id,
+            "record_id": r.id,
             "record_key": r.key,
             "version": r.version,
             "person_key": r.person_key,
@@ -42,7 +83,7 @@ def _enqueue_part(connection: Connection, part: list[tuple[int, Record]], info: 
             "created_at": now,
             "updated_at": now,
         }
-        for row_id, r in part
+        for r in part
     ]
     connection.execute(insert(delivery), rows)
     keys = [row["business_key"] for row in rows]

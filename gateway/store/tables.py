@@ -264,6 +264,15 @@ platform = Table(
     Column("next_slot_at", Moment),
 )
 
+owed = Table(
+    "owed",
+    metadata,
+    Column("platform", String(40), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("up_to", _Id, nullable=False),
+)
+"""Every record of the kind up to this row id has its delivery to the platform."""
+
 feed = Table(
     "feed",
     metadata,

@@ -86,9 +86,12 @@ class Books:
         """Forget a value; nothing happens where there is none."""
         self._db.execute("DELETE FROM book WHERE section = ? AND key = ?", (section, key))
 
-    def items(self, section: str) -> Iterable[tuple[str, Any]]:
-        """All (key, value) of a section in key order."""
-        rows = self._db.execute("SELECT key, value FROM book WHERE section = ? ORDER BY key", (section,)).fetchall()
+    def items(self, section: str, *, after: str = "", limit: int = -1) -> Iterable[tuple[str, Any]]:
+        """(key, value) of a section in key order: all, or at most ``limit`` of the keys beyond ``after``."""
+        rows = self._db.execute(
+            "SELECT key, value FROM book WHERE section = ?1 AND (?2 = '' OR key > ?2) ORDER BY key LIMIT ?3",
+            (section, after, limit),
+        ).fetchall()
         return [(key, json.loads(value)) for key, value in rows]
 
     def count(self, section: str) -> int:

@@ -75,8 +75,8 @@ class World:
     def enqueue(self, *versions: Record) -> None:
         with self.store.write() as c:
             control.register(c, ["model"])
-            rows = records.add(c, self.store.vault, versions, batch_id=None, now=self.clock())
-            queueing.enqueue(c, rows, self.model.info, self.clock())
+            records.add(c, self.store.vault, versions, batch_id=None, now=self.clock())
+            queueing.owe(c, self.model.info, self.clock())
 
     def states(self) -> Counter[str]:
         with self.store.read() as c:
@@ -423,3 +423,14 @@ def test_reconciliation_that_cannot_read_theirs_says_so(make_world: Callable[...
     [report] = world.run(reconcile)
     assert report.stopped == "http_503: a fault outside the platform's protocol"
     assert report.run is None
+
+
+def test_a_platform_configured_later_gets_what_it_is_owed(make_world: Callable[..., World]) -> None:
+    world = make_world()
+    with world.store.write() as c:
+        control.register(c, ["model"])
+        records.add(c, world.store.vault, people_of(3), batch_id=None, now=world.clock())
+    world.until_quiet()
+    assert world.states() == {State.ACCEPTED: 3}
+    world.run(push)
+    assert world.states() == {State.ACCEPTED: 3}

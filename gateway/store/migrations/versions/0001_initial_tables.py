@@ -41,6 +41,38 @@ def upgrade() -> None:
         sa.UniqueConstraint("digest", name=op.f("uq_batch_digest")),
     )
     op.create_table(
+        "credit_ack",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("platform", sa.String(length=40), nullable=False),
+        sa.Column("event_id", sa.String(length=64), nullable=False),
+        sa.Column("record_id", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("code", sa.String(length=24), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ticket", sa.String(length=26), nullable=True),
+        sa.Column("message", sa.String(length=200), nullable=True),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_credit_ack")),
+    )
+    with op.batch_alter_table("credit_ack", schema=None) as batch_op:
+        batch_op.create_index("ix_credit_ack_event", ["platform", "event_id"], unique=False)
+        batch_op.create_index(
+            "ix_credit_ack_unsent",
+            ["platform", "id"],
+            unique=False,
+            sqlite_where=sa.text("sent_at IS NULL"),
+            postgresql_where=sa.text("sent_at IS NULL"),
+        )
+
+    op.create_table(
+        "credit_stream",
+        sa.Column("platform", sa.String(length=40), nullable=False),
+        sa.Column("stream", sa.String(length=24), nullable=False),
+        sa.Column("last_seq", sa.BigInteger(), nullable=False),
+        sa.Column("gap_tries", sa.Integer(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("platform", "stream", name=op.f("pk_credit_stream")),
+    )
+    op.create_table(
         "exchange",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("platform", sa.String(length=40), nullable=False),
@@ -66,6 +98,13 @@ def upgrade() -> None:
         sa.Column("cursor", sa.Text(), nullable=True),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("platform", name=op.f("pk_feed")),
+    )
+    op.create_table(
+        "owed",
+        sa.Column("platform", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("up_to", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.PrimaryKeyConstraint("platform", "kind", name=op.f("pk_owed")),
     )
     op.create_table(
         "platform",
@@ -102,6 +141,28 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("search_index", schema=None) as batch_op:
         batch_op.create_index("ix_search_index_key", ["key"], unique=False)
+
+    op.create_table(
+        "ticket",
+        sa.Column("number", sa.String(length=26), nullable=False),
+        sa.Column("platform", sa.String(length=40), nullable=False),
+        sa.Column("record_id", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=24), nullable=False),
+        sa.Column("event_id", sa.String(length=64), nullable=True),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("closed_by", sa.String(length=80), nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_ticket")),
+    )
+    with op.batch_alter_table("ticket", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_ticket_open",
+            ["platform", "record_id", "kind"],
+            unique=True,
+            sqlite_where=sa.text("closed_at IS NULL"),
+            postgresql_where=sa.text("closed_at IS NULL"),
+        )
 
     op.create_table(
         "filing",
@@ -165,6 +226,61 @@ def upgrade() -> None:
     with op.batch_alter_table("record", schema=None) as batch_op:
         batch_op.create_index("ix_record_batch_id", ["batch_id"], unique=False)
         batch_op.create_index("ix_record_person_key", ["person_key"], unique=False)
+
+    op.create_table(
+        "credit_event",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("platform", sa.String(length=40), nullable=False),
+        sa.Column("event_id", sa.String(length=64), nullable=False),
+        sa.Column("stream", sa.String(length=24), nullable=False),
+        sa.Column("stream_seq", sa.BigInteger(), nullable=False),
+        sa.Column("event_type", sa.String(length=24), nullable=False),
+        sa.Column("event_time", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("inbox_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("record_id", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("prev_version", sa.Integer(), nullable=True),
+        sa.Column("digest", sa.String(length=80), nullable=False),
+        sa.Column("effective_from", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("happen_date", sa.Date(), nullable=True),
+        sa.Column("decision_date", sa.Date(), nullable=True),
+        sa.Column("sanction_end", sa.Date(), nullable=True),
+        sa.Column("publish_begin", sa.Date(), nullable=True),
+        sa.Column("publish_end", sa.Date(), nullable=True),
+        sa.Column("category", sa.String(length=20), nullable=False),
+        sa.Column("severities", sa.JSON(), nullable=False),
+        sa.Column("usage_scope", sa.String(length=1), nullable=False),
+        sa.Column("status_code", sa.String(length=1), nullable=False),
+        sa.Column("disclosed", sa.Boolean(), nullable=False),
+        sa.Column("key_facts", sa.String(length=64), nullable=False),
+        sa.Column("clock_ahead", sa.Boolean(), nullable=False),
+        sa.Column("subject_type", sa.String(length=12), nullable=True),
+        sa.Column("number_digest", sa.String(length=64), nullable=True),
+        sa.Column("name_digest", sa.String(length=64), nullable=True),
+        sa.Column("variant_digest", sa.String(length=64), nullable=True),
+        sa.Column("certificate_digest", sa.String(length=64), nullable=True),
+        sa.Column("match", sa.String(length=16), nullable=False),
+        sa.Column("subject_key", sa.String(length=26), nullable=True),
+        sa.Column("certificate_key", sa.String(length=26), nullable=True),
+        sa.Column("outcome", sa.String(length=24), nullable=False),
+        sa.Column("effect", sa.String(length=12), nullable=False),
+        sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("payload", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(["inbox_id"], ["inbox.id"], name=op.f("fk_credit_event_inbox_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_credit_event")),
+        sa.UniqueConstraint("platform", "event_id", "digest", name=op.f("uq_credit_event_platform_event_id_digest")),
+    )
+    with op.batch_alter_table("credit_event", schema=None) as batch_op:
+        batch_op.create_index("ix_credit_event_outcome", ["platform", "outcome"], unique=False)
+        batch_op.create_index("ix_credit_event_record", ["platform", "record_id", "version"], unique=False)
+        batch_op.create_index(
+            "ix_credit_event_waiting",
+            ["number_digest"],
+            unique=False,
+            sqlite_where=sa.text("outcome IN ('ACCEPTED_UNMATCHED', 'IDENTITY_CONFLICT')"),
+            postgresql_where=sa.text("outcome IN ('ACCEPTED_UNMATCHED', 'IDENTITY_CONFLICT')"),
+        )
 
     op.create_table(
         "delivery",
@@ -243,6 +359,79 @@ def upgrade() -> None:
     with op.batch_alter_table("attempt", schema=None) as batch_op:
         batch_op.create_index("ix_attempt_delivery_id", ["delivery_id"], unique=False)
         batch_op.create_index("ix_attempt_exchange_id", ["exchange_id"], unique=False)
+
+    op.create_table(
+        "credit_link",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("platform", sa.String(length=40), nullable=False),
+        sa.Column("record_id", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("key", sa.String(length=26), nullable=False),
+        sa.Column("match", sa.String(length=16), nullable=False),
+        sa.Column("valid_from", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("valid_to", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sys_from", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sys_to", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("event_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["event_id"], ["credit_event.id"], name=op.f("fk_credit_link_event_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_credit_link")),
+    )
+    with op.batch_alter_table("credit_link", schema=None) as batch_op:
+        batch_op.create_index("ix_credit_link_key", ["key"], unique=False)
+        batch_op.create_index(
+            "uq_credit_link_believed",
+            ["platform", "record_id", "kind", "key"],
+            unique=True,
+            sqlite_where=sa.text("sys_to IS NULL"),
+            postgresql_where=sa.text("sys_to IS NULL"),
+        )
+
+    op.create_table(
+        "credit_version",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("platform", sa.String(length=40), nullable=False),
+        sa.Column("record_id", sa.String(length=64), nullable=False),
+        sa.Column("version_no", sa.Integer(), nullable=False),
+        sa.Column("valid_from", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("valid_to", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sys_from", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sys_to", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("event_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("content_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("source_version", sa.Integer(), nullable=False),
+        sa.Column("source_update_time", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("status", sa.String(length=12), nullable=False),
+        sa.Column("under_objection", sa.Boolean(), nullable=False),
+        sa.Column("category", sa.String(length=20), nullable=False),
+        sa.Column("usage_scope", sa.String(length=1), nullable=False),
+        sa.Column("disclosed", sa.Boolean(), nullable=False),
+        sa.Column("happen_date", sa.Date(), nullable=True),
+        sa.Column("decision_date", sa.Date(), nullable=True),
+        sa.Column("effect_from", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("effect_to", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("publish_from", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("publish_to", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("period_source", sa.String(length=8), nullable=False),
+        sa.Column("rule_id", sa.String(length=24), nullable=True),
+        sa.Column("payload_digest", sa.String(length=80), nullable=False),
+        sa.Column("reason_code", sa.String(length=24), nullable=False),
+        sa.Column("actor", sa.String(length=80), nullable=False),
+        sa.ForeignKeyConstraint(["content_id"], ["credit_event.id"], name=op.f("fk_credit_version_content_id")),
+        sa.ForeignKeyConstraint(["event_id"], ["credit_event.id"], name=op.f("fk_credit_version_event_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_credit_version")),
+        sa.UniqueConstraint(
+            "platform", "record_id", "version_no", name=op.f("uq_credit_version_platform_record_id_version_no")
+        ),
+    )
+    with op.batch_alter_table("credit_version", schema=None) as batch_op:
+        batch_op.create_index("ix_credit_version_record", ["platform", "record_id", "sys_from"], unique=False)
+        batch_op.create_index(
+            "uq_credit_version_believed",
+            ["platform", "record_id", "valid_from"],
+            unique=True,
+            sqlite_where=sa.text("sys_to IS NULL"),
+            postgresql_where=sa.text("sys_to IS NULL"),
+        )
 
     op.create_table(
         "payload",

@@ -1,0 +1,223 @@
+"""Person and Certificate in the platform's words: one line per field, in the order of the schema.
+
+Follows the record schemas of the typed contract 1.0 (README, "Fields"). A value that is not known, or has no
+counterpart in the platform's table, is left out; ``schema.check`` then says what is missing.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+from typing import Generic, TypeVar, cast
+
+from connectors.national_market.settings import NationalMarketSettings
+from gateway.codec.codes import table
+from gateway.contract.messages import JSON, Draft
+from gateway.domain.records import Certificate, ChangeNature, Employer, Record, Submission, Worker
+
+CHINA = timezone(timedelta(hours=8))
+RECORD_KEYS = uuid.UUID("6c0d5f0e-3c1b-5f43-9d6e-6f6b1d1a2f37")
+"""Namespace of the platform's record keys. It must never change: the same record must give the same key for ever."""
+RESIDENT_CARD = "111"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Line(Generic[T]):
+    path: str
+    source: str
+    value: Callable[[T, Record, NationalMarketSettings], JSON]
+
+
+def to_draft(submission: Submission, settings: NationalMarketSettings) -> Draft:
+    """Write a person or certificate in the platform's fields; other kinds give an empty draft."""
+    record = submission.record
+    content = record.content
+    fields: dict[str, JSON] = {}
+    sources: dict[str, str] = {}
+    if isinstance(content, Worker):
+        fields, sources = _write(_PERSON, content, record, settings)
+    elif isinstance(content, Certificate):
+        fields, sources = _write(_CERTIFICATE, content, record, settings)
+    return Draft(kind=record.kind, record_key=record.key, version=record.version, fields=fields, sources=sources)
+
+
+def record_key(key: str) -> str:
+    """The platform's key (32 lower-case hex) of one of our records: UUID version 5, so it survives any restore."""
+    return uuid.uuid5(RECORD_KEYS, key).hex
+
+
+def _write(
+    lines: Iterable[_Line[T]], content: T, record: Record, settings: NationalMarketSettings
+) -> tuple[dict[str, JSON], dict[str, str]]:
+    """Fields nested by the dots of their path, and the source of each path."""
+    fields: dict[str, JSON] = {}
+    sources: dict[str, str] = {}
+    for line in lines:
+        sources[line.path] = line.source
+        value = line.value(content, record, settings)
+        if value in (None, ""):
+            continue
+        *parents, last = line.path.split(".")
+        target = fields
+        for parent in parents:
+            target = cast("dict[str, JSON]", target.setdefault(parent, {}))
+        target[last] = value
+    return fields, sources
+
+
+def _employment(of: Callable[[T], Employer | None], source: str) -> tuple[_Line[T], ...]:
+    """The enterprise link; left out as a whole where there is no employer."""
+
+    def line(name: str, field: str, value: Callable[[Employer, NationalMarketSettings], JSON]) -> _Line[T]:
+        return _Line(
+            f"Employment.{name}", f"{source}.{field}", lambda c, r, s: value(e, s) if (e := of(c)) is not None else None
+        )
+
+    return (
+        line("CorpName", "name", lambda e, s: _text(e.name)),
+        line("CorpCode", "code", lambda e, s: e.code),
+        line("CorpOrgCode", "code", lambda e, s: _org_code(e.code) if s.corp_code_form == "uscc_and_org" else None),
+        line("CorpRegion", "region", lambda e, s: e.region),
+        line("EngagedFrom", "contract_start", lambda e, s: _day(e.contract_start)),
+        line("EngagedTo", "contract_end", lambda e, s: _day(e.contract_end)),
+    )
+
+
+_PERSON: tuple[_Line[Worker], ...] = (
+    _Line("RecordKey", "key", lambda w, r, s: record_key(r.key)),
+    _Line("UpdateFlag", "", lambda w, r, s: "U"),
+    _Line("RecordVersion", "version", lambda w, r, s: r.version),
+    _Line("PersonName", "name", lambda w, r, s: _name(w.name)),
+    _Line("IdDocType", "id_type", lambda w, r, s: w.id_type),
+    _Line("IdDocNumber", "id_number", lambda w, r, s: w.id_number.upper()),
+    _Line("Gender", "gender", lambda w, r, s: w.gender),
+    _Line("BirthDate", "birth_date", lambda w, r, s: w.birth_date.isoformat()),
+    _Line("Ethnicity", "ethnicity", lambda w, r, s: w.ethnicity),
+    _Line("Education", "education", lambda w, r, s: w.education),
+    _Line("Mobile", "mobile", lambda w, r, s: w.mobile),
+    _Line("HomeRegion", "home_region", lambda w, r, s: w.home_region),
+    _Line("Address", "address", lambda w, r, s: _text(w.address)),
+    *_employment(lambda w: w.employer, "employer"),
+    _Line("Checked.CheckDepartName", "", lambda w, r, s: s.check_department),
+    _Line("Checked.CheckPersonName", "", lambda w, r, s: s.check_person),
+    _Line("Checked.CheckedAt", "effective_from", lambda w, r, s: moment(r.effective_from)),
+    _Line("Checked.DataLevel", "", lambda w, r, s: s.person_data_level),
+    _Line("Checked.DataSource", "", lambda w, r, s: s.data_source),
+)
+
+_CERTIFICATE: tuple[_Line[Certificate], ...] = (
+    _Line("RecordKey", "key", lambda c, r, s: record_key(r.key)),
+    _Line("UpdateFlag", "", lambda c, r, s: "U"),
+    _Line("RecordVersion", "version", lambda c, r, s: r.version),
+    _Line("OperateType", "change", lambda c, r, s: s.operate_new if _is_new(r) else s.operate_change),
+    _Line("Holder.PersonName", "holder.name", lambda c, r, s: _name(c.holder.name)),
+    _Line("Holder.IdDocType", "holder.id_type", lambda c, r, s: c.holder.id_type),
+    _Line("Holder.IdDocNumber", "holder.id_number", lambda c, r, s: c.holder.id_number.upper()),
+    _Line("CertClass", "cert_class", lambda c, r, s: _class(c, s)),
+    _Line("CertName", "name", lambda c, r, s: _text(c.name)),
+    _Line("CertNumber", "number", lambda c, r, s: _number(c, s)),
+    _Line("Trade", "trade", lambda c, r, s: _trade(c) if _class(c, s) in ("SKILL", "TRAIN", "OTHER") else None),
+    _Line("Post", "trade_name", lambda c, r, s: _post(c) if _class(c, s) == "POST" else None),
+    _Line("CategoryText", "trade_name", lambda c, r, s: _text(c.trade_name) if _is_other(c, s) else None),
+    _Line("Level", "level", lambda c, r, s: c.level),
+    _Line("IssuerName", "issuer_name", lambda c, r, s: _text(c.issuer_name)),
+    _Line("IssuerCode", "issuer_code", lambda c, r, s: c.issuer_code),
+    _Line("IssuerRegion", "issuer_region", lambda c, r, s: c.issuer_region),
+    _Line("FirstIssueDate", "first_issue_date", lambda c, r, s: _day(c.first_issue_date)),
+    _Line("IssueDate", "issue_date", lambda c, r, s: _day(c.issue_date)),
+    _Line("ValidFrom", "valid_from", lambda c, r, s: _day(c.valid_from)),
+    _Line("ValidTo", "valid_to", lambda c, r, s: _day(c.valid_to)),
+    _Line("Status", "status", lambda c, r, s: s.expired_status if c.status == "06" else c.status),
+    _Line("StatusText", "status_reason", lambda c, r, s: _text(c.status_reason)),
+    *_employment(lambda c: c.holder.employer, "holder.employer"),
+    _Line(
+        "Training.TrainOrgName",
+        "confirm_organization",
+        lambda c, r, s: _text(c.confirm_organization) if _trained(c, s) else None,
+    ),
+    _Line("Training.Passed", "", lambda c, r, s: True if _trained(c, s) else None),
+    _Line(
+        "Checked.CheckDepartName",
+        "verification.review_department",
+        lambda c, r, s: _text(c.verification.review_department),
+    ),
+    _Line("Checked.CheckPersonName", "verification.reviewer", lambda c, r, s: _text(c.verification.reviewer)),
+    _Line("Checked.CheckedAt", "verification.reviewed_at", lambda c, r, s: moment(c.verification.reviewed_at)),
+    _Line("Checked.DataLevel", "verification.review_region", lambda c, r, s: _level(c.verification.review_region)),
+    _Line("Checked.DataSource", "", lambda c, r, s: s.data_source),
+)
+
+
+def moment(at: datetime) -> str:
+    """A Timestamp of the schema: seconds, China's offset written out."""
+    return at.astimezone(CHINA).isoformat(timespec="seconds")
+
+
+def _day(day: date | None) -> str | None:
+    return day.isoformat() if day else None
+
+
+def _text(text: str | None) -> str | None:
+    """White space as the schema itself would collapse it, so that content and hash agree."""
+    return re.sub(r"[ \t\r\n]+", " ", text).strip(" ") if text else None
+
+
+def _name(name: str) -> str:
+    """Names of minorities come with four kinds of middle dot; the platform gets U+00B7."""
+    return re.sub("[•．‧]", "·", name)
+
+
+def _org_code(code: str) -> str | None:
+    """The organisation code inside a credit code: positions 9 to 16, a hyphen and position 17."""
+    return f"{code[8:16]}-{code[16]}" if len(code) == 18 else None
+
+
+def _is_new(record: Record) -> bool:
+    return record.version == 1 or record.change is ChangeNature.NEW
+
+
+def _class(certificate: Certificate, settings: NationalMarketSettings) -> str:
+    return settings.cert_class_sent_as.get(certificate.cert_class, certificate.cert_class)
+
+
+def _number(certificate: Certificate, settings: NationalMarketSettings) -> str:
+    """Safety certificates are numbered with full-width brackets."""
+    if _class(certificate, settings) != "SAFETY":
+        return certificate.number
+    return certificate.number.replace("(", "（").replace(")", "）")
+
+
+def _trade(certificate: Certificate) -> str | None:
+    """The trade by code, else by its printed name; the worker platform's 1000 (other) is 000 here."""
+    trades = table("trade")
+    if certificate.trade in trades:
+        return certificate.trade
+    if certificate.trade == "1000":
+        return "000"
+    return trades.code_of(certificate.trade_name)
+
+
+def _post(certificate: Certificate) -> str | None:
+    return table("post_category").code_of(certificate.trade_name)
+
+
+def _is_other(certificate: Certificate, settings: NationalMarketSettings) -> bool:
+    """Whether the sub-category is the table's "other", which needs its name in words."""
+    if _class(certificate, settings) == "POST":
+        return _post(certificate) == "P99"
+    return _trade(certificate) == "000"
+
+
+def _trained(certificate: Certificate, settings: NationalMarketSettings) -> bool:
+    return settings.training_from_assessment and _class(certificate, settings) == "TRAIN"
+
+
+def _level(region: str) -> str | None:
+    """Data level of a review: by the province, a city or a county; None where the code is no division."""
+    if not re.fullmatch("[1-9][0-9]{5}", region):
+        return None
+    return "A" if region.endswith("0000") else "B" if region.endswith("00") else "C"

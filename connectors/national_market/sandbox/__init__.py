@@ -1,0 +1,191 @@
+"""The national market platform, simulated: SOAP 1.1 and 1.2, UsernameToken digest, strict, stateful, counting effects.
+
+Written from the typed contract 1.0; of the connector it reads the WSDL, the schema documents and the code tables only.
+Beside the paths every sandbox has: POST ``/PersonCertDataService`` and GET ``/PersonCertDataService?wsdl`` with the
+schema documents under ``?xsd=…``. Natural keys in the effects: ``<IdDocType>/<IdDocNumber>`` for persons and
+``<CertClass>/<IssuerCode>/<CertNumber>`` for certificates. ``Login`` and ``Logout`` answer 102: this deployment
+authenticates by UsernameToken.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any, ClassVar
+
+from lxml import etree
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from connectors.national_market.sandbox import queries, security
+from connectors.national_market.sandbox.records import Registry
+from connectors.national_market.sandbox.saving import TITLES, Saving
+from connectors.national_market.sandbox.wire import Call, NotSoap, SoapFault, answer, fault, parser, read, ws
+from gateway.testing.sandbox import Access, Sandbox
+
+PATH = "/PersonCertDataService"
+_SENDER = "370000"
+_PASSWORD = "sandbox-Tq7m2LxW9c"  # noqa: S105  # of a simulated platform on the loopback address
+_DOCUMENTS = files("connectors.national_market")
+_SAVES = frozenset(
+    {
+        "UpsertPerson",
+        "UpsertPersonBatch",
+        "UpsertCertificate",
+        "UpsertCertificateBatch",
+        "ChangeCertificateStatus",
+        "WithdrawRecord",
+    }
+)
+
+
+class NationalMarketSandbox(Sandbox):
+    """One simulated platform. ``async_share`` of the batch calls are answered 010 and done ``async_seconds`` later."""
+
+    platform = "national_market"
+    own_faults: ClassVar[Mapping[str, str]] = {
+        "busy": "result code 103 with RetryAfterSeconds, nothing done",
+        "duplicate": "carried out and stored, then answered as a repeated request (013)",
+        "server_fault": "a Server fault with RetryAfterSeconds, nothing done",
+    }
+
+    def __init__(
+        self,
+        *,
+        dialect: str | None = None,
+        seed: int = 0,
+        faults: str = "none",
+        state: Path | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        super().__init__(dialect=dialect, seed=seed, faults=faults, state=state, clock=clock)
+        self.async_share = 0.25
+        self.async_seconds = 0.2
+
+    def access(self, base_url: str) -> Access:
+        """Address and account of a running instance, and settings fit for a loopback platform."""
+        url = f"{base_url}{PATH}"
+        settings = {
+            "ENDPOINT": url,
+            "SENDER_CODE": _SENDER,
+            "USERNAME": _SENDER,
+            "PASSWORD": _PASSWORD,
+            "MIN_INTERVAL_SECONDS": "0",
+            "CONNECTIONS": "4",
+            "CONNECT_TIMEOUT_SECONDS": "2",
+            "DEADLINE_SECONDS": "3",
+            "RETRY_SECONDS": json.dumps([0.2, 0.5, 1, 2]),
+            "RETRY_THEN_SECONDS": "2",
+            "RETRY_GIVE_UP_SECONDS": "120",
+            "SETTLING_SECONDS": json.dumps([0.3] * 8),
+            "POLL_SECONDS": json.dumps([0.3] * 6),
+            "POLL_THEN_SECONDS": "0.5",
+            "POLL_GIVE_UP_SECONDS": "60",
+        }
+        return Access(
+            details={
+                "url": url,
+                "wsdl": f"{url}?wsdl",
+                "sender_code": _SENDER,
+                "username": _SENDER,
+                "password": _PASSWORD,
+            },
+            environment={f"GATEWAY_NATIONAL_MARKET__{name}": value for name, value in settings.items()},
+        )
+
+    def is_exempt(self, request: Request) -> bool:
+        """Documents are served without faults."""
+        return request.method == "GET"
+
+    def effects(self) -> dict[str, Any]:
+        """Effects so far, waiting batches whose moment has come included."""
+        self._saving.settle(self.clock())
+        return super().effects()
+
+    def handle(self, request: Request, body: bytes, fault_name: str | None) -> Response:
+        """Serve a document or answer one SOAP call."""
+        if request.url.path != PATH:
+            return PlainTextResponse("not found", status_code=404)
+        if request.method == "GET":
+            return self._document(request)
+        if request.method != "POST":
+            return PlainTextResponse("method not allowed", status_code=405)
+        soap12 = "soap+xml" in request.headers.get("content-type", "")
+        now = self.clock()
+        self._saving.settle(now)
+        try:
+            call = read(request, body, self._schema)
+            self.operation = call.operation
+            if call.security is not None or call.operation != "GetServiceTime":
+                security.check(call.security, self.books, now, (_SENDER, _PASSWORD), soap12=soap12)
+            return answer(call, self._dispatch(call, now, fault_name))
+        except NotSoap as refusal:
+            return PlainTextResponse(str(refusal), status_code=refusal.status)
+        except SoapFault as error:
+            return fault(error)
+
+    @property
+    def _saving(self) -> Saving:
+        return Saving(
+            books=self.books,
+            sender=_SENDER,
+            seed=self.seed,
+            async_share=self.async_share,
+            async_time=timedelta(seconds=self.async_seconds),
+        )
+
+    @cached_property
+    def _schema(self) -> etree.XMLSchema:
+        with as_file(_DOCUMENTS) as folder:
+            return etree.XMLSchema(etree.parse(str(folder / "service.xsd"), parser()))
+
+    def _dispatch(self, call: Call, now: datetime, fault_name: str | None) -> etree._Element:
+        name, content = call.operation, call.content
+        if fault_name == "server_fault":
+            raise SoapFault("Server", "the service is out of order", soap12=call.soap12, retry_after=1)
+        if name in _SAVES:
+            return self._saving.save(name, content, now, fault_name)
+        if name == "QueryReceipt":
+            return self._saving.receipt(content, now, fault_name)
+        if name == "GetServiceTime":
+            time: etree._Element = ws.GetServiceTimeResponse(ws.ServerTime(now.isoformat(timespec="milliseconds")))
+            time.append(ws.SchemaVersion("1.0"))
+            return time
+        if name in ("Login", "Logout"):
+            return queries.answer(name, "102", TITLES["102"])
+        if fault_name == "busy":
+            return queries.answer(name, "103", TITLES["103"])
+        if name == "GetCodeTable":
+            return queries.code_table(content)
+        return queries.stored(name, content, Registry(self.books), _SENDER)
+
+    def _document(self, request: Request) -> Response:
+        query = {key.lower(): value for key, value in request.query_params.items()}
+        url = str(request.url.replace(query=""))
+        if "wsdl" in query:
+            text = _read("service.wsdl").replace("http://127.0.0.1/PersonCertDataService", url)
+            return Response(text.replace('"service.xsd"', f'"{url}?xsd=service.xsd"'), media_type="text/xml")
+        if query.get("xsd") in ("service.xsd", "types.xsd"):
+            text = _read(query["xsd"]).replace('"types.xsd"', f'"{url}?xsd=types.xsd"')
+            return Response(text, media_type="text/xml")
+        return PlainTextResponse("PersonCertDataService: add ?wsdl for its description")
+
+
+def build(
+    *,
+    dialect: str | None = None,
+    seed: int = 0,
+    faults: str = "none",
+    state: Path | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Sandbox:
+    """Return a simulated platform; there is one dialect, so ``dialect`` is not used."""
+    return NationalMarketSandbox(dialect=dialect, seed=seed, faults=faults, state=state, clock=clock)
+
+
+def _read(name: str) -> str:
+    return _DOCUMENTS.joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,59 @@
+"""WS-Security UsernameToken with password digest, as the platform checks it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from datetime import datetime, timedelta
+
+from lxml import etree
+
+from connectors.national_market.sandbox.wire import WSSE, SoapFault
+from gateway.testing.sandbox import Books
+
+_WSU = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
+_DIGEST = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0#PasswordDigest"
+_WINDOW = timedelta(seconds=300)
+_NONCE_LIFE = timedelta(minutes=10)
+
+
+def check(
+    header: etree._Element | None, books: Books, now: datetime, account: tuple[str, str], *, soap12: bool
+) -> None:
+    """Raise a FailedAuthentication fault unless user, digest, creation time and nonce are all good."""
+    reason = _refusal(header, books, now, account)
+    if reason:
+        raise SoapFault("wsse:FailedAuthentication", reason, soap12=soap12)
+
+
+def _refusal(header: etree._Element | None, books: Books, now: datetime, account: tuple[str, str]) -> str | None:
+    token = header.find(f"{{{WSSE}}}UsernameToken") if header is not None else None
+    if token is None:
+        return "no UsernameToken"
+    password = token.find(f"{{{WSSE}}}Password")
+    nonce_text = token.findtext(f"{{{WSSE}}}Nonce") or ""
+    created = token.findtext(f"{{{_WSU}}}Created") or ""
+    if password is None or password.get("Type") != _DIGEST:
+        return "the password must be a digest"
+    try:
+        nonce = base64.b64decode(nonce_text, validate=True)
+        at = datetime.fromisoformat(created)
+    except (binascii.Error, ValueError):
+        return "nonce or creation time cannot be read"
+    if len(nonce) < 16:
+        return "the nonce is shorter than 16 bytes"
+    if not created.endswith("Z") or abs(now - at) > _WINDOW:
+        return "created outside the clock window, or not in UTC"
+    digest = base64.b64encode(
+        hashlib.sha1(nonce + created.encode() + account[1].encode(), usedforsecurity=False).digest()
+    )
+    user = (token.findtext(f"{{{WSSE}}}Username") or "").strip()
+    if user != account[0] or not hmac.compare_digest((password.text or "").strip().encode(), digest):
+        return "user name or password wrong"
+    seen = books.get("nonces", nonce_text)
+    if seen is not None and now - datetime.fromisoformat(seen) < _NONCE_LIFE:
+        return "the nonce was used before"
+    books.put("nonces", nonce_text, now.isoformat())
+    return None

@@ -1,0 +1,246 @@
+"""What may be sent: facets of the schema, code tables and rules between fields, all problems at once.
+
+The table repeats the facets of ``types.xsd`` so that a problem is named by our own field and in two languages; the
+schema itself is applied again to every built message. Rules between fields are those the platform answers with 301,
+303, 304 and 305 (README, "Codes").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime
+
+from connectors.national_market.mapping import RESIDENT_CARD
+from connectors.national_market.settings import NationalMarketSettings
+from gateway.codec.codes import table
+from gateway.contract.messages import JSON, Draft, Payload, Problem, Problems
+from gateway.domain.identifiers import credit_code_check_character, resident_id_birth_date, resident_id_check_digit
+from gateway.domain.records import RecordKind, Submission
+
+_Facet = Callable[[str], str | None]
+"""Gives the id of the broken rule, or None"""
+
+
+def check(submission: Submission, draft: Draft, settings: NationalMarketSettings) -> Payload | Problems:
+    """Return the payload, or every broken rule with our own field names and no values."""
+    if draft.kind not in _FIELDS:
+        return Problems(items=(_problem("kind", "kind"),))
+    flat = dict(leaves(draft.fields))
+    broken = dict(_facets(_FIELDS[draft.kind], flat))
+    rules = _person_rules(flat) if draft.kind is RecordKind.PERSON else _certificate_rules(flat, settings)
+    for path, rule in rules:
+        broken.setdefault(path, rule)
+    problems = (*draft.problems, *(_problem(draft.sources.get(path) or path, rule) for path, rule in broken.items()))
+    if problems:
+        return Problems(items=problems)
+    return Payload(
+        key=submission.key,
+        kind=draft.kind,
+        record_key=draft.record_key,
+        version=draft.version,
+        fields=draft.fields,
+    )
+
+
+def leaves(fields: Mapping[str, JSON], parent: str = "") -> Iterator[tuple[str, str]]:
+    """Every leaf of nested fields as (dotted path, text)."""
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value, f"{parent}{name}.")
+        elif value is not None:
+            yield f"{parent}{name}", str(value)
+
+
+def _facets(table_: Mapping[str, tuple[bool, _Facet]], flat: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for path, (required, facet) in table_.items():
+        parent = path.rpartition(".")[0]
+        expected = required and (not parent.startswith(_OPTIONAL) or any(p.startswith(f"{parent}.") for p in flat))
+        if path not in flat:
+            if expected:
+                yield path, "required"
+        elif rule := facet(flat[path]):
+            yield path, rule
+
+
+def _text(longest: int, shortest: int = 1) -> _Facet:
+    def facet(text: str) -> str | None:
+        if not shortest <= len(text) <= longest:
+            return "length"
+        # XML 1.0 section 2.2 has no place for these, in any escaping
+        if any(ord(c) < 0x20 or 0xD800 <= ord(c) <= 0xDFFF or c in "\ufffe\uffff" for c in text):
+            return "characters"
+        return "white_space" if text != text.strip() or "  " in text else None
+
+    return facet
+
+
+def _like(pattern: str) -> _Facet:
+    compiled = re.compile(pattern)
+    return lambda text: None if compiled.fullmatch(text) else "format"
+
+
+def _code(name: str, package: str = "gateway.codec.tables") -> _Facet:
+    return lambda code: None if code and code in table(name, package) else f"code:{name}"
+
+
+def _region(code: str) -> str | None:
+    """Divisions of Shandong are checked against the present and former codes; those of other provinces by form only."""
+    if not re.fullmatch("[1-9][0-9]{5}", code):
+        return "format"
+    ours = code.startswith("37")
+    known = code in table("division_shandong") or code in table("division_shandong_history")
+    return "code:division_shandong" if ours and not known else None
+
+
+def _credit_code(code: str) -> str | None:
+    if not re.fullmatch("[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}", code):
+        return "format"
+    return None if credit_code_check_character(code[:17]) == code[17] else "check_digit"
+
+
+def _day(text: str) -> str | None:
+    return None if date.fromisoformat(text).year >= 1900 else "date"
+
+
+def _moment(text: str) -> str | None:
+    return None if datetime.fromisoformat(text).tzinfo else "date"
+
+
+_NAME, _TEXT200, _KEY = _text(50), _text(200), _like("[0-9a-f]{32}")
+_ID_TYPE, _ID_NUMBER = _code("id_document_type"), _like(r"[0-9A-Z()/\-]{5,30}")
+_EMPLOYMENT: dict[str, tuple[bool, _Facet]] = {
+    "Employment.CorpName": (True, _TEXT200),
+    "Employment.CorpCode": (True, _credit_code),
+    "Employment.CorpOrgCode": (False, _like("[0-9A-Z]{8}-[0-9X]")),
+    "Employment.CorpRegion": (False, _region),
+    "Employment.EngagedFrom": (False, _day),
+    "Employment.EngagedTo": (False, _day),
+}
+_CHECKED: dict[str, tuple[bool, _Facet]] = {
+    "Checked.CheckDepartName": (True, _text(100)),
+    "Checked.CheckPersonName": (True, _NAME),
+    "Checked.CheckedAt": (True, _moment),
+    "Checked.DataLevel": (True, _like("[A-D]")),
+    "Checked.DataSource": (True, _like("[123]")),
+}
+_FIELDS: dict[RecordKind, dict[str, tuple[bool, _Facet]]] = {
+    RecordKind.PERSON: {
+        "RecordKey": (True, _KEY),
+        "RecordVersion": (True, _like("[1-9][0-9]*")),
+        "PersonName": (True, _NAME),
+        "IdDocType": (True, _ID_TYPE),
+        "IdDocNumber": (True, _ID_NUMBER),
+        "Gender": (True, _code("gender")),
+        "BirthDate": (True, _day),
+        "Ethnicity": (False, _code("ethnicity_gbt3304")),
+        "Education": (False, _code("education_gbt4658")),
+        "Mobile": (False, _like("1[3-9][0-9]{9}")),
+        "HomeRegion": (False, _region),
+        "Address": (False, _TEXT200),
+        **_EMPLOYMENT,
+        **_CHECKED,
+    },
+    RecordKind.CERTIFICATE: {
+        "RecordKey": (True, _KEY),
+        "RecordVersion": (True, _like("[1-9][0-9]*")),
+        "OperateType": (True, _code("cert_operate_type")),
+        "Holder.PersonName": (True, _NAME),
+        "Holder.IdDocType": (True, _ID_TYPE),
+        "Holder.IdDocNumber": (True, _ID_NUMBER),
+        "CertClass": (True, _code("cert_class")),
+        "CertName": (True, _TEXT200),
+        "CertNumber": (True, lambda text: _text(64, 6)(text) or _like(r"\S+")(text)),
+        "Trade": (False, _code("trade")),
+        "Post": (False, _code("post_category")),
+        "CategoryText": (False, _TEXT200),
+        "Level": (False, _code("cert_level")),
+        "IssuerName": (True, _TEXT200),
+        "IssuerCode": (True, _credit_code),
+        "IssuerRegion": (True, _region),
+        "FirstIssueDate": (False, _day),
+        "IssueDate": (True, _day),
+        "ValidFrom": (True, _day),
+        "ValidTo": (False, _day),
+        "Status": (True, _code("cert_status")),
+        "StatusText": (False, _text(500)),
+        **_EMPLOYMENT,
+        "Training.TrainOrgName": (True, _TEXT200),
+        "Training.Passed": (True, _like("True")),
+        **_CHECKED,
+    },
+}
+_OPTIONAL = ("Employment", "Training")
+"""groups that may be left out as a whole"""
+_SUB_CATEGORY = {"SKILL": "Trade", "TRAIN": "Trade", "OTHER": "Trade", "POST": "Post"}
+"""where the kind of certificate stands; classes that are missing here cannot be written from our records"""
+
+
+def _person_rules(flat: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    misread = tuple(_resident(flat, "IdDocType", "IdDocNumber"))
+    yield from misread
+    if flat.get("IdDocType") == RESIDENT_CARD:
+        born = resident_id_birth_date(flat.get("IdDocNumber", ""))
+        if born is not None and not misread and flat.get("BirthDate") != born.isoformat():
+            yield "BirthDate", "birth_date"
+        if "Ethnicity" not in flat:
+            yield "Ethnicity", "required"
+    yield from _in_order(flat, "Employment.EngagedFrom", "Employment.EngagedTo")
+
+
+def _certificate_rules(flat: Mapping[str, str], settings: NationalMarketSettings) -> Iterator[tuple[str, str]]:
+    yield from _resident(flat, "Holder.IdDocType", "Holder.IdDocNumber")
+    class_ = flat.get("CertClass", "")
+    category = _SUB_CATEGORY.get(class_)
+    if class_ not in settings.cert_classes or category is None:
+        yield "CertClass", "route"
+    elif category not in flat:
+        yield category, "code:trade" if category == "Trade" else "code:post_category"
+    if (flat.get("Trade") == "000" or flat.get("Post") == "P99") and "CategoryText" not in flat:
+        yield "CategoryText", "required"
+    if class_ in ("SKILL", "TRAIN") and "Level" not in flat:
+        yield "Level", "required"
+    if class_ == "TRAIN" and "Training.TrainOrgName" not in flat:
+        yield "Training.TrainOrgName", "required"
+    if flat.get("Status") == "99" and "StatusText" not in flat:
+        yield "StatusText", "required"
+    yield from _in_order(flat, "FirstIssueDate", "IssueDate")
+    yield from _in_order(flat, "ValidFrom", "ValidTo")
+    yield from _in_order(flat, "Employment.EngagedFrom", "Employment.EngagedTo")
+
+
+def _resident(flat: Mapping[str, str], type_: str, number: str) -> Iterator[tuple[str, str]]:
+    """A resident number has 18 characters, a real date of birth and its check digit (GB 11643)."""
+    text = flat.get(number, "")
+    if flat.get(type_) != RESIDENT_CARD or not text:
+        return
+    if not re.fullmatch("[1-9][0-9]{16}[0-9X]", text) or resident_id_birth_date(text) is None:
+        yield number, "format"
+    elif resident_id_check_digit(text[:17]) != text[17]:
+        yield number, "check_digit"
+
+
+def _in_order(flat: Mapping[str, str], first: str, last: str) -> Iterator[tuple[str, str]]:
+    if first in flat and last in flat and flat[first] > flat[last]:
+        yield first, "order"
+
+
+def _problem(field: str, rule: str) -> Problem:
+    english, chinese = _MESSAGES.get(rule) or _MESSAGES[rule.partition(":")[0]]
+    return Problem(field=field, rule=rule, message=english, message_zh=chinese)
+
+
+_MESSAGES = {
+    "required": ("must be given", "必填项缺失"),
+    "length": ("is too short or too long", "长度不符合要求"),
+    "format": ("does not have the required form", "格式不符合要求"),
+    "characters": ("holds characters that cannot be sent", "含有无法传输的字符"),
+    "white_space": ("begins or ends with blanks, or has several in a row", "首尾或中间有多余空格"),
+    "date": ("must be a date from 1900 on, a moment with its zone", "日期须不早于1900年，时间须带时区"),
+    "code": ("is not in the platform's code table", "不在平台代码表中"),
+    "check_digit": ("fails its check digit", "校验位不正确"),
+    "birth_date": ("differs from the date in the identity number", "与身份证号码中的出生日期不一致"),
+    "order": ("lies after the date that ends the period", "起始日期晚于截止日期"),
+    "route": ("belongs to a class that does not go to this platform", "该类证书不报送本平台"),
+    "kind": ("is a kind of record that this platform does not take", "本平台不接收此类记录"),
+}

@@ -1,0 +1,82 @@
+"""Settings of the national market platform, prefix ``GATEWAY_NATIONAL_MARKET__``; the README says how sure each is."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from gateway.settings import PlatformSettings
+
+DataLevel = Literal["A", "B", "C", "D"]
+CertClass = Literal["SKILL", "TRAIN", "POST", "SPECIAL", "SAFETY", "TITLE", "OTHER"]
+
+
+class NationalMarketSettings(PlatformSettings):
+    """Dialect T (typed) with profile U (UsernameToken digest). Each default is the specification's value."""
+
+    model_config = SettingsConfigDict(env_prefix="GATEWAY_NATIONAL_MARKET__")
+
+    sender_code: str = Field(default="370000", pattern=r"^[1-9][0-9]{5}$")
+    """reporting region (上报地区编码)"""
+    username: str | None = None
+    """account; the reporting region where none is given"""
+    password: SecretStr
+    soap_version: Literal["1.1", "1.2"] = "1.1"
+    batch_max: int = Field(default=200, ge=1, le=200)
+    """records in one call, without attachments"""
+    hash_numbers_records: bool = True
+    """whether ContentHash writes ``Person[1]`` rather than ``Person`` in batch calls, where the record may repeat"""
+
+    check_department: str = "省建设从业人员教育中心"
+    """CheckDepartName of persons; certificates carry the reviewing department of their filing"""
+    check_person: str = "数据审核岗"
+    """CheckPersonName of persons"""
+    person_data_level: DataLevel = "B"
+    """A checked by the province, B by the city, C by the county, D given by the market player"""
+    data_source: Literal["1", "2", "3"] = "2"
+    """1 issued by the sender, 2 entered from paper, 3 taken from another authority"""
+    corp_code_form: Literal["uscc", "uscc_and_org"] = "uscc"
+    """whether the nine-character organisation code goes along with the credit code"""
+
+    cert_classes: frozenset[CertClass] = frozenset({"SKILL", "TRAIN", "POST"})
+    """classes that go to this platform; the others have a route of their own"""
+    cert_class_sent_as: dict[str, CertClass] = Field(default_factory=dict)
+    """our class -> the class under which this platform wants it, where they differ"""
+    operate_new: Literal["01", "02", "08", "T8"] = "01"
+    operate_change: Literal["02", "08"] = "08"
+    """operate type of a first version and of a later one"""
+    expired_status: Literal["05", "06"] = "06"
+    """status under which a lapsed certificate is sent; some provinces want it as cancelled (05)"""
+    training_from_assessment: bool = True
+    """whether class TRAIN names the assessing body as training body and counts as passed"""
+
+    poll_seconds: tuple[float, ...] = (5, 15, 60, 300)
+    poll_then_seconds: float | None = 900
+    poll_give_up_seconds: float | None = 86400
+    negative_lookups: int = Field(default=2, ge=1, le=10)
+    clock_window_seconds: float = Field(default=300, gt=0)
+    """largest difference between the clocks at which the platform still takes our token"""
+
+    @field_validator("endpoint")
+    @classmethod
+    def _encrypted(cls, endpoint: str) -> str:
+        parts = urlsplit(endpoint)
+        if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+            return endpoint
+        raise ValueError("https is required, except for a loopback address")
+
+    @property
+    def account(self) -> str:
+        """The user name sent in the token."""
+        return self.username or self.sender_code
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

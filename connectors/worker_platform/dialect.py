@@ -1,0 +1,221 @@
+"""A dialect of ``open.api`` as data: what differs between the national platform and the cities that copied it.
+
+``dialect_file`` reads and checks the files; the keys are explained in the README, section "Dialects".
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+SUCCESS = "0"
+_CODE = re.compile(r"-?\d{1,9}")
+
+
+def whole_number(value: object) -> str | None:
+    """A number or a numeric text as canonical text (``01`` as ``1``); None for anything else, booleans included."""
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(text, str) and _CODE.fullmatch(text.strip()):
+        return str(int(text))
+    return None
+
+
+def _state(value: object) -> str:
+    state = whole_number(value)
+    if state is None:
+        raise ValueError("a state is a whole number")
+    return state
+
+
+State = Annotated[str, BeforeValidator(_state)]
+
+
+class Kind(StrEnum):
+    """What a code or a text of the platform is about, whatever call it answers."""
+
+    DATA = "data"
+    CONFIGURATION = "configuration"
+    RATE = "rate"
+    PLATFORM = "platform"
+    DUPLICATE = "duplicate"
+    ORDER = "order"
+    """something that must be there first is not"""
+    UNKNOWN = "unknown"
+
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Names(_Part):
+    """Wire names of the common fields."""
+
+    appid: str
+    data: str
+    format: str
+    method: str
+    nonce: str
+    timestamp: str
+    version: str
+    sign: str
+    corpsign: str
+
+
+class Version(_Part):
+    """Interface version, by the dialect's own word for the method (``check_sign``) where one differs."""
+
+    default: str
+    methods: dict[str, str] = {}
+
+
+class Timestamp(_Part):
+    """``strftime`` format and time zone of the common field."""
+
+    format: str
+    zone: str
+
+
+class Methods(_Part):
+    """Wire names of the calls this connector knows; empty where the dialect has none."""
+
+    check_sign: str = ""
+    result: str
+    credential_query: str = ""
+    credential_add: str = ""
+    credential_update: str = ""
+
+
+class Result(_Part):
+    """Where serial, state and text stand in an answer, and which states mean what. Paths are dotted."""
+
+    request_field: str
+    serial_path: str
+    echo_path: str
+    state_path: str
+    text_path: str
+    waiting: tuple[State, ...]
+    failed: tuple[State, ...]
+    done: tuple[State, ...] = Field(min_length=1)
+    unmatched: Kind = Kind.DATA
+    """kind of a failed result whose text no pattern knows"""
+
+
+class Pattern(_Part):
+    """A text of the platform: parts that occur in this order, compared without blanks and full-width forms."""
+
+    parts: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
+    kind: Kind
+
+    @cached_property
+    def expression(self) -> re.Pattern[str]:
+        """The parts as one expression over a normalised text."""
+        return re.compile(".*".join(re.escape(normalise(part)) for part in self.parts), re.DOTALL)
+
+
+class Paging(_Part):
+    """First page number and largest page of a query."""
+
+    first_index: int = Field(ge=0)
+    max_size: int = Field(ge=1)
+
+
+class BatchMax(_Part):
+    """Most records in one call."""
+
+    credential: int = Field(ge=1)
+
+
+class Poll(_Part):
+    """When a result is fetched, in seconds: some first waits, a steady one for a while, a late one to the end."""
+
+    first: tuple[Positive, ...] = Field(min_length=1)
+    then: Positive
+    then_for: Positive
+    late: Positive
+    give_up: Positive
+
+
+class Rate(_Part):
+    """Traffic the platform is assumed to allow."""
+
+    min_interval: float = Field(ge=0)
+    connections: int = Field(ge=1)
+
+
+class Capabilities(_Part):
+    """What the platform offers to this caller."""
+
+    credential_write: bool
+    credential_read: bool
+    check_sign: bool
+
+
+class Credential(_Part):
+    """Form of the certificate calls. ``fields`` renames our field names; an empty name leaves the field out."""
+
+    list_field: str
+    """list that holds the certificates of an Add; empty where the call takes one, flat"""
+    update_shape: Literal["flat", "list"]
+    compare: tuple[str, ...] = Field(min_length=1)
+    fields: dict[str, str] = {}
+    id_card_types: tuple[str, ...] = Field(min_length=1)
+    lengths: dict[str, int]
+    extra_trades: dict[str, str] = {}
+    """trades added to the platform's list since 2019: code -> name"""
+
+    def wire(self, name: str) -> str:
+        """The wire name of one of our fields, empty where it is not sent."""
+        return self.fields.get(name, name)
+
+
+class Dialect(_Part):
+    """Everything the connector must know about one platform of the family."""
+
+    title_zh: str
+    spec_version: str
+    path: str
+    result_path: str = ""
+    """path of the result query where it differs"""
+    body: Literal["form", "json"] = "form"
+    ascii_json: bool = True
+    wrap: Literal["none", "list"] = "none"
+    corpsign: Literal["off", "optional", "on"]
+    """off: never sent; optional: sent when an enterprise key is set; on: an enterprise key must be set"""
+    encrypted: frozenset[str]
+    extra_fields: dict[str, str] = {}
+    names: Names
+    version: Version
+    timestamp: Timestamp
+    methods: Methods
+    result: Result
+    error_codes: dict[str, Kind]
+    patterns: tuple[Pattern, ...]
+    paging: Paging
+    batch_max: BatchMax
+    poll: Poll
+    rate: Rate
+    capabilities: Capabilities
+    credential: Credential
+
+    def version_of(self, method: str) -> str:
+        """The interface version to send with a method."""
+        own = {getattr(self.methods, word): version for word, version in self.version.methods.items()}
+        return own.get(method, self.version.default)
+
+    def kind_of(self, text: str) -> Kind | None:
+        """The kind of the first pattern that occurs in a text of the platform, or None."""
+        plain = normalise(text)
+        return next((p.kind for p in self.patterns if p.expression.search(plain)), None)
+
+
+def normalise(text: str) -> str:
+    """Text without blanks, full-width forms and capitals, for comparing."""
+    return "".join(unicodedata.normalize("NFKC", text).split()).casefold()

@@ -1,0 +1,272 @@
+"""The archive of credit feedback: a page of events goes in whole, in the caller's transaction, with its cursor.
+
+A page that comes again changes nothing; one whose transaction is lost comes again, because the cursor is lost with it.
+Recorded time only moves forward, even where the clock was set back.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from sqlalchemy import Connection, and_, exists, func, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from gateway.contract.messages import FeedbackPage, Finding
+from gateway.domain.credit import AckCode, EventType, TicketKind
+from gateway.domain.matching_subject import Match
+from gateway.store import archive_answers as answers
+from gateway.store.archive_answers import Scope, Values, pending
+from gateway.store.archive_records import RECORD_EVENTS, apply_events, insert_events
+from gateway.store.archive_rows import Event, fit, reference, to_event
+from gateway.store.archive_streams import TRIES, Pair, divide
+from gateway.store.archive_views import counts, current
+from gateway.store.chunks import chunks
+from gateway.store.credit_tables import credit_ack, credit_event, ticket
+from gateway.store.tables import feed, inbox, search_index
+from gateway.store.vault import Vault
+
+__all__ = ["Applied", "apply_page", "counts", "current", "cursor_of", "mark_sent", "pending", "rematch", "watch_gaps"]
+
+_TICK = timedelta(microseconds=1)
+
+
+@dataclass(kw_only=True)
+class Applied:
+    """What became of a page. ``codes`` counts the findings by acknowledgement; ``released`` counts earlier events that
+    the page brought into force; ``moved`` means that another process took the cursor on, so nothing was done."""
+
+    codes: Counter[AckCode] = field(default_factory=Counter)
+    repeats: int = 0
+    released: int = 0
+    gap: bool = False
+    moved: bool = False
+
+
+def cursor_of(connection: Connection, platform: str) -> str | None:
+    """Where the next pull begins; None for the beginning."""
+    return connection.execute(select(feed.c.cursor).where(feed.c.platform == platform)).scalar_one_or_none()
+
+
+def apply_page(
+    connection: Connection,
+    vault: Vault,
+    platform: str,
+    page: FeedbackPage,
+    *,
+    exchange_id: int,
+    raw: bytes,
+    cursor: str | None,
+    now: datetime,
+) -> Applied:
+    """Store, judge and acknowledge a page and move the cursor, all or nothing.
+
+    cursor: the one the page was asked with; where the feed has moved on meanwhile, nothing is done
+    Where a stream's numbers have a gap, what stands behind it is deferred and the cursor stays (F36).
+    """
+    stands, at = _lock(connection, platform, now)
+    if stands != cursor:
+        return Applied(moved=True)
+    scope = Scope(connection=connection, vault=vault, platform=platform, at=at)
+    applied = Applied()
+    if page.findings:
+        inbox_id = _receive(scope, page, exchange_id, raw, cursor)
+        events = [
+            (finding, to_event(finding, vault, platform=platform, inbox_id=inbox_id, received_at=at))
+            for finding in page.findings
+        ]
+        ready, deferred = divide(scope, events)
+        _take(scope, ready, applied)
+        _defer(scope, deferred, applied)
+    moved_to = cursor if applied.gap else page.next_cursor
+    connection.execute(update(feed).where(feed.c.platform == platform).values(cursor=moved_to, updated_at=at))
+    return applied
+
+
+def rematch(connection: Connection, vault: Vault, platform: str, now: datetime) -> int:
+    """Judge again the records whose subject has become known since; gives how many events came into force (F16)."""
+    event, index = credit_event, search_index
+    numbered = index.c.digest == event.c.number_digest
+    named = and_(
+        index.c.key == event.c.subject_key,
+        or_(index.c.digest == event.c.name_digest, index.c.digest == event.c.variant_digest),
+    )
+    unknown = event.c.outcome == AckCode.ACCEPTED_UNMATCHED
+    conflict = event.c.outcome == AckCode.IDENTITY_CONFLICT
+    known_now = or_(
+        and_(unknown, or_(numbered, index.c.digest == event.c.certificate_digest)),
+        and_(conflict, event.c.match == Match.CERT_NAME, numbered),
+        and_(conflict, event.c.match == Match.ID_ONLY, named),
+    )
+    records = connection.execute(
+        select(event.c.record_id)
+        .where(event.c.platform == platform, exists(select(index.c.digest).where(known_now)))
+        .distinct()
+    ).scalars()
+    touched = list(records)
+    if not touched:
+        return 0
+    _, at = _lock(connection, platform, now)
+    scope = Scope(connection=connection, vault=vault, platform=platform, at=at)
+    outcomes = apply_events(scope, [], touched)
+    connection.execute(update(feed).where(feed.c.platform == platform).values(updated_at=at))
+    return sum(outcome.code is AckCode.APPLIED for outcome in outcomes)
+
+
+def watch_gaps(connection: Connection, vault: Vault, platform: str, now: datetime) -> int:
+    """Count one more try for every parked event; the third opens a ticket (F14). Gives how many were opened."""
+    parked = (credit_event.c.platform == platform, credit_event.c.outcome == AckCode.VERSION_GAP)
+    connection.execute(update(credit_event).where(*parked).values(tries=credit_event.c.tries + 1))
+    rows = connection.execute(
+        select(credit_event.c.event_id, credit_event.c.record_id, credit_event.c.version).where(
+            *parked, credit_event.c.tries >= TRIES
+        )
+    ).mappings()
+    overdue = [dict(row) for row in rows]
+    if not overdue:
+        return 0
+    scope = Scope(connection=connection, vault=vault, platform=platform, at=now)
+    known = answers.open_tickets(scope, {row["record_id"] for row in overdue})
+    wanted: dict[tuple[str, str], str | None] = {(row["record_id"], TicketKind.GAP): row["event_id"] for row in overdue}
+    made = answers.open_new(scope, wanted, known)
+    answers.queue(
+        scope,
+        [
+            answers.ack_row(scope, row, AckCode.VERSION_GAP, made[row["record_id"], TicketKind.GAP])
+            for row in overdue
+            if (row["record_id"], TicketKind.GAP) in made
+        ],
+    )
+    return len(made)
+
+
+def mark_sent(
+    connection: Connection, vault: Vault, platform: str, ids: Sequence[int], refused: Collection[str], now: datetime
+) -> None:
+    """Note that the platform heard these acknowledgements; those it refused get a ticket instead of another try."""
+    answers.mark_sent(Scope(connection=connection, vault=vault, platform=platform, at=now), ids, refused)
+
+
+def _lock(connection: Connection, platform: str, now: datetime) -> tuple[str | None, datetime]:
+    """Take the feed for this transaction; gives its cursor and the next recorded moment."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    first = {"platform": platform, "cursor": None, "updated_at": now - _TICK}
+    connection.execute(dialect.insert(feed).values(first).on_conflict_do_nothing())
+    row = connection.execute(select(feed).where(feed.c.platform == platform).with_for_update()).one()
+    return row.cursor, max(now, row.updated_at + _TICK)
+
+
+def _receive(scope: Scope, page: FeedbackPage, exchange_id: int, raw: bytes, cursor: str | None) -> int:
+    values = {
+        "platform": scope.platform,
+        "exchange_id": exchange_id,
+        "received_at": scope.at,
+        "digest": sha256(raw).hexdigest(),
+        "raw": scope.vault.seal(raw, f"inbox.raw:{exchange_id}"),
+        "cursor_before": cursor,
+        "cursor_after": page.next_cursor,
+    }
+    return int(scope.connection.execute(insert(inbox).values(values).returning(inbox.c.id)).scalar_one())
+
+
+def _take(scope: Scope, events: Sequence[Pair], applied: Applied) -> None:
+    """Sort the events that are in sequence: repeats, flawed ones, those of subjects, and those of records."""
+    known = _known(scope, [event for _, event in events])
+    fresh: dict[str, Pair] = {}
+    for finding, event in events:
+        if event.ref in known or event.ref in fresh:
+            applied.repeats += 1
+        else:
+            fresh[event.ref] = finding, event
+    flawed = [(event, code) for finding, event in fresh.values() if (code := _flaw(finding)) is not None]
+    _keep_flawed(scope, flawed, applied)
+    refused = {event.ref for event, _ in flawed}
+    arrived = [event for ref, (_, event) in fresh.items() if ref not in refused]
+    refs = {event.ref for event in arrived}
+    for outcome in apply_events(scope, arrived):
+        if outcome.fact.ref in refs:
+            applied.codes[outcome.code] += 1
+        elif outcome.code is AckCode.APPLIED:
+            applied.released += 1
+
+
+def _known(scope: Scope, events: Sequence[Event]) -> set[str]:
+    found: set[str] = set()
+    for part in chunks({event.values["event_id"] for event in events}):
+        rows = scope.connection.execute(
+            select(credit_event.c.event_id, credit_event.c.digest).where(
+                credit_event.c.platform == scope.platform, credit_event.c.event_id.in_(part)
+            )
+        )
+        found |= {reference(row.event_id, row.digest) for row in rows}
+    return found
+
+
+def _flaw(finding: Finding) -> AckCode | None:
+    """Why an event cannot be applied as it stands; subjects and certificates wait for a person (DEFERRED)."""
+    if finding.flaw is not None:
+        return AckCode(finding.flaw) if finding.flaw in set(AckCode) else AckCode.SCHEMA_INVALID
+    if finding.event_type not in set(EventType) or finding.subject is None or finding.version < 1:
+        return AckCode.SCHEMA_INVALID
+    return None if EventType(finding.event_type) in RECORD_EVENTS else AckCode.DEFERRED
+
+
+def _keep_flawed(scope: Scope, flawed: Sequence[tuple[Event, AckCode]], applied: Applied) -> None:
+    """Keep what cannot be applied. An event with a wrong signature is no event: its bytes are in the inbox (F35)."""
+    last = answers.last_codes(scope, {event.values["event_id"] for event, _ in flawed})
+    stored = [
+        Event(values={**event.values, "outcome": code})
+        for event, code in flawed
+        if code is not AckCode.SIGNATURE_INVALID
+    ]
+    insert_events(scope, stored)
+    deferred = [event for event, code in flawed if code is AckCode.DEFERRED]
+    known = answers.open_tickets(scope, {event.values["record_id"] for event in deferred})
+    wanted: dict[tuple[str, str], str | None] = {
+        (event.values["record_id"], str(TicketKind.REVIEW)): event.values["event_id"] for event in deferred
+    }
+    tickets = known | answers.open_new(scope, wanted, known)
+    rows: list[Values] = []
+    for event, code in flawed:
+        applied.codes[code] += 1
+        number = tickets.get((event.values["record_id"], TicketKind.REVIEW)) if code is AckCode.DEFERRED else None
+        if last.get(event.values["event_id"]) is not code:
+            rows.append(answers.ack_row(scope, event.values, code, number))
+    answers.queue(scope, rows)
+    if any(code is AckCode.SIGNATURE_INVALID for _, code in flawed):
+        _alarm(scope)
+
+
+def _alarm(scope: Scope) -> None:
+    """Tell a person once three events with a wrong signature came since the last such ticket was closed."""
+    closed = select(func.max(ticket.c.closed_at)).where(
+        ticket.c.platform == scope.platform, ticket.c.kind == TicketKind.SIGNATURE
+    )
+    since = scope.connection.execute(closed).scalar_one()
+    refused = select(func.count(credit_ack.c.event_id.distinct())).where(
+        credit_ack.c.platform == scope.platform, credit_ack.c.code == AckCode.SIGNATURE_INVALID
+    )
+    if since is not None:
+        refused = refused.where(credit_ack.c.at > since)
+    if scope.connection.execute(refused).scalar_one() >= TRIES:
+        place = fit(scope.platform, 64)
+        wanted: dict[tuple[str, str], str | None] = {(place, str(TicketKind.SIGNATURE)): None}
+        answers.open_new(scope, wanted, answers.open_tickets(scope, [place]))
+
+
+def _defer(scope: Scope, events: Sequence[Pair], applied: Applied) -> None:
+    """Put off what stands behind a gap; it comes again with the same cursor."""
+    if not events:
+        return
+    applied.gap = True
+    last = answers.last_codes(scope, {event.values["event_id"] for _, event in events})
+    rows = [
+        answers.ack_row(scope, event.values, AckCode.DEFERRED)
+        for _, event in events
+        if event.values["event_id"] not in last
+    ]
+    applied.codes[AckCode.DEFERRED] += len(events)
+    answers.queue(scope, rows)

@@ -1,0 +1,127 @@
+"""Dialects are data; one that contradicts itself is refused with the names of file and key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from connectors.worker_platform.dialect import Kind
+from connectors.worker_platform.dialect_file import load_dialect
+from gateway.domain.errors import ConfigurationError
+
+PACKAGED = ("national", "sandbox", "hangzhou", "huzhou", "jinhua", "fujian", "henan", "huiji")
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_every_packaged_dialect_loads_and_only_the_sandbox_takes_certificates(name: str) -> None:
+    assert load_dialect(name).capabilities.credential_write is (name == "sandbox")
+
+
+@pytest.mark.parametrize(
+    ("lines", "key"),
+    [
+        ("[result]\nwaiting = ['0', '20']", "result"),
+        ("[result]\ndone = []", "result.done"),
+        ("[result]\ndone = ['done']", "result.done.0"),
+        ("[result]\ndone = ['1']\nwaiting = ['01']", "result"),
+        ("[error_codes]\n0 = 'data'", "error_codes"),
+        ("[error_codes]\n7 = 'misc'", "error_codes.7"),
+        ("[names]\nsign = 'data'", "names"),
+        ("[names]\nappid = ''", "names"),
+        ("extra_fields = {nonce = '1'}", "extra_fields"),
+        ("path = 'open.api'", "path"),
+        ("result_path = 'async'", "result_path"),
+        ("corpsign = 'maybe'", "corpsign"),
+        ("[timestamp]\nformat = '%H'", "timestamp.format"),
+        ("[timestamp]\nzone = 'Asia/Nowhere'", "timestamp.zone"),
+        ("[timestamp]\nzone = '/etc/passwd'", "timestamp.zone"),
+        ("[version]\nmethods = {login = '2.0'}", "version.methods"),
+        ("[capabilities]\ncredential_write = true", "methods.credential_add"),
+        ("[methods]\ncheck_sign = ''", "methods.check_sign"),
+        ("[methods]\ncredential_query = ''", "methods.credential_query"),
+        ("[batch_max]\ncredential = 2", "batch_max.credential"),
+        ("[credential]\nupdate_shape = 'list'", "credential.update_shape"),
+        ("[credential]\nfields = {certificationCode = ''}", "credential.fields"),
+        ("[poll]\ngive_up = 1", "poll.give_up"),
+        ("[poll]\nfirst = [0]", "poll.first.0"),
+        ("[[patterns]]\nparts = ['']\nkind = 'data'", "patterns.0.parts.0"),
+        ("colour = 'red'", "colour"),
+    ],
+)
+def test_a_contradiction_is_refused_with_file_and_key(tmp_path: Path, lines: str, key: str) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(f"extends = 'national'\n{lines}\n", "utf-8")
+    with pytest.raises(ConfigurationError, match=rf"dialect .*own\.toml: {key}: "):
+        load_dialect(str(path))
+
+
+def test_a_write_dialect_must_encrypt_the_identity_number(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text("extends = 'sandbox'\nencrypted = ['bankNumber']\n", "utf-8")
+    with pytest.raises(ConfigurationError, match="encrypted: the identity number would travel in clear"):
+        load_dialect(str(path))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"= 1", "not TOML"), (b"\xff", "cannot be read"), (b"extends = 'lost'", "lost: unknown")]
+)
+def test_an_unreadable_file_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "own.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=message):
+        load_dialect(str(path))
+
+
+def test_a_missing_file_and_a_circle_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        load_dialect(str(path))
+    path.write_text(f"extends = '{path}'\n", "utf-8")
+    with pytest.raises(ConfigurationError, match="circle"):
+        load_dialect(str(path))
+
+
+def test_a_file_lays_tables_over_and_puts_its_patterns_first(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(
+        "extends = 'national'\n[rate]\nmin_interval = 9\n[[patterns]]\nparts = ['参建单位已存在']\nkind = 'order'\n",
+        "utf-8",
+    )
+    dialect = load_dialect(str(path))
+    assert (dialect.rate.min_interval, dialect.rate.connections) == (9, 1)
+    assert dialect.kind_of("参建单位已存在") is Kind.ORDER
+    assert dialect.kind_of("班组已存在") is Kind.DUPLICATE
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (
+            "项目中已存在身份证为370000199001010010的工人\r\n项目中已存在身份证为370000199001010029的工人",
+            Kind.DUPLICATE,
+        ),
+        ("参建单位 已存在", Kind.DUPLICATE),
+        ("班组已存在", Kind.DUPLICATE),
+        ("已存在班组编号为：100001", Kind.DUPLICATE),
+        ("appid无效", Kind.CONFIGURATION),
+        ("访问过于频繁", Kind.RATE),
+        ("［teamSysNo］值超出范围或无效", Kind.ORDER),
+        ("[headImage]不能为空", Kind.DATA),
+        ("[headImage]大小超过限制 50kb", Kind.DATA),
+        ("[headImage]格式无效", Kind.DATA),
+        ("[workerList][0][idCardType]目前只支持身份证类型的证件", Kind.DATA),
+        ("没有找到证件类型为01,证件号码为370000199001010010的对应信息", Kind.ORDER),
+        ("请参见[培训类型]字典表", Kind.DATA),
+        ("请参见行政区划字典表", Kind.DATA),
+        ("日期不能大于当天", Kind.DATA),
+        ("日期不能大于今天", Kind.DATA),
+        ("不能小于历史进退场时间", Kind.DATA),
+        ("不允许上传该工人的工资发放信息", Kind.ORDER),
+        ("InternalError", Kind.PLATFORM),
+        ("今天天气很好", None),
+        ("", None),
+    ],
+)
+def test_every_known_failure_text_has_its_kind(text: str, kind: Kind | None) -> None:
+    assert load_dialect("national").kind_of(text) is kind
