@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from lxml import etree
@@ -176,10 +177,11 @@ def _whole(answer: etree._Element, serial: str, *, alone: bool) -> Verdict:
 
 
 def _finished(verdict: Verdict) -> Verdict:
-    """A result that is final cannot be polled into another one: what may be sent again is confirmed absent first."""
+    """A result that is final cannot be polled into another one: a refusal that may pass is sent again."""
     if verdict.event not in (Event.RETRY, Event.PENDING):
         return verdict
-    return Verdict(event=Event.IN_DOUBT, code=verdict.code, reason=verdict.reason, fields=verdict.fields)
+    event = Event.NOT_STORED if verdict.event is Event.RETRY else Event.IN_DOUBT
+    return replace(verdict, event=event, receipt=None)
 
 
 def _unclear(code: str, reason: str) -> Verdict:

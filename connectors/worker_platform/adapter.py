@@ -93,10 +93,11 @@ class WorkerPlatform:
             record_key=draft.record_key,
             version=draft.version,
             fields=draft.fields,
+            replaces=submission.replaces,
         )
 
     def encode_push(self, payloads: Sequence[Payload], stamp: Stamp, /) -> WireRequest:
-        first = {p.version == 1 for p in payloads}
+        first = {not p.replaces for p in payloads}
         if len(first) != 1:
             raise ContractError("one call adds certificates or changes them, not both")
         methods, form = self._dialect.methods, self._dialect.credential
@@ -209,7 +210,7 @@ class WorkerPlatform:
         differing = holdings.differences(payload, row, self._dialect)
         if not differing:
             return Verdict(event=Event.ACCEPTED, code="found", reason="identity, number and fields are ours")
-        if payload.version > 1:
+        if payload.replaces:
             # An earlier version of ours is there; the change has not arrived. Sending an Update again is harmless.
             return Verdict(
                 event=Event.NOT_FOUND, code="earlier_state", reason="an earlier state is there", fields=differing
@@ -257,7 +258,7 @@ def _info(settings: WorkerPlatformSettings, dialect: Dialect) -> ConnectorInfo:
 
 def _event(kind: Kind, events: Mapping[Kind, Event], payloads: Sequence[Payload]) -> Event:
     """An earlier version is never under way any more, so a change of what is not there will not find it later."""
-    changes = any(p.version > 1 for p in payloads)
+    changes = any(p.replaces for p in payloads)
     return Event.UNKNOWN if kind is Kind.ORDER and changes else events[kind]
 
 

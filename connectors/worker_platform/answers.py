@@ -32,8 +32,8 @@ PUSH_EVENTS = {
 }
 """A push that was refused at once. A natural key protects the platform, so what may pass is sent again."""
 
-RESULT_EVENTS = {**PUSH_EVENTS, Kind.RATE: Event.IN_DOUBT, Kind.PLATFORM: Event.IN_DOUBT, Kind.ORDER: Event.IN_DOUBT}
-"""A push that failed later. Its receipt is used up: ask for the record, and send again when it is not there."""
+RESULT_EVENTS = {**PUSH_EVENTS, **dict.fromkeys((Kind.RATE, Kind.PLATFORM, Kind.ORDER), Event.NOT_STORED)}
+"""A push that failed later. Its receipt is used up and the failure is final: what may pass is sent again."""
 
 POLL_EVENTS = {**PUSH_EVENTS, Kind.DATA: Event.NOT_FOUND, Kind.DUPLICATE: Event.UNKNOWN}
 """A poll that was refused. Its only parameter is the receipt, so bad data means that the receipt is unknown."""

@@ -106,8 +106,9 @@ class Draft:
 class Payload:
     """A checked draft: the only thing that can be encoded. The store keeps it encrypted and a resend sends it again.
 
-    key:   the submission's business key
-    fields: plain JSON in the platform's names
+    key:      the submission's business key
+    fields:   plain JSON in the platform's names
+    replaces: as in the submission: the platform holds an earlier version
     """
 
     key: str
@@ -115,6 +116,7 @@ class Payload:
     record_key: str
     version: int
     fields: Mapping[str, JSON] = field(repr=False)
+    replaces: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,7 +124,7 @@ class Verdict:
     """What an answer means for one delivery.
 
     event:        one of the events a reply can cause (accepted, pending, retry, rejected, in_doubt, duplicate, hold,
-                  unknown, not_found, conflict)
+                  unknown, not_found, not_stored, conflict)
     code:         the platform's own code, or a stable one of ours (``http_503``, ``html_page``, ``empty_body``)
     reason:       the platform's text or ours. The core masks identity numbers before it is kept
     receipt:      ticket for a later acknowledgement; required with ``pending``

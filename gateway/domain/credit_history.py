@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.domain.credit import EFFECTS, AckCode, Effect, EventType, Row, Statement, TicketKind
-from gateway.domain.credit_timeline import Fact, Timeline
+from gateway.domain.credit_fact import Fact
+from gateway.domain.credit_timeline import Timeline
 from gateway.domain.matching_subject import Match
 from gateway.domain.periods import DisclosureRule
 

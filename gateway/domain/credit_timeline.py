@@ -7,20 +7,17 @@ from the start leaves nothing but a mark. Time never orders events; their versio
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 
-from gateway.domain.credit import MOVES, AckCode, EventType, Statement, Status, TicketKind
-from gateway.domain.matching_subject import Match
+from gateway.domain.credit import MOVES, EventType, Statement, Status, TicketKind
+from gateway.domain.credit_fact import CONTENT, Fact
 from gateway.domain.periods import CHINA, Disclosure, DisclosureRule, day_start, disclosure, end_of
 
-CLOCK_TOLERANCE = timedelta(minutes=5)
 PERIOD_END = "PERIOD_END"
 """reason of the statement that begins where disclosure ends by itself"""
 
 _E = EventType
-CONTENT = frozenset({_E.CREATED, _E.AMENDED, _E.CORRECTED, _E.REASSIGNED})
-"""events that state the whole content anew; the others change only what their name says"""
 _RESTATED_PART = frozenset({_E.CORRECTED, _E.REASSIGNED, _E.PERIOD_CHANGED})
 """events that concern the statement last given, not those it had replaced before"""
 _BESIDE = frozenset({_E.OBJECTION_OPENED, _E.OBJECTION_CLOSED, _E.REPAIR_REJECTED})
@@ -28,72 +25,6 @@ _UNDATED = frozenset({_E.CORRECTED, _E.REASSIGNED, _E.VOIDED, *_BESIDE})
 """events that speak of the statement as such, whatever date they carry"""
 _UNDATED_UNLESS_STATED = frozenset({_E.REVOKED, _E.PERIOD_CHANGED, _E.REPAIR_REVOKED})
 _VOIDING = frozenset({_E.REVOKED, _E.VOIDED})
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fact:
-    """One event of a record, with nothing personal in it.
-
-    ref:        identifies the event in the archive
-    severities: normalised severity and ``scheme:code``
-    key_facts:  digest over name, identifier, document number, decision date, amount and conduct code
-    subject:    key of the local subject that was matched
-    outcome:    how it was acknowledged; None for one that has just arrived
-    """
-
-    ref: str
-    event_type: EventType
-    version: int
-    prev_version: int | None = None
-    digest: str
-    event_time: datetime
-    received_at: datetime
-    effective_from: datetime | None = None
-    happen_date: date | None = None
-    decision_date: date | None = None
-    sanction_end: date | None = None
-    publish_begin: date | None = None
-    publish_end: date | None = None
-    category: str
-    severities: frozenset[str] = frozenset()
-    usage_scope: str = "0"
-    status_code: str = "0"
-    disclosed: bool = False
-    key_facts: str = ""
-    match: Match = Match.NONE
-    subject: str | None = None
-    outcome: AckCode | None = None
-
-    @property
-    def kind(self) -> EventType:
-        """The event's type; a full statement with status 1 (撤销) is a revocation whatever it is called (F07)."""
-        return _E.REVOKED if self.event_type in CONTENT and self.status_code == "1" else self.event_type
-
-    @property
-    def needs(self) -> int | None:
-        """The version that must be known first; None where the event stands alone."""
-        if self.prev_version is not None and self.prev_version < self.version:
-            return self.prev_version if self.prev_version > 0 else None
-        return self.version - 1 if self.event_type is not _E.CREATED and self.version > 1 else None
-
-    @property
-    def clock_ahead(self) -> bool:
-        """Whether the platform's clock ran ahead of ours by more than five minutes (F37)."""
-        return self.event_time - self.received_at > CLOCK_TOLERANCE
-
-    @property
-    def moment(self) -> datetime:
-        """From when the event counts: as stated, else from the start of its day, since a stop holds the same day."""
-        if self.effective_from is not None:
-            return self.effective_from
-        happened = self.received_at if self.clock_ahead else self.event_time
-        return day_start(happened.astimezone(CHINA).date())
-
-    @property
-    def circumstances(self) -> tuple[object, ...]:
-        """What may change in the world without the record having been wrong: period, status, severity, term."""
-        period = (self.publish_begin, self.publish_end, self.sanction_end)
-        return (*period, self.status_code, self.severities, self.usage_scope, self.disclosed)
 
 
 class Timeline:
@@ -327,9 +258,7 @@ def _reaches(segment: Statement, moment: datetime) -> bool:
 
 
 def _period_of(piece: Statement) -> Disclosure:
-    return Disclosure(
-        begin=piece.publish_from, end=piece.publish_to, source=piece.period_source, rule_id=piece.rule_id
-    )
+    return Disclosure(begin=piece.publish_from, end=piece.publish_to, source=piece.period_source, rule_id=piece.rule_id)
 
 
 def _with_period(statement: Statement, period: Disclosure) -> Statement:

@@ -46,6 +46,8 @@ class Event(StrEnum):
     UNKNOWN = "unknown"
     """an answer nobody has taught us to read"""
     NOT_FOUND = "not_found"
+    NOT_STORED = "not_stored"
+    """a final result: surely not stored, for a reason that passes"""
     CONFLICT = "conflict"
     """something is there under our key, and it is not ours"""
 
@@ -84,6 +86,7 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (_S.AWAITING_ACK, _E.RETRY): _S.AWAITING_ACK,
     (_S.AWAITING_ACK, _E.HOLD): _S.AWAITING_ACK,
     (_S.AWAITING_ACK, _E.REJECTED): _S.REJECTED,
+    (_S.AWAITING_ACK, _E.NOT_STORED): _S.QUEUED,
     (_S.AWAITING_ACK, _E.DUPLICATE): _S.IN_DOUBT,
     (_S.AWAITING_ACK, _E.IN_DOUBT): _S.IN_DOUBT,
     (_S.AWAITING_ACK, _E.NOT_FOUND): _S.IN_DOUBT,

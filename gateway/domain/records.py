@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -196,6 +197,8 @@ class Submission:
 
     platform: str
     record: Record
+    replaces: bool = False
+    """whether the platform accepted an earlier version of this record, so that it holds something to be changed"""
 
     @property
     def key(self) -> str:
@@ -204,11 +207,17 @@ class Submission:
 
 
 def fingerprint(content: Content) -> str:
-    """SHA-256 (hex) over sorted, compact JSON of the content; a moment counts as a point in time, in whatever zone."""
-    plain = json.dumps(
-        dataclasses.asdict(content), ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_text
-    )
+    """SHA-256 (hex) over sorted, compact JSON of the content; a moment counts as a point in time, in whatever zone.
+
+    The moment of entry is left out: it says when we read the content, and a row reported again unchanged is no news.
+    """
+    fields = dataclasses.asdict(content, dict_factory=_counted)
+    plain = json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_text)
     return hashlib.sha256(f"{type(content).__name__}\n{plain}".encode()).hexdigest()
+
+
+def _counted(fields: Iterable[tuple[str, object]]) -> dict[str, object]:
+    return {name: value for name, value in fields if name != "entered_at"}
 
 
 def _text(value: object) -> str:

@@ -99,9 +99,11 @@ class Exchanger:
         """The pause in force, if any."""
         return await self.thread.read(control.pause_of, self.platform, self.edge.now())
 
-    async def ask(self, purpose: str, encode: Callable[[Stamp], WireRequest]) -> Answer:
-        """Send one request that carries no delivery, and close its exchange."""
-        answer = await self.exchange(purpose, encode, replay_safe=True)
+    async def ask(
+        self, purpose: str, encode: Callable[[Stamp], WireRequest], *, previous: Token | None = None
+    ) -> Answer:
+        """Send one request that carries no delivery, and close its exchange; a login renews ``previous``."""
+        answer = await self.exchange(purpose, encode, replay_safe=True, previous=previous)
         if answer.closing is not None:
             await self.conclude(Conclusion(closing=answer.closing))
         if answer.verdict is not None and answer.verdict.event is Event.HOLD:
@@ -117,13 +119,14 @@ class Exchanger:
         message_id: str | None = None,
         carries: Sequence[Claimed] = (),
         payloads: Sequence[Payload] = (),
+        previous: Token | None = None,
     ) -> Answer:
         """Send one request; the caller concludes ``answer.closing`` together with what follows from it.
 
         Order: slot of the shared budget, login, encode, commit, first byte.
         """
         await self._wait_for_slot()
-        stamp = self._stamp(message_id)
+        stamp = replace(self._stamp(message_id), token=previous)
         if isinstance(self.connector, NeedsToken) and purpose != "login":
             token = await self._token_for(self.connector)
             if isinstance(token, Verdict):
@@ -195,7 +198,7 @@ class Exchanger:
             if held is not None and now < held.renew_at:
                 return held
             previous = held if held is not None and now < held.expires_at else None
-            answer = await self.ask("login", lambda stamp: connector.encode_login(previous, stamp))
+            answer = await self.ask("login", lambda stamp: connector.encode_login(previous, stamp), previous=previous)
             if answer.verdict is not None:
                 return answer.verdict
             assert answer.response is not None

@@ -35,7 +35,7 @@ def after_push(
         keep = event is Event.IN_DOUBT
         wait = _next(info.lookups, 1, draw) if keep else _NO_WAIT
         event = event if can_ask else Event.EXHAUSTED
-    elif event is Event.NOT_FOUND:
+    elif event in (Event.NOT_FOUND, Event.NOT_STORED):
         event = Event.UNKNOWN
     return _settlement(claimed, event, verdict, now + wait, keep=keep)
 
@@ -50,6 +50,9 @@ def after_poll(
     if event in (Event.PENDING, Event.RETRY, Event.HOLD):
         planned = info.polls.wait(polls + 1, draw=draw, wish=verdict.retry_after)
         event, wait = (Event.EXHAUSTED, _NO_WAIT) if planned is None else (event, planned)
+    elif event is Event.NOT_STORED:
+        event, wait = _resend(claimed, event, info, draw, wish=verdict.retry_after)
+        polls = 0
     elif event in (Event.IN_DOUBT, Event.NOT_FOUND, Event.DUPLICATE):
         wait = _NO_WAIT if event is Event.DUPLICATE else _next(info.lookups, 1, draw)
         event = event if can_ask else Event.EXHAUSTED
@@ -70,6 +73,8 @@ def after_lookup(claimed: Claimed, verdict: Verdict, info: ConnectorInfo, now: d
             event, wait = Event.IN_DOUBT, _next(info.lookups, lookups + 1, draw)
         else:
             lookups = negatives = 0
+            if claimed.tries > 1:
+                event, wait = _resend(claimed, event, info, draw)
     elif event in (Event.RETRY, Event.HOLD, Event.IN_DOUBT, Event.DUPLICATE):
         event = Event.IN_DOUBT if event is Event.DUPLICATE else event
         wait = max(
@@ -107,6 +112,14 @@ def _settlement(
         negatives=claimed.negatives if negatives is None else negatives,
         keep_message=keep,
     )
+
+
+def _resend(
+    claimed: Claimed, event: Event, info: ConnectorInfo, draw: float, *, wish: timedelta | None = None
+) -> tuple[Event, timedelta]:
+    """The wait before what was sent ``claimed.tries`` times is sent again, or the end of the retry plan."""
+    planned = info.retry.wait(max(claimed.tries, 1), draw=draw, wish=wish)
+    return (Event.EXHAUSTED, _NO_WAIT) if planned is None else (event, planned)
 
 
 def _next(plan: Waits, round_no: int, draw: float) -> timedelta:

@@ -21,7 +21,7 @@ def preview(store: Store, connector: Connector, limit: int, now: datetime) -> li
         due = due_now(connection, store.vault, connector.info.platform, limit, now)
     shown = []
     for item in due:
-        submission = Submission(platform=connector.info.platform, record=item.record)
+        submission = Submission(platform=connector.info.platform, record=item.record, replaces=item.replaces)
         checked = item.payload or connector.check(submission, connector.map(submission))
         people = names(item.record.content)
         refused = [f"{p.field}: {p.message}" for p in checked.items] if isinstance(checked, Problems) else []

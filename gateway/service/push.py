@@ -146,7 +146,7 @@ def prepare(exchanger: Exchanger, claimed: Sequence[Claimed]) -> tuple[list[tupl
         if item.payload is not None:
             good.append((item, item.payload))
             continue
-        submission = Submission(platform=exchanger.platform, record=item.record)
+        submission = Submission(platform=exchanger.platform, record=item.record, replaces=item.replaces)
         checked = connector.check(submission, connector.map(submission))
         if isinstance(checked, Problems):
             reason = "; ".join(f"{p.field}: {p.message}" for p in checked.items)
@@ -161,8 +161,8 @@ def messages(exchanger: Exchanger, good: Sequence[tuple[Claimed, Payload]]) -> I
     """Group deliveries into requests.
 
     A message whose outcome is unknown is sent again whole and under its old id, so that the platform can recognise it;
-    where some of its deliveries are missing by now, the rest travels as new ones. First versions and later ones never
-    share a request, because a platform may register with one call and change with another.
+    where some of its deliveries are missing by now, the rest travels as new ones. What is new to the platform and
+    what changes something there never share a request, because the platform may have a call for each.
     """
     again: dict[tuple[RecordKind, str], list[tuple[Claimed, Payload]]] = {}
     fresh: dict[RecordKind, list[tuple[Claimed, Payload]]] = {}
@@ -176,8 +176,8 @@ def messages(exchanger: Exchanger, good: Sequence[tuple[Claimed, Payload]]) -> I
             yield _message(kind, group, message_id)
         else:
             fresh.setdefault(kind, []).extend(group)
-    for kind, later in itertools.product(RecordKind, (False, True)):
-        group = [pair for pair in fresh.get(kind, []) if (pair[1].version > 1) is later]
+    for kind, replaces in itertools.product(RecordKind, (False, True)):
+        group = [pair for pair in fresh.get(kind, []) if pair[1].replaces is replaces]
         size = exchanger.info.kinds[kind].batch_max if group else 1
         for start in range(0, len(group), size):
             yield _message(kind, group[start : start + size], None)

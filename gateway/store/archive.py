@@ -144,7 +144,13 @@ def watch_gaps(connection: Connection, vault: Vault, platform: str, now: datetim
 
 
 def mark_sent(
-    connection: Connection, vault: Vault, platform: str, ids: Sequence[int], refused: Collection[str], now: datetime
+    connection: Connection,
+    vault: Vault,
+    platform: str,
+    *,
+    ids: Sequence[int],
+    refused: Collection[str] = (),
+    now: datetime,
 ) -> None:
     """Note that the platform heard these acknowledgements; those it refused get a ticket instead of another try."""
     answers.mark_sent(Scope(connection=connection, vault=vault, platform=platform, at=now), ids, refused)

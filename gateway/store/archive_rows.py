@@ -13,7 +13,7 @@ from typing import Any
 from gateway.codec.codes import table
 from gateway.contract.messages import Finding, Subject, SubjectType
 from gateway.domain.credit import AckCode, EventType, Row, Statement, Status
-from gateway.domain.credit_timeline import CLOCK_TOLERANCE, Fact
+from gateway.domain.credit_fact import CLOCK_TOLERANCE, Fact
 from gateway.domain.matching_subject import Match, plain_number
 from gateway.domain.names import plain_name, variant_name
 from gateway.domain.periods import DisclosureRule, PeriodSource

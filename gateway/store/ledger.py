@@ -11,7 +11,21 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Boolean, Connection, Select, bindparam, case, exists, func, insert, null, or_, select, update
+from sqlalchemy import (
+    Boolean,
+    Connection,
+    Exists,
+    Select,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    null,
+    or_,
+    select,
+    update,
+)
 
 from gateway.contract.messages import Payload, Verdict
 from gateway.domain.delivery import Event, State, advance
@@ -32,6 +46,8 @@ class Claimed:
     state: State
     record: Record = field(repr=False)
     business_key: str
+    replaces: bool
+    """whether the platform accepted an earlier version of the record"""
     tries: int
     polls: int
     lookups: int
@@ -123,6 +139,7 @@ def load(connection: Connection, vault: Vault, ids: list[int]) -> list[Claimed]:
                 record.c.change_reason,
                 payload.c.content.label("payload"),
                 receipt.c.number.label("receipt"),
+                _accepted_before().label("replaces"),
             )
             .join(record, record.c.id == delivery.c.record_id)
             .outerjoin(payload, payload.c.delivery_id == delivery.c.id)
@@ -132,6 +149,17 @@ def load(connection: Connection, vault: Vault, ids: list[int]) -> list[Claimed]:
         ).mappings()
         found += [_to_claimed(dict(row), vault) for row in rows]
     return found
+
+
+def _accepted_before() -> Exists:
+    earlier = delivery.alias("earlier")
+    return exists().where(
+        earlier.c.platform == delivery.c.platform,
+        earlier.c.kind == delivery.c.kind,
+        earlier.c.record_key == delivery.c.record_key,
+        earlier.c.version < delivery.c.version,
+        earlier.c.state == State.ACCEPTED,
+    )
 
 
 def _to_claimed(row: Mapping[str, Any], vault: Vault) -> Claimed:
@@ -149,7 +177,8 @@ def _to_claimed(row: Mapping[str, Any], vault: Vault) -> Claimed:
         negatives=row["negatives"],
         message_id=row["message_id"],
         message_size=row["message_size"],
-        payload=None if kept is None else to_payload(kept, whole, row["business_key"], vault),
+        replaces=row["replaces"],
+        payload=None if kept is None else to_payload(kept, whole, row["business_key"], vault, replaces=row["replaces"]),
         receipt=row["receipt"],
         created_at=row["created_at"],
     )

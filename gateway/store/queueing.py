@@ -68,7 +68,7 @@ def _owe_kind(connection: Connection, info: ConnectorInfo, kind: RecordKind, now
     return count
 
 
-def _enqueue(connection: Connection, part: Sequence[Row[Any]], info: ConnectorInfo, now: datetime) -> None:
+def _enqueue(connection: Connection, part: Sequence[Row[Any, Any, Any, Any, Any]], info: ConnectorInfo, now: datetime) -> None:
     rows: list[dict[str, Any]] = [
         {
             "platform": info.platform,

@@ -78,7 +78,7 @@ def seal_payload(payload: Payload, vault: Vault) -> bytes:
     return vault.seal(plain, payload_place(payload.key))
 
 
-def to_payload(sealed: bytes, record: Record, business_key: str, vault: Vault) -> Payload:
+def to_payload(sealed: bytes, record: Record, business_key: str, vault: Vault, *, replaces: bool) -> Payload:
     """The payload kept for a delivery."""
     return Payload(
         key=business_key,
@@ -86,4 +86,5 @@ def to_payload(sealed: bytes, record: Record, business_key: str, vault: Vault) -
         record_key=record.key,
         version=record.version,
         fields=json.loads(vault.open(sealed, payload_place(business_key))),
+        replaces=replaces,
     )

@@ -30,6 +30,7 @@ REPLY_EVENTS = frozenset(
         Event.HOLD,
         Event.UNKNOWN,
         Event.NOT_FOUND,
+        Event.NOT_STORED,
         Event.CONFLICT,
     }
 )

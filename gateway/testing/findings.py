@@ -8,8 +8,8 @@ from typing import Any
 
 from gateway.contract.messages import Finding, Subject, SubjectType
 from gateway.domain.credit import AckCode, EventType, Row, Statement, TicketKind
+from gateway.domain.credit_fact import Fact
 from gateway.domain.credit_history import Decision, Held, decide
-from gateway.domain.credit_timeline import Fact
 from gateway.domain.matching_subject import Match
 from gateway.domain.periods import DisclosureRule
 from gateway.domain.records import Worker

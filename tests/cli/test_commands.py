@@ -75,7 +75,7 @@ def test_the_whole_road_by_hand(run: Run, sample: Path, sandboxes: dict[str, tup
         platforms = document(run("status", "--json"))["platforms"]
         if all(set(one["states"]) == {"accepted"} for one in platforms):
             break
-    assert {one["platform"]: set(one["states"]) for one in platforms} == dict.fromkeys(sandboxes, {"accepted"})
+    assert {one["platform"]: set(one["states"]) for one in platforms} == {name: {"accepted"} for name in sandboxes}
     for name, (_, url) in sandboxes.items():
         with urllib.request.urlopen(f"{url}/__sandbox/effects") as answer:
             effects = json.load(answer)
@@ -85,7 +85,7 @@ def test_the_whole_road_by_hand(run: Run, sample: Path, sandboxes: dict[str, tup
     pulled = document(run("feedback", "--json"))["platforms"]["provincial_credit"]
     assert pulled["pulled"] > 0
     reconciled = document(run("reconcile", "--json"))["platforms"]
-    assert {name: set(one["classes"]) for name, one in reconciled.items()} == dict.fromkeys(sandboxes, {"match"})
+    assert {name: set(one["classes"]) for name, one in reconciled.items()} == {name: {"match"} for name in sandboxes}
     assert document(run("failures", "--json")) == {"total": 0, "shown": 0, "failures": []}
     shown = run("show", "1", "--json")
     assert document(shown)["delivery"]["state"] == "accepted"

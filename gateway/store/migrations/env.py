@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from alembic import context
 
-from gateway.store.credit_tables import metadata
+from gateway.store import credit_tables
+from gateway.store.tables import metadata
 
+assert credit_tables.credit_event.metadata is metadata, "one set of tables"
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,

@@ -92,14 +92,14 @@ def test_a_first_version_is_added_and_a_later_one_is_an_update(connector: Worker
     method, data = data_of(connector.encode_push(payloads[:2], stamp()).body)
     assert (method, len(data["credentialList"])) == ("WorkerCredential.Add", 2)
     assert data["credentialList"][0]["idCardNumber"] == encrypt(str(payloads[0].fields["idCardNumber"]), SECRET)
-    method, data = data_of(connector.encode_push([replace(p, version=2) for p in payloads], stamp()).body)
+    method, data = data_of(connector.encode_push([replace(p, version=2, replaces=True) for p in payloads], stamp()).body)
     assert (method, len(data["credentialList"])) == ("WorkerCredential.Update", 3)
 
 
 def test_an_update_is_flat_where_the_dialect_says_so(built: Build, payloads: Payloads, tmp_path: Any) -> None:
     path = tmp_path / "own.toml"
     path.write_text(FLAT, "utf-8")
-    later = [replace(p, version=2) for p in payloads]
+    later = [replace(p, version=2, replaces=True) for p in payloads]
     method, data = data_of(built(DIALECT=str(path)).encode_push(later[:1], stamp()).body)
     assert (method, data["certificationCode"]) == ("WorkerCredential.Update", payloads[0].fields["certificationCode"])
     with pytest.raises(ContractError, match="takes one certificate"):
@@ -112,7 +112,7 @@ def test_a_call_that_mixes_adding_and_changing_breaks_the_contract(
     connector: WorkerPlatform, payloads: Payloads
 ) -> None:
     with pytest.raises(ContractError, match="not both"):
-        connector.encode_push((payloads[0], replace(payloads[1], version=2)), stamp())
+        connector.encode_push((payloads[0], replace(payloads[1], version=2, replaces=True)), stamp())
 
 
 def test_without_the_capability_nothing_can_be_encoded(built: Build, payloads: Payloads) -> None:
@@ -251,8 +251,8 @@ def test_no_verdict_shows_a_person(connector: WorkerPlatform, payloads: Payloads
         (10, "[credentialList][0][name]不能为空", Event.REJECTED),
         (10, "今天天气很好", Event.REJECTED),
         (10, None, Event.REJECTED),
-        (10, "没有找到证件类型为01,证件号码为370000199001010010的对应信息", Event.IN_DOUBT),
-        (10, "Internal Error", Event.IN_DOUBT),
+        (10, "没有找到证件类型为01,证件号码为370000199001010010的对应信息", Event.NOT_STORED),
+        (10, "Internal Error", Event.NOT_STORED),
         (10, "appid无效", Event.HOLD),
     ],
 )
@@ -368,7 +368,7 @@ def test_a_row_with_other_content_is_a_conflict_or_for_a_change_not_yet_there(
     response = listing(answer, row(mine, **shown))
     verdict = connector.decode_lookup(response, mine, stamp())
     assert (verdict.event, verdict.fields) == (Event.CONFLICT, fields)
-    changed = connector.decode_lookup(response, replace(mine, version=2), stamp())
+    changed = connector.decode_lookup(response, replace(mine, version=2, replaces=True), stamp())
     assert (changed.event, changed.code, changed.fields) == (Event.NOT_FOUND, "earlier_state", fields)
 
 
@@ -427,7 +427,7 @@ def test_a_change_of_what_is_not_there_waits_for_a_person(
     connector: WorkerPlatform, payloads: Payloads, answer: Answer
 ) -> None:
     text = "没有找到证件类型为01,证件号码为370000199001010010的对应信息"
-    later = (replace(payloads[0], version=2),)
+    later = (replace(payloads[0], version=2, replaces=True),)
     assert connector.decode_push(answer(-1, text), later, stamp())[0].event is Event.UNKNOWN
     failed = answer(0, "", {"requestSerialCode": SERIAL, "status": 10, "result": text})
     assert connector.decode_ack(failed, SERIAL, later, stamp())[0].event is Event.UNKNOWN

@@ -115,7 +115,7 @@ def test_a_batch_of_five_arrives_whole(road: Road) -> None:
 def test_a_later_version_changes_the_certificate(road: Road) -> None:
     (first,) = road.payloads()
     road.poll(road.push([first])[0].receipt, [first])
-    second = replace(first, version=2, fields={**first.fields, "certificationStatus": "2"})
+    second = replace(first, version=2, replaces=True, fields={**first.fields, "certificationStatus": "2"})
     assert road.lookup(second).code == "earlier_state"
     assert road.poll(road.push([second])[0].receipt, [second])[0].event is Event.ACCEPTED
     assert road.lookup(second).event is Event.ACCEPTED

@@ -1,0 +1,131 @@
+"""What the platform says about single certificates: batch results, refused items, look-ups and listings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from connectors.provincial_credit.mapping import mapped_from
+from connectors.provincial_credit.schema import pointer_path
+from connectors.provincial_credit.verdicts import EVENTS, FIELD_CODES, Refused
+from gateway.codec.jsonbody import Row, part, rows, text, whole
+from gateway.codec.replies import for_each, not_understood
+from gateway.contract.messages import Holding, Payload, Verdict
+from gateway.domain.delivery import Event
+from gateway.domain.records import RecordKind
+
+_DONE = "20"
+_COMPARED = (
+    *(("person", name) for name in ("workerName", "idCardType", "gender", "birthDate")),
+    ("employer", "corpCode"),
+    *(("certificate", name) for name in ("certificationCode", "workType", "credentialLevelType")),
+    *(("certificate", name) for name in ("firstBeginDate", "validEndDate", "certificationStatus")),
+)
+"""Fields compared with what the platform shows; the digest covers all others, the document number included."""
+
+_SETTLED = {Event.RETRY: Event.IN_DOUBT, Event.HOLD: Event.UNKNOWN, Event.NOT_FOUND: Event.UNKNOWN}
+"""A finished batch does not change any more: what may pass is asked for and sent again, not polled again."""
+
+
+def blame(answer: Refused, payloads: Sequence[Payload]) -> tuple[Verdict, ...]:
+    """Verdicts of a refused batch: items named by a pointer are rejected, the others go again without them.
+
+    Where field errors name no item, the envelope is to blame and a person must look.
+    """
+    verdict = answer.verdict
+    if verdict.event is Event.NOT_FOUND:
+        verdict = replace(verdict, event=Event.UNKNOWN)
+    if verdict.code not in FIELD_CODES:
+        return for_each(verdict, payloads)
+    named: dict[int, list[Row]] = {}
+    for error in answer.errors:
+        steps = pointer_path(text(error, "pointer") or "").split(".")
+        if len(steps) > 1 and steps[0] == "items" and steps[1].isdigit() and int(steps[1]) < len(payloads):
+            named.setdefault(int(steps[1]), []).append(error)
+    if not named:
+        return for_each(verdict, payloads)
+    again = Verdict(event=Event.RETRY, code="batch_refused", reason="another item of the batch was refused")
+    return tuple(_rejected(named[no], skip=2) if no in named else again for no in range(len(payloads)))
+
+
+def by_item(answer: Row, payloads: Sequence[Payload]) -> tuple[Verdict, ...]:
+    """Verdicts of a finished batch, by certificate key and version.
+
+    An item the result does not speak of is in doubt and will be asked for, unless the batch failed without a word.
+    """
+    listed: dict[tuple[str | None, int | None], Row] = {}
+    for row in rows(answer, "results") or ():
+        key = (text(row, "certificateKey"), whole(row, "recordVersion"))
+        if key in listed:
+            return for_each(
+                not_understood("result_twice", "a result speaks twice of one item", replay_safe=True), payloads
+            )
+        listed[key] = row
+    silent = (
+        Verdict(event=Event.IN_DOUBT, code="result_missing", reason="the result does not speak of this item")
+        if text(answer, "status") == _DONE
+        else Verdict(event=Event.UNKNOWN, code="batch_failed", reason="the batch failed and no reason was given")
+    )
+    return tuple(
+        _item(listed[payload.record_key, payload.version])
+        if (payload.record_key, payload.version) in listed
+        else silent
+        for payload in payloads
+    )
+
+
+def compare(view: Row, payload: Payload) -> Verdict:
+    """Ours where version and digest are equal; else a conflict that names the fields that differ."""
+    if text(view, "certificateKey") != payload.record_key or whole(view, "recordVersion") != payload.version:
+        return not_understood("other_record", "the answer speaks of another record or version", replay_safe=True)
+    platform_id = text(view, "platformCertificateId")
+    if text(view, "payloadDigest") == text(payload.fields, "payloadDigest"):
+        return Verdict(event=Event.ACCEPTED, code="200", platform_id=platform_id)
+    differing = tuple(
+        mapped_from(f"{group}.{name}")
+        for group, name in _COMPARED
+        if text(part(view, group), name) != text(part(payload.fields, group), name)
+    )
+    return Verdict(
+        event=Event.CONFLICT,
+        code="digest_differs",
+        reason="the platform holds other content under this key and version",
+        fields=differing,
+        platform_id=platform_id,
+    )
+
+
+def to_holding(row: Row) -> Holding:
+    """A held item, or the payload we expect to be held, in comparable form."""
+    fields = {name: text(part(row, group), name) or "" for group, name in _COMPARED}
+    return Holding(
+        kind=RecordKind.CERTIFICATE,
+        key=text(row, "certificateKey") or "",
+        version=whole(row, "recordVersion"),
+        fields={**fields, "payloadDigest": text(row, "payloadDigest") or ""},
+        platform_id=text(row, "platformCertificateId"),
+    )
+
+
+def _item(row: Row) -> Verdict:
+    platform_id = text(row, "platformCertificateId")
+    if text(row, "itemStatus") == _DONE:
+        return Verdict(event=Event.ACCEPTED, code=_DONE, platform_id=platform_id)
+    verdict = _rejected(rows(row, "errors") or ())
+    return replace(verdict, event=_SETTLED.get(verdict.event, verdict.event), platform_id=platform_id)
+
+
+def _rejected(errors: Sequence[Row], *, skip: int = 0) -> Verdict:
+    """One verdict for the errors of an item: rejected only where every one blames the record."""
+    codes = [text(error, "code") or "" for error in errors]
+    strange = [code for code in codes if code not in FIELD_CODES]
+    code = (strange or codes)[0]
+    event = EVENTS.get(code, Event.UNKNOWN) if strange else Event.REJECTED
+    first = errors[codes.index(code)]
+    paths = (".".join(pointer_path(text(error, "pointer") or "").split(".")[skip:]) for error in errors)
+    return Verdict(
+        event=event,
+        code=code,
+        reason=text(first, "messageZh") or text(first, "message") or "",
+        fields=tuple(dict.fromkeys(mapped_from(path) for path in paths if path)),
+    )

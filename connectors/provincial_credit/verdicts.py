@@ -1,0 +1,77 @@
+"""The platform's error codes as verdicts (``codes/credit_error_code.csv``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gateway.codec.jsonbody import Row, rows, text
+from gateway.codec.replies import not_understood, retry_after
+from gateway.contract.connector import TOKEN_REFUSED
+from gateway.contract.messages import Verdict, WireResponse
+from gateway.domain.delivery import Event
+
+FIELD_CODES = frozenset({"PARAM_INVALID", "PARAM_MISSING", "PARAM_TYPE", "SCHEMA_INVALID", "RULE_VIOLATION"})
+"""Codes that blame a record where a pointer names one, and our envelope where none does."""
+
+EVENTS: dict[str, Event] = {
+    **dict.fromkeys(FIELD_CODES, Event.UNKNOWN),
+    "IDENTITY_CONFLICT": Event.CONFLICT,
+    "VERSION_CONFLICT": Event.CONFLICT,
+    "SIGNATURE_INVALID": Event.HOLD,
+    "TIMESTAMP_SKEW": Event.HOLD,
+    "ACCESS_DENIED": Event.HOLD,
+    "IP_DENIED": Event.HOLD,
+    "UNSUPPORTED_MEDIA": Event.HOLD,
+    "PAYLOAD_TOO_LARGE": Event.HOLD,
+    "TOKEN_EXPIRED": Event.RETRY,
+    "NONCE_REPLAYED": Event.RETRY,
+    "IN_PROGRESS": Event.RETRY,
+    "RATE_LIMITED": Event.RETRY,
+    "INTERNAL": Event.RETRY,
+    "UPSTREAM_UNAVAILABLE": Event.RETRY,
+    "NOT_FOUND": Event.NOT_FOUND,
+    "IDEMPOTENCY_MISMATCH": Event.UNKNOWN,
+    "CURSOR_EXPIRED": Event.UNKNOWN,
+}
+"""What a refusal means for the whole request. A code that is not here is unknown: a person must read it.
+
+A nonce counts as used only after a good signature, so the request may have been carried out; its repeat is harmless.
+"""
+
+_SAME_MESSAGE = frozenset({"IN_PROGRESS", "NONCE_REPLAYED"})
+"""The request may have been carried out under its idempotency key: the resend keeps it and gets the first answer."""
+
+DELAYS = frozenset({Event.RETRY, Event.HOLD})
+"""Events that settle nothing; an answer without a signature may cause no other."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refused:
+    """An answer that is no success: what it means for the request, and the errors it lists."""
+
+    verdict: Verdict
+    errors: tuple[Row, ...] = ()
+
+
+def refused(problem: Row, response: WireResponse, now: datetime) -> Refused:
+    """Read problem details (RFC 9457) that fit the schema."""
+    code = text(problem, "code") or ""
+    event = EVENTS.get(code, Event.UNKNOWN)
+    seconds = problem.get("retryAfterSeconds")
+    wish = timedelta(seconds=min(seconds, 10**8)) if isinstance(seconds, int | float) else None
+    return Refused(
+        verdict=Verdict(
+            event=event,
+            code=TOKEN_REFUSED if code == "TOKEN_EXPIRED" else code,
+            reason=text(problem, "titleZh") or text(problem, "title") or "",
+            same_message=code in _SAME_MESSAGE,
+            retry_after=wish or retry_after(response.headers, now),
+        ),
+        errors=rows(problem, "errors") or (),
+    )
+
+
+def unclear(code: str, reason: str) -> Refused:
+    """An answer that cannot be read or tied to the request: every push is safe to repeat, so it is tried again."""
+    return Refused(verdict=not_understood(code, reason, replay_safe=True))

@@ -1,0 +1,89 @@
+"""Bytes on the wire as text for people: XML, JSON and forms laid out, secrets left out.
+
+Only values under names that speak of a secret are left out here; whom the text is about is for the caller to mask.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from lxml import etree
+
+HIDDEN = "***"
+_SECRET = re.compile(r"(sign|signature|signaturevalue|passw(or)?d|secret|token|nonce)$", re.IGNORECASE)
+_PLAIN_HEADERS = frozenset(
+    {
+        "accept",
+        "content-digest",
+        "content-length",
+        "content-type",
+        "date",
+        "idempotency-key",
+        "location",
+        "retry-after",
+        "soapaction",
+        "x-request-id",
+    }
+)
+"""headers that help and hold no credential; of all others only the name is shown"""
+
+
+def readable(body: bytes) -> str:
+    """The body laid out by what it is: XML, JSON or a form; anything else as text."""
+    if not body.strip():
+        return ""
+    text = body.decode("utf-8", errors="replace")
+    if text.lstrip().startswith("<"):
+        return _xml(body) or text
+    document = _json(text)
+    if document is not None:
+        return document
+    pairs = parse_qsl(text, keep_blank_values=True)
+    return "\n".join(f"{name} = {_form_value(name, value)}" for name, value in pairs) if pairs else text
+
+
+def readable_headers(headers: Mapping[str, str]) -> str:
+    """One header a line; values only of those that help."""
+    return "\n".join(f"{name}: {value if name in _PLAIN_HEADERS else HIDDEN}" for name, value in headers.items())
+
+
+def readable_path(path: str) -> str:
+    """A path whose query shows no secrets."""
+    place, mark, query = path.partition("?")
+    shown = [f"{name}={_form_value(name, value)}" for name, value in parse_qsl(query, keep_blank_values=True)]
+    return place + mark + "&".join(shown)
+
+
+def _xml(body: bytes) -> str | None:
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_blank_text=True)
+    try:
+        root = etree.fromstring(body, parser)
+    except etree.XMLSyntaxError:
+        return None
+    for element in root.iter("{*}*"):
+        if not len(element) and _SECRET.search(etree.QName(element).localname):
+            element.text = HIDDEN
+    return etree.tostring(root, pretty_print=True, encoding="unicode").rstrip()
+
+
+def _json(text: str) -> str | None:
+    if not text.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        return json.dumps(_without_secrets(json.loads(text)), ensure_ascii=False, indent=2)
+    except ValueError:
+        return None
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: HIDDEN if _SECRET.search(name) else _without_secrets(inner) for name, inner in value.items()}
+    return [_without_secrets(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _form_value(name: str, value: str) -> str:
+    return HIDDEN if _SECRET.search(name) else _json(value) or value
