@@ -152,6 +152,7 @@ class ProvincialCreditSandbox(Sandbox):
             "FIELD_KEY_ID": self.credentials.field_key_id,
             "SIGNATURE_ALG": self.door.algorithm,
             "MIN_INTERVAL_SECONDS": "0",
+            "BATCH_MAX": "20",
             "CONNECTIONS": "4",
             "DEADLINE_SECONDS": "3",
             "RETRY_SECONDS": "[0.5, 0.5, 1, 1, 2, 2]",

@@ -58,15 +58,21 @@ class PrefectServer:
         """Wait until the server answers; returns the URL of its API."""
         end = time.monotonic() + _READY_WITHIN
         while time.monotonic() < end:
-            if self._process.poll() is not None:
-                raise GatewayError(f"the Prefect server did not start; see {self._log.name}")
             try:
                 fetch(f"{self.url}/health", timeout=2)
             except OSError:
-                time.sleep(0.2)
+                if self._ended_within(0.2):
+                    raise GatewayError(f"the Prefect server did not start; see {self._log.name}") from None
             else:
                 return self.url
         raise GatewayError(f"the Prefect server was not ready in {_READY_WITHIN:.0f} s; see {self._log.name}")
+
+    def _ended_within(self, seconds: float) -> bool:
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def stop(self) -> None:
         """End the server and what it started."""

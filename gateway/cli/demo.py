@@ -96,8 +96,8 @@ def _gateway(home: Path, access: Mapping[str, Any]) -> Iterator[Gateway]:
 
 
 def _intake(gateway: Gateway, home: Path, rows: int, seed: int, stage: _Stage) -> dict[str, Any]:
-    from gateway.testing.batch import write_sample
     from gateway.store import batches
+    from gateway.testing.batch import write_sample
 
     path = home / "reported-batch.xlsx"
     if not path.exists():
@@ -194,14 +194,15 @@ def _show(document: Mapping[str, Any]) -> None:
             {
                 "platform": name,
                 **counted,
-                "persons there": effects["persons"],
-                "certificates there": effects["certificates"],
-                "repeats refused": effects["duplicates"],
+                "persons": effects["persons"],
+                "certificates": effects["certificates"],
+                "repeats": effects["duplicates"],
                 "reconciled": document["reconcile"][name]["classes"],
             }
         )
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    table("what arrived", columns(*names), rows)
+    # Columns without a single entry say nothing; persons, certificates and repeats are the platforms' own counts.
+    names = [name for name in rows[0] if name == "accepted" or any(row[name] for row in rows)]
+    table("what arrived: our deliveries, then what the platforms counted themselves", columns(*names), rows)
     feedback = document["feedback"]
     say(
         f"credit feedback: {feedback['pulled']} pulled, {feedback['applied']} applied, "

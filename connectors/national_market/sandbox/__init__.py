@@ -75,6 +75,7 @@ class NationalMarketSandbox(Sandbox):
             "USERNAME": _SENDER,
             "PASSWORD": _PASSWORD,
             "MIN_INTERVAL_SECONDS": "0",
+            "BATCH_MAX": "20",
             "CONNECTIONS": "4",
             "CONNECT_TIMEOUT_SECONDS": "2",
             "DEADLINE_SECONDS": "3",
