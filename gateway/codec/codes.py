@@ -9,13 +9,16 @@ from importlib.resources import files
 
 
 class CodeTable:
-    """Rows of one table by their first column; values are text and keep their leading zeros."""
+    """Rows of one table by their first column; values are text and keep their leading zeros.
+
+    A row with an empty code is known to a platform only: ``code_of`` finds it, and nothing has that code.
+    """
 
     def __init__(self, name: str, rows: tuple[Mapping[str, str], ...]) -> None:
         self.name = name
         self.rows = rows
         self.key = next(iter(rows[0]))
-        self._by_code = {row[self.key]: row for row in rows}
+        self._by_code = {row[self.key]: row for row in rows if row[self.key]}
 
     def __contains__(self, code: object) -> bool:
         return code in self._by_code
@@ -26,7 +29,7 @@ class CodeTable:
         return (row.get(column) or None) if row else None
 
     def code_of(self, name: str, column: str = "name_zh") -> str | None:
-        """The code whose ``column`` equals ``name``, or None."""
+        """The code of the first row whose ``column`` equals ``name``, or None."""
         return next((row[self.key] for row in self.rows if row.get(column) == name), None)
 
 

@@ -73,11 +73,11 @@ def media_type(headers: Mapping[str, str]) -> str:
 def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
     """Retry-After in either form (seconds or HTTP date), never negative; None where absent or unreadable."""
     text = headers.get("retry-after", "").strip()
-    if text.isdigit():
-        return timedelta(seconds=min(int(text), 10**8))
     try:
+        if text.isascii() and text.isdigit():
+            return timedelta(seconds=min(int(text), 10**8))
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return max(at - now, timedelta())

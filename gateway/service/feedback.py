@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from gateway.codec.redact import redact
 from gateway.contract.connector import GivesFeedback
 from gateway.contract.messages import FeedbackPage, FindingAck, Verdict
 from gateway.domain.credit import AckCode
@@ -52,7 +53,7 @@ class FeedbackReport:
     released: int = 0
     acks_sent: int = 0
     acks_refused: int = 0
-    stopped: Verdict | None = None
+    stopped: str | None = None
 
     def add(self, page: FeedbackPage, applied: Applied) -> None:
         """Count what became of one page."""
@@ -86,6 +87,10 @@ async def pull(exchanger: Exchanger, store: Store, now: Callable[[], datetime]) 
     if not isinstance(connector, GivesFeedback):
         raise ContractError(f"{exchanger.platform} gives no feedback")
     report = FeedbackReport()
+    pause = await exchanger.paused()
+    if pause is not None:
+        report.stopped = f"{pause.code}: {pause.reason}"
+        return report
     work = _Work(store=store, platform=exchanger.platform, now=now)
     report.released = await exchanger.in_store(work.rematch)
     trouble = await _pull_pages(exchanger, connector, work, report)
@@ -93,7 +98,7 @@ async def pull(exchanger: Exchanger, store: Store, now: Callable[[], datetime]) 
         await exchanger.in_store(work.watch_gaps)
         refused = await _send_acks(exchanger, connector, work, report)
         trouble = trouble or refused
-    report.stopped = trouble
+    report.stopped = None if trouble is None else redact(f"{trouble.code}: {trouble.reason}")
     return report
 
 

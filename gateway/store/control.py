@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, or_, select, update
 
 from gateway.store.tables import audit, platform
 
@@ -24,9 +24,14 @@ class Pause:
     until: datetime | None
 
 
+def registered(connection: Connection) -> set[str]:
+    """The platforms that have their row."""
+    return set(connection.execute(select(platform.c.name)).scalars())
+
+
 def register(connection: Connection, names: list[str]) -> None:
     """Make sure every platform has its row."""
-    known = set(connection.execute(select(platform.c.name)).scalars())
+    known = registered(connection)
     for name in names:
         if name not in known:
             connection.execute(insert(platform), {"name": name})
@@ -43,10 +48,11 @@ def pause_of(connection: Connection, name: str, now: datetime) -> Pause | None:
 def pause(
     connection: Connection, name: str, *, code: str, reason: str, by: str, now: datetime, until: datetime | None = None
 ) -> None:
-    """Hold a platform; the first reason stays until it is resumed, later ones go to the audit trail only."""
+    """Hold a platform; the first reason stays until it is resumed or its time is over, later ones are only noted."""
+    register(connection, [name])
     changed = connection.execute(
         update(platform)
-        .where(platform.c.name == name, ~platform.c.paused)
+        .where(platform.c.name == name, or_(~platform.c.paused, platform.c.until <= now))
         .values(paused=True, code=code, reason=reason, paused_by=by, since=now, until=until)
     ).rowcount
     action = "pause" if changed else "pause_again"

@@ -7,8 +7,10 @@ import socket
 from functools import cache
 from pathlib import Path
 
+_ENDED = frozenset("ZX")
+"""states of a process that has ended and is still to be waited for by its parent"""
 
-@cache
+
 def myself() -> str:
     """This process as a lease owner: ``machine/boot/pid/start``."""
     return f"{_machine()}/{os.getpid()}/{_started(os.getpid())}"
@@ -32,9 +34,10 @@ def _machine() -> str:
 
 
 def _started(pid: int) -> str:
-    """Start of a process in clock ticks since boot, or empty where there is none (or no /proc to tell)."""
+    """Start of a process in clock ticks since boot; empty where there is none, it has ended, or no /proc tells."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    return text.rpartition(")")[2].split()[19]
+    fields = text.rpartition(")")[2].split()
+    return "" if fields[0] in _ENDED else fields[19]

@@ -14,7 +14,9 @@ import hmac
 import json
 import os
 import secrets
+import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,6 +60,10 @@ class KeyRing:
         """Refuse a ring that cannot protect anything."""
         if self.active not in self.keys:
             raise ConfigurationError("GATEWAY_KEYS: the active key is not in the ring")
+        for name in self.keys:
+            # it stands in front of every sealed value, with a colon behind it
+            if not name or not name.isascii() or ":" in name:
+                raise ConfigurationError("GATEWAY_KEYS: the name of a key must be plain text without a colon")
         for name, key in (*self.keys.items(), ("index", self.index)):
             if len(key) != _KEY:
                 raise ConfigurationError(f"GATEWAY_KEYS: key {name} must have {_KEY} bytes")
@@ -71,21 +77,26 @@ class KeyRing:
 
 
 def read_or_make_keys(path: Path, *, make: bool) -> KeyRing:
-    """The ring in ``path``; where there is none and ``make`` is set, a new one readable by its owner only."""
+    """The ring in ``path``; where there is none and ``make`` is set, a new one readable by its owner only.
+
+    The file appears whole or not at all, and of several that make it at once all get the same.
+    """
     if path.exists():
         return KeyRing.parse(path.read_text(encoding="utf-8"))
     if not make:
         raise ConfigurationError(f"no keys: set GATEWAY_KEYS or run `gateway init` to make {path.name}")
-    ring = KeyRing.generate()
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(ring.to_text())
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    return ring
+    handle, fresh = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(KeyRing.generate().to_text())
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(fresh, path)
+    finally:
+        os.unlink(fresh)
+    return KeyRing.parse(path.read_text(encoding="utf-8"))
 
 
 class Vault:

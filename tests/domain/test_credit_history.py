@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.domain.credit import AckCode, Effect, EventType, Status, TicketKind, as_of, is_public, is_usable
-from gateway.domain.credit_timeline import Fact
+from gateway.domain.credit_fact import Fact
 from gateway.domain.matching_subject import Match
 from gateway.domain.periods import CHINA, day_start
 from gateway.testing.findings import Shelf, fact, happened

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.credit import EventType, Row, Status, as_of, is_public, is_usable
-from gateway.domain.credit_timeline import Fact
+from gateway.domain.credit_fact import Fact
 from gateway.domain.matching_subject import Match
 from gateway.domain.periods import CHINA
 from gateway.testing.findings import Shelf, fact

@@ -24,7 +24,9 @@ def test_width_blanks_and_dots_make_no_other_name(one: str, other: str) -> None:
     assert plain_name(one) == plain_name(other)
 
 
-@pytest.mark.parametrize(("one", "other"), [("張偉", "张伟"), ("劉慶豐", "刘庆丰"), ("李峯", "李峰"), ("王\ue863", "王\u4dae")])
+@pytest.mark.parametrize(
+    ("one", "other"), [("張偉", "张伟"), ("劉慶豐", "刘庆丰"), ("李峯", "李峰"), ("王\ue863", "王\u4dae")]
+)
 def test_traditional_variant_and_privately_encoded_characters_are_variants(one: str, other: str) -> None:
     assert plain_name(one) != plain_name(other)
     assert variant_name(one) == variant_name(other)

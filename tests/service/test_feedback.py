@@ -274,7 +274,7 @@ def test_a_missing_event_stops_the_feed_and_the_acknowledgements_still_go(world:
     world.sandbox.events[2]["seq"] = 9
     report = world.pull()
     assert report.stopped is not None
-    assert (report.stopped.code, report.deferred, report.acks_sent) == ("stream_gap", 1, 3)
+    assert (report.stopped.partition(":")[0], report.deferred, report.acks_sent) == ("stream_gap", 1, 3)
     assert world.sandbox.acks["EV-CR-3-1"] == ["DEFERRED"]
     world.sandbox.events[2]["seq"] = 3
     assert world.pull().stopped is None
@@ -286,7 +286,7 @@ def test_a_feed_that_never_moves_on_is_left(world: World) -> None:
     world.sandbox.stuck = True
     report = world.pull()
     assert report.stopped is not None
-    assert (report.stopped.code, report.applied, report.duplicates) == ("cursor_stuck", 1, 3)
+    assert (report.stopped.partition(":")[0], report.applied, report.duplicates) == ("cursor_stuck", 1, 3)
 
 
 def test_a_refused_acknowledgement_gets_a_ticket_and_holds_up_no_other(world: World) -> None:
@@ -305,6 +305,13 @@ def test_an_answer_that_asks_for_a_person_holds_the_platform(world: World) -> No
     assert report.stopped is not None
     with world.store.read() as connection:
         assert control.pause_of(connection, "model", world.now) is not None
+
+
+def test_a_platform_that_is_held_is_not_asked(world: World) -> None:
+    with world.store.write() as connection:
+        control.pause(connection, "model", code="login", reason="locked", by="test", now=world.now)
+    assert world.pull().stopped == "login: locked"
+    assert world.rows(exchange) == []
 
 
 def test_a_platform_without_feedback_is_a_mistake_of_the_caller(world: World) -> None:

@@ -6,6 +6,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -199,6 +200,16 @@ def test_a_page_asked_with_an_older_cursor_is_left_alone(source: Feed) -> None:
     source.apply(finding(worker))
     assert source.apply(finding(worker, 2, "REPAIRED"), cursor="c0").moved
     assert len(source.rows(credit_event)) == 1
+
+
+def test_two_pulls_at_once_apply_a_page_once(source: Feed) -> None:
+    _, worker = source.person()
+    source.apply(finding(worker), next_cursor="here")
+    page = (finding(worker, 2, "REPAIRED"), finding(worker, record_id="CR-2", stream_seq=3))
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: source.apply(*page, cursor="here"), range(2)))
+    assert sorted(applied.moved for applied in both) == [False, True]
+    assert len(source.rows(credit_event)) == 3
 
 
 def test_an_unknown_person_waits_in_quarantine_until_the_store_holds_them(source: Feed) -> None:
