@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -23,7 +23,7 @@ from gateway.settings import BaseSettings, GatewaySettings, Loader, S, load
 from gateway.store import control
 from gateway.store.engine import Store, migrate, open_engine, verify_schema
 from gateway.store.thread import StoreThread
-from gateway.store.vault import KeyRing, Vault, read_or_make_keys
+from gateway.store.vault import KeyRing, Vault, random_bytes, read_or_make_keys
 from gateway.transport.sender import Sender
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _OTHER_VARIABLES = frozenset({"GATEWAY_SANDBOX_FOLLOWS_STDIN"})
 def _ulid() -> str:
     from ulid import ULID
 
-    return str(ULID())
+    return str(ULID(int(time.time() * 1000).to_bytes(6, "big") + random_bytes(10)))
 
 
 def system_edge() -> Edge:
@@ -44,8 +44,8 @@ def system_edge() -> Edge:
     return Edge(
         now=lambda: datetime.now(UTC),
         new_id=_ulid,
-        random_bytes=secrets.token_bytes,
-        draw=random.SystemRandom().random,
+        random_bytes=random_bytes,
+        draw=random.Random().random,  # noqa: S311 - spreads waits, hides nothing
     )
 
 
@@ -91,7 +91,10 @@ class Gateway:
         return self.loader(settings)
 
     def unread_variables(self, environment: Mapping[str, str]) -> list[str]:
-        """GATEWAY_ variables that no settings class asked for so far: misspellings, most often."""
+        """GATEWAY_ variables that neither the core nor an installed platform reads: misspellings, most often."""
+        for name in self.platforms:
+            with suppress(ConfigurationError):
+                self.connector(name)
         readable = set(_OTHER_VARIABLES)
         classes: list[type[BaseSettings]] = [GatewaySettings, *self._settings]
         for settings in classes:
@@ -180,7 +183,9 @@ def open_gateway(
         verify_schema(engine)
     store = Store(engine=engine, vault=Vault(ring))
     gateway = Gateway(settings=settings, store=store, loader=loader, edge=edge or system_edge())
-    if create:
+    with store.read() as connection:
+        known = control.registered(connection)
+    if not known.issuperset(gateway.platforms):
         with store.write() as connection:
             control.register(connection, gateway.platforms)
     return gateway

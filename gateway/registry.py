@@ -19,7 +19,7 @@ SANDBOXES = "gateway.sandboxes"
 
 def names(group: str = CONNECTORS) -> list[str]:
     """Installed platforms, in the order of their names."""
-    return sorted(point.name for point in entry_points(group=group))
+    return sorted({point.name for point in entry_points(group=group)})
 
 
 def build_connector(name: str, loader: Loader) -> Connector:
@@ -38,6 +38,8 @@ def _load(group: str, name: str) -> Any:
     found: list[EntryPoint] = [point for point in entry_points(group=group) if point.name == name]
     if not found:
         raise ConfigurationError(f"no platform {name!r}; known: {', '.join(names(group)) or 'none'}")
+    if len(found) > 1:
+        raise ConfigurationError(f"platform {name} is offered twice: {', '.join(p.value for p in found)}")
     try:
         return found[0].load()
     except (ImportError, AttributeError) as error:

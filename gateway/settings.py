@@ -7,18 +7,21 @@ the ``Loader`` that ``build`` receives, so the core need not know it.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, timedelta
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -28,6 +31,7 @@ from gateway.domain.errors import ConfigurationError
 __all__ = ["BaseSettings", "GatewaySettings", "Loader", "PlatformSettings", "S", "load", "loader"]
 
 S = TypeVar("S", bound=BaseSettings)
+_FIELD = re.compile(r'field "(\w+)"')
 
 
 class _Settings(BaseSettings):
@@ -58,7 +62,10 @@ class _Section(TomlConfigSettingsSource):
         super().__init__(settings_cls, Path("gateway.toml"))
 
     def _read_file(self, path: Path | Traversable) -> dict[str, Any]:
-        whole = super()._read_file(path)
+        try:
+            whole = super()._read_file(path)
+        except ValueError as error:
+            raise ConfigurationError(f"gateway.toml: not TOML in UTF-8: {_place(error)}") from None
         table = whole.get(self._section, {}) if self._section else whole
         return {k: v for k, v in table.items() if self._section or not isinstance(v, dict)}
 
@@ -76,7 +83,7 @@ class GatewaySettings(_Settings):
     """key ring as JSON text (``gateway.store.vault``); default ``keys.json`` in ``home``, made by ``gateway init``"""
     language: str | None = None
     """``zh`` or ``en``; default from the locale"""
-    log_level: str = "WARNING"
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = "WARNING"
     claim_limit: int = Field(default=500, ge=1, le=5000)
     """deliveries leased at once"""
     lease_seconds: float = Field(default=300, gt=0)
@@ -139,10 +146,8 @@ class Loader(Protocol):
 
 def load(settings: type[S], /, **given: Any) -> S:
     """Read settings from the process's environment and files; ``given`` wins over both."""
-    try:
+    with _explained(settings):
         return settings(**given)
-    except ValidationError as error:
-        raise ConfigurationError(_explain(settings, error)) from None
 
 
 def loader(environment: Mapping[str, str]) -> Loader:
@@ -153,9 +158,29 @@ def loader(environment: Mapping[str, str]) -> Loader:
             def _load_env_vars(self) -> Mapping[str, str | None]:
                 return {name.lower(): value for name, value in environment.items()}
 
-        return load(settings, **Given(settings)())
+        with _explained(settings):
+            return settings(**Given(settings)())
 
     return read
+
+
+@contextmanager
+def _explained(settings: type[BaseSettings]) -> Iterator[None]:
+    """Turn what the library raises into errors that name the variable and show no value."""
+    try:
+        yield
+    except ValidationError as error:
+        raise ConfigurationError(_explain(settings, error)) from None
+    except SettingsError as error:
+        name = _FIELD.search(str(error))
+        variable = f"{settings.model_config.get('env_prefix', '')}{name[1]}".upper() if name else "a variable"
+        raise ConfigurationError(f"settings: {variable}: must be JSON, for example [60, 300]") from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"settings: .env: not UTF-8: {_place(error)}") from None
+
+
+def _place(error: ValueError) -> str:
+    return f"byte {error.start}" if isinstance(error, UnicodeDecodeError) else str(error)
 
 
 def _explain(settings: type[BaseSettings], error: ValidationError) -> str:

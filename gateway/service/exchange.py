@@ -17,7 +17,7 @@ from gateway.codec.replies import judge_failure, judge_reply
 from gateway.contract.connector import TOKEN_REFUSED, Connector, ConnectorInfo, NeedsToken
 from gateway.contract.messages import Payload, Stamp, Token, Verdict, WireRequest, WireResponse
 from gateway.domain.delivery import Event
-from gateway.domain.errors import TransportFailure
+from gateway.domain.errors import NotSent, TransportFailure
 from gateway.store import control, exchanges
 from gateway.store.control import Pause
 from gateway.store.exchanges import Closing, Conclusion, Opening
@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 """type of what the store gives back"""
+
+_LEASE_MARGIN = timedelta(minutes=1)
+"""how long after an exchange's deadline its outcome may take to be settled"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +76,9 @@ class Exchanger:
         self._sender = sender
         self._tokens: MutableMapping[str, Token] = {} if tokens is None else tokens
         self._login = asyncio.Lock()
+        self._connections = asyncio.Semaphore(connector.endpoint.pace.connections)
         vault, platform = thread.store.vault, connector.info.platform
+        self._blocked = False
         self._open: GroupCommit[Opening, tuple[int, list[int]]] = GroupCommit(
             thread, lambda c, items: exchanges.open_exchanges(c, vault, items)
         )
@@ -142,17 +147,26 @@ class Exchanger:
             body=None if purpose == "login" else request.body,
             digest=exchanges.digest(request.body),
             carries=tuple(carries),
+            lease_until=self.edge.now() + self.connector.endpoint.deadline + _LEASE_MARGIN if carries else None,
             payloads=tuple(payloads),
             spec_version=self.info.spec_version,
         )
         exchange_id, attempt_ids = await self._open(opening)
+        if not exchange_id:
+            lost = Verdict(
+                event=Event.RETRY, code="lease_lost", reason="another worker holds a delivery of this message"
+            )
+            return Answer(exchange_id=0, stamp=stamp, verdict=lost)
         opened = Answer(exchange_id=exchange_id, stamp=stamp, attempt_ids=tuple(attempt_ids))
         return await self._send(request, opened, replay_safe=replay_safe, keep_body=purpose != "login")
 
     async def _send(self, request: WireRequest, opened: Answer, *, replay_safe: bool, keep_body: bool) -> Answer:
         exchange_id = opened.exchange_id
         try:
-            response = await self._sender.send(request)
+            async with self._connections:
+                if self._blocked:
+                    raise NotSent("held", "the platform was held while this message waited for a connection")
+                response = await self._sender.send(request)
         except TransportFailure as failure:
             log.info("no answer", extra={"exchange": exchange_id, "platform": self.platform, "code": failure.code})
             closing = Closing(exchange_id=exchange_id, closed_at=self.edge.now(), failure=failure.code)
@@ -176,6 +190,10 @@ class Exchanger:
             by="gateway",
             now=self.edge.now(),
         )
+
+    def block(self) -> None:
+        """Let nothing more leave through this door: an answer has just said that the platform must be held."""
+        self._blocked = True
 
     def forget_token(self, verdict: Verdict) -> None:
         """Log in again before the next request, where the platform refused the token."""

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.codec.redact import redact
+from gateway.codec.wiretext import readable
 from gateway.service.outcome import names
 from gateway.store.engine import Store
-from gateway.store.views import transmission
+from gateway.store.views import carried, transmission
 
 _SHOWN = 20_000
 """characters of a request or answer"""
@@ -17,13 +18,15 @@ _SHOWN = 20_000
 def explain(store: Store, delivery_id: int) -> dict[str, Any] | None:
     """Delivery, payload and exchanges, oldest first; None where there is no such delivery.
 
-    Names, identity and phone numbers are replaced in every text. Values the platform's protocol encrypts stay as sent.
+    Requests and answers are laid out for reading, with names, identity and phone numbers of everybody who travelled
+    along replaced, and signatures left out. Values the platform's protocol encrypts stay as sent.
     """
     with store.read() as connection:
         found = transmission(connection, store.vault, delivery_id)
-    if found is None:
-        return None
-    people = names(found.record.content)
+        if found is None:
+            return None
+        others = carried(connection, store.vault, [one["id"] for one in found.exchanges])
+    people = tuple(name for one in (found.record, *others) for name in names(one.content))
     hidden = ("lease_owner", "message_size")
     return {
         "delivery": {name: value for name, value in found.delivery.items() if name not in hidden},
@@ -36,13 +39,5 @@ def _shown(one: Mapping[str, Any], people: tuple[str, ...]) -> dict[str, Any]:
     shown = dict(one)
     for side in ("request", "response"):
         body = one[side]
-        shown[side] = None if body is None else redact(_text(body), *people)[:_SHOWN]
+        shown[side] = None if body is None else redact(readable(body), *people)[:_SHOWN]
     return shown
-
-
-def _text(body: bytes) -> str:
-    """UTF-8, or GB18030 where it is not; what is neither is shown with replacement characters."""
-    try:
-        return body.decode("utf-8")
-    except UnicodeDecodeError:
-        return body.decode("gb18030", errors="replace")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from gateway.contract.connector import ConnectorInfo, LooksUp
+from gateway.contract.connector import ConnectorInfo, LooksUp, Pace
 from gateway.contract.messages import Payload, Problems, Verdict
 from gateway.domain.delivery import Event, State
 from gateway.domain.errors import ContractError
@@ -65,18 +65,69 @@ async def push(
     report = PushReport(platform=exchanger.platform)
     report.swept = await sweep(exchanger)
     await exchanger.thread.write(_owe, exchanger.info, exchanger.edge.now())
-    while limit is None or report.claimed < limit:
-        pause = await exchanger.paused()
-        if pause is not None:
-            report.stopped = f"{pause.code}: {pause.reason}"
-            break
-        want = claim_limit if limit is None else min(claim_limit, limit - report.claimed)
-        claimed = await claim(exchanger, State.QUEUED, want, lease)
-        if not claimed:
-            break
-        report.claimed += len(claimed)
-        await _send_all(exchanger, claimed, report, progress)
+    in_flight = _in_flight(exchanger.connector.endpoint.pace)
+    queue: asyncio.Queue[Message | None] = asyncio.Queue(maxsize=2 * in_flight)
+    run = _Run(exchanger=exchanger, report=report, queue=queue, progress=progress)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(in_flight):
+            group.create_task(run.work())
+        await run.feed(_claim_size(exchanger, claim_limit, lease), lease, limit)
+        for _ in range(in_flight):
+            await queue.put(None)
     return report
+
+
+@dataclass(kw_only=True)
+class _Run:
+    """One push run: a feeder claims and prepares while workers send what it puts into the queue."""
+
+    exchanger: Exchanger
+    report: PushReport
+    queue: asyncio.Queue[Message | None]
+    progress: Progress
+    held: bool = False
+
+    async def feed(self, claim_limit: int, lease: timedelta, limit: int | None) -> None:
+        """Claim until nothing is due, the limit is reached or the platform is held."""
+        while limit is None or self.report.claimed < limit:
+            pause = await self.exchanger.paused()
+            if pause is not None:
+                self.report.stopped = f"{pause.code}: {pause.reason}"
+                return
+            want = claim_limit if limit is None else min(claim_limit, limit - self.report.claimed)
+            claimed = await claim(self.exchanger, State.QUEUED, want, lease)
+            if not claimed:
+                return
+            self.report.claimed += len(claimed)
+            good, refused = prepare(self.exchanger, claimed)
+            if refused:
+                now = self.exchanger.edge.now()
+                await self.exchanger.thread.write(ledger.settle, refused, self.exchanger.platform, now)
+                self.report.outcomes[State.REJECTED] += len(refused)
+            for message in messages(self.exchanger, good):
+                await self.queue.put(message)
+
+    async def work(self) -> None:
+        """Send messages until the feeder is done; after the platform was held, give back what is left."""
+        while (message := await self.queue.get()) is not None:
+            if self.held:
+                await self.exchanger.thread.write(ledger.give_back, message.carries, self.exchanger.edge.now())
+                continue
+            settlements = await _send(self.exchanger, message)
+            self.report.exchanges += 1
+            self.report.sent += len(message.carries)
+            self.report.outcomes.update(s.event for s in settlements)
+            self.held = self.held or any(s.event is Event.HOLD for s in settlements)
+            self.progress(self.report)
+
+
+def _claim_size(exchanger: Exchanger, claim_limit: int, lease: timedelta) -> int:
+    """No more than the platform's pace lets us send within half a lease."""
+    interval = exchanger.connector.endpoint.pace.interval
+    if not interval:
+        return claim_limit
+    smallest = min(kind.batch_max for kind in exchanger.info.kinds.values()) if exchanger.info.kinds else 1
+    return max(1, min(claim_limit, int(lease / 2 / interval) * smallest))
 
 
 async def claim(exchanger: Exchanger, state: State, limit: int, lease: timedelta) -> list[Claimed]:
@@ -111,30 +162,13 @@ def _owe(connection: Connection, info: ConnectorInfo, now: datetime) -> None:
         queueing.owe(connection, info, now)
 
 
-async def _send_all(exchanger: Exchanger, claimed: Sequence[Claimed], report: PushReport, progress: Progress) -> None:
-    good, refused = prepare(exchanger, claimed)
-    if refused:
-        await exchanger.thread.write(ledger.settle, refused, exchanger.platform, exchanger.edge.now())
-        report.outcomes[State.REJECTED] += len(refused)
-    queue = iter(list(messages(exchanger, good)))
-    stop = asyncio.Event()
+def _in_flight(pace: Pace) -> int:
+    """Messages between their first and their last commit: what a killed process leaves in doubt is never more.
 
-    async def work() -> None:
-        for message in queue:
-            if stop.is_set():
-                await exchanger.thread.write(ledger.give_back, message.carries, exchanger.edge.now())
-                continue
-            settlements = await _send(exchanger, message)
-            report.exchanges += 1
-            report.sent += len(message.carries)
-            report.outcomes.update(s.event for s in settlements)
-            if any(s.event is Event.HOLD for s in settlements):
-                stop.set()
-            progress(report)
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(exchanger.connector.endpoint.pace.connections):
-            group.create_task(work())
+    Some wait for the store while others are on the wire, so that commits are shared. Where the platform sets the pace
+    that gains nothing, and a message that waits gets old.
+    """
+    return pace.connections if pace.interval else 4 * pace.connections
 
 
 def prepare(exchanger: Exchanger, claimed: Sequence[Claimed]) -> tuple[list[tuple[Claimed, Payload]], list[Settlement]]:
@@ -236,13 +270,15 @@ async def conclude(
     exchanger: Exchanger, answer: Answer, verdicts: Sequence[Verdict], settlements: Sequence[Settlement]
 ) -> tuple[Settlement, ...]:
     """Close the exchange and settle its deliveries in one commit; hold the platform where a precondition failed."""
+    held = next((v for v in verdicts if v.event is Event.HOLD), None)
+    if held is not None:
+        exchanger.block()
     if answer.closing is None:
         await exchanger.thread.write(ledger.settle, settlements, exchanger.platform, exchanger.edge.now())
     else:
         await exchanger.conclude(Conclusion(closing=answer.closing, settlements=tuple(settlements)))
     for verdict in verdicts:
         exchanger.forget_token(verdict)
-    held = next((v for v in verdicts if v.event is Event.HOLD), None)
     if held is not None:
         await exchanger.hold(held)
     return tuple(settlements)

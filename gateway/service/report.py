@@ -16,6 +16,7 @@ from jinja2 import Environment, StrictUndefined
 
 from gateway.codec.codes import table
 from gateway.codec.redact import redact
+from gateway.domain.credit import TicketKind
 from gateway.domain.delivery import State
 from gateway.domain.errors import InputError
 from gateway.domain.periods import CHINA
@@ -25,7 +26,13 @@ from gateway.store.engine import Connection, Store
 from gateway.store.views import counts, reasons
 
 FAILED = (State.REJECTED, State.PARKED, State.HELD)
-AGES = (timedelta(minutes=10), timedelta(hours=1), timedelta(days=1), timedelta(days=7))
+AGES = {
+    "≤ 10 min": timedelta(minutes=10),
+    "≤ 1 h": timedelta(hours=1),
+    "≤ 1 d": timedelta(days=1),
+    "≤ 7 d": timedelta(days=7),
+}
+_OLDER = "> 7 d"
 _ROWS = ("rows", "admitted", "refused", "held", "unchanged")
 _SETTLED = frozenset({Difference.MATCH, Difference.LAG, Difference.NEVER_SENT})
 """classes of a reconciliation that ask nobody to act"""
@@ -55,8 +62,17 @@ _ZH: Mapping[str, str] = {
     "holdings": "对账",
     "login": "登录",
     "feedback": "取信用反馈",
+    "feedback_ack": "回复信用反馈",
     "health": "连通检查",
     "open": "未结束",
+    TicketKind.IDENTITY: "身份核对",
+    TicketKind.FORK: "版本分叉",
+    TicketKind.GAP: "版本缺口",
+    TicketKind.PERIOD: "公示期异常",
+    TicketKind.PERIOD_BELOW_SANCTION: "公示期短于处罚期",
+    TicketKind.REPAIR: "修复被取消",
+    TicketKind.REVIEW: "人工复核",
+    TicketKind.SIGNATURE: "验签失败",
 }
 _CODES = ("credit_ack_code", "credit_record_status")
 
@@ -71,6 +87,7 @@ def write_report(store: Store, out: Path, *, now: datetime, chinese: bool) -> di
         word=_word(chinese=chinese),
         chinese=chinese,
         states=list(State),
+        ages=[*AGES, _OLDER],
     )
     try:
         out.write_text(page, encoding="utf-8")
@@ -84,7 +101,7 @@ def summarise(connection: Connection, now: datetime) -> dict[str, Any]:
     batches = [{**row, "name": redact(row["name"])} for row in counting.batches(connection)]
     deliveries = {one.platform: one for one in counts(connection)}
     failures = _by_platform(reasons(connection, FAILED))
-    waiting = _by_platform(counting.ages(connection, now, AGES))
+    waiting = _by_platform(counting.ages(connection, now, list(AGES.values())))
     exchanges = _by_platform(counting.exchanges(connection))
     runs = {row["platform"]: row for row in counting.last_reconciliations(connection)}
     feedback = _feedback(connection, now)
@@ -128,7 +145,7 @@ def _failure(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _waiting(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[int]]:
-    """State -> counts by age, in the order of ``AGES`` and what is older at the end."""
+    """State -> counts by age, in the order of ``AGES``, and what is older at the end."""
     found: dict[str, list[int]] = {}
     for row in rows:
         found.setdefault(row["state"], [0] * (len(AGES) + 1))[row["bucket"]] = row["count"]

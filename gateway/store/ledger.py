@@ -189,7 +189,7 @@ def settle(connection: Connection, settlements: Sequence[Settlement], platform: 
 
     A settle with an old fence token leaves its verdict as evidence (``applied`` false) and changes nothing.
     """
-    held = _current(connection, [s.claimed.id for s in settlements])
+    held = current(connection, [s.claimed.id for s in settlements])
     applied = [held.get(s.claimed.id) == (s.claimed.fence, s.claimed.state) for s in settlements]
     _write_verdicts(connection, settlements, applied, now)
     live = [s for s, good in zip(settlements, applied, strict=True) if good]
@@ -200,11 +200,15 @@ def settle(connection: Connection, settlements: Sequence[Settlement], platform: 
     return applied
 
 
-def _current(connection: Connection, ids: list[int]) -> dict[int, tuple[int, State]]:
+def current(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[int, State]]:
+    """Fence and state of deliveries as they stand now, locked until the end of the transaction."""
     held: dict[int, tuple[int, State]] = {}
-    for part in chunks(ids):
+    for part in chunks(sorted(ids)):
         rows = connection.execute(
-            select(delivery.c.id, delivery.c.fence, delivery.c.state).where(delivery.c.id.in_(part)).with_for_update()
+            select(delivery.c.id, delivery.c.fence, delivery.c.state)
+            .where(delivery.c.id.in_(part))
+            .order_by(delivery.c.id)
+            .with_for_update()
         )
         held |= {row.id: (row.fence, State(row.state)) for row in rows}
     return held

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, insert, select, update
 
 from gateway.contract.connector import ConnectorInfo
 from gateway.domain.delivery import TERMINAL, Event, State, sources
@@ -68,7 +68,9 @@ def _owe_kind(connection: Connection, info: ConnectorInfo, kind: RecordKind, now
     return count
 
 
-def _enqueue(connection: Connection, part: Sequence[Row[Any, Any, Any, Any, Any]], info: ConnectorInfo, now: datetime) -> None:
+def _enqueue(
+    connection: Connection, part: Sequence[Row[Any, Any, Any, Any, Any]], info: ConnectorInfo, now: datetime
+) -> None:
     rows: list[dict[str, Any]] = [
         {
             "platform": info.platform,
@@ -85,6 +87,7 @@ def _enqueue(connection: Connection, part: Sequence[Row[Any, Any, Any, Any, Any]
         }
         for r in part
     ]
+    _hold_still(connection, info.platform, [r.person_key for r in part])
     connection.execute(insert(delivery), rows)
     keys = [row["business_key"] for row in rows]
     newer = [row["record_key"] for row in rows if row["version"] > 1]
@@ -96,8 +99,25 @@ def _enqueue(connection: Connection, part: Sequence[Row[Any, Any, Any, Any, Any]
             _wait_for_person(connection, info.platform, kind, earlier, keys)
 
 
+def _hold_still(connection: Connection, platform: str, person_keys: list[str]) -> None:
+    """Wait for those who are settling what we may have to wait for, and let nobody settle it until we commit.
+
+    Otherwise a delivery could end after we looked and before its end can see who waits for it. SQLite has one writer.
+    """
+    connection.execute(
+        select(delivery.c.id)
+        .where(
+            delivery.c.platform == platform,
+            delivery.c.person_key.in_(person_keys),
+            delivery.c.state.not_in(TERMINAL),
+        )
+        .order_by(delivery.c.id)
+        .with_for_update(read=True, key_share=True)
+    ).all()
+
+
 def _supersede_older(connection: Connection, platform: str, record_keys: list[str], now: datetime) -> None:
-    """Waiting older versions give way to the newest; who waited for them waits for the newest instead."""
+    """Waiting older versions give way to the newest; who waited for an older one waits for the newest instead."""
     newest = delivery.alias("newest")
     newest_id = (
         select(newest.c.id)
@@ -110,7 +130,7 @@ def _supersede_older(connection: Connection, platform: str, record_keys: list[st
         .limit(1)
         .scalar_subquery()
     )
-    stale = connection.execute(
+    connection.execute(
         update(delivery)
         .where(
             delivery.c.platform == platform,
@@ -119,17 +139,31 @@ def _supersede_older(connection: Connection, platform: str, record_keys: list[st
             delivery.c.id != newest_id,
         )
         .values(state=State.SUPERSEDED, code="newer_version", updated_at=now, blocked_by=None)
-        .returning(delivery.c.id, delivery.c.kind, delivery.c.record_key)
-    ).all()
-    for row in stale:
-        heir = (
-            select(newest.c.id)
-            .where(newest.c.platform == platform, newest.c.kind == row.kind, newest.c.record_key == row.record_key)
-            .order_by(newest.c.version.desc())
-            .limit(1)
-            .scalar_subquery()
-        )
-        connection.execute(update(delivery).where(delivery.c.blocked_by == row.id).values(blocked_by=heir))
+    )
+    _follow_the_newest(connection, _OLD.c.platform == platform, _OLD.c.record_key.in_(record_keys))
+
+
+_OLD = delivery.alias("old")
+
+
+def _follow_the_newest(connection: Connection, *which: ColumnElement[bool]) -> None:
+    """Who waits behind a version that will never be accepted waits behind the newest of its record instead."""
+    newest, behind = delivery.alias("newest"), delivery.alias("behind")
+    same_record = (
+        newest.c.platform == behind.c.platform,
+        newest.c.kind == behind.c.kind,
+        newest.c.record_key == behind.c.record_key,
+    )
+    heir = (
+        select(newest.c.id)
+        .join(behind, and_(*same_record))
+        .where(behind.c.id == delivery.c.blocked_by)
+        .order_by(newest.c.version.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    given_up = select(_OLD.c.id).where(*which, _OLD.c.state.in_([State.SUPERSEDED, State.REJECTED]))
+    connection.execute(update(delivery).where(delivery.c.blocked_by.in_(given_up)).values(blocked_by=heir))
 
 
 def _wait_for_older(connection: Connection, platform: str, business_keys: list[str]) -> None:
@@ -155,7 +189,13 @@ def _wait_for_older(connection: Connection, platform: str, business_keys: list[s
 def _wait_for_person(
     connection: Connection, platform: str, kind: RecordKind, earlier: RecordKind, business_keys: list[str]
 ) -> None:
-    first = delivery.alias("first")
+    first, later = delivery.alias("first"), delivery.alias("later")
+    corrected = exists().where(
+        later.c.platform == first.c.platform,
+        later.c.kind == first.c.kind,
+        later.c.record_key == first.c.record_key,
+        later.c.version > first.c.version,
+    )
     unfinished = (
         select(func.max(first.c.id))
         .where(
@@ -163,6 +203,7 @@ def _wait_for_person(
             first.c.person_key == delivery.c.person_key,
             first.c.kind == earlier,
             first.c.state.not_in([State.ACCEPTED, State.SUPERSEDED]),
+            ~corrected,
         )
         .scalar_subquery()
     )
@@ -179,7 +220,10 @@ def _wait_for_person(
 
 
 def release_waiting(connection: Connection, ended: Mapping[int, State], now: datetime) -> None:
-    """Let go on what waited for these deliveries: all of it after an acceptance, newer versions after any end."""
+    """Let go on what waited for these deliveries: all of it after an acceptance, newer versions after any end.
+
+    What waited for a version that was refused, and has a newer one, waits for that one from now on.
+    """
     accepted = [i for i, state in ended.items() if state is State.ACCEPTED]
     stopped = [i for i, state in ended.items() if state in (State.REJECTED, State.PARKED)]
     for part in chunks(accepted):
@@ -206,3 +250,4 @@ def release_waiting(connection: Connection, ended: Mapping[int, State], now: dat
             )
             .values(blocked_by=None, due_at=now, updated_at=now)
         )
+        _follow_the_newest(connection, _OLD.c.id.in_(part))

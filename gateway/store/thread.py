@@ -9,6 +9,7 @@ from typing import Concatenate, Generic, ParamSpec, Self, TypeVar
 
 from sqlalchemy import Connection
 
+from gateway.domain.errors import StoreError
 from gateway.store.engine import Store
 
 P = ParamSpec("P")
@@ -77,7 +78,7 @@ class GroupCommit(Generic[Item, Result]):
         while self._waiting:
             taken, self._waiting = self._waiting, []
             try:
-                results = await self._thread.write(self._work, [item for item, _ in taken])
+                results = await self._thread.write(self._work_on, [item for item, _ in taken])
             except BaseException as error:
                 for _, future in taken:
                     if not future.done():
@@ -88,3 +89,9 @@ class GroupCommit(Generic[Item, Result]):
             for (_, future), result in zip(taken, results, strict=True):
                 if not future.done():
                     future.set_result(result)
+
+    def _work_on(self, connection: Connection, items: Sequence[Item]) -> Sequence[Result]:
+        results = self._work(connection, items)
+        if len(results) != len(items):
+            raise StoreError(f"the store gave {len(results)} results for {len(items)} pieces of work")
+        return results

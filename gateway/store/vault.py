@@ -15,6 +15,7 @@ import json
 import os
 import secrets
 import tempfile
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -99,6 +100,30 @@ def read_or_make_keys(path: Path, *, make: bool) -> KeyRing:
     return KeyRing.parse(path.read_text(encoding="utf-8"))
 
 
+class _Random:
+    """Random bytes, drawn from the system many at a time: a call for each nonce would cost more than the cipher."""
+
+    def __init__(self) -> None:
+        self._drawn = b""
+        self._lock = threading.Lock()
+        os.register_at_fork(after_in_child=self._forget)
+
+    def __call__(self, count: int) -> bytes:
+        with self._lock:
+            if len(self._drawn) < count:
+                self._drawn = secrets.token_bytes(4096 + count)
+            taken, self._drawn = self._drawn[:count], self._drawn[count:]
+            return taken
+
+    def _forget(self) -> None:
+        """A child process must not use the bytes its parent holds."""
+        self._drawn = b""
+
+
+random_bytes = _Random()
+"""``count`` random bytes of the system's own generator; safe over threads and forks"""
+
+
 class Vault:
     """Seals, opens and indexes with one key ring."""
 
@@ -108,7 +133,7 @@ class Vault:
 
     def seal(self, plain: bytes, place: str) -> bytes:
         """Encrypt for one place (``table.column:row key``)."""
-        nonce = secrets.token_bytes(_NONCE)
+        nonce = random_bytes(_NONCE)
         name = self._ring.active
         return name.encode() + b":" + nonce + self._ciphers[name].encrypt(nonce, plain, place.encode())
 

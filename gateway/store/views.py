@@ -213,3 +213,14 @@ def _exchanges(connection: Connection, vault: Vault, delivery_id: int) -> list[M
                 whole[side] = vault.open(row[side], place)
         found.append(whole)
     return found
+
+
+def carried(connection: Connection, vault: Vault, exchange_ids: Collection[int]) -> list[Record]:
+    """Every record that travelled in these exchanges: a request may be about many people."""
+    ids = (
+        select(delivery.c.record_id)
+        .join(attempt, attempt.c.delivery_id == delivery.c.id)
+        .where(attempt.c.exchange_id.in_(list(exchange_ids)))
+    )
+    rows = connection.execute(select(record).where(record.c.id.in_(ids))).mappings()
+    return [to_record(dict(row), vault) for row in rows]

@@ -18,6 +18,7 @@ from ulid import ULID
 
 from gateway.codec.redact import redact
 from gateway.codec.replies import judge_failure, judge_reply
+from gateway.codec.wiretext import readable, readable_headers, readable_path
 from gateway.contract.connector import Connector, LooksUp, NeedsToken
 from gateway.contract.messages import JSON, Payload, Problem, Problems, Stamp, Token, Verdict, WireRequest, WireResponse
 from gateway.domain.delivery import TERMINAL, State, advance
@@ -27,7 +28,6 @@ from gateway.service.outcome import after_push, names
 from gateway.store.ledger import Claimed
 from gateway.testing.inprocess import answer_of
 from gateway.testing.sandbox import Sandbox
-from gateway.testing.wiretext import readable, readable_headers, readable_path
 
 Given = Submission | Sequence[Submission]
 R = TypeVar("R")

@@ -12,13 +12,13 @@ from gateway.domain.errors import NotSent
 
 
 async def connect_again(exchange: Callable[[Request], Awaitable[WireResponse]], request: Request) -> WireResponse:
-    """Run the exchange at most three times while connecting fails; the last failure is raised as it is.
+    """After a first failure to connect, run the exchange at most twice more; the last failure is raised as it is.
 
     A retrier is made for each call: a shared one would mix the attempts of concurrent callers.
     """
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(NotSent),
-        stop=stop_after_attempt(3),
+        stop=stop_after_attempt(2),
         wait=wait_random_exponential(multiplier=0.1, max=1.0),
         reraise=True,
     )

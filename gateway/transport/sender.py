@@ -1,7 +1,8 @@
 """One sender for every platform: a request goes out under a total deadline and comes back as bytes or as a failure.
 
 httpx gives the types; its own connection pool slows down sharply beyond a few connections, so the requests travel on
-aiohttp (``httpx-aiohttp``). Redirects are not followed, the environment's proxies are not used, HTTP/1.1 only.
+aiohttp (``httpx-aiohttp``). They are handed to that transport directly: what httpx's client would add (redirects,
+cookies, the environment's proxies, authentication) is just what must not happen here, and costs half of each request.
 """
 
 from __future__ import annotations
@@ -30,47 +31,47 @@ class Sender:
     def __init__(self, endpoint: Endpoint, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._endpoint = endpoint
         self._deadline = endpoint.deadline.total_seconds()
+        timeout = httpx.Timeout(self._deadline, connect=endpoint.connect_timeout.total_seconds())
+        self._extensions = {"timeout": timeout.as_dict()}
         proxy = httpx.Proxy(endpoint.proxy) if endpoint.proxy else None
-        self._client = httpx.AsyncClient(
-            transport=transport or AiohttpTransport(client=lambda: _session(endpoint), proxy=proxy),
-            timeout=httpx.Timeout(
-                self._deadline, connect=endpoint.connect_timeout.total_seconds(), pool=self._deadline
-            ),
-            follow_redirects=False,
-            trust_env=False,
-        )
+        trusted = _trusted(endpoint)
+        self._transport = transport or AiohttpTransport(client=lambda: _session(endpoint, trusted), proxy=proxy)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._client.aclose()
+        await self._transport.aclose()
 
     async def send(self, request: WireRequest) -> WireResponse:
         """Send once, or again where surely nothing left; raises NotSent or Unanswered.
 
         The deadline covers everything from the first connect to the last byte, whatever the server drips.
         """
-        built = self._client.build_request(
+        built = httpx.Request(
             request.method,
             self._endpoint.base_url + request.path,
             headers=dict(request.headers),
             content=request.body,
+            extensions=self._extensions,
         )
         try:
             async with asyncio.timeout(self._deadline):
-                return await connect_again(self._exchange, built)
+                try:
+                    return await self._exchange(built)
+                except NotSent:
+                    return await connect_again(self._exchange, built)
         except TimeoutError:
             raise Unanswered("deadline", "no complete answer within the deadline") from None
 
     async def _exchange(self, request: httpx.Request) -> WireResponse:
         try:
-            response = await self._client.send(request, stream=True)
+            response = await self._transport.handle_async_request(request)
             try:
                 body = await _read(response)
             finally:
                 await response.aclose()
-        except (httpx.TransportError, httpx.StreamError, aiohttp.ClientError) as error:
+        except (httpx.RequestError, httpx.StreamError, aiohttp.ClientError) as error:
             raise _translate(error) from None
         headers = {name.lower(): value for name, value in response.headers.items()}
         return WireResponse(status=response.status_code, headers=headers, body=body)
@@ -100,18 +101,25 @@ def _translate(error: Exception) -> NotSent | Unanswered:
     return NotSent(code) if before else Unanswered(code)
 
 
-def _session(endpoint: Endpoint) -> aiohttp.ClientSession:
+def _session(endpoint: Endpoint, trusted: ssl.SSLContext) -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(
-        limit=endpoint.pace.connections, ssl=_verify(endpoint), enable_cleanup_closed=False, ttl_dns_cache=60
+        limit=endpoint.pace.connections, ssl=trusted, enable_cleanup_closed=False, ttl_dns_cache=60
     )
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
 
 
-def _verify(endpoint: Endpoint) -> ssl.SSLContext:
+def _trusted(endpoint: Endpoint) -> ssl.SSLContext:
+    """What the platform's certificate is checked against, and our own; ConfigurationError names the setting."""
     if endpoint.verify is False:
         raise ConfigurationError("verify=false is refused: name a CA bundle instead")
-    context = ssl.create_default_context(cafile=endpoint.verify if isinstance(endpoint.verify, str) else None)
+    try:
+        context = ssl.create_default_context(cafile=endpoint.verify if isinstance(endpoint.verify, str) else None)
+    except OSError:
+        raise ConfigurationError("verify: the CA bundle cannot be read") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if endpoint.client_certificate:
-        context.load_cert_chain(endpoint.client_certificate, endpoint.client_key)
+        try:
+            context.load_cert_chain(endpoint.client_certificate, endpoint.client_key)
+        except OSError:
+            raise ConfigurationError("client_certificate: certificate and key cannot be read") from None
     return context

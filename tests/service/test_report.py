@@ -50,8 +50,8 @@ class Place:
     folder: Path
     now: datetime = NOW
 
-    def take_in(self) -> IntakeReport:
-        path = write_sample(self.folder / "370100-201904-01.csv", rows=150)
+    def take_in(self, rows: int = 40) -> IntakeReport:
+        path = write_sample(self.folder / "370100-201904-01.csv", rows=rows)
         rng = random.Random(1)
         return take_in(
             path, self.store, [self.model.info], rules=GateRules(now=NOW), now=NOW, new_id=lambda: people.ulid(rng)
@@ -117,7 +117,7 @@ def test_an_empty_store_gives_an_empty_page(place: Place) -> None:
 
 
 def test_rows_of_a_batch_add_up_and_every_refusal_has_its_rule(place: Place) -> None:
-    read = place.take_in()
+    read = place.take_in(rows=150)
     summary, _ = place.report()
     totals = summary["totals"]
     assert totals == {
@@ -144,7 +144,7 @@ def test_states_failures_and_waiting_are_those_of_the_ledger(busy: Place) -> Non
         requests = c.execute(select(func.count()).select_from(exchange)).scalar_one()
     assert part["states"] == ledger
     assert part["deliveries"] == sum(ledger.values())
-    assert set(ledger) == {State.REJECTED, State.PARKED, State.IN_DOUBT, State.HELD, State.QUEUED}
+    assert set(ledger) >= {State.REJECTED, State.PARKED, State.IN_DOUBT, State.HELD, State.QUEUED}
     failed = Counter[str]()
     for row in part["failures"]:
         failed[row["state"]] += row["count"]
@@ -158,7 +158,7 @@ def test_states_failures_and_waiting_are_those_of_the_ledger(busy: Place) -> Non
 
 
 @pytest.mark.parametrize(
-    ("later", "bucket"), [(timedelta(), 0), *((limit, n + 1) for n, limit in enumerate(AGES))], ids=str
+    ("later", "bucket"), [(timedelta(), 0), *((limit, n + 1) for n, limit in enumerate(AGES.values()))], ids=str
 )
 def test_what_is_in_doubt_ages_from_its_last_push(place: Place, later: timedelta, bucket: int) -> None:
     place.enqueue(*persons(2))
@@ -291,13 +291,13 @@ def test_the_page_is_whole_and_shows_the_numbers_of_the_summary(busy: Place, chi
     newer_tags = ("Tag header invalid", "Tag section invalid")
     assert [entry.message for entry in parser.error_log if not entry.message.startswith(newer_tags)] == []
     assert root.get("lang") == ("zh-CN" if chinese else "en")
-    tiles = root.xpath("//*[@class='tile']/b/text()")
+    tiles = [element.text for element in root.iterfind(".//div[@class='tile']/b")]
     [part] = summary["platforms"]
     totals = summary["totals"]
     shown = [totals[name] for name in ("rows", "admitted", "refused", "held", "unchanged")] + [part["deliveries"]]
     assert tiles == [str(number) for number in shown]
-    styles = root.xpath("//*[@class='bar']/i/@style")
-    widths = [float(str(style).removeprefix("width:").rstrip("%")) for style in styles]
+    bars = root.iterfind(".//div[@class='bar']/i")
+    widths = [float((bar.get("style") or "").removeprefix("width:").rstrip("%")) for bar in bars]
     assert sum(widths) == pytest.approx(100, abs=0.1)
     assert page.count("退回和暂缓行的原因") == int(chinese)
 

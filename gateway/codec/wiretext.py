@@ -1,6 +1,7 @@
 """Bytes on the wire as text for people: XML, JSON and forms laid out, secrets left out.
 
-Only values under names that speak of a secret are left out here; whom the text is about is for the caller to mask.
+Only values under names that speak of a secret are left out here. Whom the text is about is for the caller to mask, and
+only text laid out here can be: a name behind ``\\u6c88`` or ``%E6%B2%88`` would be overlooked.
 """
 
 from __future__ import annotations
@@ -33,17 +34,17 @@ _PLAIN_HEADERS = frozenset(
 
 
 def readable(body: bytes) -> str:
-    """The body laid out by what it is: XML, JSON or a form; anything else as text."""
-    if not body.strip():
-        return ""
-    text = body.decode("utf-8", errors="replace")
+    """The body laid out by what it is: XML, JSON or a form; anything else as text. All escapes are undone.
+
+    UTF-8, or GB18030 where it is not; what is neither is shown with replacement characters.
+    """
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        text = body.decode("gb18030", errors="replace")
     if text.lstrip().startswith("<"):
         return _xml(body) or text
-    document = _json(text)
-    if document is not None:
-        return document
-    pairs = parse_qsl(text, keep_blank_values=True)
-    return "\n".join(f"{name} = {_form_value(name, value)}" for name, value in pairs) if pairs else text
+    return _json(text) or _form(text) or text
 
 
 def readable_headers(headers: Mapping[str, str]) -> str:
@@ -83,6 +84,13 @@ def _without_secrets(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: HIDDEN if _SECRET.search(name) else _without_secrets(inner) for name, inner in value.items()}
     return [_without_secrets(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _form(text: str) -> str | None:
+    if "=" not in text or re.search(r"\s", text):
+        return None
+    pairs = parse_qsl(text, keep_blank_values=True)
+    return "\n".join(f"{name} = {_form_value(name, value)}" for name, value in pairs)
 
 
 def _form_value(name: str, value: str) -> str:

@@ -1,0 +1,144 @@
+"""What is taken out of text, and what stays: the price of masking by form is stated here case by case."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import date
+from xml.sax.saxutils import escape
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.codec.redact import redact
+from gateway.testing import people
+
+ID18 = "370000199001010011"
+IDX = "37000019900101002X"
+ID15 = "370000900101001"
+CARD = "6222000000000000018"
+PHONE = "13800001234"
+
+
+@pytest.mark.parametrize("number", [ID18, IDX, IDX.lower(), ID15, CARD, "6222000000000018", PHONE])
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "{}",
+        "身份证号{}已存在",
+        "号码：{}，请核对",
+        "（{}）",
+        "id={}&x=1",
+        '{{"idNumber":"{}"}}',
+        "<idNumber>{}</idNumber>",
+        "a {}\nb",
+        "a\n{}\n",
+        '{{"text":"line\\n{}"}}',
+        '{{"text":"\\t{}"}}',
+        '{{"text":"\\u8eab\\u4efd\\u8bc1\\u53f7{}"}}',
+    ],
+)
+def test_numbers_of_people_are_masked_wherever_they_stand(frame: str, number: str) -> None:
+    assert redact(frame.format(number)) == frame.format("***")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "3701150000123",
+        "鲁A20150000123",
+        "SH370100-000001",
+        "370100-201904-01",
+        "01D7F8K3T5ZQWX9YV2B4N6M8HC",
+        "2019-04-02T09:01:00.123456+08:00",
+        "20190402090100",
+        "1554166860",
+        "1554166860123",
+        "91370000MB0000000X",
+        "0531-88888888",
+        "12345678901234",
+        "a" * 64,
+        "d41d8cd98f00b204e9800998ecf8427e",
+        "12800001234",
+        "HTTP 503 after 30000 ms",
+    ],
+    ids=[
+        "certificate number",
+        "certificate number with letter",
+        "summary form number",
+        "batch number",
+        "ULID",
+        "moment",
+        "compact moment",
+        "seconds since 1970",
+        "milliseconds since 1970",
+        "enterprise code with letters",
+        "landline",
+        "fourteen digits",
+        "digest",
+        "digest with digits",
+        "no mobile prefix",
+        "plain text",
+    ],
+)
+def test_what_is_nobodys_number_stays(text: str) -> None:
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["20190402090100123", "1554166860123456", "1554166860123456789", "913700001234567890", "201904020901001"],
+    ids=[
+        "moment with milliseconds",
+        "microseconds since 1970",
+        "nanoseconds since 1970",
+        "enterprise code of digits only",
+        "fifteen-digit serial number",
+    ],
+)
+def test_a_number_in_the_form_of_a_persons_is_masked_even_where_it_is_none(text: str) -> None:
+    assert redact(text) == "***"
+
+
+@pytest.mark.parametrize("text", ["370000 19900101 0011", "1380000-1234", "x370000199001010011x"])
+def test_a_number_that_is_broken_up_or_part_of_a_word_is_not_recognised(text: str) -> None:
+    assert redact(text) == text
+
+
+@given(seed=st.integers(0, 10**6), before=st.sampled_from("号：(\n ，>\"'"), after=st.sampled_from("号：)\n ，<\"'"))
+def test_every_synthetic_person_is_masked(seed: int, before: str, after: str) -> None:
+    worker = people.worker(random.Random(seed))
+    for number in (worker.id_number, worker.mobile or ""):
+        assert redact(f"{before}{number}{after}") == f"{before}***{after}"
+
+
+@pytest.mark.parametrize("born", [date(1964, 3, 1), date(1999, 12, 31)])
+def test_numbers_that_end_in_x_are_masked_in_both_cases(born: date) -> None:
+    numbers = {people.id_number(random.Random(seed), born) for seed in range(300)}
+    with_x = {n for n in numbers if n.endswith("X")}
+    assert with_x
+    assert {redact(f"证{n}，{n.lower()}") for n in with_x} == {"证***，***"}
+
+
+def test_known_values_are_masked_literally_and_empty_ones_do_nothing() -> None:
+    assert redact("王小明(A+B)来过", "王小明", "", "A+B") == "***(***)来过"
+
+
+@pytest.mark.parametrize(
+    "wrap", [json.dumps, lambda t: escape(t).encode("ascii", "xmlcharrefreplace").decode()], ids=["JSON", "XML"]
+)
+def test_a_known_name_is_masked_in_its_escaped_form(wrap: object) -> None:
+    assert callable(wrap)
+    assert redact(wrap("姓名王小明不符"), "王小明") == wrap("姓名***不符")
+
+
+@given(text=st.text(max_size=80), name=st.text(alphabet="王小明李", max_size=3))
+def test_masking_is_total_and_leaves_no_known_value(text: str, name: str) -> None:
+    masked = redact(text + name + text, name)
+    assert not name or name not in masked
+
+
+@given(text=st.text(alphabet="0123456789Xx ,a号", max_size=60))
+def test_masking_twice_is_masking_once(text: str) -> None:
+    assert redact(redact(text)) == redact(text)

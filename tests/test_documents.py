@@ -1,0 +1,250 @@
+"""The documents tell what the code does: commands, verbs, settings, faults, platforms, links and the state diagram."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from pydantic import SecretStr
+from pydantic_core import to_jsonable_python
+
+from gateway import registry
+from gateway.cli.app import app
+from gateway.cli.sandbox import FOLLOW_PARENT
+from gateway.domain.delivery import TERMINAL, TRANSITIONS, Event, State
+from gateway.settings import BaseSettings, GatewaySettings, PlatformSettings
+from gateway.testing.sandbox import COMMON_FAULTS, PROFILES, Sandbox
+
+ROOT = Path(__file__).parents[1]
+README, CHINESE = "README.md", "README.zh-CN.md"
+BOTH = (README, CHINESE)
+DOCUMENTS = sorted(str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *ROOT.glob("connectors/*/README.md")))
+COMMANDS = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]  # a group, since there are several
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def prose(name: str) -> str:
+    return FENCE.sub("", text(name))
+
+
+def code(name: str) -> list[str]:
+    """Everything set as code: the lines of blocks, then the spans of the running text."""
+    blocks = [line for _, block in FENCE.findall(text(name)) for line in block.splitlines()]
+    return blocks + re.findall(r"`([^`\n]+)`", prose(name))
+
+
+def shell(name: str) -> list[str]:
+    """The commands of the shell blocks, without remarks."""
+    blocks = [block for language, block in FENCE.findall(text(name)) if language == "sh"]
+    return [line.partition(" #")[0].strip() for block in blocks for line in block.splitlines()]
+
+
+def headings(name: str) -> list[str]:
+    return re.findall(r"^(#+) .+$", prose(name), re.MULTILINE)
+
+
+def anchors(name: str) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", prose(name), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def settings_classes() -> dict[str, type[BaseSettings]]:
+    """Section of ``gateway.toml`` -> settings class; the core's section has no name."""
+    found: dict[str, type[BaseSettings]] = {"": GatewaySettings}
+    for platform in registry.names():
+        module = import_module(f"connectors.{platform}.settings")
+        [found[platform]] = [
+            one
+            for one in vars(module).values()
+            if isinstance(one, type) and issubclass(one, PlatformSettings) and one is not PlatformSettings
+        ]
+    return found
+
+
+def variables() -> set[str]:
+    return {
+        f"{one.model_config.get('env_prefix', '')}{name}".upper()
+        for one in settings_classes().values()
+        for name in one.model_fields
+    }
+
+
+def state_diagram() -> str:
+    """The table of states as a diagram: one arrow for each pair of states, with the events that lead along it."""
+    moves: dict[tuple[State, State], list[Event]] = {}
+    for (source, event), target in TRANSITIONS.items():
+        moves.setdefault((source, target), []).append(event)
+    arrows = [f"    {source} --> {target}: {', '.join(events)}" for (source, target), events in moves.items()]
+    ends = [f"    {state} --> [*]" for state in State if state in TERMINAL]
+    return "\n".join(["stateDiagram-v2", f"    [*] --> {State.QUEUED}", *arrows, *ends]) + "\n"
+
+
+def test_the_state_diagram_is_the_table() -> None:
+    [diagram] = [block for _, block in FENCE.findall(text("ARCHITECTURE.md")) if block.startswith("stateDiagram")]
+    assert diagram == state_diagram()
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_the_table_of_platforms_is_what_is_installed(name: str) -> None:
+    rows = re.findall(r"^\| .*\[`(\w+)`\]\(connectors/(\w+)/README\.md\)", text(name), re.MULTILINE)
+    assert sorted(rows) == [(platform, platform) for platform in registry.names()]
+    assert registry.names() == registry.names(registry.SANDBOXES)
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_every_command_has_its_row(name: str) -> None:
+    rows = re.findall(r"^\| `gateway (\w+)[^`]*` \|", text(name), re.MULTILINE)
+    assert sorted(rows) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_command_named_exists(name: str) -> None:
+    named = {verb for line in code(name) for verb in re.findall(r"(?:^|[\s/])gateway ([a-z]+)\b", line)}
+    assert named <= COMMANDS
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_every_option_named_exists(name: str) -> None:
+    group: Any = typer.main.get_command(app)
+    options = {
+        flag for command in group.commands.values() for parameter in command.params for flag in parameter.opts
+    } | {"--help"}
+    named = {flag for line in code(name) for flag in re.findall(r"(?<![\w-])--[a-z-]+", line)}
+    assert named <= options
+
+
+def test_every_verb_of_the_makefile_is_told_and_none_other() -> None:
+    verbs = set(re.findall(r"^([a-z]+):.*##", text("Makefile"), re.MULTILINE))
+    named = {name: {verb for line in code(name) for verb in re.findall(r"\bmake ([a-z]+)", line)} for name in DOCUMENTS}
+    assert set().union(*named.values()) <= verbs
+    for name in BOTH:
+        assert named[name] == verbs, name
+
+
+@pytest.mark.parametrize("name", [*DOCUMENTS, "gateway.example.toml"])
+def test_every_variable_named_is_read(name: str) -> None:
+    known = variables() | {FOLLOW_PARENT}
+    prefixes = {str(one.model_config.get("env_prefix", "")) for one in settings_classes().values()}
+    named = set(re.findall(r"\bGATEWAY_[A-Z_]*", text(name)))
+    assert named <= known | prefixes
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_every_core_setting_is_told(name: str) -> None:
+    core = {f"GATEWAY_{field}".upper() for field in GatewaySettings.model_fields}
+    assert core <= set(re.findall(r"^\| `(GATEWAY_[A-Z_]+)` \|", text(name), re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_the_settings_told_by_their_last_part_belong_to_a_platform(name: str) -> None:
+    fields = {field.upper() for one in settings_classes().values() for field in one.model_fields}
+    rows = re.findall(r"^\| ((?:`[A-Z_]+`[ 、,]*)+) \|", text(name), re.MULTILINE)
+    named = {part for row in rows for part in re.findall(r"`([A-Z_]+)`", row) if not part.startswith("GATEWAY_")}
+    assert named
+    assert named <= fields
+
+
+def example() -> dict[str, Any]:
+    """The example with every line taken in."""
+    line = re.compile(r"^# (?=[a-z_]+ = )", re.MULTILINE)
+    return tomllib.loads(line.sub("", text("gateway.example.toml")))
+
+
+def test_the_example_has_every_setting_and_none_other() -> None:
+    whole = example()
+    for section, settings in settings_classes().items():
+        table = whole[section] if section else {k: v for k, v in whole.items() if not isinstance(v, dict)}
+        assert sorted(table) == sorted(settings.model_fields), section
+
+
+def test_the_example_shows_defaults_and_no_secrets() -> None:
+    whole = example()
+    for section, settings in settings_classes().items():
+        table = whole[section] if section else whole
+        for name, field in settings.model_fields.items():
+            if "SecretStr" in repr(field.annotation):
+                assert set(table[name]) <= set(".{}"), name
+            elif not field.is_required() and (default := field.get_default(call_default_factory=True)) is not None:
+                assert _plain(table[name]) == _plain(default), f"{section} {name}"
+
+
+def _plain(value: Any) -> Any:
+    assert not isinstance(value, SecretStr)
+    plain = to_jsonable_python(value)
+    return sorted(plain) if isinstance(value, frozenset | list) and all(isinstance(v, str) for v in plain) else plain
+
+
+def test_nothing_is_switched_on_in_the_example() -> None:
+    assert tomllib.loads(text("gateway.example.toml")) == {platform: {} for platform in registry.names()}
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_every_fault_and_profile_is_told(name: str) -> None:
+    own = {fault for one in sandboxes() for fault in one.own_faults}
+    table = text(name).partition("| `unavailable` |")
+    rows = re.findall(r"^\| ((?:`\w+`[ 、,/]*)+) \|", table[1] + table[2], re.MULTILINE)
+    assert {fault for row in rows for fault in re.findall(r"`(\w+)`", row)} == {*COMMON_FAULTS, *own}
+    assert f"--faults {'|'.join(PROFILES)}" in text(name)
+
+
+def test_the_fields_of_the_sandbox_document_are_told() -> None:
+    for one in sandboxes():
+        details = set(one.access("http://127.0.0.1:1").details)
+        for name in BOTH:
+            row = re.search(rf"^\| `{one.platform}` \| (.*) \|$", text(name), re.MULTILINE)
+            assert row is not None
+            assert set(re.findall(r"`(\w+)`", row[1])) == details, (name, one.platform)
+
+
+def sandboxes() -> Iterator[Sandbox]:
+    for platform in registry.names(registry.SANDBOXES):
+        one = registry.build_sandbox(platform)
+        yield one
+        one.books.close()
+
+
+def links(name: str) -> Iterator[str]:
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(name)):
+        if "://" not in target:
+            yield target
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_link_leads_somewhere(name: str) -> None:
+    for target in links(name):
+        path, _, anchor = target.partition("#")
+        file = (ROOT / name).parent / path if path else ROOT / name
+        assert file.exists(), target
+        if anchor:
+            assert anchor in anchors(str(file.resolve().relative_to(ROOT))), target
+
+
+def test_the_chinese_readme_has_the_same_shape() -> None:
+    assert headings(CHINESE) == headings(README)
+    rows = [re.findall(r"^\|", prose(name), re.MULTILINE) for name in BOTH]
+    assert len(rows[0]) == len(rows[1])
+    assert shell(CHINESE) == shell(README)
+    assert sorted(links(CHINESE)) == sorted(
+        {README: CHINESE, CHINESE: README}.get(target, target) for target in links(README)
+    )
+
+
+def test_both_readmes_name_the_same_things() -> None:
+    spans = [set(re.findall(r"`([^`\n]+)`", prose(name))) for name in BOTH]
+    assert spans[0] ^ spans[1] == set()
+
+
+def test_the_tests_named_in_the_documents_exist() -> None:
+    for name in DOCUMENTS:
+        for path in re.findall(r"`(tests/[\w/]+\.py)`", prose(name)):
+            assert (ROOT / path).exists(), f"{name}: {path}"
