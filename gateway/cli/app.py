@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gateway.cli import batch, deliveries, demo, exchange, platforms, sandbox, store
+from gateway.cli import batch, deliveries, demo, exchange, platforms, release, sandbox, store
 
 app = typer.Typer(
     name="gateway",
@@ -27,6 +27,7 @@ for command in (
     deliveries.status,
     deliveries.failures,
     deliveries.show,
+    release.release,
     platforms.pause,
     platforms.resume,
     platforms.check,

@@ -91,15 +91,18 @@ def take_in(
     if returns is not None:
         report.returned = write_returns(returns, batch.columns, _refused(rows))
     _count(report, rows)
+    if earlier is None and not dry_run:
+        intake = _Intake(store=store, infos=infos, rules=rules, now=now, new_id=new_id, report=report)
+        with store.write() as connection:
+            queueing.lock_records(connection)
+            # another worker may have kept the same file since we looked
+            earlier = batches.known(connection, batch.digest)
+            if earlier is None:
+                intake.keep(connection, rows)
     if earlier is not None:
         report.repeated = True
         report.unchanged = earlier.admitted + earlier.unchanged
         report.admitted = 0
-        return report
-    if not dry_run:
-        intake = _Intake(store=store, infos=infos, rules=rules, now=now, new_id=new_id, report=report)
-        with store.write() as connection:
-            intake.keep(connection, rows)
     return report
 
 
@@ -186,8 +189,7 @@ class _Intake:
     entries: list[IndexEntry] = field(default_factory=list)
 
     def keep(self, connection: Connection, rows: Sequence[_Row]) -> None:
-        """Batch, records, deliveries, search index and filings."""
-        queueing.lock_records(connection)
+        """Batch, records, deliveries, search index and filings. The caller holds ``lock_records``."""
         admitted = {
             row.number: admit(row.filing, self.now, self.rules)
             for row in rows

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import ParamSpec, TypeVar
 
+from gateway.codec.redact import redact
 from gateway.codec.replies import judge_failure, judge_reply
 from gateway.contract.connector import TOKEN_REFUSED, Connector, ConnectorInfo, NeedsToken
 from gateway.contract.messages import Payload, Stamp, Token, Verdict, WireRequest, WireResponse
@@ -23,6 +24,7 @@ from gateway.store.control import Pause
 from gateway.store.exchanges import Closing, Conclusion, Opening
 from gateway.store.ledger import Claimed
 from gateway.store.thread import GroupCommit, StoreThread
+from gateway.store.verdicts import keepable
 from gateway.transport.sender import Sender
 
 log = logging.getLogger(__name__)
@@ -185,8 +187,8 @@ class Exchanger:
         await self.thread.write(
             control.pause,
             self.platform,
-            code=verdict.code,
-            reason=verdict.reason,
+            code=keepable(verdict.code, 80),
+            reason=keepable(redact(verdict.reason)),
             by="gateway",
             now=self.edge.now(),
         )

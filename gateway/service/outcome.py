@@ -12,6 +12,7 @@ from gateway.domain.delivery import Event
 from gateway.domain.records import Certificate, Content, StatusChange, Withdrawal, Worker
 from gateway.domain.schedule import Waits
 from gateway.store.ledger import Claimed, Settlement
+from gateway.store.verdicts import LONGEST_RECEIPT, keepable
 
 _NO_WAIT = timedelta()
 
@@ -63,6 +64,7 @@ def after_lookup(claimed: Claimed, verdict: Verdict, info: ConnectorInfo, now: d
     """What becomes of a delivery in doubt after the platform was asked.
 
     "Not there" counts only when heard as often as the platform's settling demands: the push may still be in its queue.
+    What is being processed there, and has no receipt to fetch a result by, is asked about again.
     """
     verdict = _masked(verdict, claimed.record.content)
     event, wait = verdict.event, _NO_WAIT
@@ -80,6 +82,10 @@ def after_lookup(claimed: Claimed, verdict: Verdict, info: ConnectorInfo, now: d
         wait = max(
             _next(info.lookups, lookups + 1, draw), min(verdict.retry_after or _NO_WAIT, info.lookups.longest_wish)
         )
+    elif event is Event.NOT_STORED:
+        event = Event.UNKNOWN
+    elif event is Event.PENDING and not (verdict.receipt or claimed.receipt):
+        event, wait = Event.IN_DOUBT, _next(info.lookups, lookups + 1, draw)
     elif event is Event.PENDING:
         wait = _next(info.polls, 1, draw)
     return _settlement(claimed, event, verdict, now + wait, lookups=lookups, negatives=negatives, keep=True)
@@ -131,7 +137,11 @@ def _next(plan: Waits, round_no: int, draw: float) -> timedelta:
 
 
 def _masked(verdict: Verdict, content: Content) -> Verdict:
-    return replace(verdict, reason=redact(verdict.reason, *names(content))[:1000])
+    """The verdict as it may be kept: nobody in its reason, and no receipt that the ledger cannot hold as it stands."""
+    receipt = verdict.receipt or ""
+    usable = receipt and keepable(receipt, LONGEST_RECEIPT) == receipt
+    reason = redact(verdict.reason, *names(content))[:1000]
+    return replace(verdict, reason=reason, receipt=receipt if usable else None)
 
 
 def names(content: Content) -> tuple[str, ...]:

@@ -270,7 +270,7 @@ async def conclude(
     exchanger: Exchanger, answer: Answer, verdicts: Sequence[Verdict], settlements: Sequence[Settlement]
 ) -> tuple[Settlement, ...]:
     """Close the exchange and settle its deliveries in one commit; hold the platform where a precondition failed."""
-    held = next((v for v in verdicts if v.event is Event.HOLD), None)
+    held = next((s.verdict for s in settlements if s.verdict.event is Event.HOLD), None)
     if held is not None:
         exchanger.block()
     if answer.closing is None:

@@ -11,13 +11,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 
 from gateway.domain.errors import ConfigurationError, StoreError
 from gateway.store.vault import Vault
 
 __all__ = ["Connection", "Store", "migrate", "open_engine", "verify_schema"]
 
+_COLLISIONS = frozenset({"40001", "40P01"})
+"""PostgreSQL: serialization failure, deadlock detected"""
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
 
@@ -78,8 +80,11 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that may write; committed at the end, rolled back on an exception."""
-        with self.engine.begin() as connection:
+        """A transaction that may write; committed at the end, rolled back on an exception.
+
+        A store that cannot be reached, is full or locked too long is a StoreError; nothing was kept then.
+        """
+        with _reached(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -88,12 +93,27 @@ class Store:
         options: dict[str, Any] = {"reading": True}
         if self.engine.dialect.name == "postgresql":
             options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        with self.engine.connect().execution_options(**options) as connection, connection.begin():
+        with _reached(), self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
     def close(self) -> None:
         """Return all connections."""
         self.engine.dispose()
+
+
+class Collision(StoreError):
+    """Two transactions stood in each other's way and this one was rolled back whole; it may simply be run again."""
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) in _COLLISIONS:
+            raise Collision("two workers stood in each other's way") from None
+        first = str(error.orig).strip().partition("\n")[0]
+        raise StoreError(f"the store cannot do this now: {first}") from None
 
 
 def migrate(engine: Engine) -> str:

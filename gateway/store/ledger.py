@@ -20,7 +20,6 @@ from sqlalchemy import (
     case,
     exists,
     func,
-    insert,
     null,
     or_,
     select,
@@ -32,9 +31,10 @@ from gateway.domain.delivery import Event, State, advance
 from gateway.domain.records import Record
 from gateway.store.chunks import chunks
 from gateway.store.queueing import release_waiting
-from gateway.store.tables import attempt, delivery, payload, receipt, record, verdict
+from gateway.store.tables import attempt, delivery, payload, receipt, record
 from gateway.store.translate import to_payload, to_record
 from gateway.store.vault import Vault
+from gateway.store.verdicts import keep_receipts, keepable, write_verdicts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,8 @@ def claim(
 
     QUEUED ones move to SENDING. Those awaiting an answer keep their state and are out of sight until the lease ends.
     """
-    due = _due(platform, state, now).limit(limit).with_for_update(skip_locked=True)
+    # A subquery may be run once for each row, and then locks more than its limit; a table expression runs once.
+    due = _due(platform, state, now).limit(limit).with_for_update(skip_locked=True).cte("due")
     until = now + lease
     values: dict[str, Any] = {"fence": delivery.c.fence + 1, "lease_owner": owner, "lease_until": until}
     if state is State.QUEUED:
@@ -99,7 +100,7 @@ def claim(
         values["due_at"] = until
     leased = connection.execute(
         update(delivery)
-        .where(delivery.c.id.in_(due), delivery.c.state == state)
+        .where(delivery.c.id.in_(select(due.c.id)), delivery.c.state == state)
         .values(**values)
         .returning(delivery.c.id)
     ).scalars()
@@ -191,10 +192,10 @@ def settle(connection: Connection, settlements: Sequence[Settlement], platform: 
     """
     held = current(connection, [s.claimed.id for s in settlements])
     applied = [held.get(s.claimed.id) == (s.claimed.fence, s.claimed.state) for s in settlements]
-    _write_verdicts(connection, settlements, applied, now)
+    write_verdicts(connection, settlements, applied, now)
     live = [s for s, good in zip(settlements, applied, strict=True) if good]
     if live:
-        receipts = _keep_receipts(connection, live, platform, now)
+        receipts = keep_receipts(connection, live, platform, now)
         connection.execute(_SETTLE, [_row_of(s, receipts, now) for s in live])
         release_waiting(connection, {s.claimed.id: advance(s.claimed.state, s.event) for s in live}, now)
     return applied
@@ -212,52 +213,6 @@ def current(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[int, 
         )
         held |= {row.id: (row.fence, State(row.state)) for row in rows}
     return held
-
-
-def _write_verdicts(
-    connection: Connection, settlements: Sequence[Settlement], applied: Sequence[bool], now: datetime
-) -> None:
-    rows = [
-        {
-            "attempt_id": s.claimed.attempt_id,
-            "event": s.verdict.event,
-            "code": s.verdict.code[:80],
-            "reason": s.verdict.reason,
-            "fields": list(s.verdict.fields),
-            "platform_ref": s.verdict.platform_id,
-            "applied": good,
-            "at": now,
-        }
-        for s, good in zip(settlements, applied, strict=True)
-        if s.claimed.attempt_id is not None
-    ]
-    if rows:
-        connection.execute(insert(verdict), rows)
-
-
-def _keep_receipts(
-    connection: Connection, settlements: Sequence[Settlement], platform: str, now: datetime
-) -> dict[str, int]:
-    by_number = {s.verdict.receipt: s for s in settlements if s.verdict.receipt}
-    if not by_number:
-        return {}
-    known: dict[str, int] = {}
-    for part in chunks(by_number):
-        rows = connection.execute(
-            select(receipt.c.number, receipt.c.id).where(receipt.c.platform == platform, receipt.c.number.in_(part))
-        )
-        known |= {row.number: row.id for row in rows}
-    for number, settlement in by_number.items():
-        if number not in known:
-            exchange_of = (
-                select(attempt.c.exchange_id).where(attempt.c.id == settlement.claimed.attempt_id).scalar_subquery()
-            )
-            known[number] = connection.execute(
-                insert(receipt)
-                .values(platform=platform, number=number, exchange_id=exchange_of, received_at=now)
-                .returning(receipt.c.id)
-            ).scalar_one()
-    return known
 
 
 _SETTLE = (
@@ -287,12 +242,12 @@ def _row_of(settlement: Settlement, receipts: Mapping[str, int], now: datetime) 
         "b_id": claimed.id,
         "b_state": advance(claimed.state, settlement.event),
         "b_due_at": settlement.due_at,
-        "b_code": given.code[:80],
-        "b_reason": given.reason,
+        "b_code": keepable(given.code, 80),
+        "b_reason": keepable(given.reason),
         "b_polls": settlement.polls,
         "b_lookups": settlement.lookups,
         "b_negatives": settlement.negatives,
-        "b_platform_ref": given.platform_id,
+        "b_platform_ref": None if given.platform_id is None else keepable(given.platform_id, 80),
         "b_receipt_id": receipts.get(given.receipt or ""),
         "b_forget": not settlement.keep_message,
         "b_now": now,

@@ -10,12 +10,16 @@ from typing import Concatenate, Generic, ParamSpec, Self, TypeVar
 from sqlalchemy import Connection
 
 from gateway.domain.errors import StoreError
-from gateway.store.engine import Store
+from gateway.store.engine import Collision, Store
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+_COLLISIONS = 3
+"""how often a transaction is run again before a collision is an error"""
 
 
 class StoreThread:
@@ -36,9 +40,18 @@ class StoreThread:
         return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: work(*args, **kwargs))
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run ``work(connection, …)`` in one transaction of its own; returns after the commit."""
+        """Run ``work(connection, …)`` in one transaction of its own; returns after the commit.
+
+        After a collision with another worker it is run again: what it did was rolled back whole.
+        """
 
         def run() -> T:
+            for _ in range(_COLLISIONS):
+                try:
+                    with self.store.write() as connection:
+                        return work(connection, *args, **kwargs)
+                except Collision:
+                    continue
             with self.store.write() as connection:
                 return work(connection, *args, **kwargs)
 

@@ -119,7 +119,7 @@ def _trusted(endpoint: Endpoint) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if endpoint.client_certificate:
         try:
-            context.load_cert_chain(endpoint.client_certificate, endpoint.client_key)
+            context.load_cert_chain(endpoint.client_certificate, endpoint.client_key, password="")
         except OSError:
             raise ConfigurationError("client_certificate: certificate and key cannot be read") from None
     return context

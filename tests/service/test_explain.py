@@ -1,120 +1,176 @@
-"""What may be shown of a transmission: all of it, but for the person and the secrets."""
+"""One transmission shown to people: everything that happened, and nobody in it."""
 
 from __future__ import annotations
 
+import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote
+from typing import Any
 
 import pytest
 
-from gateway.contract.connector import ConnectorInfo
-from gateway.contract.messages import Verdict
+from gateway.contract.messages import Payload, Verdict
 from gateway.domain.delivery import Event, State
-from gateway.domain.records import Record
+from gateway.domain.records import Record, Submission, Worker
 from gateway.service.explain import explain
-from gateway.service.outcome import names
+from gateway.service.preview import preview
 from gateway.store import control, exchanges, ledger, queueing, records
 from gateway.store.engine import Store
 from gateway.store.exchanges import Closing, Conclusion, Opening
-from gateway.store.ledger import Settlement
+from gateway.store.ledger import Claimed, Settlement
 from gateway.testing import people
 from gateway.testing.model import Model
 
-NOW = datetime(2019, 4, 2, 1, 0, tzinfo=UTC)
-INFO: ConnectorInfo = Model(base_url="http://127.0.0.1:9").info
+NOW = datetime(2019, 4, 2, 9, 0, tzinfo=UTC)
+MODEL = Model(base_url="http://unused.invalid")
 
 
-def persons(count: int) -> list[Record]:
-    rng = random.Random(3)
-    return [people.person_record(rng) for _ in range(count)]
-
-
-def send(store: Store, travellers: Sequence[Record], body: bytes) -> None:
-    """Push these people in one exchange that has this request and this answer."""
+def owed(store: Store, count: int = 1) -> list[Record]:
+    rng = random.Random(7)
+    made = [people.person_record(rng) for _ in range(count)]
     with store.write() as c:
         control.register(c, ["model"])
-        records.add(c, store.vault, travellers, batch_id=None, now=NOW)
-        queueing.owe(c, INFO, NOW)
-        claimed = ledger.claim(
-            c,
-            store.vault,
-            platform="model",
-            state=State.QUEUED,
-            limit=len(travellers),
-            now=NOW,
-            lease=timedelta(minutes=5),
-            owner="test",
-        )
-        opening = Opening(
-            platform="model",
-            purpose="push",
-            operation="push",
-            message_id="M1",
-            at=NOW,
-            body=body,
-            digest=exchanges.digest(body),
-            carries=tuple(claimed),
-        )
-        [(number, attempts)] = exchanges.open_exchanges(c, store.vault, [opening])
-        settlements = tuple(
-            Settlement(
-                claimed=replace(item, attempt_id=attempt),
-                event=Event.ACCEPTED,
-                verdict=Verdict(event=Event.ACCEPTED, code="OK"),
-                due_at=NOW,
-                polls=0,
-                lookups=0,
-                negatives=0,
+        records.add(c, store.vault, made, batch_id=None, now=NOW)
+        queueing.owe(c, MODEL.info, NOW)
+    return made
+
+
+def checked(item: Claimed) -> Payload:
+    submission = Submission(platform="model", record=item.record)
+    payload = MODEL.check(submission, MODEL.map(submission))
+    assert isinstance(payload, Payload)
+    return payload
+
+
+def sent(store: Store, answers: Sequence[bytes | None], *, body: bytes | None = None) -> list[Claimed]:
+    """Send everything once for each answer; None is a lost connection."""
+    claimed: list[Claimed] = []
+    for number, answer in enumerate(answers):
+        with store.write() as c:
+            claimed = ledger.claim(
+                c, store.vault, platform="model", state=State.QUEUED, limit=9, now=NOW, lease=timedelta(1), owner="me"
             )
-            for item, attempt in zip(claimed, attempts, strict=True)
-        )
-        closing = Closing(exchange_id=number, closed_at=NOW, status=200, body=body)
-        exchanges.conclude(c, store.vault, [Conclusion(closing=closing, settlements=settlements)], "model")
+            payloads = tuple(checked(item) for item in claimed)
+            plain = body or json.dumps([p.fields for p in payloads], ensure_ascii=False).encode()
+            opening = Opening(
+                platform="model",
+                purpose="push",
+                operation="push",
+                message_id=f"01{number:024d}",
+                at=NOW,
+                body=plain,
+                digest=exchanges.digest(plain),
+                carries=tuple(claimed),
+                payloads=payloads,
+            )
+            [(exchange_id, attempts)] = exchanges.open_exchanges(c, store.vault, [opening])
+            event = Event.RETRY if number < len(answers) - 1 else Event.REJECTED
+            settlements = [
+                Settlement(
+                    claimed=replace(item, attempt_id=attempt),
+                    event=event,
+                    verdict=Verdict(event=event, code=f"C{number}", reason="masked before"),
+                    due_at=NOW,
+                    polls=0,
+                    lookups=0,
+                    negatives=0,
+                )
+                for item, attempt in zip(claimed, attempts, strict=True)
+            ]
+            failure = "server_disconnected" if answer is None else None
+            status = None if answer is None else 200
+            closing = Closing(exchange_id=exchange_id, closed_at=NOW, status=status, body=answer, failure=failure)
+            exchanges.conclude(c, store.vault, [Conclusion(closing=closing, settlements=tuple(settlements))], "model")
+    return claimed
 
 
-def backslashes(text: str) -> str:
-    return text.encode("unicode_escape").decode("ascii")
+def shown(store: Store, item: Claimed) -> dict[str, Any]:
+    found = explain(store, item.id)
+    assert found is not None
+    return found
 
 
-def references(text: str) -> str:
-    return "".join(f"&#{ord(character)};" for character in text)
+def person(record: Record) -> Worker:
+    assert isinstance(record.content, Worker)
+    return record.content
+
+
+def test_an_unknown_delivery_is_none(store: Store) -> None:
+    assert explain(store, 1) is None
+
+
+def test_what_was_never_sent_has_a_delivery_and_nothing_else(store: Store) -> None:
+    owed(store)
+    found = explain(store, 1)
+    assert found is not None
+    assert (found["payload"], found["exchanges"]) == (None, [])
+    assert found["delivery"]["state"] == "queued"
+
+
+def test_every_attempt_is_shown_in_order_with_bytes_and_verdict(store: Store) -> None:
+    owed(store)
+    [item] = sent(store, [None, b'{"code": "BUSY"}', b'{"code": "NO"}'])
+    found = shown(store, item)
+    steps = [(e["event"], e["code"], e["failure"], e["applied"]) for e in found["exchanges"]]
+    assert steps == [
+        ("retry", "C0", "server_disconnected", True),
+        ("retry", "C1", None, True),
+        ("rejected", "C2", None, True),
+    ]
+    answers = [e["response"] for e in found["exchanges"]]
+    assert answers[0] is None
+    assert "BUSY" in answers[1]
+    assert "lease_owner" not in found["delivery"]
+
+
+def test_nobody_stands_in_what_is_shown_not_even_who_travelled_along(store: Store) -> None:
+    made = owed(store, 4)
+    answer = json.dumps([{"名": person(r).name, "号": person(r).id_number} for r in made], ensure_ascii=False).encode()
+    claimed = sent(store, [answer])
+    text = repr([shown(store, item) for item in claimed])
+    assert "***" in text
+    for record in made:
+        assert person(record).name not in text
+        assert person(record).id_number not in text
+        assert str(person(record).mobile) not in text
 
 
 @pytest.mark.parametrize(
-    "write",
+    "encode",
     [
-        lambda name, number: f"{name} {number}",
-        lambda name, number: f"name={quote(name)}&no={number}",
-        lambda name, number: f'{{"name": "{backslashes(name)}", "no": "{number}"}}',
-        lambda name, number: f"<a><b>{references(name)}</b><no>{number}</no></a>",
+        lambda text: json.dumps({"m": text}).encode(),
+        lambda text: json.dumps({"m": text}, ensure_ascii=False).encode(),
+        lambda text: f"<m>{text}</m>".encode(),
+        lambda text: f'<?xml version="1.0" encoding="GB18030"?><m>{text}</m>'.encode("gb18030"),
+        lambda text: f"<m>{text}</m>".encode("gb18030"),
+        lambda text: f"<m>{text}</m>".encode("ascii", "xmlcharrefreplace"),
+        lambda text: text.encode("gb18030"),
+        lambda text: b"\xff\xfe\x00" + text.encode(),
     ],
-    ids=["plain", "percent", "backslash", "reference"],
+    ids=["json escaped", "json", "xml", "xml gbk", "xml gbk unsaid", "xml escaped", "gbk text", "broken"],
 )
-def test_a_person_is_masked_however_the_name_is_written(store: Store, write: Callable[[str, str], str]) -> None:
-    [person] = persons(1)
-    name, number, _ = names(person.content)
-    send(store, [person], write(name, number).encode())
-    shown = explain(store, 1)
-    assert shown is not None
-    [exchange] = shown["exchanges"]
-    assert (exchange["event"], exchange["code"], exchange["status"]) == ("accepted", "OK", 200)
+def test_a_person_is_found_in_every_way_of_writing(store: Store, encode: Any) -> None:
+    [record] = owed(store)
+    worker = person(record)
+    answer = encode(f"{worker.name}的证件号{worker.id_number}有误")
+    [item] = sent(store, [answer], body=answer)
+    [exchange] = shown(store, item)["exchanges"]
     for side in ("request", "response"):
-        assert exchange[side].count("***") == 2
-        for hidden in (name, number, quote(name), backslashes(name), references(name)):
-            assert hidden not in exchange[side]
+        assert worker.name not in exchange[side]
+        assert worker.id_number not in exchange[side]
+        assert json.dumps(worker.name)[1:-1] not in exchange[side]
+        assert worker.name.encode("ascii", "xmlcharrefreplace").decode() not in exchange[side]
+        assert "***" in exchange[side]
 
 
-def test_everybody_in_the_same_request_is_masked(store: Store) -> None:
-    travellers = persons(5)
-    everybody = [name for person in travellers for name in names(person.content)]
-    send(store, travellers, " ".join(everybody).encode())
-    shown = explain(store, 3)
-    assert shown is not None
-    assert not [name for name in everybody if name and name in str(shown)]
-
-
-def test_a_delivery_that_does_not_exist_has_nothing_to_show(store: Store) -> None:
-    assert explain(store, 7) is None
+def test_a_preview_shows_what_would_go_and_leases_nothing(store: Store) -> None:
+    made = owed(store, 2)
+    found = preview(store, MODEL, 10, NOW)
+    assert [one["record_key"] for one in found] == [r.key for r in made]
+    assert all("***" in one["payload"] for one in found)
+    text = repr(found)
+    assert not any(person(r).name in text or person(r).id_number in text for r in made)
+    with store.read() as c:
+        assert len(ledger.due_now(c, store.vault, "model", 9, NOW)) == 2

@@ -154,7 +154,7 @@ def test_states_failures_and_waiting_are_those_of_the_ledger(busy: Place) -> Non
         state: count for state, count in ledger.items() if state not in TERMINAL
     }
     assert sum(row["count"] for row in part["exchanges"]) == requests
-    assert {row["result"] for row in part["exchanges"]} == {"HTTP 200", "deadline"}
+    assert {row["result"] for row in part["exchanges"]} == {"HTTP 200", "deadline", "held"}
 
 
 @pytest.mark.parametrize(

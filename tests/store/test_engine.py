@@ -1,5 +1,9 @@
 """Opening, migrating and reading a store."""
 
+import asyncio
+import threading
+from collections.abc import Callable
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
@@ -7,8 +11,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from gateway.domain.errors import ConfigurationError, StoreError
-from gateway.store.engine import Store, migrate, open_engine, verify_schema
+from gateway.store.engine import Connection, Store, migrate, open_engine, verify_schema
 from gateway.store.tables import metadata
+from gateway.store.thread import StoreThread
 
 
 def test_the_migrations_lead_to_the_tables_in_the_code(store: Store) -> None:
@@ -44,6 +49,39 @@ def test_a_reader_cannot_write(store: Store) -> None:
 
 
 def test_statement_errors_do_not_show_parameters(store: Store) -> None:
-    with pytest.raises(DBAPIError) as caught, store.write() as connection:
+    with pytest.raises((DBAPIError, StoreError)) as caught, store.write() as connection:
         connection.execute(text("INSERT INTO nowhere VALUES (:secret)"), {"secret": "370000199001010013"})
     assert "370000199001010013" not in str(caught.value)
+
+
+def test_a_store_that_cannot_be_reached_is_our_error_in_one_line(make_store: Callable[[str], Store]) -> None:
+    store = make_store("postgresql://nobody@127.0.0.1:1/nothing")
+    with pytest.raises(StoreError, match="cannot do this now") as caught, store.read():
+        raise AssertionError("never reached")
+    assert "\n" not in str(caught.value)
+
+
+def test_two_transactions_in_each_others_way_are_both_done_in_the_end(
+    postgres_url: str, make_store: Callable[[str], Store]
+) -> None:
+    store = make_store(postgres_url)
+    with store.write() as c:
+        c.execute(text("INSERT INTO platform (name) VALUES ('a'), ('b')"))
+    met = threading.Barrier(2, timeout=20)
+
+    def crosswise(connection: Connection, first: str, second: str, passes: list[int]) -> None:
+        passes.append(1)
+        connection.execute(text("UPDATE platform SET code = 'x' WHERE name = :n"), {"n": first})
+        if len(passes) == 1:
+            met.wait()
+        connection.execute(text("UPDATE platform SET reason = :n WHERE name = :s"), {"n": first, "s": second})
+
+    async def both() -> tuple[list[int], list[int]]:
+        one: list[int] = []
+        two: list[int] = []
+        with StoreThread(store) as left, StoreThread(store) as right:
+            await asyncio.gather(left.write(crosswise, "a", "b", one), right.write(crosswise, "b", "a", two))
+        return one, two
+
+    one, two = asyncio.run(both())
+    assert sorted((len(one), len(two))) == [1, 2], "one of them was rolled back and run again"
