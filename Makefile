@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 JOBS   ?= auto
 ARGS   ?=
 
-.PHONY: help setup demo test check format lint types imports notebooks bench lock clean
+.PHONY: help setup demo test soak check format lint types imports notebooks bench lock clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ demo: setup  ## run the main job end to end; ARGS="…" is passed on
 
 test: setup  ## all tests
 	$(BIN)/pytest -n $(JOBS) --dist loadfile
+
+soak: setup  ## thousands of seeds and kills; SOAK_SEEDS, SOAK_KILLS and SOAK_EXAMPLES set how many
+	$(BIN)/pytest -m soak -n $(JOBS) $(ARGS) tests/simulation tests/crash tests/store/test_ledger_machine.py
 
 check: setup lint types imports notebooks test  ## format, lint, types, import contracts, notebooks, tests
 

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from gateway import registry
 from gateway.contract.connector import Connector
 from gateway.contract.messages import Token
-from gateway.domain.errors import ConfigurationError
+from gateway.domain.errors import ConfigurationError, NotConfigured
 from gateway.domain.gate_rules import GateRules
 from gateway.service.exchange import Edge, Exchanger
-from gateway.settings import BaseSettings, GatewaySettings, Loader, S, load
+from gateway.settings import BaseSettings, GatewaySettings, Loader, S, SourceSettings, load
 from gateway.store import control
 from gateway.store.engine import Store, migrate, open_engine, verify_schema
 from gateway.store.thread import StoreThread
@@ -96,7 +96,7 @@ class Gateway:
             with suppress(ConfigurationError):
                 self.connector(name)
         readable = set(_OTHER_VARIABLES)
-        classes: list[type[BaseSettings]] = [GatewaySettings, *self._settings]
+        classes: list[type[BaseSettings]] = [GatewaySettings, SourceSettings, *self._settings]
         for settings in classes:
             prefix = settings.model_config.get("env_prefix", "")
             readable |= {f"{prefix}{name}".upper() for name in settings.model_fields}
@@ -112,9 +112,7 @@ class Gateway:
         for name in self.platforms:
             try:
                 self.connector(name)
-            except ConfigurationError as error:
-                if "ENDPOINT" not in str(error):
-                    raise
+            except NotConfigured:
                 continue
             ready.append(name)
         return ready
@@ -161,13 +159,18 @@ class Gateway:
 
 
 async def across(gateway: Gateway, platforms: Sequence[str], work: Callable[[Exchanger], Awaitable[T]]) -> list[T]:
-    """Run ``work`` for several platforms at once; one that is slow does not hold up the others."""
+    """Run ``work`` for several platforms at once; one that is slow or fails does not disturb the others."""
 
     async def one(platform: str) -> T:
         async with gateway.exchanger(platform) as exchanger:
             return await work(exchanger)
 
-    return list(await asyncio.gather(*(one(platform) for platform in platforms)))
+    results = await asyncio.gather(*(one(platform) for platform in platforms), return_exceptions=True)
+    done = [result for result in results if not isinstance(result, BaseException)]
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return done
 
 
 def open_gateway(

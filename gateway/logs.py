@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from gateway.codec.redact import redact
 
-_NOISY = ("httpx", "httpcore", "aiohttp", "zeep", "urllib3", "sqlalchemy", "asyncio")
+_NOISY = ("alembic", "httpx", "httpcore", "aiohttp", "zeep", "urllib3", "sqlalchemy", "asyncio")
 """libraries that log addresses, bodies or parameters below WARNING"""
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 

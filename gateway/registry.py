@@ -31,7 +31,10 @@ def build_connector(name: str, loader: Loader) -> Connector:
 def build_sandbox(name: str, **options: Any) -> Sandbox:
     """Make one simulated platform; options as in ``gateway.testing.sandbox.Sandbox``."""
     build = cast("Callable[..., Sandbox]", _load(SANDBOXES, name))
-    return build(**options)
+    try:
+        return build(**options)
+    except ValueError as error:
+        raise ConfigurationError(f"sandbox {name}: {error}") from None
 
 
 def _load(group: str, name: str) -> Any:

@@ -15,7 +15,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -26,9 +26,12 @@ from pydantic_settings import (
 )
 
 from gateway.contract.connector import Endpoint, Pace
-from gateway.domain.errors import ConfigurationError
+from gateway.domain import windows
+from gateway.domain.breaker import BreakerRules
+from gateway.domain.errors import ConfigurationError, NotConfigured
+from gateway.domain.traffic import Budget, Traffic
 
-__all__ = ["BaseSettings", "GatewaySettings", "Loader", "PlatformSettings", "S", "load", "loader"]
+__all__ = ["BaseSettings", "GatewaySettings", "Loader", "PlatformSettings", "S", "SourceSettings", "load", "loader"]
 
 S = TypeVar("S", bound=BaseSettings)
 _FIELD = re.compile(r'field "(\w+)"')
@@ -105,6 +108,22 @@ class GatewaySettings(_Settings):
         return language.lower().startswith("zh")
 
 
+def _window(text: str) -> str:
+    windows.parse(text)
+    return text
+
+
+class SourceSettings(_Settings):
+    """Settings of the information system's view, prefix ``GATEWAY_SOURCE__``."""
+
+    model_config = SettingsConfigDict(env_prefix="GATEWAY_SOURCE__")
+
+    url: SecretStr | None = None
+    """SQLAlchemy URL of a database account that may only read"""
+    mapping: Path | None = None
+    """TOML file that says which column of the view is which of the form"""
+
+
 class PlatformSettings(_Settings):
     """What every connector's settings have. Subclasses set ``env_prefix`` and give their specification's values."""
 
@@ -123,6 +142,18 @@ class PlatformSettings(_Settings):
     retry_give_up_seconds: float | None = 7 * 86400
     settling_seconds: tuple[float, ...] = (60, 300, 900)
     """waits before asking about a push in doubt; one entry for each question"""
+    rate_limit: int | None = Field(default=None, ge=1)
+    """most requests in any ``rate_window_seconds``, over all workers"""
+    rate_window_seconds: float = Field(default=60, gt=0)
+    maintenance: tuple[Annotated[str, AfterValidator(_window)], ...] = ()
+    """hours without requests, +08:00: ``["22:00-23:30", "Sun 02:00-04:00"]``"""
+    breaker_failures: int = Field(default=5, ge=0)
+    """requests in a row without the platform's own answer after which nothing is sent for a while; 0: never"""
+    breaker_share: float = Field(default=0.5, ge=0, le=1)
+    """or this share of the last 40 requests within ten minutes; 0: never"""
+    breaker_open_seconds: float = Field(default=30, gt=0)
+    """the first while; it doubles with each failed try"""
+    breaker_longest_seconds: float = Field(default=900, gt=0)
 
     def to_endpoint(self) -> Endpoint:
         """The transport's view of these settings."""
@@ -135,6 +166,21 @@ class PlatformSettings(_Settings):
             client_certificate=self.client_certificate,
             client_key=self.client_key,
             proxy=self.proxy,
+            traffic=self.to_traffic(),
+        )
+
+    def to_traffic(self) -> Traffic:
+        """Budget, maintenance windows and breaker."""
+        window = timedelta(seconds=self.rate_window_seconds)
+        return Traffic(
+            budget=None if self.rate_limit is None else Budget(requests=self.rate_limit, window=window),
+            maintenance=tuple(windows.parse(text) for text in self.maintenance),
+            breaker=BreakerRules(
+                failures=self.breaker_failures,
+                share=self.breaker_share,
+                first=timedelta(seconds=self.breaker_open_seconds),
+                longest=timedelta(seconds=self.breaker_longest_seconds),
+            ),
         )
 
 
@@ -170,7 +216,9 @@ def _explained(settings: type[BaseSettings]) -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        raise ConfigurationError(_explain(settings, error)) from None
+        missing = [fault["loc"] for fault in error.errors(include_input=False) if fault["type"] == "missing"]
+        kind = NotConfigured if ("endpoint",) in missing else ConfigurationError
+        raise kind(_explain(settings, error)) from None
     except SettingsError as error:
         name = _FIELD.search(str(error))
         variable = f"{settings.model_config.get('env_prefix', '')}{name[1]}".upper() if name else "a variable"

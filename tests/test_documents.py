@@ -18,7 +18,7 @@ from gateway import registry
 from gateway.cli.app import app
 from gateway.cli.sandbox import FOLLOW_PARENT
 from gateway.domain.delivery import TERMINAL, TRANSITIONS, Event, State
-from gateway.settings import BaseSettings, GatewaySettings, PlatformSettings
+from gateway.settings import BaseSettings, GatewaySettings, PlatformSettings, SourceSettings
 from gateway.testing.sandbox import COMMON_FAULTS, PROFILES, Sandbox
 
 ROOT = Path(__file__).parents[1]
@@ -60,7 +60,7 @@ def anchors(name: str) -> set[str]:
 
 def settings_classes() -> dict[str, type[BaseSettings]]:
     """Section of ``gateway.toml`` -> settings class; the core's section has no name."""
-    found: dict[str, type[BaseSettings]] = {"": GatewaySettings}
+    found: dict[str, type[BaseSettings]] = {"": GatewaySettings, "source": SourceSettings}
     for platform in registry.names():
         module = import_module(f"connectors.{platform}.settings")
         [found[platform]] = [
@@ -185,7 +185,7 @@ def _plain(value: Any) -> Any:
 
 
 def test_nothing_is_switched_on_in_the_example() -> None:
-    assert tomllib.loads(text("gateway.example.toml")) == {platform: {} for platform in registry.names()}
+    assert tomllib.loads(text("gateway.example.toml")) == {section: {} for section in ("source", *registry.names())}
 
 
 @pytest.mark.parametrize("name", BOTH)

@@ -28,11 +28,15 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> list[EntryPoint]:
 
 
 def test_every_shipped_platform_can_be_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert registry.names() == registry.names(registry.SANDBOXES) == [
-        "national_market",
-        "provincial_credit",
-        "worker_platform",
-    ]
+    assert (
+        registry.names()
+        == registry.names(registry.SANDBOXES)
+        == [
+            "national_market",
+            "provincial_credit",
+            "worker_platform",
+        ]
+    )
     for name in registry.names():
         sandbox = registry.build_sandbox(name)
         assert isinstance(sandbox, Sandbox)
@@ -77,5 +81,7 @@ def test_names_come_in_order_and_a_platform_that_two_distributions_offer_is_refu
 
 def test_the_installed_distribution_declares_both_groups() -> None:
     declared: Sequence[EntryPoint] = tuple(metadata.distribution("integration-gateway").entry_points)
-    groups = {group: {p.name for p in declared if p.group == group} for group in (registry.CONNECTORS, registry.SANDBOXES)}
+    groups = {
+        group: {p.name for p in declared if p.group == group} for group in (registry.CONNECTORS, registry.SANDBOXES)
+    }
     assert groups[registry.CONNECTORS] == groups[registry.SANDBOXES] == set(registry.names())

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from lxml import etree
 
-from connectors.national_market import messages, results, schema
-from connectors.national_market.mapping import to_draft
+from connectors.national_market import changes, contract, drift, messages, results, schema, stored
 from connectors.national_market.settings import NationalMarketSettings
 from gateway.codec import replies, soap
 from gateway.contract.connector import Connector, ConnectorInfo, Endpoint, HoldingsBy, KindInfo
@@ -40,18 +39,28 @@ PLATFORM = "national_market"
 SERVICE = "urn:jzsc:personcert:ws:1"
 _HERE = Path(__file__).parent
 _PORTS = {"1.1": "PersonCertDataServiceSoap", "1.2": "PersonCertDataServiceSoap12"}
-_RECORDS = {RecordKind.PERSON: "Person", RecordKind.CERTIFICATE: "Certificate"}
-_NO_CHANGE = "the platform wants the certificate's next version in it; send the certificate again as a new version"
-_NO_WITHDRAWAL = "the platform wants the record's next version in it; agree on it with the platform's owner"
+_SAVES = {
+    RecordKind.PERSON: ("UpsertPersonBatch", "Person"),
+    RecordKind.CERTIFICATE: ("UpsertCertificateBatch", "Certificate"),
+    RecordKind.STATUS_CHANGE: ("ChangeCertificateStatus", "StatusChange"),
+    RecordKind.WITHDRAWAL: ("WithdrawRecord", "Withdrawal"),
+}
+"""operation and record element of each kind"""
 
 
 def build(load: Loader) -> Connector:
-    """Return the connector with its own settings; zeep and the WSDL are loaded on the first encoding."""
-    return NationalMarket(load(NationalMarketSettings))
+    """Return the connector for the dialect and profile of its settings; zeep is loaded on the first encoding."""
+    from connectors.national_market.login import TokenMarket
+    from connectors.national_market.xmlstring import build_xml_string
+
+    settings = load(NationalMarketSettings)
+    if settings.dialect == "X":
+        return build_xml_string(settings)
+    return TokenMarket(settings) if settings.profile == "T" else NationalMarket(settings)
 
 
 class NationalMarket:
-    """Required methods, and PollsAcks, LooksUp, ListsHoldings (by record), ProbesHealth."""
+    """Dialect T, profile U: required methods, and PollsAcks, LooksUp, ListsHoldings (by record), ProbesHealth."""
 
     def __init__(self, settings: NationalMarketSettings) -> None:
         self._settings = settings
@@ -75,9 +84,13 @@ class NationalMarket:
         """Address and pace."""
         return self._endpoint
 
+    def contract_files(self) -> Mapping[str, bytes]:
+        """The WSDL and the schemas this was written for."""
+        return contract.files()
+
     def map(self, submission: Submission, /) -> Draft:
         """Write the record in the platform's fields."""
-        return to_draft(submission, self._settings)
+        return changes.draft_of(submission, self._settings)
 
     def check(self, submission: Submission, draft: Draft, /) -> Payload | Problems:
         """Apply facets, tables and rules."""
@@ -85,11 +98,10 @@ class NationalMarket:
 
     def encode_push(self, payloads: Sequence[Payload], stamp: Stamp, /) -> WireRequest:
         """One batch call for all payloads, also for a single one: its answer names each record."""
-        record = _RECORDS[_kind(payloads)]
-        operation = f"Upsert{record}Batch"
+        operation, record = _SAVES[_kind(payloads)]
         values: dict[str, JSON] = {
             "Head": messages.head(len(payloads), stamp, self._settings),
-            record: [p.fields for p in payloads],
+            record: [changes.sent_fields(p) for p in payloads],
         }
         envelope = self._port.envelope(operation, values)
         messages.fill_content_hash(envelope, self._settings)
@@ -97,16 +109,17 @@ class NationalMarket:
 
     def decode_push(self, response: WireResponse, payloads: Sequence[Payload], stamp: Stamp, /) -> Sequence[Verdict]:
         """Judge an ``Ack``."""
-        operation = f"Upsert{_RECORDS[_kind(payloads)]}Batch"
+        operation, _ = _SAVES[_kind(payloads)]
         answer = self._open(response, operation)
         if not isinstance(answer, etree._Element):
             return (results.of_failure(answer),) * len(payloads)
-        return results.of_ack(
+        verdicts = results.of_ack(
             answer[0],
             [_key(p) for p in payloads],
             sender=self._settings.sender_code,
             serial=messages.serial_number(self._settings.sender_code, stamp.message_id),
         )
+        return [changes.in_its_light(v, p) for v, p in zip(verdicts, payloads, strict=True)]
 
     def encode_ack(self, receipt: str, stamp: Stamp, /) -> WireRequest:
         """Ask by the serial number of the push; the platform's receipt number is for its own books only."""
@@ -120,43 +133,22 @@ class NationalMarket:
         if not isinstance(answer, etree._Element):
             return (results.of_failure(answer),) * len(payloads)
         keys = [_key(p) for p in payloads]
-        return results.of_receipt(answer[0], keys, sender=self._settings.sender_code, serial=receipt)
+        verdicts = results.of_receipt(answer[0], keys, sender=self._settings.sender_code, serial=receipt)
+        return [changes.in_its_light(v, p, Event.NOT_STORED) for v, p in zip(verdicts, payloads, strict=True)]
 
     def encode_lookup(self, payload: Payload, stamp: Stamp, /) -> WireRequest:
-        """A person is asked for by document, a certificate by its record key."""
-        sender: dict[str, JSON] = {"SenderCode": self._settings.sender_code}
-        if payload.kind is RecordKind.PERSON:
-            asked = {name: payload.fields[name] for name in ("IdDocType", "IdDocNumber")}
-            return self._call("QueryPerson", sender | asked, stamp)
-        return self._call("QueryCertificate", sender | {"RecordKey": payload.fields["RecordKey"]}, stamp)
+        """Ask for the person or certificate that the payload is about."""
+        values: dict[str, JSON] = {"SenderCode": self._settings.sender_code, **stored.question(payload)}
+        return self._call(_query(payload), values, stamp)
 
     def decode_lookup(self, response: WireResponse, payload: Payload, stamp: Stamp, /) -> Verdict:
-        """Compare what is stored with what we sent. Our key with a lower version means this version has not arrived."""
-        stored = self._stored(response, payload)
-        if isinstance(stored, Verdict):
-            return stored
-        ours = _sent(payload)
-        held = next((s for s in stored if s.get("RecordKey") == ours["RecordKey"]), None)
-        if held is None:
-            return Verdict(
-                event=Event.CONFLICT,
-                code="other_record",
-                reason="another record stands under this key",
-                fields=("RecordKey",),
-            )
-        theirs = messages.normal(held, ours)
-        if _version(theirs) < payload.version:
-            return Verdict(event=Event.NOT_FOUND, code="older_version", reason="an earlier version is stored")
-        differing = tuple(sorted(path for path in ours.keys() | theirs.keys() if ours.get(path) != theirs.get(path)))
-        if differing:
-            return Verdict(
-                event=Event.CONFLICT, code="other_content", reason="stored with other content", fields=differing
-            )
-        return Verdict(event=Event.ACCEPTED, code="000", reason="stored as sent")
+        """Compare what is stored with what we sent."""
+        found = self._stored(response, payload)
+        return found if isinstance(found, Verdict) else stored.verdict_on(payload, found)
 
     def expected(self, payload: Payload, /) -> Holding:
         """The record as the platform should return it."""
-        return _holding(payload.kind, _sent(payload))
+        return stored.expected(payload)
 
     def encode_holdings(self, cursor: str | None, payload: Payload | None, stamp: Stamp, /) -> WireRequest:
         """Read by record: the same question as a look-up."""
@@ -170,11 +162,8 @@ class NationalMarket:
         """All records the platform returned for the question."""
         if payload is None:
             raise ContractError("this platform's holdings are read record by record")
-        stored = self._stored(response, payload)
-        if isinstance(stored, Verdict):
-            return HoldingsPage(holdings=()) if stored.event is Event.NOT_FOUND else stored
-        ours = _sent(payload)
-        return HoldingsPage(holdings=tuple(_holding(payload.kind, messages.normal(s, ours)) for s in stored))
+        found = self._stored(response, payload)
+        return found if isinstance(found, Verdict) else HoldingsPage(holdings=stored.holdings(payload, found))
 
     def encode_health(self, stamp: Stamp, /) -> WireRequest:
         """The platform's time, asked with credentials although it needs none, so that a wrong password shows."""
@@ -196,13 +185,29 @@ class NationalMarket:
         # the schema allows one version only, so another one does not get as far as this
         return Health(ok=True, detail=f"schema {messages.SCHEMA_VERSION}", clock_skew=skew)
 
+    def encode_code_table(self, name: str, stamp: Stamp, /) -> WireRequest:
+        """Ask for one of the platform's code tables, whole."""
+        return self._call("GetCodeTable", {"TableName": name}, stamp)
+
+    def decode_code_table(self, response: WireResponse, name: str, stamp: Stamp, /) -> drift.Drift | Verdict:
+        """How the platform's table differs from the pinned one of the same name; or why it did not come."""
+        answer = self._open(response, "GetCodeTable")
+        if not isinstance(answer, etree._Element):
+            return results.of_failure(answer)
+        refusal = results.of_query(answer)
+        return refusal if refusal is not None else drift.of_answer(answer, name)
+
     def _call(self, operation: str, values: Mapping[str, JSON], stamp: Stamp) -> WireRequest:
         return self._request(operation, self._port.envelope(operation, values), stamp)
 
     def _request(self, operation: str, envelope: etree._Element, stamp: Stamp) -> WireRequest:
-        token = soap.username_token(self._settings.account, self._settings.password.get_secret_value(), stamp)
-        body, headers = self._port.seal(operation, envelope, token)
+        body, headers = self._seal(operation, envelope, stamp)
         return WireRequest(operation=operation, headers=headers, body=body)
+
+    def _seal(self, operation: str, envelope: etree._Element, stamp: Stamp) -> tuple[bytes, dict[str, str]]:
+        """Bytes and headers of a message with its credentials: profile U signs each one."""
+        token = soap.username_token(self._settings.account, self._settings.password.get_secret_value(), stamp)
+        return self._port.seal(operation, envelope, token)
 
     def _open(self, response: WireResponse, operation: str) -> etree._Element | soap.Fault | soap.Unreadable:
         answer = self._port.open(response.body, f"{{{SERVICE}}}{operation}Response")
@@ -210,16 +215,16 @@ class NationalMarket:
             return soap.Unreadable(code="error_status", reason="an answer under an error status")
         return answer
 
-    def _stored(self, response: WireResponse, payload: Payload) -> list[dict[str, str]] | Verdict:
-        """What the platform holds for the question about ``payload``, never empty; or why that is not known."""
-        record = _RECORDS[payload.kind]
-        answer = self._open(response, f"Query{record}")
+    def _stored(self, response: WireResponse, payload: Payload) -> list[stored.Stored] | Verdict:
+        """What the platform holds for the question about ``payload``, empty for 401; or why that is not known."""
+        operation = _query(payload)
+        answer = self._open(response, operation)
         if not isinstance(answer, etree._Element):
             return results.of_failure(answer)
         verdict = results.of_query(answer)
         if verdict is not None:
-            return verdict
-        found = [messages.comparable(element) for element in answer.iterfind(f"{{{SERVICE}}}{record}")]
+            return [] if verdict.event is Event.NOT_FOUND else verdict
+        found = [messages.comparable(e) for e in answer.iterfind(f"{{{SERVICE}}}{operation.removeprefix('Query')}")]
         return found or replies.not_understood("no_record", "success without a record", replay_safe=True)
 
 
@@ -234,8 +239,11 @@ def _info(settings: NationalMarketSettings) -> ConnectorInfo:
             RecordKind.CERTIFICATE: KindInfo(
                 batch_max=settings.batch_max, replay_safe=True, after=(RecordKind.PERSON,)
             ),
+            # One to a call: two changes of one certificate would answer under the same key. Their records are versions
+            # of the record they speak of, so the core keeps their order without an order of kinds.
+            RecordKind.STATUS_CHANGE: KindInfo(batch_max=1, replay_safe=True),
+            RecordKind.WITHDRAWAL: KindInfo(batch_max=1, replay_safe=True),
         },
-        declined={RecordKind.STATUS_CHANGE: _NO_CHANGE, RecordKind.WITHDRAWAL: _NO_WITHDRAWAL},
         reply_media_types=soap.MEDIA_TYPES,
         # 400 carries sender faults of SOAP 1.2
         reply_statuses=frozenset({200, 400, 500}),
@@ -253,8 +261,8 @@ def _info(settings: NationalMarketSettings) -> ConnectorInfo:
 
 def _kind(payloads: Sequence[Payload]) -> RecordKind:
     kinds = {p.kind for p in payloads}
-    if len(kinds) != 1 or not kinds <= _RECORDS.keys():
-        raise ContractError("a call carries payloads of one kind that the platform takes")
+    if len(kinds) != 1:
+        raise ContractError("a call carries payloads of one kind")
     return kinds.pop()
 
 
@@ -262,18 +270,8 @@ def _key(payload: Payload) -> str:
     return str(payload.fields["RecordKey"])
 
 
-def _sent(payload: Payload) -> dict[str, str]:
-    flat = dict(schema.leaves(payload.fields))
-    return messages.normal(flat, flat)
-
-
-def _holding(kind: RecordKind, fields: dict[str, str]) -> Holding:
-    rest = {path: text for path, text in fields.items() if path not in ("RecordKey", "RecordVersion")}
-    return Holding(kind=kind, key=fields.get("RecordKey", ""), version=_version(fields), fields=rest)
-
-
-def _version(fields: Mapping[str, str]) -> int:
-    return int(fields.get("RecordVersion", "0"))
+def _query(payload: Payload) -> str:
+    return "QueryPerson" if stored.asks_for_person(payload) else "QueryCertificate"
 
 
 def _date_skew(headers: Mapping[str, str], stamp: Stamp) -> timedelta | None:

@@ -26,7 +26,9 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class _Line(Generic[T]):
+class Line(Generic[T]):
+    """One field: its dotted path, the field of ours it comes from, and how."""
+
     path: str
     source: str
     value: Callable[[T, Record, NationalMarketSettings], JSON]
@@ -39,9 +41,9 @@ def to_draft(submission: Submission, settings: NationalMarketSettings) -> Draft:
     fields: dict[str, JSON] = {}
     sources: dict[str, str] = {}
     if isinstance(content, Worker):
-        fields, sources = _write(_PERSON, content, record, settings)
+        fields, sources = write(_PERSON, content, record, settings)
     elif isinstance(content, Certificate):
-        fields, sources = _write(_CERTIFICATE, content, record, settings)
+        fields, sources = write(_CERTIFICATE, content, record, settings)
     return Draft(kind=record.kind, record_key=record.key, version=record.version, fields=fields, sources=sources)
 
 
@@ -50,8 +52,8 @@ def record_key(key: str) -> str:
     return uuid.uuid5(RECORD_KEYS, key).hex
 
 
-def _write(
-    lines: Iterable[_Line[T]], content: T, record: Record, settings: NationalMarketSettings
+def write(
+    lines: Iterable[Line[T]], content: T, record: Record, settings: NationalMarketSettings
 ) -> tuple[dict[str, JSON], dict[str, str]]:
     """Fields nested by the dots of their path, and the source of each path."""
     fields: dict[str, JSON] = {}
@@ -69,86 +71,86 @@ def _write(
     return fields, sources
 
 
-def _employment(of: Callable[[T], Employer | None], source: str) -> tuple[_Line[T], ...]:
+def _employment(of: Callable[[T], Employer | None], source: str) -> tuple[Line[T], ...]:
     """The enterprise link; left out as a whole where there is no employer."""
 
-    def line(name: str, field: str, value: Callable[[Employer, NationalMarketSettings], JSON]) -> _Line[T]:
-        return _Line(
+    def line(name: str, field: str, value: Callable[[Employer, NationalMarketSettings], JSON]) -> Line[T]:
+        return Line(
             f"Employment.{name}", f"{source}.{field}", lambda c, r, s: value(e, s) if (e := of(c)) is not None else None
         )
 
     return (
-        line("CorpName", "name", lambda e, s: _text(e.name)),
+        line("CorpName", "name", lambda e, s: collapsed(e.name)),
         line("CorpCode", "code", lambda e, s: e.code),
         line("CorpOrgCode", "code", lambda e, s: _org_code(e.code) if s.corp_code_form == "uscc_and_org" else None),
         line("CorpRegion", "region", lambda e, s: e.region),
-        line("EngagedFrom", "contract_start", lambda e, s: _day(e.contract_start)),
-        line("EngagedTo", "contract_end", lambda e, s: _day(e.contract_end)),
+        line("EngagedFrom", "contract_start", lambda e, s: iso_day(e.contract_start)),
+        line("EngagedTo", "contract_end", lambda e, s: iso_day(e.contract_end)),
     )
 
 
-_PERSON: tuple[_Line[Worker], ...] = (
-    _Line("RecordKey", "key", lambda w, r, s: record_key(r.key)),
-    _Line("UpdateFlag", "", lambda w, r, s: "U"),
-    _Line("RecordVersion", "version", lambda w, r, s: r.version),
-    _Line("PersonName", "name", lambda w, r, s: _name(w.name)),
-    _Line("IdDocType", "id_type", lambda w, r, s: w.id_type),
-    _Line("IdDocNumber", "id_number", lambda w, r, s: w.id_number.upper()),
-    _Line("Gender", "gender", lambda w, r, s: w.gender),
-    _Line("BirthDate", "birth_date", lambda w, r, s: w.birth_date.isoformat()),
-    _Line("Ethnicity", "ethnicity", lambda w, r, s: w.ethnicity),
-    _Line("Education", "education", lambda w, r, s: w.education),
-    _Line("Mobile", "mobile", lambda w, r, s: w.mobile),
-    _Line("HomeRegion", "home_region", lambda w, r, s: w.home_region),
-    _Line("Address", "address", lambda w, r, s: _text(w.address)),
+_PERSON: tuple[Line[Worker], ...] = (
+    Line("RecordKey", "key", lambda w, r, s: record_key(r.key)),
+    Line("UpdateFlag", "", lambda w, r, s: "U"),
+    Line("RecordVersion", "version", lambda w, r, s: r.version),
+    Line("PersonName", "name", lambda w, r, s: dotted_name(w.name)),
+    Line("IdDocType", "id_type", lambda w, r, s: w.id_type),
+    Line("IdDocNumber", "id_number", lambda w, r, s: w.id_number.upper()),
+    Line("Gender", "gender", lambda w, r, s: w.gender),
+    Line("BirthDate", "birth_date", lambda w, r, s: w.birth_date.isoformat()),
+    Line("Ethnicity", "ethnicity", lambda w, r, s: w.ethnicity),
+    Line("Education", "education", lambda w, r, s: w.education),
+    Line("Mobile", "mobile", lambda w, r, s: w.mobile),
+    Line("HomeRegion", "home_region", lambda w, r, s: w.home_region),
+    Line("Address", "address", lambda w, r, s: collapsed(w.address)),
     *_employment(lambda w: w.employer, "employer"),
-    _Line("Checked.CheckDepartName", "", lambda w, r, s: s.check_department),
-    _Line("Checked.CheckPersonName", "", lambda w, r, s: s.check_person),
-    _Line("Checked.CheckedAt", "effective_from", lambda w, r, s: moment(r.effective_from)),
-    _Line("Checked.DataLevel", "", lambda w, r, s: s.person_data_level),
-    _Line("Checked.DataSource", "", lambda w, r, s: s.data_source),
+    Line("Checked.CheckDepartName", "", lambda w, r, s: s.check_department),
+    Line("Checked.CheckPersonName", "", lambda w, r, s: s.check_person),
+    Line("Checked.CheckedAt", "effective_from", lambda w, r, s: moment(r.effective_from)),
+    Line("Checked.DataLevel", "", lambda w, r, s: s.person_data_level),
+    Line("Checked.DataSource", "", lambda w, r, s: s.data_source),
 )
 
-_CERTIFICATE: tuple[_Line[Certificate], ...] = (
-    _Line("RecordKey", "key", lambda c, r, s: record_key(r.key)),
-    _Line("UpdateFlag", "", lambda c, r, s: "U"),
-    _Line("RecordVersion", "version", lambda c, r, s: r.version),
-    _Line("OperateType", "change", lambda c, r, s: s.operate_new if _is_new(r) else s.operate_change),
-    _Line("Holder.PersonName", "holder.name", lambda c, r, s: _name(c.holder.name)),
-    _Line("Holder.IdDocType", "holder.id_type", lambda c, r, s: c.holder.id_type),
-    _Line("Holder.IdDocNumber", "holder.id_number", lambda c, r, s: c.holder.id_number.upper()),
-    _Line("CertClass", "cert_class", lambda c, r, s: _class(c, s)),
-    _Line("CertName", "name", lambda c, r, s: _text(c.name)),
-    _Line("CertNumber", "number", lambda c, r, s: _number(c, s)),
-    _Line("Trade", "trade", lambda c, r, s: _trade(c) if _class(c, s) in ("SKILL", "TRAIN", "OTHER") else None),
-    _Line("Post", "trade_name", lambda c, r, s: _post(c) if _class(c, s) == "POST" else None),
-    _Line("CategoryText", "trade_name", lambda c, r, s: _text(c.trade_name) if _is_other(c, s) else None),
-    _Line("Level", "level", lambda c, r, s: c.level),
-    _Line("IssuerName", "issuer_name", lambda c, r, s: _text(c.issuer_name)),
-    _Line("IssuerCode", "issuer_code", lambda c, r, s: c.issuer_code),
-    _Line("IssuerRegion", "issuer_region", lambda c, r, s: c.issuer_region),
-    _Line("FirstIssueDate", "first_issue_date", lambda c, r, s: _day(c.first_issue_date)),
-    _Line("IssueDate", "issue_date", lambda c, r, s: _day(c.issue_date)),
-    _Line("ValidFrom", "valid_from", lambda c, r, s: _day(c.valid_from)),
-    _Line("ValidTo", "valid_to", lambda c, r, s: _day(c.valid_to)),
-    _Line("Status", "status", lambda c, r, s: s.expired_status if c.status == "06" else c.status),
-    _Line("StatusText", "status_reason", lambda c, r, s: _text(c.status_reason)),
+_CERTIFICATE: tuple[Line[Certificate], ...] = (
+    Line("RecordKey", "key", lambda c, r, s: record_key(r.key)),
+    Line("UpdateFlag", "", lambda c, r, s: "U"),
+    Line("RecordVersion", "version", lambda c, r, s: r.version),
+    Line("OperateType", "change", lambda c, r, s: s.operate_new if _is_new(r) else s.operate_change),
+    Line("Holder.PersonName", "holder.name", lambda c, r, s: dotted_name(c.holder.name)),
+    Line("Holder.IdDocType", "holder.id_type", lambda c, r, s: c.holder.id_type),
+    Line("Holder.IdDocNumber", "holder.id_number", lambda c, r, s: c.holder.id_number.upper()),
+    Line("CertClass", "cert_class", lambda c, r, s: class_of(c, s)),
+    Line("CertName", "name", lambda c, r, s: collapsed(c.name)),
+    Line("CertNumber", "number", lambda c, r, s: number_of(c, s)),
+    Line("Trade", "trade", lambda c, r, s: _trade(c) if class_of(c, s) in ("SKILL", "TRAIN", "OTHER") else None),
+    Line("Post", "trade_name", lambda c, r, s: _post(c) if class_of(c, s) == "POST" else None),
+    Line("CategoryText", "trade_name", lambda c, r, s: collapsed(c.trade_name) if _is_other(c, s) else None),
+    Line("Level", "level", lambda c, r, s: c.level),
+    Line("IssuerName", "issuer_name", lambda c, r, s: collapsed(c.issuer_name)),
+    Line("IssuerCode", "issuer_code", lambda c, r, s: c.issuer_code),
+    Line("IssuerRegion", "issuer_region", lambda c, r, s: c.issuer_region),
+    Line("FirstIssueDate", "first_issue_date", lambda c, r, s: iso_day(c.first_issue_date)),
+    Line("IssueDate", "issue_date", lambda c, r, s: iso_day(c.issue_date)),
+    Line("ValidFrom", "valid_from", lambda c, r, s: iso_day(c.valid_from)),
+    Line("ValidTo", "valid_to", lambda c, r, s: iso_day(c.valid_to)),
+    Line("Status", "status", lambda c, r, s: s.expired_status if c.status == "06" else c.status),
+    Line("StatusText", "status_reason", lambda c, r, s: collapsed(c.status_reason)),
     *_employment(lambda c: c.holder.employer, "holder.employer"),
-    _Line(
+    Line(
         "Training.TrainOrgName",
         "confirm_organization",
-        lambda c, r, s: _text(c.confirm_organization) if _trained(c, s) else None,
+        lambda c, r, s: collapsed(c.confirm_organization) if _trained(c, s) else None,
     ),
-    _Line("Training.Passed", "", lambda c, r, s: True if _trained(c, s) else None),
-    _Line(
+    Line("Training.Passed", "", lambda c, r, s: True if _trained(c, s) else None),
+    Line(
         "Checked.CheckDepartName",
         "verification.review_department",
-        lambda c, r, s: _text(c.verification.review_department),
+        lambda c, r, s: collapsed(c.verification.review_department),
     ),
-    _Line("Checked.CheckPersonName", "verification.reviewer", lambda c, r, s: _text(c.verification.reviewer)),
-    _Line("Checked.CheckedAt", "verification.reviewed_at", lambda c, r, s: moment(c.verification.reviewed_at)),
-    _Line("Checked.DataLevel", "verification.review_region", lambda c, r, s: _level(c.verification.review_region)),
-    _Line("Checked.DataSource", "", lambda c, r, s: s.data_source),
+    Line("Checked.CheckPersonName", "verification.reviewer", lambda c, r, s: collapsed(c.verification.reviewer)),
+    Line("Checked.CheckedAt", "verification.reviewed_at", lambda c, r, s: moment(c.verification.reviewed_at)),
+    Line("Checked.DataLevel", "verification.review_region", lambda c, r, s: _level(c.verification.review_region)),
+    Line("Checked.DataSource", "", lambda c, r, s: s.data_source),
 )
 
 
@@ -157,16 +159,16 @@ def moment(at: datetime) -> str:
     return at.astimezone(CHINA).isoformat(timespec="seconds")
 
 
-def _day(day: date | None) -> str | None:
+def iso_day(day: date | None) -> str | None:
     return day.isoformat() if day else None
 
 
-def _text(text: str | None) -> str | None:
+def collapsed(text: str | None) -> str | None:
     """White space as the schema itself would collapse it, so that content and hash agree."""
     return re.sub(r"[ \t\r\n]+", " ", text).strip(" ") if text else None
 
 
-def _name(name: str) -> str:
+def dotted_name(name: str) -> str:
     """Names of minorities come with four kinds of middle dot; the platform gets U+00B7."""
     return re.sub("[•．‧]", "·", name)
 
@@ -180,13 +182,13 @@ def _is_new(record: Record) -> bool:
     return record.version == 1 or record.change is ChangeNature.NEW
 
 
-def _class(certificate: Certificate, settings: NationalMarketSettings) -> str:
+def class_of(certificate: Certificate, settings: NationalMarketSettings) -> str:
     return settings.cert_class_sent_as.get(certificate.cert_class, certificate.cert_class)
 
 
-def _number(certificate: Certificate, settings: NationalMarketSettings) -> str:
+def number_of(certificate: Certificate, settings: NationalMarketSettings) -> str:
     """Safety certificates are numbered with full-width brackets."""
-    if _class(certificate, settings) != "SAFETY":
+    if class_of(certificate, settings) != "SAFETY":
         return certificate.number
     return certificate.number.replace("(", "（").replace(")", "）")
 
@@ -207,13 +209,13 @@ def _post(certificate: Certificate) -> str | None:
 
 def _is_other(certificate: Certificate, settings: NationalMarketSettings) -> bool:
     """Whether the sub-category is the table's "other", which needs its name in words."""
-    if _class(certificate, settings) == "POST":
+    if class_of(certificate, settings) == "POST":
         return _post(certificate) == "P99"
     return _trade(certificate) == "000"
 
 
 def _trained(certificate: Certificate, settings: NationalMarketSettings) -> bool:
-    return settings.training_from_assessment and _class(certificate, settings) == "TRAIN"
+    return settings.training_from_assessment and class_of(certificate, settings) == "TRAIN"
 
 
 def _level(region: str) -> str | None:

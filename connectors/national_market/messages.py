@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 
 from lxml import etree
 from ulid import ULID
@@ -46,25 +47,35 @@ def fill_content_hash(envelope: etree._Element, settings: NationalMarketSettings
     digest = hashlib.sha256()
     for number, record in enumerate((r for r in wrapper if _name(r) != "Head"), start=1):
         root = f"{_name(record)}[{number}]" if settings.hash_numbers_records else _name(record)
-        for path, text in _leaf_lines(record, root):
-            digest.update(f"{path}={text}\n".encode())
+        elements = list(record.iter())
+        paths = _leaf_paths(tuple([(element.tag, len(element)) for element in elements]))
+        lines = [f"{root}{path}={e.text or ''}\n" for path, e in zip(paths, elements, strict=True) if path is not None]
+        digest.update("".join(lines).encode())
     target = wrapper.find("{*}Head/{*}ContentHash")
     assert target is not None
     target.text = digest.hexdigest()
 
 
-def _leaf_lines(element: etree._Element, path: str) -> Iterator[tuple[str, str]]:
-    """Leaves in document order as (path, text); repeating elements are numbered, attachments count by hash."""
-    if not len(element):
-        yield path, element.text or ""
-        return
-    seen: dict[str, int] = {}
-    for child in element:
-        name = _name(child)
-        seen[name] = seen.get(name, 0) + 1
-        if name == "Content":
-            continue
-        yield from _leaf_lines(child, f"{path}/{name}[{seen[name]}]" if name in _REPEATED else f"{path}/{name}")
+@lru_cache(maxsize=256)
+def _leaf_paths(shape: tuple[tuple[str, int], ...]) -> tuple[str | None, ...]:
+    """Paths below the record for its elements in document order, given as (tag, number of children).
+
+    None: no leaf, or the content of an attachment, which counts by hash. Repeating elements are numbered.
+    """
+    nodes = iter(shape)
+
+    def walk(children: int, path: str, *, counts: bool) -> Iterator[str | None]:
+        yield path if counts and not children else None
+        seen: dict[str, int] = {}
+        for _ in range(children):
+            tag, below = next(nodes)
+            name = tag.rpartition("}")[2]
+            seen[name] = seen.get(name, 0) + 1
+            step = f"{path}/{name}[{seen[name]}]" if name in _REPEATED else f"{path}/{name}"
+            yield from walk(below, step, counts=counts and name != "Content")
+
+    _, children = next(nodes)
+    return tuple(walk(children, "", counts=True))
 
 
 def comparable(record: etree._Element, parent: str = "") -> dict[str, str]:

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 
 from connectors.national_market.mapping import RESIDENT_CARD
+from connectors.national_market.problems import problem
 from connectors.national_market.settings import NationalMarketSettings
 from gateway.codec.codes import table
-from gateway.contract.messages import JSON, Draft, Payload, Problem, Problems
+from gateway.contract.messages import JSON, Draft, Payload, Problems
 from gateway.domain.identifiers import credit_code_check_character, resident_id_birth_date, resident_id_check_digit
-from gateway.domain.records import RecordKind, Submission
+from gateway.domain.records import RecordKind, StatusChange, Submission
 
 _Facet = Callable[[str], str | None]
 """Gives the id of the broken rule, or None"""
@@ -24,14 +25,11 @@ _Facet = Callable[[str], str | None]
 
 def check(submission: Submission, draft: Draft, settings: NationalMarketSettings) -> Payload | Problems:
     """Return the payload, or every broken rule with our own field names and no values."""
-    if draft.kind not in _FIELDS:
-        return Problems(items=(_problem("kind", "kind"),))
     flat = dict(leaves(draft.fields))
     broken = dict(_facets(_FIELDS[draft.kind], flat))
-    rules = _person_rules(flat) if draft.kind is RecordKind.PERSON else _certificate_rules(flat, settings)
-    for path, rule in rules:
+    for path, rule in _rules(submission, draft, flat, settings):
         broken.setdefault(path, rule)
-    problems = (*draft.problems, *(_problem(draft.sources.get(path) or path, rule) for path, rule in broken.items()))
+    problems = (*draft.problems, *(problem(draft.sources.get(path) or path, rule) for path, rule in broken.items()))
     if problems:
         return Problems(items=problems)
     return Payload(
@@ -99,6 +97,10 @@ def _credit_code(code: str) -> str | None:
     return None if credit_code_check_character(code[:17]) == code[17] else "check_digit"
 
 
+def _cert_number(text: str) -> str | None:
+    return _text(64, 6)(text) or _like(r"\S+")(text)
+
+
 def _day(text: str) -> str | None:
     return None if date.fromisoformat(text).year >= 1900 else "date"
 
@@ -124,6 +126,10 @@ _CHECKED: dict[str, tuple[bool, _Facet]] = {
     "Checked.DataLevel": (True, _like("[A-D]")),
     "Checked.DataSource": (True, _like("[123]")),
 }
+_HOLDER: dict[str, tuple[bool, _Facet]] = {
+    "Holder.IdDocType": (True, _ID_TYPE),
+    "Holder.IdDocNumber": (True, _ID_NUMBER),
+}
 _FIELDS: dict[RecordKind, dict[str, tuple[bool, _Facet]]] = {
     RecordKind.PERSON: {
         "RecordKey": (True, _KEY),
@@ -146,11 +152,10 @@ _FIELDS: dict[RecordKind, dict[str, tuple[bool, _Facet]]] = {
         "RecordVersion": (True, _like("[1-9][0-9]*")),
         "OperateType": (True, _code("cert_operate_type")),
         "Holder.PersonName": (True, _NAME),
-        "Holder.IdDocType": (True, _ID_TYPE),
-        "Holder.IdDocNumber": (True, _ID_NUMBER),
+        **_HOLDER,
         "CertClass": (True, _code("cert_class")),
         "CertName": (True, _TEXT200),
-        "CertNumber": (True, lambda text: _text(64, 6)(text) or _like(r"\S+")(text)),
+        "CertNumber": (True, _cert_number),
         "Trade": (False, _code("trade")),
         "Post": (False, _code("post_category")),
         "CategoryText": (False, _TEXT200),
@@ -169,11 +174,61 @@ _FIELDS: dict[RecordKind, dict[str, tuple[bool, _Facet]]] = {
         "Training.Passed": (True, _like("True")),
         **_CHECKED,
     },
+    RecordKind.STATUS_CHANGE: {
+        "RecordKey": (True, _KEY),
+        "RecordVersion": (True, _like("[1-9][0-9]*")),
+        "CertClass": (True, _code("cert_class")),
+        "CertNumber": (True, _cert_number),
+        "Holder.PersonName": (True, _NAME),
+        **_HOLDER,
+        "OperateType": (True, _code("cert_operate_type")),
+        "NewStatus": (True, _code("cert_status")),
+        "StatusText": (False, _text(500)),
+        "Reason": (True, _text(500)),
+        "EffectiveDate": (True, _day),
+        "DocumentNo": (False, _text(100)),
+        **_CHECKED,
+    },
+    RecordKind.WITHDRAWAL: {
+        "RecordKey": (True, _KEY),
+        "RecordVersion": (True, _like("[1-9][0-9]*")),
+        "Reason": (True, _text(500)),
+        **_HOLDER,
+        **_CHECKED,
+    },
 }
+_FINAL = frozenset({"03", "04", "05"})
+"""states of a certificate that know no way back"""
 _OPTIONAL = ("Employment", "Training")
 """groups that may be left out as a whole"""
 _SUB_CATEGORY = {"SKILL": "Trade", "TRAIN": "Trade", "OTHER": "Trade", "POST": "Post"}
 """where the kind of certificate stands; classes that are missing here cannot be written from our records"""
+
+
+def _rules(
+    submission: Submission, draft: Draft, flat: Mapping[str, str], settings: NationalMarketSettings
+) -> Iterator[tuple[str, str]]:
+    if draft.kind is RecordKind.PERSON:
+        yield from _person_rules(flat)
+    elif draft.kind is RecordKind.CERTIFICATE:
+        yield from _certificate_rules(flat, settings)
+    elif isinstance(submission.record.content, StatusChange):
+        yield from _change_rules(flat, submission.record.content.certificate.status, settings)
+
+
+def _change_rules(flat: Mapping[str, str], before: str, settings: NationalMarketSettings) -> Iterator[tuple[str, str]]:
+    """Pairs of operation and new status, and the states that know no way back (the platform's 405)."""
+    yield from _resident(flat, "Holder.IdDocType", "Holder.IdDocNumber")
+    if flat.get("CertClass") not in settings.cert_classes:
+        yield "CertClass", "route"
+    pairs = {
+        (row["operate_type"], row["new_status"])
+        for row in table("status_pair", "connectors.national_market.codes").rows
+    }
+    if (flat.get("OperateType"), flat.get("NewStatus")) not in pairs:
+        yield "NewStatus", "pair"
+    elif before in _FINAL or (before, flat.get("NewStatus")) == ("06", "01"):
+        yield "NewStatus", "final"
 
 
 def _person_rules(flat: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -223,24 +278,3 @@ def _resident(flat: Mapping[str, str], type_: str, number: str) -> Iterator[tupl
 def _in_order(flat: Mapping[str, str], first: str, last: str) -> Iterator[tuple[str, str]]:
     if first in flat and last in flat and flat[first] > flat[last]:
         yield first, "order"
-
-
-def _problem(field: str, rule: str) -> Problem:
-    english, chinese = _MESSAGES.get(rule) or _MESSAGES[rule.partition(":")[0]]
-    return Problem(field=field, rule=rule, message=english, message_zh=chinese)
-
-
-_MESSAGES = {
-    "required": ("must be given", "必填项缺失"),
-    "length": ("is too short or too long", "长度不符合要求"),
-    "format": ("does not have the required form", "格式不符合要求"),
-    "characters": ("holds characters that cannot be sent", "含有无法传输的字符"),
-    "white_space": ("begins or ends with blanks, or has several in a row", "首尾或中间有多余空格"),
-    "date": ("must be a date from 1900 on, a moment with its zone", "日期须不早于1900年，时间须带时区"),
-    "code": ("is not in the platform's code table", "不在平台代码表中"),
-    "check_digit": ("fails its check digit", "校验位不正确"),
-    "birth_date": ("differs from the date in the identity number", "与身份证号码中的出生日期不一致"),
-    "order": ("lies after the date that ends the period", "起始日期晚于截止日期"),
-    "route": ("belongs to a class that does not go to this platform", "该类证书不报送本平台"),
-    "kind": ("is a kind of record that this platform does not take", "本平台不接收此类记录"),
-}

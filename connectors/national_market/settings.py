@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
@@ -16,7 +16,7 @@ CertClass = Literal["SKILL", "TRAIN", "POST", "SPECIAL", "SAFETY", "TITLE", "OTH
 
 
 class NationalMarketSettings(PlatformSettings):
-    """Dialect T (typed) with profile U (UsernameToken digest). Each default is the specification's value."""
+    """Dialect, profile and account. Each default is the specification's value."""
 
     model_config = SettingsConfigDict(env_prefix="GATEWAY_NATIONAL_MARKET__")
 
@@ -25,6 +25,17 @@ class NationalMarketSettings(PlatformSettings):
     username: str | None = None
     """account; the reporting region where none is given"""
     password: SecretStr
+    dialect: Literal["T", "X"] = "T"
+    """T: typed elements; X: table name and XML string, told by ``dialect_file``"""
+    dialect_file: str = "wuxi"
+    """name of a packaged file or path of a ``.toml`` file, for dialect X"""
+    region_accounts: dict[Annotated[str, Field(pattern=r"^[1-9][0-9]{5}$")], SecretStr] = Field(default_factory=dict)
+    """dialect X: reporting region -> password of its own account, where not all is reported under ``sender_code``"""
+    profile: Literal["U", "T"] = "U"
+    """dialect T: U signs each message (UsernameToken digest), T logs in and carries a token"""
+    token_seconds: int = Field(default=7200, ge=1)
+    """life of a token whose login does not tell it"""
+    token_renew_early_seconds: float = Field(default=300, ge=0)
     soap_version: Literal["1.1", "1.2"] = "1.1"
     batch_max: int = Field(default=200, ge=1, le=200)
     """records in one call, without attachments"""

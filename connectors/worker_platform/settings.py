@@ -6,6 +6,7 @@ Pace and poll plan come from the dialect; the settings of the same meaning win w
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated
 
@@ -73,16 +74,7 @@ class WorkerPlatformSettings(PlatformSettings):
         given = self.model_fields_set
         interval = self.min_interval_seconds if "min_interval_seconds" in given else dialect.rate.min_interval
         connections = self.connections if "connections" in given else dialect.rate.connections
-        return Endpoint(
-            base_url=endpoint.base_url,
-            pace=Pace(interval=timedelta(seconds=interval), connections=connections),
-            connect_timeout=endpoint.connect_timeout,
-            deadline=endpoint.deadline,
-            verify=endpoint.verify,
-            client_certificate=endpoint.client_certificate,
-            client_key=endpoint.client_key,
-            proxy=endpoint.proxy,
-        )
+        return replace(endpoint, pace=Pace(interval=timedelta(seconds=interval), connections=connections))
 
     def retry(self) -> Waits:
         """Waits after a refusal that may pass: from 30 s, doubling, to 15 min."""

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from gateway.cli import batch, deliveries, demo, exchange, platforms, release, sandbox, store
+from gateway.cli import (
+    batch,
+    batches,
+    deliveries,
+    demo,
+    exchange,
+    platforms,
+    release,
+    sandbox,
+    selftest,
+    source,
+    store,
+    template,
+)
 
 app = typer.Typer(
     name="gateway",
@@ -18,6 +31,7 @@ app = typer.Typer(
 for command in (
     demo.demo,
     store.init,
+    template.template,
     batch.intake,
     exchange.push,
     exchange.acks,
@@ -32,6 +46,10 @@ for command in (
     platforms.resume,
     platforms.check,
     sandbox.sandbox,
+    selftest.selftest,
     batch.report,
 ):
     app.command()(command)
+
+for name, group in (("batches", batches.batches), ("source", source.source)):
+    app.add_typer(group, name=name)

@@ -11,7 +11,12 @@ from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit
 from gateway.domain.delivery import State
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gateway.bootstrap import Gateway
+    from gateway.domain.breaker import Breaker
+    from gateway.domain.traffic import Stop, Traffic
+    from gateway.store.engine import Connection
 
 _WAITING = (State.QUEUED, State.SENDING, State.AWAITING_ACK, State.IN_DOUBT, State.HELD)
 _FAILED = (State.PARKED, State.REJECTED)
@@ -31,6 +36,8 @@ def status(as_json: AsJson = False) -> None:
             pause = row["pause"]
             why = f"{pause['code']} {pause['reason']} (by {pause['by']})"
             say(f"{row['platform']} is held since {pause['since']}: {why}")
+        if row["stop"]:
+            say(f"{row['platform']} takes nothing now: {row['stop']['text']}")
     for row in document["not_owed"]:
         say(f"{row['platform']} is not owed {row['kind']}: {row['why']}")
     if document["reasons"]:
@@ -38,12 +45,14 @@ def status(as_json: AsJson = False) -> None:
 
 
 def _status(gateway: Gateway) -> dict[str, Any]:
+    from gateway.service.waiting import stops
     from gateway.store import control, views
 
-    now = gateway.edge.now()
+    now, rules = gateway.edge.now(), _rules(gateway)
     with gateway.store.read() as connection:
         counted = views.counts(connection)
         pauses = {name: control.pause_of(connection, name, now) for name in gateway.platforms}
+        held = stops(connection, gateway.platforms, rules, now)
         why = views.reasons(connection, (*_WAITING, *_FAILED))
     by_name = {one.platform: one for one in counted}
     rows = []
@@ -59,6 +68,7 @@ def _status(gateway: Gateway) -> dict[str, Any]:
                 "oldest_waiting": one.oldest_waiting if one else None,
                 "next_due": one.next_due if one else None,
                 "pause": None if pause is None else vars(pause),
+                **_traffic(*held[name], now),
             }
         )
     declined = [
@@ -67,6 +77,32 @@ def _status(gateway: Gateway) -> dict[str, Any]:
         for kind, reason in gateway.connector(name).info.declined.items()
     ]
     return {"at": now, "platforms": rows, "reasons": why, "not_owed": declined}
+
+
+def _rules(gateway: Gateway) -> dict[str, Traffic]:
+    return {name: gateway.connector(name).endpoint.traffic for name in gateway.configured()}
+
+
+def _traffic(stop: Stop | None, breaker: Breaker, now: datetime) -> dict[str, Any]:
+    shown = None if stop is None else {"code": stop.code, "reason": stop.reason, "until": stop.until, "text": stop.text}
+    state = {name: getattr(breaker, name) for name in ("failures", "trips", "since", "until", "code")}
+    return {"stop": shown, "breaker": {"phase": breaker.phase(now), **state}}
+
+
+def _why(gateway: Gateway, connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """``why``, its code and ``until`` for deliveries that wait; all empty for those that have ended."""
+    from gateway.service.waiting import reasons
+
+    chinese = gateway.settings.chinese
+    found = reasons(connection, ids, _rules(gateway), gateway.edge.now())
+    return {
+        key: {
+            "why": None if one is None else one.zh if chinese else one.en,
+            "why_code": None if one is None else one.code,
+            "until": None if one is None else one.until,
+        }
+        for key, one in found.items()
+    }
 
 
 def failures(
@@ -85,10 +121,12 @@ def failures(
         wanted = Filter(platform=platform, states=_FAILED, code=code, since=moment, batch=batch)
         with gateway.store.read() as connection:
             total, rows = listed(connection, wanted, limit)
+            why = _why(gateway, connection, [row["id"] for row in rows])
+    rows = [{**row, **why[row["id"]]} for row in rows]
     if as_json:
         emit({"total": total, "shown": len(rows), "failures": rows})
     elif rows:
-        names = ("id", "platform", "kind", "record_key", "version", "state", "code", "reason", "updated_at")
+        names = ("id", "platform", "kind", "record_key", "version", "state", "code", "reason", "why", "updated_at")
         table(f"{len(rows)} of {total}", columns(*names), rows)
     else:
         say("nothing failed")
@@ -105,6 +143,9 @@ def show(
 
     with opened() as gateway:
         document = explain(gateway.store, delivery)
+        if document is not None:
+            with gateway.store.read() as connection:
+                document["delivery"] |= _why(gateway, connection, [delivery])[delivery]
     if document is None:
         complain(f"there is no delivery {delivery}")
         raise typer.Exit(MISUSE)
@@ -113,6 +154,8 @@ def show(
         return
     for name, value in document["delivery"].items():
         say(f"{name:>16}  {value}")
+    if document["changed"]:
+        say(f"{'changed':>16}  {', '.join(document['changed'])}")
     say("\npayload")
     say(document["payload"] or "(none yet)")
     for one in document["exchanges"]:

@@ -5,30 +5,62 @@ from __future__ import annotations
 import asyncio
 import getpass
 import os
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.cli.contract import Wsdl, check_contract
 from gateway.cli.output import FAILURES, MISUSE, AsJson, Platforms, columns, complain, emit, opened, say, table
+from gateway.domain.periods import CHINA
 
 if TYPE_CHECKING:
     from gateway.service.exchange import Exchanger
 
 Platform = Annotated[str, typer.Argument(help="The platform.")]
 Reason = Annotated[str, typer.Option(help="Why; kept in the audit trail.")]
+_MOMENTS = ["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%H:%M"]
+_NO_DATE = 1900
 
 
-def pause(platform: Platform, reason: Reason, as_json: AsJson = False) -> None:
-    """Hold a platform: nothing is sent or asked until it is resumed."""
+def pause(
+    platform: Platform,
+    reason: Reason,
+    until: Annotated[
+        datetime | None,
+        typer.Option(formats=_MOMENTS, help="When it goes on by itself; without a zone, or as a mere time, in +08:00."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hold a platform: nothing is sent or asked until it is resumed, or its time is over."""
     with opened() as gateway:
         from gateway.store import control
 
         _known(gateway.platforms, platform)
+        now = gateway.edge.now()
+        end = None if until is None else _moment(until, now)
+        if end is not None and end <= now:
+            complain("--until lies in the past")
+            raise typer.Exit(MISUSE)
         with gateway.store.write() as connection:
             control.pause(
-                connection, platform, code="operator", reason=reason, by=getpass.getuser(), now=gateway.edge.now()
+                connection, platform, code="operator", reason=reason, by=getpass.getuser(), now=now, until=end
             )
-    _told({"platform": platform, "paused": True, "reason": reason}, f"{platform} is held", as_json=as_json)
+            held = control.pause_of(connection, platform, now)
+    last = None if held is None else held.until
+    document = {"platform": platform, "paused": True, "reason": reason, "until": last}
+    text = f"{platform} is held" + (f" until {last.astimezone(CHINA):%Y-%m-%d %H:%M} +08:00" if last else "")
+    _told(document, text, as_json=as_json)
+
+
+def _moment(given: datetime, now: datetime) -> datetime:
+    """A moment of an operator; a mere time of day, which is read as one of 1900, is the next one."""
+    whole = given if given.tzinfo else given.replace(tzinfo=CHINA)
+    if whole.year > _NO_DATE:
+        return whole
+    today = now.astimezone(CHINA)
+    next_ = today.replace(hour=whole.hour, minute=whole.minute, second=0, microsecond=0)
+    return next_ if next_ > today else next_ + timedelta(days=1)
 
 
 def resume(
@@ -50,8 +82,11 @@ def resume(
     _told({"platform": platform, "paused": False, "was_paused": was, "queued": freed}, text, as_json=as_json)
 
 
-def check(platforms: Platforms = None, as_json: AsJson = False) -> None:
+def check(platforms: Platforms = None, wsdl: Wsdl = None, as_json: AsJson = False) -> None:
     """Check settings, store and each platform's health call. Exit code 1 where something is not well."""
+    if wsdl is not None:
+        check_contract(platforms or (), wsdl, as_json=as_json)
+        return
     with opened() as gateway:
         from gateway.bootstrap import across
 
@@ -83,7 +118,7 @@ async def _probe(exchanger: Exchanger) -> dict[str, Any]:
     }
     if not isinstance(connector, ProbesHealth):
         return row | {"ok": True, "detail": "the platform has no health call"}
-    answer = await exchanger.ask("health", connector.encode_health)
+    answer = await exchanger.ask("health", connector.encode_health, anyway=True)
     if answer.verdict is not None or answer.response is None:
         verdict = answer.verdict
         return row | {"ok": False, "detail": f"{verdict.code}: {verdict.reason}" if verdict else "no answer"}

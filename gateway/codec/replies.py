@@ -54,6 +54,16 @@ def _judge_status(status: int, wish: timedelta | None, *, replay_safe: bool) -> 
     return Verdict(event=Event.UNKNOWN, code=code, reason="a status outside the platform's protocol")
 
 
+def answered(response: WireResponse, verdict: Verdict | None) -> bool | None:
+    """Whether the platform itself answered, given how its reply was judged; None where it says nothing either way.
+
+    A proxy's error page is no answer. "Too many requests" and a refused login show that somebody is there.
+    """
+    if verdict is None:
+        return True
+    return None if response.status in {_TOO_MANY, *_REFUSED} else False
+
+
 def not_understood(code: str, reason: str, *, replay_safe: bool) -> Verdict:
     """The reply claims to be the platform's but cannot be read or is tied to another request: outcome unknown."""
     event = Event.RETRY if replay_safe else Event.IN_DOUBT

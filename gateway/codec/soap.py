@@ -18,6 +18,7 @@ from typing import Any
 
 from lxml import etree
 
+from gateway.codec.soapwriter import Writers
 from gateway.contract.messages import JSON, Stamp
 from gateway.domain.errors import ConfigurationError, ContractError
 
@@ -133,8 +134,15 @@ class Port:
     def _proxy(self) -> Any:
         return self._client.bind(self._service, self._port)
 
+    @cached_property
+    def _writers(self) -> Writers:
+        return Writers(self._binding, self._prefixes, self._by_zeep)
+
     def envelope(self, operation: str, values: Mapping[str, JSON]) -> etree._Element:
         """An unsigned envelope; ContractError where names or structure do not fit the operation's type."""
+        return self._writers.envelope(operation, values)
+
+    def _by_zeep(self, operation: str, values: Mapping[str, JSON]) -> etree._Element:
         from zeep.exceptions import Error
 
         try:

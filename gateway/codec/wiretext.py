@@ -6,6 +6,7 @@ only text laid out here can be: a name behind ``\\u6c88`` or ``%E6%B2%88`` would
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ from lxml import etree
 
 HIDDEN = "***"
 _SECRET = re.compile(r"(sign|signature|signaturevalue|passw(or)?d|secret|token|nonce)$", re.IGNORECASE)
+_VALUE = re.compile(r">([^<>]+)<")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _PLAIN_HEADERS = frozenset(
     {
         "accept",
@@ -68,7 +71,23 @@ def _xml(body: bytes) -> str | None:
     for element in root.iter("{*}*"):
         if not len(element) and _SECRET.search(etree.QName(element).localname):
             element.text = HIDDEN
+        elif (element.text or "").lstrip().startswith("<"):
+            element.text = _VALUE.sub(_undone, element.text or "") if _is_encoded(element.text or "") else element.text
     return etree.tostring(root, pretty_print=True, encoding="unicode").rstrip()
+
+
+def _is_encoded(inner: str) -> bool:
+    """Whether an XML string inside a message writes all its values as Base64, as some table services want it."""
+    values = [value for value in _VALUE.findall(inner) if value.strip()]
+    return bool(values) and all(len(value) % 4 == 0 and _BASE64.fullmatch(value) for value in values)
+
+
+def _undone(value: re.Match[str]) -> str:
+    plain = base64.b64decode(value[1])
+    try:
+        return f">{plain.decode('utf-8')}<"
+    except UnicodeDecodeError:
+        return f">{plain.decode('gb18030', errors='replace')}<"
 
 
 def _json(text: str) -> str | None:

@@ -33,6 +33,7 @@ from gateway.contract.messages import (
 )
 from gateway.domain.records import RecordKind, Submission
 from gateway.domain.schedule import Waits
+from gateway.domain.traffic import Traffic
 
 
 class HoldingsBy(StrEnum):
@@ -104,6 +105,8 @@ class Endpoint:
     client_certificate: str | None = None
     client_key: str | None = None
     proxy: str | None = None
+    traffic: Traffic = field(default_factory=Traffic)
+    """budget, maintenance windows and circuit breaker; the core keeps to them"""
 
 
 class Connector(Protocol):
@@ -205,6 +208,15 @@ class ProbesHealth(Protocol):
     def encode_health(self, stamp: Stamp, /) -> WireRequest: ...
 
     def decode_health(self, response: WireResponse, stamp: Stamp, /) -> Health: ...
+
+
+@runtime_checkable
+class PublishesContract(Protocol):
+    """The connector was written for a WSDL with schemas, so that what the platform publishes now can be compared."""
+
+    def contract_files(self) -> Mapping[str, bytes]:
+        """Name -> bytes, the WSDL first; the other names are the locations by which the documents name each other."""
+        ...
 
 
 TOKEN_REFUSED = "token_refused"  # noqa: S105 - a verdict code, not a secret

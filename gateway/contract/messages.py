@@ -132,6 +132,9 @@ class Verdict:
     fields:       names of fields that differ (conflict) or are refused (rejected); names only, never values
     platform_id:  the platform's own id of the stored record
     same_message: the outcome is unknown and a repeat is harmless: the resend carries the same message id
+    split:        the message was refused as a whole, surely nothing of it was stored, and no delivery in it is to
+                  blame as far as the answer tells: what travelled together is sent again in halves. A delivery that
+                  travelled alone meets ``event`` as it stands
     """
 
     event: Event
@@ -142,6 +145,7 @@ class Verdict:
     fields: tuple[str, ...] = ()
     platform_id: str | None = None
     same_message: bool = False
+    split: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

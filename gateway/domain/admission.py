@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
 from gateway.domain.errors import InputError
 from gateway.domain.filing import Filing, Origin
-from gateway.domain.gates import GateRules, accept_phase
+from gateway.domain.gates import GateFailure, GateRules, accept_phase, required
 from gateway.domain.records import Certificate, Employer, Verification, Worker
 
 T = TypeVar("T")
@@ -16,6 +17,15 @@ T = TypeVar("T")
 _CLASS = "SKILL"
 """the ministry's skill-post certificate counts as a skill certificate with trade and level"""
 _DEFAULTS = GateRules()
+
+_TAKES_BACK = ("id_type", "id_number", "certificate_number", "trade", "withdrawal_reason")
+"""what a row must say to take a certificate back: whose, which one, and why"""
+NOT_HELD = GateFailure(
+    gate="R-WITHDRAW",
+    field="certificate_number",
+    message="there is no such certificate to be withdrawn",
+    message_zh="没有可撤回的该证书",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +70,21 @@ def admit(filing: Filing, entered_at: datetime, rules: GateRules = _DEFAULTS) ->
         verification=_verification(filing, entered_at, rules),
     )
     return Admitted(worker=holder, certificate=certificate)
+
+
+def judge_withdrawal(filing: Filing, read: Iterable[GateFailure]) -> tuple[GateFailure, ...]:
+    """What speaks against a row that takes its certificate back.
+
+    read: the failures of reading the row; those of other fields do not count, and neither do the gates, because a
+          certificate may be withdrawn for the very reason that its filing was wrong
+    """
+    broken = [failure for failure in read if failure.field in (*_TAKES_BACK, "withdrawn", "")]
+    return (*broken, *(required(field) for field in _TAKES_BACK if filing.lacks(field)))
+
+
+def withdrawal_claims(filing: Filing) -> Filing:
+    """The part of such a row that other rows can contradict: whose certificate it is."""
+    return replace(filing, name=None, filing_corp_code=None)
 
 
 def _worker(filing: Filing) -> Worker:

@@ -2,6 +2,7 @@
 
 GatewayError
 ├── ConfigurationError      a setting is missing, contradictory or unsafe
+│   └── NotConfigured       a platform has no endpoint
 ├── ContractError           a connector broke the rules of ``gateway.contract``
 ├── InputError              a file or table cannot be read at all; carries what to do about it
 ├── StoreError              the store refused or lost something it had promised to hold
@@ -17,6 +18,10 @@ class GatewayError(Exception):
 
 class ConfigurationError(GatewayError):
     """A setting is missing, contradictory or unsafe. The text names the setting."""
+
+
+class NotConfigured(ConfigurationError):
+    """A platform has no endpoint: it is simply not used here."""
 
 
 class ContractError(GatewayError):

@@ -104,6 +104,10 @@ class Filing:
     channel: Channel | None = None
     filing_corp_code: str | None = None
 
+    withdrawn: bool | None = None
+    """whether the row takes its certificate back; then it says whose and which one, and nothing else counts"""
+    withdrawal_reason: str | None = None
+
     unread: frozenset[str] = frozenset()
     """fields that were filled in but could not be read, or whose absence is reported already; gates leave them alone"""
 
@@ -228,6 +232,8 @@ STEPS: dict[tuple[FilingState, Step], tuple[Role, FilingState]] = {
     (_F.SUBMITTED, _S.WITHDRAW): (_R.APPLICANT, _F.WITHDRAWN),
     (_F.AT_POINT, _S.WITHDRAW): (_R.APPLICANT, _F.WITHDRAWN),
     (_F.RETURNED, _S.WITHDRAW): (_R.APPLICANT, _F.WITHDRAWN),
+    (_F.ENTERED, _S.WITHDRAW): (_R.CITY, _F.WITHDRAWN),
+    (_F.PUSHED, _S.WITHDRAW): (_R.CITY, _F.WITHDRAWN),
     (_F.ENTERED, _S.VOID): (_R.CENTRE, _F.VOIDED),
     (_F.PUSHED, _S.VOID): (_R.CENTRE, _F.VOIDED),
 }
@@ -240,3 +246,21 @@ def take(state: FilingState, step: Step, role: Role) -> FilingState:
     if actor is not role:
         raise StoreError(f"a filing that is {state} does not allow {step} by {role}")
     return following
+
+
+def stands(outcome: str, *, pushed: bool, withdrawn: bool) -> FilingState:
+    """Where a reported filing stands at the centre; derived, so that it cannot disagree with the ledger.
+
+    outcome:   what became of its row: ``admit`` or ``unchanged``, ``hold``, ``refuse``, ``withdraw``
+    pushed:    every platform that is owed its certificate has accepted the newest version
+    withdrawn: the newest version of its certificate takes it back
+    """
+    state = FilingState.REPORTED
+    if outcome == "refuse":
+        return take(state, Step.RETURN, Role.CENTRE)
+    if outcome == "hold":
+        return state
+    state = take(state, Step.ENTER, Role.CENTRE)
+    if withdrawn:
+        return take(state, Step.WITHDRAW, Role.CITY)
+    return take(state, Step.PUSH, Role.GATEWAY) if pushed else state

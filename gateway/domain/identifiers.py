@@ -32,6 +32,14 @@ _HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _BLANKS_IN_HAN = re.compile(rf"(?<=[{_HAN}·（）])\s+(?=[{_HAN}·（）])")
 _DOTS = str.maketrans(dict.fromkeys("•．‧・･∙⋅●", "·"))
 _DOT_IN_HAN = re.compile(rf"(?<=[{_HAN}])\s*[.·]\s*(?=[{_HAN}])")
+_MOVED = dict(
+    zip(
+        map(ord, "\ue81e\ue826\ue82b\ue82c\ue832\ue843\ue854\ue864"),
+        "\u9fb4\u9fb5\u9fb6\u9fb7\u9fb8\u9fb9\u9fba\u9fbb",
+        strict=True,
+    )
+)
+"""characters that GB 18030-2000 kept at private code points and its edition of 2022 at their own"""
 _NO_NAME = re.compile(r"[0-9?*？＊#�\ue000-\uf8ff\U000f0000-\U0010ffff]")
 _OTHER_DOCUMENT = re.compile(r"[0-9A-Z()/\-]{5,30}")
 _CERTIFICATE_FORM = re.compile(rf"[0-9A-Z{_HAN}()\-/.]{{6,50}}")
@@ -89,8 +97,8 @@ def normal_text(text: str) -> str:
 
 
 def normal_name(text: str) -> str:
-    """A person's name tidied; the many dots inside minority names become U+00B7."""
-    return _DOT_IN_HAN.sub("·", normal_text(text.translate(_DOTS)))
+    """A person's name tidied; the many dots inside minority names become U+00B7, private code points their own ones."""
+    return _DOT_IN_HAN.sub("·", normal_text(text.translate(_DOTS).translate(_MOVED)))
 
 
 def is_name(text: str) -> bool:

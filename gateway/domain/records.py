@@ -145,7 +145,10 @@ class Certificate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StatusChange:
-    """A change in the life of a certificate (suspended, revoked, cancelled, void), which it refers to by its key."""
+    """A change in the life of a certificate (suspended, revoked, cancelled, void), which it refers to by its key.
+
+    Like a withdrawal, its record carries the certificate's key and is one of its versions, so the order is kept.
+    """
 
     certificate_key: str
     certificate: Certificate
@@ -157,6 +160,8 @@ class StatusChange:
     decision_no: str | None = None
     decision_org: str | None = None
     void_from_start: bool = False
+    certificate_version: int | None = None
+    """version of the certificate that was changed; some platforms want the change numbered after it"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,6 +172,8 @@ class Withdrawal:
     withdrawn_key: str
     content: Worker | Certificate
     reason: str
+    withdrawn_version: int | None = None
+    """newest version of the record that is taken back; some platforms want the withdrawal numbered after it"""
 
 
 Content = Worker | Certificate | StatusChange | Withdrawal

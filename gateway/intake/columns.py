@@ -102,6 +102,9 @@ COLUMNS: tuple[Column, ...] = (
     Column("batch_no", "报送批次", ("报送批次号", "批次", "批次号", "上报批次"), limit=30),
     Column("channel", "填报渠道", ("填报方式", "申报渠道", "申报方式")),
     Column("filing_corp_code", "填报企业代码", ("填报企业统一社会信用代码", "填报单位代码", "申报企业代码")),
+    # a certificate that is taken back
+    Column("withdrawn", "撤回标记", ("是否撤回", "撤回"), needed=False),
+    Column("withdrawal_reason", "撤回原因", ("撤回理由",), needed=False, limit=200),
 )
 
 FIELDS: Mapping[str, Column] = {column.field: column for column in COLUMNS}

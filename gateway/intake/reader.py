@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway.domain.errors import InputError
+from gateway.domain.gates import Severity
 from gateway.intake import columns
-from gateway.intake.rows import Row, failure, read_row
+from gateway.intake.asides import is_aside, is_header, is_same_header
+from gateway.intake.rows import DATED, Row, failure, read_row
+from gateway.intake.rules import DATE, HIDDEN, WIDTH
 from gateway.intake.source import Table, digest_of, open_tables
-from gateway.intake.values import WIDTH, Cell, is_blank, original_text
+from gateway.intake.values import Broken, Cell, is_blank, original_text
 
 __all__ = ["Batch", "Row", "read_batch"]
 
+_LEAST_COMPACT = 10_000_000
+"""numbers from here on are days written as 20180301"""
 _HEADER_ROWS = 10
 """the header stands in one of these first rows, below titles and remarks"""
 _LEAST_COLUMNS = 5
@@ -32,7 +37,8 @@ class Batch:
     digest:  SHA-256 (hex) of the file
     sheet:   name of the sheet; empty for a CSV
     columns: headers in the order of the file, made unique; the keys of ``Row.cells``
-    rows:    read anew on every iteration, one row at a time; rows without any content are not filings and are left out
+    rows:    read anew on every iteration, one row at a time; empty rows,
+             totals, remarks at the foot and repeated headers are not filings and are left out
     """
 
     name: str
@@ -46,7 +52,7 @@ def read_batch(path: Path) -> Batch:
     """Open a workbook or CSV as a batch; raises InputError where it is none."""
     digest = digest_of(path)
     tables = open_tables(path)
-    layouts = [layout for table in tables if (layout := _find_header(table)) is not None]
+    layouts = [layout for table in tables if (layout := _find_header(path.name, table)) is not None]
     if not layouts:
         names = "、".join(table.sheet for table in tables if table.sheet)
         where = f" (sheets {names})" if names else ""
@@ -65,6 +71,7 @@ def read_batch(path: Path) -> Batch:
 class _Layout:
     """A table whose header is found; iterating reads its rows."""
 
+    file: str
     table: Table
     header_row: int
     headers: tuple[str, ...]
@@ -75,22 +82,44 @@ class _Layout:
         numbered = enumerate(self.table.rows(), start=1)
         for number, cells in itertools.islice(numbered, self.header_row, None):
             given = {field: cells[index] for field, index in fields if index < len(cells)}
-            if all(is_blank(cell) for cell in given.values()):
+            if all(is_blank(cell) for cell in given.values()) or is_aside(cells, given):
                 continue
-            texts = {
-                header: original_text(cell) for header, cell in zip(self.headers, cells, strict=False) if cell != ""
-            }
-            if self.table.ragged and _is_shifted(cells, len(self.headers)):
-                yield Row(number=number, cells=texts, filing=None, failures=(failure(WIDTH, ""),))
-            else:
-                yield read_row(number, texts, given)
+            if is_header(cells, given):
+                self._refuse_other_header(number, given)
+                continue
+            yield self._read(number, cells, given)
+
+    def _read(self, number: int, cells: Sequence[Cell], given: Mapping[str, Cell]) -> Row:
+        texts = {header: original_text(cell) for header, cell in zip(self.headers, cells, strict=False) if cell != ""}
+        if self.table.ragged and _is_shifted(cells, len(self.headers)):
+            return Row(number=number, cells=texts, filing=None, failures=(failure(WIDTH, ""),))
+        if self.table.old_days:
+            given = {field: _undated(field, cell) for field, cell in given.items()}
+        row = read_row(number, texts, given)
+        if number in self.table.hidden:
+            # not on the paper that was stamped; nobody can say from here whether it was meant to be reported
+            return replace(row, failures=(*row.failures, failure(HIDDEN, "", Severity.HOLD)))
+        return row
+
+    def _refuse_other_header(self, number: int, given: Mapping[str, Cell]) -> None:
+        if not is_same_header(given):
+            where = f", sheet {self.table.sheet}" if self.table.sheet else ""
+            raise InputError(
+                f"{self.file}{where}, row {number}: a second header with other columns; report one table per file"
+            )
+
+
+def _undated(field: str, cell: Cell) -> Cell:
+    """A bare day number of a workbook that counts from 1904 is off by four years: no day at all."""
+    is_day = field in DATED and isinstance(cell, (int, float)) and abs(cell) < _LEAST_COMPACT
+    return Broken(original_text(cell), DATE) if is_day else cell
 
 
 def _is_shifted(cells: Sequence[Cell], width: int) -> bool:
     return len(cells) < width or any(not is_blank(cell) for cell in cells[width:])
 
 
-def _find_header(table: Table) -> _Layout | None:
+def _find_header(file: str, table: Table) -> _Layout | None:
     """The row, or pair of rows under a merged group title, that names most columns of the form; the first one wins."""
     top = [[original_text(cell).strip() for cell in row] for row in itertools.islice(table.rows(), _HEADER_ROWS + 1)]
     best: _Layout | None = None
@@ -98,7 +127,7 @@ def _find_header(table: Table) -> _Layout | None:
         for headers in (lower, _under(top[index - 1], lower) if index else lower):
             places = columns.positions(headers)
             if len(places) >= _LEAST_COLUMNS and (best is None or len(places) > len(best.places)):
-                best = _Layout(table, index + 1, _unique(headers), places)
+                best = _Layout(file, table, index + 1, _unique(headers), places)
     return best
 
 

@@ -50,7 +50,9 @@ def write_returns(path: Path, batch_columns: Sequence[str], refused: Iterable[Re
     """Write the returns as .xlsx and return how many rows it holds.
 
     batch_columns: ``Batch.columns`` of the file the rows come from
+    Where that file is such a returns workbook itself, its own leading columns are not kept.
     """
+    batch_columns = [name for name in batch_columns if name not in LEADING]
     book = xlsxwriter.Workbook(str(path), _SAFE)
     book.set_properties({"title": "审核汇总表退回表", "created": _MADE})
     styles = _Styles(book)

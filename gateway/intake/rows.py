@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from gateway.domain.filing import Filing, missing
 from gateway.domain.gates import GateFailure, Severity, required
@@ -16,8 +17,8 @@ from gateway.domain.identifiers import (
     parse_resident_id,
     permit_type,
 )
+from gateway.intake import rules, words
 from gateway.intake import values as v
-from gateway.intake import words
 from gateway.intake.columns import COLUMNS, FIELDS
 
 
@@ -67,6 +68,7 @@ _READERS: Mapping[str, v.Reader] = {
     "verified_at": v.read_moment,
     "originals": v.read_with(words.originals_of),
     "seal_stamped": v.read_flag,
+    "withdrawn": v.read_flag,
     "review_region": v.read_with(words.region_of),
     "reviewer": v.read_name,
     "reviewed_at": v.read_moment,
@@ -77,8 +79,10 @@ _READERS: Mapping[str, v.Reader] = {
     "channel": v.read_word(words.CHANNELS),
     "filing_corp_code": v.read_credit_code,
 }
+DATED = frozenset(n for n, read in _READERS.items() if read in (v.read_date, v.read_end_date, v.read_moment))
+"""fields that hold a day or a moment"""
 _IDENTIFIERS = frozenset({"id_number", "promise_version", "point_code", "summary_form_no", "batch_no"})
-_FLAWS = {IdentityFlaw.FORM: v.ID_FORM, IdentityFlaw.DATE: v.ID_DATE, IdentityFlaw.CHECK: v.ID_CHECK}
+_FLAWS = {IdentityFlaw.FORM: rules.ID_FORM, IdentityFlaw.DATE: rules.ID_DATE, IdentityFlaw.CHECK: rules.ID_CHECK}
 _WORDS_WITH_NONE = frozenset({"employed", "objection", "seal_stamped"})
 """columns in which 无 says something; elsewhere it is an empty cell"""
 
@@ -87,18 +91,29 @@ _TOLD_BY_NUMBER = ("birth_date", "gender")
 """their absence is no second failure where the number that would tell them is unreadable"""
 
 
+_OWN = frozenset({"name", "id_number", "birth_date", "mobile", "address", "certificate_number"})
+"""columns that differ from row to row and say who it is: nothing of them is remembered"""
+
+
 def _reader(name: str) -> v.Reader:
-    known = _READERS.get(name)
-    if known is not None:
-        return known
+    """The whole reading of one cell of a column; what repeats over the rows of a batch is read once."""
     limit = FIELDS[name].limit
-    return v.read_identifier(limit) if name in _IDENTIFIERS else v.read_text(limit)
+    read = _READERS.get(name) or (v.read_identifier(limit) if name in _IDENTIFIERS else v.read_text(limit))
+    may_say_none = name in _WORDS_WITH_NONE
+
+    def whole(stored: v.Cell) -> v.Value | rules.Rule | None:
+        cell = v.as_meant(stored)
+        if isinstance(cell, v.Broken):
+            return cell.rule
+        return None if not may_say_none and v.is_blank(cell) else read(cell)
+
+    return whole if name in _OWN else lru_cache(maxsize=1024, typed=True)(whole)
 
 
 _ALL_READERS: Mapping[str, v.Reader] = {column.field: _reader(column.field) for column in COLUMNS}
 
 
-def failure(rule: v.Rule, name: str, severity: Severity = Severity.REFUSE) -> GateFailure:
+def failure(rule: rules.Rule, name: str, severity: Severity = Severity.REFUSE) -> GateFailure:
     """A broken rule of reading, for a field or (empty name) for the whole row."""
     return GateFailure(gate=rule.id, field=name, message=rule.en, message_zh=rule.zh, severity=severity)
 
@@ -106,14 +121,12 @@ def failure(rule: v.Rule, name: str, severity: Severity = Severity.REFUSE) -> Ga
 def read_row(number: int, cells: Mapping[str, str], given: Mapping[str, v.Cell]) -> Row:
     """Read one row; ``given`` holds the cells of known columns by field."""
     if _silent(given, "id_number") and _silent(given, "certificate_number"):
-        return Row(number=number, cells=cells, filing=None, failures=(failure(v.EMPTY_ROW, ""),))
+        return Row(number=number, cells=cells, filing=None, failures=(failure(rules.EMPTY_ROW, ""),))
     said: dict[str, object] = {}
-    flaws: dict[str, v.Rule] = {}
+    flaws: dict[str, rules.Rule] = {}
     for name, cell in given.items():
-        if name not in _WORDS_WITH_NONE and v.is_blank(cell):
-            continue
-        value = _ALL_READERS[name](cell)
-        if isinstance(value, v.Rule):
+        value = _ALL_READERS[name](cell) if cell != "" else None
+        if isinstance(value, rules.Rule):
             flaws[name] = value
         elif value is not None:
             said[name] = value
@@ -142,13 +155,13 @@ def _split_trade(said: dict[str, object]) -> None:
         said["trade"], said["trade_name"] = trade
 
 
-def _settle_identity(said: dict[str, object], flaws: dict[str, v.Rule]) -> None:
+def _settle_identity(said: dict[str, object], flaws: dict[str, rules.Rule]) -> None:
     """Read the number by its document type; a number with a check digit also says birth date and sex."""
     number, id_type = said.pop("id_number", None), said.get("id_type")
     if not isinstance(number, str):
         if id_type == words.PERMIT:
             said.pop("id_type")
-            flaws["id_type"] = v.CODE
+            flaws["id_type"] = rules.CODE
         return
     if id_type == words.PERMIT:
         permit = permit_type(number)
@@ -157,7 +170,7 @@ def _settle_identity(said: dict[str, object], flaws: dict[str, v.Rule]) -> None:
         if is_document_number(number):
             said["id_number"] = number
         else:
-            flaws["id_number"] = v.ID_FORM
+            flaws["id_number"] = rules.ID_FORM
         return
     parsed = parse_resident_id(number)
     if isinstance(parsed, IdentityFlaw):
@@ -166,7 +179,7 @@ def _settle_identity(said: dict[str, object], flaws: dict[str, v.Rule]) -> None:
         _take_number(said, flaws, parsed)
 
 
-def _take_number(said: dict[str, object], flaws: Mapping[str, v.Rule], parsed: ResidentNumber) -> None:
+def _take_number(said: dict[str, object], flaws: Mapping[str, rules.Rule], parsed: ResidentNumber) -> None:
     said["id_number"], said["id_alias"] = parsed.number, parsed.alias
     for name, value in (("birth_date", parsed.birth_date), ("gender", parsed.gender)):
         if name not in flaws:

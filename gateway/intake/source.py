@@ -1,6 +1,7 @@
 """Opens a workbook or CSV as a table of cells. Every trouble is an InputError that names the file.
 
 A workbook is loaded whole by the library and handed on row by row without a second copy; a CSV is read as a stream.
+The content decides what a file is, within its family: an old workbook may be named .xlsx, but a web page may not.
 """
 
 from __future__ import annotations
@@ -9,20 +10,39 @@ import codecs
 import csv
 import hashlib
 import itertools
+import struct
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
+
+from lxml import etree
 
 from gateway.domain.errors import InputError
+from gateway.intake import xls, xlsx
+from gateway.intake.marks import Marks, marked
 from gateway.intake.values import Cell
 
+if TYPE_CHECKING:
+    from python_calamine import CalamineSheet
+
 _CHUNK = 1 << 20
-_WORKBOOKS = frozenset({".xlsx", ".xlsm"})
+_WORKBOOKS = frozenset({".xlsx", ".xlsm", ".xls"})
 _TEXTS = frozenset({".csv", ".txt"})
-_ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+_ZIP = b"PK\x03\x04"
+_WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    etree.XMLSyntaxError,
+    struct.error,
+    ValueError,
+    EOFError,
+    LookupError,
+    OSError,
+)
 LARGEST_UNPACKED = 2 << 30
 """bytes a workbook may unpack to; 100 000 rows of the form need about a fifth of it"""
 
@@ -35,6 +55,10 @@ class Table:
     rows: Callable[[], Iterator[Sequence[Cell]]]
     ragged: bool
     """whether a row may have another number of cells than the header (text files only)"""
+    hidden: frozenset[int] = frozenset()
+    """rows that are not shown, from 1"""
+    old_days: bool = False
+    """whether a bare number counts its days from 1904"""
 
 
 def digest_of(path: Path) -> str:
@@ -47,49 +71,77 @@ def digest_of(path: Path) -> str:
 
 
 def open_tables(path: Path, largest: int = LARGEST_UNPACKED) -> tuple[Table, ...]:
-    """The sheets of a file: every visible one of a workbook, the one of a CSV."""
+    """The sheets of a file: every visible one of a workbook, the one of a CSV. The content decides, not the name."""
     suffix = path.suffix.lower()
+    if suffix not in _WORKBOOKS | _TEXTS:
+        raise InputError(f"{path.name}: neither .xlsx, .xls nor .csv; save the batch as one of them")
     with path.open("rb") as handle:
         start = handle.read(4096)
     if not start:
         raise InputError(f"{path.name}: the file is empty")
-    if start.startswith(_OLE):
-        raise InputError(f"{path.name}: {_compound_file(path)}")
-    if suffix in _WORKBOOKS:
-        if not start.startswith(_ZIP):
-            raise InputError(f"{path.name}: named as a workbook, but its content is not one; save it again as .xlsx")
-        return _workbook(path, largest)
+    is_workbook = start.startswith((_ZIP, xls.MAGIC))
     if suffix in _TEXTS:
-        if start.startswith(_ZIP):
+        if is_workbook:
             raise InputError(f"{path.name}: named as text, but its content is a workbook or archive; name it .xlsx")
         return (_text(path),)
-    raise InputError(f"{path.name}: neither .xlsx nor .csv; save the batch as one of them")
+    if not is_workbook:
+        raise InputError(f"{path.name}: named as a workbook, but its content is {_kind(start)}; save it again as .xlsx")
+    return _workbook(path, largest, old=start.startswith(xls.MAGIC))
 
 
-def _compound_file(path: Path) -> str:
-    if _ENCRYPTED in path.read_bytes():
-        return "the workbook is protected by a password; save it without one"
-    return "an old workbook (.xls); save it as .xlsx"
+def _kind(start: bytes) -> str:
+    """What systems export under the name of a workbook."""
+    head = start.lstrip(b"\xef\xbb\xbf \r\n\t").lower()
+    if head.startswith(b"<?xml") or head.startswith((b"<html", b"<!doctype", b"<table", b"<meta", b"<style")):
+        return "a web page or XML"
+    return "not one"
 
 
-def _workbook(path: Path, largest: int) -> tuple[Table, ...]:
+def _workbook(path: Path, largest: int, *, old: bool) -> tuple[Table, ...]:
     from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
+    damaged = InputError(f"{path.name}: truncated or damaged; it does not open as a workbook")
     try:
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
-        if unpacked > largest:
-            raise InputError(f"{path.name}: unpacks to more than {largest} bytes; split the batch")
-        book = CalamineWorkbook.from_path(path)
-        visible = [
-            sheet.name
+        marks = _marks(path, largest, old=old)
+        with path.open("rb") as handle:
+            book = CalamineWorkbook.from_filelike(handle)
+        sheets = [
+            book.get_sheet_by_name(sheet.name)
             for sheet in book.sheets_metadata
             if sheet.visible is SheetVisibleEnum.Visible and sheet.typ is SheetTypeEnum.WorkSheet
         ]
-        sheets = [book.get_sheet_by_name(name) for name in visible]
-    except (CalamineError, zipfile.BadZipFile, ValueError) as error:
-        raise InputError(f"{path.name}: truncated or damaged; it does not open as a workbook") from error
-    return tuple(Table(sheet=sheet.name, rows=sheet.iter_rows, ragged=False) for sheet in sheets if sheet.start)
+        return tuple(_sheet(sheet, marks.get(sheet.name, Marks())) for sheet in sheets if sheet.start)
+    except InputError as error:
+        raise InputError(f"{path.name}: {error}") from error
+    except (RuntimeError, NotImplementedError) as error:  # what zipfile raises for a locked or exotic member
+        raise InputError(f"{path.name}: packed with a password or in an unknown way; save it again as .xlsx") from error
+    except (*_DAMAGE, CalamineError) as error:
+        raise damaged from error
+    except BaseException as error:  # the reading library reports some damage in a class that is no Exception
+        if type(error).__name__ != "PanicException":
+            raise
+        raise damaged from error
+
+
+def _marks(path: Path, largest: int, *, old: bool) -> Mapping[str, Marks]:
+    if old:
+        return xls.read_marks(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        if sum(member.file_size for member in archive.infolist()) > largest:
+            raise InputError(f"unpacks to more than {largest} bytes; split the batch")
+        return xlsx.read_marks(archive)
+
+
+def _sheet(sheet: CalamineSheet, marks: Marks) -> Table:
+    first_column = sheet.start[1] if sheet.start else 0
+    merged = sheet.merged_cell_ranges or []
+    return Table(
+        sheet=sheet.name,
+        rows=lambda: marked(sheet.iter_rows(), marks, merged, first_column),
+        ragged=False,
+        hidden=frozenset(row + 1 for row in marks.hidden),
+        old_days=marks.old_days,
+    )
 
 
 def _text(path: Path) -> Table:
@@ -115,8 +167,13 @@ def _parse(path: Path, handle: IO[str], delimiter: str) -> Iterator[Sequence[Cel
 
 
 def _encoding(path: Path) -> str:
-    """UTF-8 with or without mark, else GB18030 (which contains GBK and GB2312); both are tried over the whole file."""
-    for encoding in ("utf-8-sig", "gb18030"):
+    """UTF-16 with its mark, else UTF-8 with or without mark, else GB18030 (which contains GBK and GB2312).
+
+    Each is tried over the whole file.
+    """
+    with path.open("rb") as handle:
+        is_wide = handle.read(2) in _WIDE
+    for encoding in ("utf-16",) if is_wide else ("utf-8-sig", "gb18030"):
         decoder = codecs.getincrementaldecoder(encoding)()
         with path.open("rb") as handle:
             try:
@@ -127,7 +184,7 @@ def _encoding(path: Path) -> str:
                     return encoding
             except UnicodeDecodeError:
                 continue
-    raise InputError(f"{path.name}: neither UTF-8 nor GB18030 text; save it as CSV UTF-8")
+    raise InputError(f"{path.name}: neither UTF-8, UTF-16 with its mark nor GB18030 text; save it as CSV UTF-8")
 
 
 def _delimiter(path: Path, encoding: str) -> str:

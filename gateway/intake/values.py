@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
 from functools import lru_cache
 
@@ -24,49 +24,31 @@ from gateway.domain.identifiers import (
     normal_text,
 )
 from gateway.intake import words
-
-Cell = str | int | float | bool | date | datetime | time | timedelta
-"""what a workbook or CSV holds in one cell"""
+from gateway.intake.rules import (
+    CODE,
+    CREDIT_CODE,
+    DATE,
+    DIGITS_LOST,
+    ERROR_VALUE,
+    FORMULA,
+    LENGTH,
+    MOBILE,
+    NAME,
+    TIME,
+    Rule,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule of reading: stable id and its texts, none of which repeats what stands in the cell."""
+class Broken:
+    """A cell that has no value: its text for the city, and the rule it breaks."""
 
-    id: str
-    en: str
-    zh: str
+    text: str = field(repr=False)
+    rule: Rule
 
 
-DATE = Rule("R-DATE", "not a date with year, month and day", "不是完整的日期（年月日）")
-TIME = Rule("R-TIME", "not a date and time", "不是日期时间")
-DIGITS_LOST = Rule(
-    "R-DIGITS-LOST",
-    "stored as a number, so digits are lost: format the column as text and type it again",
-    "按数字存储，末位已丢失：请将该列设为文本后重新录入",
-)
-CODE = Rule("R-CODE", "not a word or code of its table", "不在代码表中")
-CREDIT_CODE = Rule("R-CREDIT-CODE", "not a unified social credit code", "统一社会信用代码格式或校验位错误")
-NAME = Rule("R-NAME", "contains characters that no name has", "含有姓名中不应出现的字符")
-MOBILE = Rule("R-MOBILE", "not a mobile number", "不是手机号码")
-LENGTH = Rule("R-LENGTH", "longer than the form allows", "超过规定长度")
-ID_FORM = Rule("R-ID-FORM", "wrong length or characters for its document type", "证件号码位数或字符不符合证件类型")
-ID_DATE = Rule("R-ID-DATE", "the digits of the date of birth are no date", "身份证号码中的出生日期无效")
-ID_CHECK = Rule("R-ID-CHECK", "the check digit is wrong", "身份证号码校验位错误")
-EMPTY_ROW = Rule(
-    "R-ROW",
-    "neither an identity number nor a certificate number: not a filing",
-    "既无证件号码也无证书编号，不是申报记录",
-)
-WIDTH = Rule(
-    "R-WIDTH", "the number of cells differs from the header: columns are shifted", "单元格数与表头不一致，列已错位"
-)
-RULES: tuple[Rule, ...] = (
-    *(DATE, TIME, DIGITS_LOST, CODE, CREDIT_CODE, NAME, MOBILE, LENGTH),
-    *(ID_FORM, ID_DATE, ID_CHECK, EMPTY_ROW, WIDTH),
-)
-"""every rule of reading but R-REQUIRED, which the domain knows"""
-
+Cell = str | int | float | bool | date | datetime | time | timedelta | Broken
+"""what a workbook or CSV holds in one cell"""
 Value = object
 """what a field of a filing holds; ``gateway.domain.filing.Filing`` gives the type of each"""
 Reader = Callable[[Cell], Value | Rule | None]
@@ -74,9 +56,11 @@ Reader = Callable[[Cell], Value | Rule | None]
 _BLANK = frozenset({"", "/", "\\", "-", "--", "—", "——", "无", "N/A", "NULL"})
 _LONGEST_BLANK = max(map(len, _BLANK))
 _ENDLESS = _BLANK | {"长期", "长期有效", "永久", "永久有效", "无固定期限", "无期限"}
+_ERRORS = frozenset({"#N/A", "#VALUE!", "#REF!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"})
 _EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - the workbook's own day zero, zone added afterwards
 _SERIALS = (10_000, 73_051)  # 1927-05-18 to 2099-12-31: the days a bare serial number is believed to mean
 _YEARS = (1900, 2100)
+_QUOTED = re.compile(r'="([^"]*)"')
 _SCIENTIFIC = re.compile(r"[0-9](\.[0-9]+)?E\+?[0-9]+", re.IGNORECASE)
 _WRITTEN = re.compile(
     r"(?P<year>[0-9]{4})\s*[-./年]\s*(?P<month>[0-9]{1,2})\s*[-./月]\s*(?P<day>[0-9]{1,2})\s*日?"
@@ -97,13 +81,29 @@ def original_text(cell: Cell) -> str:
         return str(int(cell))
     if isinstance(cell, datetime):
         return cell.isoformat(sep=" ")
-    return str(cell)
+    return cell.text if isinstance(cell, Broken) else str(cell)
+
+
+def as_meant(cell: Cell) -> Cell:
+    """A text cell without the ``="…"`` of exports; an error or a formula that came as text is a broken cell.
+
+    ``####`` stands where a column was too narrow to be exported.
+    """
+    if not isinstance(cell, str) or cell[:1] not in "=# \u3000\xa0":
+        return cell
+    text = cell.strip()
+    if text.upper() in _ERRORS or (len(text) > 2 and not text.strip("#")):
+        return Broken(cell, ERROR_VALUE)
+    if not text.startswith("="):
+        return cell
+    quoted = _QUOTED.fullmatch(text)
+    return quoted[1] if quoted else Broken(cell, FORMULA)
 
 
 def is_blank(cell: Cell) -> bool:
     """Whether a cell holds nothing, or one of the signs that stand for nothing."""
     if not isinstance(cell, str):
-        return False
+        return isinstance(cell, Broken) and not cell.text
     bare = cell.strip()
     return len(bare) <= _LONGEST_BLANK and half_width(bare).strip().upper() in _BLANK
 
@@ -218,7 +218,7 @@ def _moment(cell: Cell) -> datetime | None:
         moment: datetime | None = cell if cell.tzinfo else cell.replace(tzinfo=CHINA)
     elif isinstance(cell, date):
         moment = datetime(cell.year, cell.month, cell.day, tzinfo=CHINA)
-    elif isinstance(cell, (bool, time, timedelta)):
+    elif isinstance(cell, (bool, time, timedelta, Broken)):
         return None
     elif isinstance(cell, str):
         moment = _written_moment(half_width(cell).strip())

@@ -11,9 +11,10 @@ from itertools import groupby
 
 from gateway.contract.connector import LooksUp, PollsAcks
 from gateway.domain.delivery import State
+from gateway.domain.traffic import Stop
 from gateway.service.exchange import Exchanger
 from gateway.service.outcome import after_lookup, after_poll
-from gateway.service.push import claim, conclude, prepare, sweep, verdicts_of, with_attempts
+from gateway.service.push import claim, conclude, give_back, prepare, sweep, verdicts_of, with_attempts
 from gateway.store import ledger
 from gateway.store.ledger import Claimed, Settlement
 
@@ -44,12 +45,15 @@ async def poll(
     if not isinstance(connector, PollsAcks):
         return AskReport(platform=exchanger.platform)
 
-    async def ask(group: Sequence[Claimed]) -> tuple[Settlement, ...]:
+    async def ask(group: Sequence[Claimed]) -> tuple[Settlement, ...] | Stop:
         receipt = group[0].receipt or ""
         payloads = [p for p in (item.payload for item in group) if p is not None]
         answer = await exchanger.exchange(
             "poll", lambda stamp: connector.encode_ack(receipt, stamp), replay_safe=True, carries=group
         )
+        if answer.stop is not None:
+            await give_back(exchanger, group)
+            return answer.stop
         verdicts = verdicts_of(
             answer,
             len(group),
@@ -82,7 +86,7 @@ async def resolve(
         return AskReport(platform=exchanger.platform)
     await sweep(exchanger)
 
-    async def ask(group: Sequence[Claimed]) -> tuple[Settlement, ...]:
+    async def ask(group: Sequence[Claimed]) -> tuple[Settlement, ...] | Stop:
         item = group[0]
         good, refused = prepare(exchanger, group)
         if refused:
@@ -92,6 +96,9 @@ async def resolve(
         answer = await exchanger.exchange(
             "lookup", lambda stamp: connector.encode_lookup(payload, stamp), replay_safe=True, carries=group
         )
+        if answer.stop is not None:
+            await give_back(exchanger, group)
+            return answer.stop
         verdicts = verdicts_of(
             answer,
             1,
@@ -112,7 +119,7 @@ async def resolve(
 async def _ask_all(
     exchanger: Exchanger,
     state: State,
-    ask: Callable[[Sequence[Claimed]], Awaitable[tuple[Settlement, ...]]],
+    ask: Callable[[Sequence[Claimed]], Awaitable[tuple[Settlement, ...] | Stop]],
     *,
     claim_limit: int,
     lease: timedelta,
@@ -120,18 +127,24 @@ async def _ask_all(
 ) -> AskReport:
     report = AskReport(platform=exchanger.platform)
     while True:
-        pause = await exchanger.paused()
-        if pause is not None:
-            report.stopped = f"{pause.code}: {pause.reason}"
+        stop = await exchanger.gate.stopped()
+        if stop is not None:
+            report.stopped = stop.text
             return report
-        claimed = await claim(exchanger, state, claim_limit, lease)
+        claimed = await claim(exchanger, state, 1 if await exchanger.gate.trying() else claim_limit, lease)
         if not claimed:
             return report
         queue = iter(_groups(claimed, state))
 
         async def work(queue: Iterator[list[Claimed]] = queue) -> None:
             for group in queue:
+                if report.stopped is not None:
+                    await give_back(exchanger, group)
+                    continue
                 settlements = await ask(group)
+                if isinstance(settlements, Stop):
+                    report.stopped = settlements.text
+                    continue
                 report.exchanges += 1
                 report.asked += len(group)
                 report.outcomes.update(s.event for s in settlements)
@@ -140,6 +153,8 @@ async def _ask_all(
         async with asyncio.TaskGroup() as tasks:
             for _ in range(exchanger.connector.endpoint.pace.connections):
                 tasks.create_task(work())
+        if report.stopped is not None:
+            return report
 
 
 def _groups(claimed: Sequence[Claimed], state: State) -> list[list[Claimed]]:

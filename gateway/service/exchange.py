@@ -8,57 +8,36 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, MutableMapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Concatenate, ParamSpec, TypeVar
 
 from gateway.codec.redact import redact
-from gateway.codec.replies import judge_failure, judge_reply
+from gateway.codec.replies import answered, judge_failure, judge_reply
 from gateway.contract.connector import TOKEN_REFUSED, Connector, ConnectorInfo, NeedsToken
-from gateway.contract.messages import Payload, Stamp, Token, Verdict, WireRequest, WireResponse
+from gateway.contract.messages import Payload, Stamp, Token, Verdict, WireRequest
+from gateway.domain.crashpoints import Point
 from gateway.domain.delivery import Event
 from gateway.domain.errors import NotSent, TransportFailure
-from gateway.store import control, exchanges
-from gateway.store.control import Pause
+from gateway.domain.traffic import KEPT_BACK, OURS, Stop
+from gateway.service.edge import Answer, Edge
+from gateway.service.gate import Gate
+from gateway.store import control, exchanges, traffic
+from gateway.store.engine import Connection
 from gateway.store.exchanges import Closing, Conclusion, Opening
 from gateway.store.ledger import Claimed
 from gateway.store.thread import GroupCommit, StoreThread
+from gateway.store.traffic import Opened
 from gateway.store.verdicts import keepable
 from gateway.transport.sender import Sender
+
+__all__ = ["Answer", "Edge", "Exchanger"]
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 """type of what the store gives back"""
-
-_LEASE_MARGIN = timedelta(minutes=1)
-"""how long after an exchange's deadline its outcome may take to be settled"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Edge:
-    """What varies from call to call, drawn at the edge: clock, random numbers, identifiers, waiting."""
-
-    now: Callable[[], datetime]
-    new_id: Callable[[], str]
-    """a fresh ULID"""
-    random_bytes: Callable[[int], bytes]
-    draw: Callable[[], float]
-    """a number in [0, 1)"""
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What came of one request. ``verdict`` is set where no usable answer came; then nothing is to be decoded."""
-
-    exchange_id: int
-    stamp: Stamp
-    attempt_ids: tuple[int, ...] = ()
-    response: WireResponse | None = field(default=None, repr=False)
-    verdict: Verdict | None = None
-    closing: Closing | None = None
 
 
 class Exchanger:
@@ -81,12 +60,24 @@ class Exchanger:
         self._connections = asyncio.Semaphore(connector.endpoint.pace.connections)
         vault, platform = thread.store.vault, connector.info.platform
         self._blocked = False
-        self._open: GroupCommit[Opening, tuple[int, list[int]]] = GroupCommit(
-            thread, lambda c, items: exchanges.open_exchanges(c, vault, items)
-        )
-        self.conclude: GroupCommit[Conclusion, tuple[bool, ...]] = GroupCommit(
-            thread, lambda c, items: exchanges.conclude(c, vault, items, platform)
-        )
+
+        self.gate = Gate(connector, thread, edge)
+        lane = self.gate.lane
+
+        def open_all(c: Connection, items: Sequence[Opening]) -> list[Opened | Stop]:
+            opened = traffic.open_allowed(c, vault, items, lane, edge.now())
+            edge.reach(Point.BEFORE_OPEN)
+            return opened
+
+        def conclude_all(c: Connection, items: Sequence[Conclusion]) -> list[tuple[bool, ...]]:
+            closings = [item.closing for item in items]
+            self.gate.heard(closings, traffic.hear(c, lane, closings, edge.now()))
+            applied = exchanges.conclude(c, vault, items, platform)
+            edge.reach(Point.BEFORE_SETTLE)
+            return applied
+
+        self._open: GroupCommit[Opening, Opened | Stop] = GroupCommit(thread, open_all)
+        self._conclude: GroupCommit[Conclusion, tuple[bool, ...]] = GroupCommit(thread, conclude_all)
 
     @property
     def info(self) -> ConnectorInfo:
@@ -102,15 +93,43 @@ class Exchanger:
         """Run synchronous store work that opens its own transactions in the store's thread."""
         return await self.thread.run(work, *args, **kwargs)
 
-    async def paused(self) -> Pause | None:
-        """The pause in force, if any."""
-        return await self.thread.read(control.pause_of, self.platform, self.edge.now())
+    async def write(
+        self,
+        around: tuple[Point, Point],
+        work: Callable[Concatenate[Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Run store work in one transaction of its own, with the crash points before and after its commit."""
+
+        def reaching(connection: Connection) -> T:
+            done = work(connection, *args, **kwargs)
+            self.edge.reach(around[0])
+            return done
+
+        done = await self.thread.write(reaching)
+        self.edge.reach(around[1])
+        return done
+
+    async def conclude(self, conclusion: Conclusion) -> tuple[bool, ...]:
+        """Close an exchange and settle what it carried; returns after the commit."""
+        applied = await self._conclude(conclusion)
+        self.edge.reach(Point.AFTER_SETTLE)
+        return applied
 
     async def ask(
-        self, purpose: str, encode: Callable[[Stamp], WireRequest], *, previous: Token | None = None
+        self,
+        purpose: str,
+        encode: Callable[[Stamp], WireRequest],
+        *,
+        previous: Token | None = None,
+        anyway: bool = False,
     ) -> Answer:
-        """Send one request that carries no delivery, and close its exchange; a login renews ``previous``."""
-        answer = await self.exchange(purpose, encode, replay_safe=True, previous=previous)
+        """Send one request that carries no delivery, and close its exchange; a login renews ``previous``.
+
+        With ``anyway`` a person asks how the platform is: a pause or an open breaker does not stop it.
+        """
+        answer = await self.exchange(purpose, encode, replay_safe=True, previous=previous, anyway=anyway)
         if answer.closing is not None:
             await self.conclude(Conclusion(closing=answer.closing))
         if answer.verdict is not None and answer.verdict.event is Event.HOLD:
@@ -127,57 +146,90 @@ class Exchanger:
         carries: Sequence[Claimed] = (),
         payloads: Sequence[Payload] = (),
         previous: Token | None = None,
+        anyway: bool = False,
     ) -> Answer:
         """Send one request; the caller concludes ``answer.closing`` together with what follows from it.
 
-        Order: slot of the shared budget, login, encode, commit, first byte.
+        Order: slot of the shared budget, login, encode, commit, first byte. Where something stands in the way, nothing
+        is written down and ``answer.stop`` says what; a short wish of the platform is waited out.
         """
-        await self._wait_for_slot()
-        stamp = replace(self._stamp(message_id), token=previous)
-        if isinstance(self.connector, NeedsToken) and purpose != "login":
-            token = await self._token_for(self.connector)
-            if isinstance(token, Verdict):
-                return Answer(exchange_id=0, stamp=stamp, verdict=token)
-            stamp = replace(self._stamp(stamp.message_id), token=token)
-        request = encode(stamp)
-        opening = Opening(
-            platform=self.platform,
-            purpose=purpose,
-            operation=request.operation,
-            message_id=stamp.message_id,
-            at=self.edge.now(),
-            body=None if purpose == "login" else request.body,
-            digest=exchanges.digest(request.body),
-            carries=tuple(carries),
-            lease_until=self.edge.now() + self.connector.endpoint.deadline + _LEASE_MARGIN if carries else None,
-            payloads=tuple(payloads),
-            spec_version=self.info.spec_version,
-        )
-        exchange_id, attempt_ids = await self._open(opening)
-        if not exchange_id:
-            lost = Verdict(
-                event=Event.RETRY, code="lease_lost", reason="another worker holds a delivery of this message"
+        while True:
+            slot = await self.gate.slot()
+            stamp = replace(self._stamp(message_id), token=previous)
+            if isinstance(self.connector, NeedsToken) and purpose != "login":
+                token = await self._token_for(self.connector, anyway=anyway)
+                if not isinstance(token, Token):
+                    return replace(token, stamp=stamp)
+                stamp = replace(self._stamp(stamp.message_id), token=token)
+            request = encode(stamp)
+            opening = Opening(
+                platform=self.platform,
+                purpose=purpose,
+                operation=request.operation,
+                message_id=stamp.message_id,
+                at=self.edge.now(),
+                body=None if purpose == "login" else request.body,
+                digest=exchanges.digest(request.body),
+                carries=tuple(carries),
+                lease_until=self.edge.now() + self.gate.lease if carries else None,
+                payloads=tuple(payloads),
+                spec_version=self.info.spec_version,
+                anyway=anyway,
             )
-            return Answer(exchange_id=0, stamp=stamp, verdict=lost)
-        opened = Answer(exchange_id=exchange_id, stamp=stamp, attempt_ids=tuple(attempt_ids))
-        return await self._send(request, opened, replay_safe=replay_safe, keep_body=purpose != "login")
+            opened = await self._open(opening)
+            if not isinstance(opened, Stop) or not await self.gate.waited_out(opened):
+                break
+        if isinstance(opened, Stop):
+            return _kept_back(stamp, opened.code, opened.reason, stop=opened)
+        exchange_id, attempt_ids = opened
+        if not exchange_id:
+            return _kept_back(stamp, "lease_lost", "another worker holds a delivery of this message")
+        self.edge.reach(Point.AFTER_OPEN)
+        answer = Answer(exchange_id=exchange_id, stamp=stamp, attempt_ids=tuple(attempt_ids))
+        answer = await self._send(request, answer, opening, slot, replay_safe=replay_safe)
+        self.edge.reach(Point.AFTER_SEND)
+        return answer
 
-    async def _send(self, request: WireRequest, opened: Answer, *, replay_safe: bool, keep_body: bool) -> Answer:
+    async def _send(
+        self, request: WireRequest, opened: Answer, opening: Opening, slot: datetime | None, *, replay_safe: bool
+    ) -> Answer:
+        async with self._connections:
+            answer = await self._on_the_wire(request, opened, opening, slot, replay_safe=replay_safe)
+            assert answer.closing is not None
+            self.gate.noticed(answer.closing)
+        return answer
+
+    async def _on_the_wire(
+        self, request: WireRequest, opened: Answer, opening: Opening, slot: datetime | None, *, replay_safe: bool
+    ) -> Answer:
         exchange_id = opened.exchange_id
         try:
-            async with self._connections:
-                if self._blocked:
-                    raise NotSent("held", "the platform was held while this message waited for a connection")
-                response = await self._sender.send(request)
+            if self._blocked:
+                raise NotSent(KEPT_BACK, "the platform was held while this message waited for a connection")
+            await self.gate.in_time(opening, slot)
+            response = await self._sender.send(request)
         except TransportFailure as failure:
             log.info("no answer", extra={"exchange": exchange_id, "platform": self.platform, "code": failure.code})
-            closing = Closing(exchange_id=exchange_id, closed_at=self.edge.now(), failure=failure.code)
+            closing = Closing(
+                exchange_id=exchange_id,
+                closed_at=self.edge.now(),
+                failure=failure.code,
+                code=failure.code,
+                answered=None if failure.code in OURS else False,
+            )
             return replace(opened, verdict=judge_failure(failure, replay_safe=replay_safe), closing=closing)
         now = self.edge.now()
-        closing = Closing(
-            exchange_id=exchange_id, closed_at=now, status=response.status, body=response.body, keep_body=keep_body
-        )
         verdict = judge_reply(response, self.info, replay_safe=replay_safe, now=now)
+        closing = Closing(
+            exchange_id=exchange_id,
+            closed_at=now,
+            status=response.status,
+            body=response.body,
+            keep_body=opening.purpose != "login",
+            answered=answered(response, verdict),
+            code="" if verdict is None else verdict.code,
+            wish=None if verdict is None else self.gate.wish([verdict]),
+        )
         return replace(opened, response=response, verdict=verdict, closing=closing)
 
     async def hold(self, verdict: Verdict) -> None:
@@ -202,32 +254,32 @@ class Exchanger:
         if verdict.code == TOKEN_REFUSED:
             self._tokens.pop(self.platform, None)
 
-    async def _wait_for_slot(self) -> None:
-        interval = self.connector.endpoint.pace.interval
-        if interval <= timedelta():
-            return
-        now = self.edge.now()
-        slot = await self.thread.write(control.take_slot, self.platform, interval, now)
-        if slot > now:
-            await self.edge.sleep((slot - now).total_seconds())
-
-    async def _token_for(self, connector: NeedsToken) -> Token | Verdict:
+    async def _token_for(self, connector: NeedsToken, *, anyway: bool) -> Token | Answer:
         async with self._login:
             now = self.edge.now()
             held = self._tokens.get(self.platform)
             if held is not None and now < held.renew_at:
                 return held
             previous = held if held is not None and now < held.expires_at else None
-            answer = await self.ask("login", lambda stamp: connector.encode_login(previous, stamp), previous=previous)
+            answer = await self.ask(
+                "login", lambda stamp: connector.encode_login(previous, stamp), previous=previous, anyway=anyway
+            )
             if answer.verdict is not None:
-                return answer.verdict
+                return Answer(exchange_id=0, stamp=answer.stamp, verdict=answer.verdict, stop=answer.stop)
             assert answer.response is not None
             token = connector.decode_login(answer.response, answer.stamp)
             if isinstance(token, Token):
                 self._tokens[self.platform] = token
-            elif token.event is Event.HOLD:
+                return token
+            if token.event is Event.HOLD:
                 await self.hold(token)
-            return token
+            return Answer(exchange_id=0, stamp=answer.stamp, verdict=token)
 
     def _stamp(self, message_id: str | None) -> Stamp:
         return Stamp(message_id=message_id or self.edge.new_id(), now=self.edge.now(), nonce=self.edge.random_bytes(16))
+
+
+def _kept_back(stamp: Stamp, code: str, reason: str, stop: Stop | None = None) -> Answer:
+    """Nothing was written down or sent; whoever cannot simply wait may try again later."""
+    verdict = Verdict(event=Event.RETRY, code=code, reason=reason)
+    return Answer(exchange_id=0, stamp=stamp, verdict=verdict, stop=stop)

@@ -9,6 +9,7 @@ from gateway.codec.redact import redact
 from gateway.codec.wiretext import readable
 from gateway.service.outcome import names
 from gateway.store.engine import Store
+from gateway.store.records import changed_fields
 from gateway.store.views import carried, transmission
 
 _SHOWN = 20_000
@@ -18,6 +19,7 @@ _SHOWN = 20_000
 def explain(store: Store, delivery_id: int) -> dict[str, Any] | None:
     """Delivery, payload and exchanges, oldest first; None where there is no such delivery.
 
+    ``changed`` names the fields in which the record differs from its version before; None where there is none.
     Requests and answers are laid out for reading, with names, identity and phone numbers of everybody who travelled
     along replaced, and signatures left out. Values the platform's protocol encrypts stay as sent.
     """
@@ -25,11 +27,13 @@ def explain(store: Store, delivery_id: int) -> dict[str, Any] | None:
         found = transmission(connection, store.vault, delivery_id)
         if found is None:
             return None
+        changed = changed_fields(connection, found.delivery["record_id"])
         others = carried(connection, store.vault, [one["id"] for one in found.exchanges])
     people = tuple(name for one in (found.record, *others) for name in names(one.content))
     hidden = ("lease_owner", "message_size")
     return {
         "delivery": {name: value for name, value in found.delivery.items() if name not in hidden},
+        "changed": changed,
         "payload": None if found.payload is None else redact(found.payload.decode(), *people),
         "exchanges": [_shown(one, people) for one in found.exchanges],
     }

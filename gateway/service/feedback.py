@@ -87,9 +87,9 @@ async def pull(exchanger: Exchanger, store: Store, now: Callable[[], datetime]) 
     if not isinstance(connector, GivesFeedback):
         raise ContractError(f"{exchanger.platform} gives no feedback")
     report = FeedbackReport()
-    pause = await exchanger.paused()
-    if pause is not None:
-        report.stopped = f"{pause.code}: {pause.reason}"
+    stop = await exchanger.gate.stopped()
+    if stop is not None:
+        report.stopped = stop.text
         return report
     work = _Work(store=store, platform=exchanger.platform, now=now)
     report.released = await exchanger.in_store(work.rematch)

@@ -18,10 +18,27 @@ _NO_WAIT = timedelta()
 
 
 def after_push(
-    claimed: Claimed, verdict: Verdict, info: ConnectorInfo, now: datetime, *, draw: float, can_ask: bool
+    claimed: Claimed,
+    verdict: Verdict,
+    info: ConnectorInfo,
+    now: datetime,
+    *,
+    draw: float,
+    can_ask: bool,
+    together: int = 1,
+    kept_back: bool = False,
 ) -> Settlement:
-    """What becomes of a delivery that was sent, or could not be sent, with this verdict."""
+    """What becomes of a delivery that was sent, or could not be sent, with this verdict.
+
+    together:  how many deliveries the message carried; one that was refused as a whole travels on in halves
+    kept_back: the message never left, because something came in the way of its platform; it is due as before
+    """
     verdict = _masked(verdict, claimed.record.content)
+    if verdict.split and together > 1:
+        parted = _settlement(claimed, Event.RETRY, verdict, now)
+        return replace(parted, message_limit=together // 2, counted=False)
+    if kept_back:
+        return replace(_settlement(claimed, Event.RETRY, verdict, now, keep=verdict.same_message), counted=False)
     event, wait, keep = verdict.event, _NO_WAIT, verdict.same_message
     if event is Event.RETRY:
         planned = info.retry.wait(claimed.tries + 1, draw=draw, wish=verdict.retry_after)
@@ -48,6 +65,10 @@ def after_poll(
     verdict = _masked(verdict, claimed.record.content)
     event, wait = verdict.event, _NO_WAIT
     polls = claimed.polls + 1
+    together = claimed.message_size or 1
+    if verdict.split and together > 1:
+        parted = _settlement(claimed, Event.NOT_STORED, verdict, now, polls=0)
+        return replace(parted, message_limit=together // 2, counted=False)
     if event in (Event.PENDING, Event.RETRY, Event.HOLD):
         planned = info.polls.wait(polls + 1, draw=draw, wish=verdict.retry_after)
         event, wait = (Event.EXHAUSTED, _NO_WAIT) if planned is None else (event, planned)

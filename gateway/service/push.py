@@ -7,20 +7,22 @@ and the next run takes them back first. Whatever left this machine was written d
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from gateway.contract.connector import ConnectorInfo, LooksUp, Pace
+from gateway.contract.connector import ConnectorInfo, LooksUp
 from gateway.contract.messages import Payload, Problems, Verdict
+from gateway.domain.crashpoints import Point
 from gateway.domain.delivery import Event, State
 from gateway.domain.errors import ContractError
-from gateway.domain.records import RecordKind, Submission
+from gateway.domain.records import Submission
+from gateway.domain.traffic import KEPT_BACK, Stop
 from gateway.service.exchange import Answer, Exchanger
+from gateway.service.grouping import Message, messages
 from gateway.service.outcome import after_push, refused_here
-from gateway.store import ledger, queueing
+from gateway.store import control, ledger, queueing
 from gateway.store.engine import Connection
 from gateway.store.exchanges import Conclusion
 from gateway.store.ledger import Claimed, Settlement
@@ -40,16 +42,6 @@ class PushReport:
     stopped: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Message:
-    """Deliveries that travel in one request."""
-
-    kind: RecordKind
-    carries: tuple[Claimed, ...]
-    payloads: tuple[Payload, ...]
-    message_id: str | None
-
-
 Progress = Callable[[PushReport], None]
 
 
@@ -64,8 +56,9 @@ async def push(
     """Send what is due now, at most ``limit`` deliveries; returns when nothing is due or the platform is held."""
     report = PushReport(platform=exchanger.platform)
     report.swept = await sweep(exchanger)
-    await exchanger.thread.write(_owe, exchanger.info, exchanger.edge.now())
-    in_flight = _in_flight(exchanger.connector.endpoint.pace)
+    around = (Point.BEFORE_OWE, Point.AFTER_OWE)
+    await exchanger.write(around, _owe, exchanger.info, exchanger.edge.now())
+    in_flight = exchanger.gate.in_flight
     queue: asyncio.Queue[Message | None] = asyncio.Queue(maxsize=2 * in_flight)
     run = _Run(exchanger=exchanger, report=report, queue=queue, progress=progress)
     async with asyncio.TaskGroup() as group:
@@ -74,6 +67,9 @@ async def push(
         await run.feed(_claim_size(exchanger, claim_limit, lease), lease, limit)
         for _ in range(in_flight):
             await queue.put(None)
+    if run.held and report.stopped is None:
+        stop = await exchanger.gate.stopped()
+        report.stopped = None if stop is None else stop.text
     return report
 
 
@@ -88,14 +84,18 @@ class _Run:
     held: bool = False
 
     async def feed(self, claim_limit: int, lease: timedelta, limit: int | None) -> None:
-        """Claim until nothing is due, the limit is reached or the platform is held."""
-        while limit is None or self.report.claimed < limit:
-            pause = await self.exchanger.paused()
-            if pause is not None:
-                self.report.stopped = f"{pause.code}: {pause.reason}"
+        """Claim until nothing is due, the limit is reached or something stands in the way.
+
+        A platform that did not answer gets one delivery; the rest follows when that one was answered.
+        """
+        while not self.held and (limit is None or self.report.claimed < limit):
+            stop = await self.exchanger.gate.stopped()
+            if stop is not None:
+                self.report.stopped = stop.text
                 return
             want = claim_limit if limit is None else min(claim_limit, limit - self.report.claimed)
-            claimed = await claim(self.exchanger, State.QUEUED, want, lease)
+            trying = await self.exchanger.gate.trying()
+            claimed = await claim(self.exchanger, State.QUEUED, 1 if trying else want, lease)
             if not claimed:
                 return
             self.report.claimed += len(claimed)
@@ -104,26 +104,36 @@ class _Run:
                 now = self.exchanger.edge.now()
                 await self.exchanger.thread.write(ledger.settle, refused, self.exchanger.platform, now)
                 self.report.outcomes[State.REJECTED] += len(refused)
-            for message in messages(self.exchanger, good):
+            for message in messages(self.exchanger.info, good):
                 await self.queue.put(message)
+            if trying:
+                await self.queue.join()
 
     async def work(self) -> None:
-        """Send messages until the feeder is done; after the platform was held, give back what is left."""
+        """Send messages until the feeder is done; after something came in the way, give back what is left."""
         while (message := await self.queue.get()) is not None:
             if self.held:
-                await self.exchanger.thread.write(ledger.give_back, message.carries, self.exchanger.edge.now())
-                continue
-            settlements = await _send(self.exchanger, message)
-            self.report.exchanges += 1
-            self.report.sent += len(message.carries)
-            self.report.outcomes.update(s.event for s in settlements)
-            self.held = self.held or any(s.event is Event.HOLD for s in settlements)
-            self.progress(self.report)
+                await give_back(self.exchanger, message.carries)
+            else:
+                await self._one(message)
+            self.queue.task_done()
+
+    async def _one(self, message: Message) -> None:
+        settlements = await _send(self.exchanger, message)
+        if isinstance(settlements, Stop):
+            self.held, self.report.stopped = True, settlements.text
+            return
+        self.report.exchanges += 1
+        self.report.sent += len(message.carries)
+        self.report.outcomes.update(s.event for s in settlements)
+        kept_back = any(not s.counted and s.message_limit is None for s in settlements)
+        self.held = self.held or kept_back or any(s.event is Event.HOLD for s in settlements)
+        self.progress(self.report)
 
 
 def _claim_size(exchanger: Exchanger, claim_limit: int, lease: timedelta) -> int:
     """No more than the platform's pace lets us send within half a lease."""
-    interval = exchanger.connector.endpoint.pace.interval
+    interval = exchanger.gate.interval
     if not interval:
         return claim_limit
     smallest = min(kind.batch_max for kind in exchanger.info.kinds.values()) if exchanger.info.kinds else 1
@@ -132,7 +142,8 @@ def _claim_size(exchanger: Exchanger, claim_limit: int, lease: timedelta) -> int
 
 async def claim(exchanger: Exchanger, state: State, limit: int, lease: timedelta) -> list[Claimed]:
     """Lease due deliveries of this platform in one state."""
-    return await exchanger.thread.write(
+    return await exchanger.write(
+        (Point.BEFORE_CLAIM, Point.AFTER_CLAIM),
         ledger.claim,
         exchanger.thread.store.vault,
         platform=exchanger.platform,
@@ -145,9 +156,11 @@ async def claim(exchanger: Exchanger, state: State, limit: int, lease: timedelta
 
 
 async def sweep(exchanger: Exchanger) -> int:
-    """Take back leases that ran out, or whose owner on this machine is no longer alive."""
+    """Take back leases that ran out, or whose owner on this machine is no longer alive; end pauses that are over."""
+    await exchanger.thread.write(_end_pause, exchanger.platform, exchanger.edge.now())
     owners = await exchanger.thread.read(ledger.lease_owners, exchanger.platform)
-    moved = await exchanger.thread.write(
+    moved = await exchanger.write(
+        (Point.BEFORE_SWEEP, Point.AFTER_SWEEP),
         ledger.sweep,
         platform=exchanger.platform,
         dead=[owner for owner in owners if is_dead(owner)],
@@ -157,18 +170,14 @@ async def sweep(exchanger: Exchanger) -> int:
     return sum(moved.values())
 
 
+def _end_pause(connection: Connection, platform: str, now: datetime) -> None:
+    if control.end_pause(connection, platform, now):
+        ledger.let_go(connection, Event.RESUMED, now, platform=platform)
+
+
 def _owe(connection: Connection, info: ConnectorInfo, now: datetime) -> None:
     if queueing.lock_records(connection, wait=False):
         queueing.owe(connection, info, now)
-
-
-def _in_flight(pace: Pace) -> int:
-    """Messages between their first and their last commit: what a killed process leaves in doubt is never more.
-
-    Some wait for the store while others are on the wire, so that commits are shared. Where the platform sets the pace
-    that gains nothing, and a message that waits gets old.
-    """
-    return pace.connections if pace.interval else 4 * pace.connections
 
 
 def prepare(exchanger: Exchanger, claimed: Sequence[Claimed]) -> tuple[list[tuple[Claimed, Payload]], list[Settlement]]:
@@ -191,43 +200,12 @@ def prepare(exchanger: Exchanger, claimed: Sequence[Claimed]) -> tuple[list[tupl
     return good, refused
 
 
-def messages(exchanger: Exchanger, good: Sequence[tuple[Claimed, Payload]]) -> Iterator[Message]:
-    """Group deliveries into requests.
-
-    A message whose outcome is unknown is sent again whole and under its old id, so that the platform can recognise it;
-    where some of its deliveries are missing by now, the rest travels as new ones. What is new to the platform and
-    what changes something there never share a request, because the platform may have a call for each.
-    """
-    again: dict[tuple[RecordKind, str], list[tuple[Claimed, Payload]]] = {}
-    fresh: dict[RecordKind, list[tuple[Claimed, Payload]]] = {}
-    for item, payload in good:
-        if item.message_id is not None:
-            again.setdefault((payload.kind, item.message_id), []).append((item, payload))
-        else:
-            fresh.setdefault(payload.kind, []).append((item, payload))
-    for (kind, message_id), group in again.items():
-        if len(group) == group[0][0].message_size:
-            yield _message(kind, group, message_id)
-        else:
-            fresh.setdefault(kind, []).extend(group)
-    for kind, replaces in itertools.product(RecordKind, (False, True)):
-        group = [pair for pair in fresh.get(kind, []) if pair[1].replaces is replaces]
-        size = exchanger.info.kinds[kind].batch_max if group else 1
-        for start in range(0, len(group), size):
-            yield _message(kind, group[start : start + size], None)
+async def give_back(exchanger: Exchanger, carries: Sequence[Claimed]) -> None:
+    """Return leases of what was not sent after all; it is due as before."""
+    await exchanger.thread.write(ledger.give_back, carries, exchanger.edge.now())
 
 
-def _message(kind: RecordKind, group: Sequence[tuple[Claimed, Payload]], message_id: str | None) -> Message:
-    ordered = sorted(group, key=lambda pair: pair[0].id)
-    return Message(
-        kind=kind,
-        carries=tuple(c for c, _ in ordered),
-        payloads=tuple(p for _, p in ordered),
-        message_id=message_id,
-    )
-
-
-async def _send(exchanger: Exchanger, message: Message) -> tuple[Settlement, ...]:
+async def _send(exchanger: Exchanger, message: Message) -> tuple[Settlement, ...] | Stop:
     replay_safe = exchanger.info.kinds[message.kind].replay_safe
     answer = await exchanger.exchange(
         "push",
@@ -237,6 +215,9 @@ async def _send(exchanger: Exchanger, message: Message) -> tuple[Settlement, ...
         carries=message.carries,
         payloads=message.payloads,
     )
+    if answer.stop is not None:
+        await give_back(exchanger, message.carries)
+        return answer.stop
     verdicts = verdicts_of(
         answer,
         len(message.carries),
@@ -244,7 +225,16 @@ async def _send(exchanger: Exchanger, message: Message) -> tuple[Settlement, ...
     )
     now, can_ask = exchanger.edge.now(), isinstance(exchanger.connector, LooksUp)
     settlements = [
-        after_push(item, verdict, exchanger.info, now, draw=exchanger.edge.draw(), can_ask=can_ask)
+        after_push(
+            item,
+            verdict,
+            exchanger.info,
+            now,
+            draw=exchanger.edge.draw(),
+            can_ask=can_ask,
+            together=len(message.carries),
+            kept_back=answer.closing is not None and answer.closing.failure == KEPT_BACK,
+        )
         for item, verdict in zip(with_attempts(message.carries, answer), verdicts, strict=True)
     ]
     return await conclude(exchanger, answer, verdicts, settlements)
@@ -276,7 +266,8 @@ async def conclude(
     if answer.closing is None:
         await exchanger.thread.write(ledger.settle, settlements, exchanger.platform, exchanger.edge.now())
     else:
-        await exchanger.conclude(Conclusion(closing=answer.closing, settlements=tuple(settlements)))
+        closing = replace(answer.closing, wish=answer.closing.wish or exchanger.gate.wish(verdicts))
+        await exchanger.conclude(Conclusion(closing=closing, settlements=tuple(settlements)))
     for verdict in verdicts:
         exchanger.forget_token(verdict)
     if held is not None:

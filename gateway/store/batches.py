@@ -40,6 +40,7 @@ class FilingRow:
     failures: Sequence[Mapping[str, str]]
     person_key: str | None = None
     certificate_key: str | None = None
+    report_no: str | None = None
 
 
 def pack(cells: Mapping[str, str]) -> bytes:
@@ -79,6 +80,7 @@ def add_filings(connection: Connection, vault: Vault, batch_id: int, rows: Seque
                     "failures": list(row.failures),
                     "person_key": row.person_key,
                     "certificate_key": row.certificate_key,
+                    "report_no": row.report_no,
                 }
                 for row in part
             ],

@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, delete, insert, or_, select, update
 
+from gateway.domain.traffic import Budget
 from gateway.store.tables import audit, platform
+from gateway.store.traffic_tables import slot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,14 +73,45 @@ def resume(connection: Connection, name: str, *, by: str, reason: str | None, no
     return bool(changed)
 
 
-def take_slot(connection: Connection, name: str, interval: timedelta, now: datetime) -> datetime:
-    """Reserve the next free moment for one request; no two workers get slots closer than ``interval``."""
+def end_pause(connection: Connection, name: str, now: datetime) -> bool:
+    """Resume a platform whose pause had an end that has come; True where it was this call that did."""
+    ended = connection.execute(
+        update(platform)
+        .where(platform.c.name == name, platform.c.paused, platform.c.until <= now)
+        .values(paused=False, code=None, reason=None, paused_by=None, since=None, until=None)
+    ).rowcount
+    if ended:
+        note(connection, at=now, actor="gateway", action="resume", subject=name, reason="the time of the pause is over")
+    return bool(ended)
+
+
+def take_slot(
+    connection: Connection, name: str, interval: timedelta, now: datetime, budget: Budget | None = None
+) -> datetime:
+    """Reserve the next free moment for one request.
+
+    No two workers get slots closer than ``interval``, and in no stretch as long as the budget's window (and its slack)
+    are there more slots than it allows. Slots never go back in time, whatever a worker's clock says.
+    """
     row = connection.execute(
         select(platform.c.next_slot_at).where(platform.c.name == name).with_for_update()
     ).scalar_one()
-    slot = max(now, row) if row is not None else now
-    connection.execute(update(platform).where(platform.c.name == name).values(next_slot_at=slot + interval))
-    return slot
+    at = max(now, row) if row is not None else now
+    if budget is not None:
+        at = _within(connection, name, budget, at)
+    connection.execute(update(platform).where(platform.c.name == name).values(next_slot_at=at + interval))
+    return at
+
+
+def _within(connection: Connection, name: str, budget: Budget, at: datetime) -> datetime:
+    stretch = budget.window + 2 * budget.slack
+    taken = select(slot.c.at).where(slot.c.platform == name).order_by(slot.c.at.desc())
+    oldest = connection.execute(taken.offset(budget.requests - 1).limit(1)).scalar()
+    if oldest is not None:
+        at = max(at, oldest + stretch)
+    connection.execute(delete(slot).where(slot.c.platform == name, slot.c.at < at - stretch))
+    connection.execute(insert(slot), {"platform": name, "at": at})
+    return at
 
 
 def note(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, update
@@ -34,6 +34,8 @@ class Opening:
     """until when the leases of what it carries are prolonged"""
     payloads: tuple[Payload, ...] = field(default=(), repr=False)
     spec_version: str = ""
+    anyway: bool = False
+    """a person asks how the platform is: goes out in spite of a pause or an open breaker"""
 
 
 def open_exchanges(connection: Connection, vault: Vault, openings: Sequence[Opening]) -> list[tuple[int, list[int]]]:
@@ -140,6 +142,12 @@ class Closing:
     failure: str | None = None
     keep_body: bool = True
     """False where the answer holds a secret (a login): only its digest is kept"""
+    answered: bool | None = None
+    """whether the platform itself answered, for its circuit breaker; None says nothing either way"""
+    code: str = ""
+    """how it failed, where it was not answered"""
+    wish: timedelta | None = None
+    """how long the platform asks everybody to wait"""
 
 
 def close_exchanges(connection: Connection, vault: Vault, closings: Sequence[Closing]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     Connection,
-    Exists,
+    Integer,
     Select,
     bindparam,
     case,
@@ -30,6 +30,7 @@ from gateway.contract.messages import Payload, Verdict
 from gateway.domain.delivery import Event, State, advance
 from gateway.domain.records import Record
 from gateway.store.chunks import chunks
+from gateway.store.precedence import accepted_before
 from gateway.store.queueing import release_waiting
 from gateway.store.tables import attempt, delivery, payload, receipt, record
 from gateway.store.translate import to_payload, to_record
@@ -54,6 +55,8 @@ class Claimed:
     negatives: int
     message_id: str | None
     message_size: int | None
+    message_limit: int | None = None
+    """most deliveries it may share a message with, itself included, after one was refused as a whole"""
     payload: Payload | None = field(default=None, repr=False)
     receipt: str | None = None
     created_at: datetime
@@ -73,6 +76,10 @@ class Settlement:
     negatives: int
     keep_message: bool = False
     """the same message may be sent again under the same id, because its outcome is unknown"""
+    message_limit: int | None = None
+    """the message was refused as a whole: it travels on with at most so many"""
+    counted: bool = True
+    """whether this was a try; no where nothing left, or where the message was refused as a whole"""
 
 
 def claim(
@@ -140,7 +147,7 @@ def load(connection: Connection, vault: Vault, ids: list[int]) -> list[Claimed]:
                 record.c.change_reason,
                 payload.c.content.label("payload"),
                 receipt.c.number.label("receipt"),
-                _accepted_before().label("replaces"),
+                accepted_before().label("replaces"),
             )
             .join(record, record.c.id == delivery.c.record_id)
             .outerjoin(payload, payload.c.delivery_id == delivery.c.id)
@@ -150,17 +157,6 @@ def load(connection: Connection, vault: Vault, ids: list[int]) -> list[Claimed]:
         ).mappings()
         found += [_to_claimed(dict(row), vault) for row in rows]
     return found
-
-
-def _accepted_before() -> Exists:
-    earlier = delivery.alias("earlier")
-    return exists().where(
-        earlier.c.platform == delivery.c.platform,
-        earlier.c.kind == delivery.c.kind,
-        earlier.c.record_key == delivery.c.record_key,
-        earlier.c.version < delivery.c.version,
-        earlier.c.state == State.ACCEPTED,
-    )
 
 
 def _to_claimed(row: Mapping[str, Any], vault: Vault) -> Claimed:
@@ -178,6 +174,7 @@ def _to_claimed(row: Mapping[str, Any], vault: Vault) -> Claimed:
         negatives=row["negatives"],
         message_id=row["message_id"],
         message_size=row["message_size"],
+        message_limit=row["message_limit"],
         replaces=row["replaces"],
         payload=None if kept is None else to_payload(kept, whole, row["business_key"], vault, replaces=row["replaces"]),
         receipt=row["receipt"],
@@ -230,6 +227,8 @@ _SETTLE = (
         negatives=bindparam("b_negatives"),
         platform_ref=func.coalesce(bindparam("b_platform_ref"), delivery.c.platform_ref),
         receipt_id=func.coalesce(bindparam("b_receipt_id"), delivery.c.receipt_id),
+        message_limit=func.coalesce(bindparam("b_limit", type_=Integer), delivery.c.message_limit),
+        tries=delivery.c.tries - bindparam("b_uncounted", type_=Integer),
         message_id=case((bindparam("b_forget", type_=Boolean), null()), else_=delivery.c.message_id),
         updated_at=bindparam("b_now"),
     )
@@ -250,6 +249,8 @@ def _row_of(settlement: Settlement, receipts: Mapping[str, int], now: datetime) 
         "b_platform_ref": None if given.platform_id is None else keepable(given.platform_id, 80),
         "b_receipt_id": receipts.get(given.receipt or ""),
         "b_forget": not settlement.keep_message,
+        "b_limit": settlement.message_limit,
+        "b_uncounted": 0 if settlement.counted else 1,
         "b_now": now,
     }
 

@@ -12,6 +12,7 @@ from gateway.contract.connector import ConnectorInfo
 from gateway.domain.delivery import TERMINAL, Event, State, sources
 from gateway.domain.records import RecordKind
 from gateway.store.chunks import MOST, chunks
+from gateway.store.precedence import OLD, cancel_withdrawn, in_flight, step_up, supersede_overtaken
 from gateway.store.tables import delivery, owed, record
 
 _RECORDS_LOCK = 0x6761_7465
@@ -38,12 +39,15 @@ def owe(connection: Connection, info: ConnectorInfo, now: datetime) -> int:
     kind, gets what it is owed. The caller holds ``lock_records``.
 
     An older version that is still waiting is superseded; one in flight is waited for, so versions arrive in order.
+    A withdrawal carries the key of what it takes back and counts as its next version: what still waits is cancelled,
+    also on platforms that take no withdrawals, and a certificate that was filed again waits for its withdrawal.
     A kind that must come ``after`` another waits for the same person's delivery of that kind.
     """
     count = 0
     for kind in RecordKind:
         if kind in info.kinds:
             count += _owe_kind(connection, info, kind, now)
+    cancel_withdrawn(connection, info.platform, now)
     return count
 
 
@@ -93,6 +97,9 @@ def _enqueue(
     newer = [row["record_key"] for row in rows if row["version"] > 1]
     if newer:
         _supersede_older(connection, info.platform, newer, now)
+    withdrawn = [row["business_key"] for row in rows if row["kind"] == RecordKind.WITHDRAWAL]
+    if withdrawn:
+        supersede_overtaken(connection, info.platform, withdrawn, now)
     _wait_for_older(connection, info.platform, keys)
     for kind, kind_info in info.kinds.items():
         for earlier in kind_info.after:
@@ -140,10 +147,9 @@ def _supersede_older(connection: Connection, platform: str, record_keys: list[st
         )
         .values(state=State.SUPERSEDED, code="newer_version", updated_at=now, blocked_by=None)
     )
-    _follow_the_newest(connection, _OLD.c.platform == platform, _OLD.c.record_key.in_(record_keys))
-
-
-_OLD = delivery.alias("old")
+    given_up = (OLD.c.platform == platform, OLD.c.record_key.in_(record_keys))
+    step_up(connection, *given_up, OLD.c.state == State.SUPERSEDED)
+    _follow_the_newest(connection, *given_up)
 
 
 def _follow_the_newest(connection: Connection, *which: ColumnElement[bool]) -> None:
@@ -162,27 +168,20 @@ def _follow_the_newest(connection: Connection, *which: ColumnElement[bool]) -> N
         .limit(1)
         .scalar_subquery()
     )
-    given_up = select(_OLD.c.id).where(*which, _OLD.c.state.in_([State.SUPERSEDED, State.REJECTED]))
+    given_up = select(OLD.c.id).where(*which, OLD.c.state.in_([State.SUPERSEDED, State.REJECTED]))
     connection.execute(update(delivery).where(delivery.c.blocked_by.in_(given_up)).values(blocked_by=heir))
 
 
 def _wait_for_older(connection: Connection, platform: str, business_keys: list[str]) -> None:
-    older = delivery.alias("older")
-    in_flight = (
-        select(func.max(older.c.id))
-        .where(
-            older.c.platform == delivery.c.platform,
-            older.c.kind == delivery.c.kind,
-            older.c.record_key == delivery.c.record_key,
-            older.c.version < delivery.c.version,
-            older.c.state.not_in(TERMINAL),
-        )
-        .scalar_subquery()
-    )
     connection.execute(
         update(delivery)
-        .where(delivery.c.platform == platform, delivery.c.business_key.in_(business_keys), delivery.c.version > 1)
-        .values(blocked_by=in_flight)
+        .where(
+            delivery.c.platform == platform,
+            delivery.c.business_key.in_(business_keys),
+            delivery.c.version > 1,
+            delivery.c.state == State.QUEUED,
+        )
+        .values(blocked_by=in_flight())
     )
 
 
@@ -250,4 +249,4 @@ def release_waiting(connection: Connection, ended: Mapping[int, State], now: dat
             )
             .values(blocked_by=None, due_at=now, updated_at=now)
         )
-        _follow_the_newest(connection, _OLD.c.id.in_(part))
+        _follow_the_newest(connection, OLD.c.id.in_(part))

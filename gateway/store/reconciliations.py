@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, and_, insert, or_, select
 
 from gateway.domain.delivery import State
+from gateway.domain.records import RecordKind
 from gateway.store.chunks import chunks
 from gateway.store.ledger import Claimed, load
 from gateway.store.tables import delivery, reconciliation, reconciliation_item
@@ -16,7 +17,10 @@ from gateway.store.vault import Vault
 
 
 def page_of_ours(connection: Connection, vault: Vault, platform: str, after: int, limit: int) -> list[Claimed]:
-    """The newest delivery of each record that was not superseded, by id; the next page starts after the last id."""
+    """The newest delivery of each record that was not superseded, by id; the next page starts after the last id.
+
+    A platform that accepted a withdrawal should hold nothing of what it takes back.
+    """
     newer = delivery.alias("newer")
     ids = connection.execute(
         select(delivery.c.id)
@@ -24,13 +28,17 @@ def page_of_ours(connection: Connection, vault: Vault, platform: str, after: int
             delivery.c.platform == platform,
             delivery.c.id > after,
             delivery.c.state != State.SUPERSEDED,
+            delivery.c.kind != RecordKind.WITHDRAWAL,
             ~select(newer.c.id)
             .where(
                 newer.c.platform == delivery.c.platform,
-                newer.c.kind == delivery.c.kind,
+                newer.c.kind.in_(list(RecordKind)),  # says nothing, but the index begins with it
                 newer.c.record_key == delivery.c.record_key,
                 newer.c.version > delivery.c.version,
-                newer.c.state != State.SUPERSEDED,
+                or_(
+                    and_(newer.c.kind == delivery.c.kind, newer.c.state != State.SUPERSEDED),
+                    and_(newer.c.kind == RecordKind.WITHDRAWAL, newer.c.state == State.ACCEPTED),
+                ),
             )
             .exists(),
         )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, func, insert, select
 
+from gateway.domain.changes import Difference
 from gateway.domain.records import Record, RecordKind
+from gateway.store.change_tables import record_change
 from gateway.store.chunks import chunks
 from gateway.store.tables import record, search_index
 from gateway.store.translate import seal_content, to_record
@@ -111,6 +114,37 @@ def add(
         ]
         added += zip(connection.execute(statement, rows).scalars(), part, strict=True)
     return added
+
+
+def add_changes(
+    connection: Connection,
+    vault: Vault,
+    added: Iterable[tuple[int, Record]],
+    changes: Mapping[tuple[str, str, int], Mapping[str, Difference]],
+) -> None:
+    """Keep what differs from the version before: names of fields in clear, old and new values sealed to the version."""
+    rows: list[Mapping[str, object]] = []
+    for record_id, one in added:
+        fields = changes.get((one.kind, one.key, one.version))
+        if fields is not None:
+            plain = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+            place = changes_place(one.kind, one.key, one.version)
+            rows.append({"record_id": record_id, "fields": list(fields), "differences": vault.seal(plain, place)})
+    for part in chunks(rows):
+        connection.execute(insert(record_change), part)
+
+
+def changed_fields(connection: Connection, record_id: int) -> list[str] | None:
+    """Names of the fields in which a version differs from the one before; None where there was none before."""
+    fields: list[str] | None = connection.execute(
+        select(record_change.c.fields).where(record_change.c.record_id == record_id)
+    ).scalar()
+    return fields
+
+
+def changes_place(kind: str, key: str, version: int) -> str:
+    """Where the differences of a version are sealed to."""
+    return f"record_change.differences:{kind}/{key}/{version}"
 
 
 def index(connection: Connection, vault: Vault, entries: Iterable[IndexEntry], now: datetime) -> None:

@@ -74,6 +74,7 @@ def _ref(name: str, target: str, **kwargs: Any) -> Column[Any]:
 
 
 _STATES = ", ".join(f"'{state}'" for state in State)
+_LEASED = text("lease_owner IS NOT NULL")
 _DUE = text("state IN ('queued', 'awaiting_ack', 'in_doubt') AND blocked_by IS NULL")
 
 batch = Table(
@@ -101,6 +102,7 @@ filing = Table(
     Column("failures", JSON, nullable=False),
     Column("person_key", String(26)),
     Column("certificate_key", String(26)),
+    Column("report_no", String(30)),  # the report's own number, or the city's division where it has none
     UniqueConstraint("batch_id", "row_no"),
     Index("ix_filing_certificate_key", "certificate_key"),
 )
@@ -171,6 +173,7 @@ delivery = Table(
     Column("negatives", Integer, nullable=False, server_default="0"),
     Column("message_id", String(26)),
     Column("message_size", Integer),
+    Column("message_limit", Integer),
     _ref("receipt_id", "receipt.id"),
     Column("code", String(80)),
     Column("reason", Text),
@@ -187,13 +190,7 @@ delivery = Table(
         sqlite_where=text("blocked_by IS NOT NULL"),
         postgresql_where=text("blocked_by IS NOT NULL"),
     ),
-    Index(
-        "ix_delivery_lease",
-        "platform",
-        "lease_until",
-        sqlite_where=text("lease_owner IS NOT NULL"),
-        postgresql_where=text("lease_owner IS NOT NULL"),
-    ),
+    Index("ix_delivery_lease", "platform", "lease_until", sqlite_where=_LEASED, postgresql_where=_LEASED),
 )
 
 payload = Table(

@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from starlette.applications import Starlette
+
 from gateway.contract.messages import WireRequest, WireResponse
 from gateway.testing.sandbox import Sandbox
 
@@ -17,10 +19,11 @@ def answer_of(sandbox: Sandbox, base_url: str, made: WireRequest) -> WireRespons
     Works inside a running event loop too (a notebook has one), because the sandbox gets a thread of its own.
     """
     with ThreadPoolExecutor(max_workers=1) as pool:
-        return pool.submit(asyncio.run, _call(sandbox, base_url + made.path, made)).result()
+        return pool.submit(asyncio.run, call(sandbox.app(), base_url + made.path, made)).result()
 
 
-async def _call(sandbox: Sandbox, url: str, made: WireRequest) -> WireResponse | None:
+async def call(app: Starlette, url: str, made: WireRequest) -> WireResponse | None:
+    """Hand one request to a sandbox's application in the running event loop; None as in ``answer_of``."""
     parts = urlsplit(url)
     headers = {"host": parts.netloc, "content-length": str(len(made.body)), **made.headers}
     scope: dict[str, Any] = {
@@ -46,7 +49,7 @@ async def _call(sandbox: Sandbox, url: str, made: WireRequest) -> WireResponse |
     async def send(message: Any) -> None:
         outgoing.append(message)
 
-    await sandbox.app()(scope, receive, send)
+    await app(scope, receive, send)
     if not outgoing:
         return None
     start, *rest = outgoing

@@ -121,6 +121,9 @@ class Model:
         if answer is None or answer.get("message") != stamp.message_id:
             unclear = not_understood("not_tied", "not an answer to this request", replay_safe=self.replay_safe)
             return for_each(unclear, payloads)
+        if answer.get("code") == "BATCH":
+            whole = Verdict(event=Event.UNKNOWN, code="BATCH", reason="refused as a whole", split=True)
+            return for_each(whole, payloads)
         return [self._verdict(answer, p) for p in payloads]
 
     def _verdict(self, answer: Mapping[str, Any], payload: Payload) -> Verdict:
@@ -227,6 +230,7 @@ class ModelSandbox(Sandbox):
         "locked": "the account is locked",
         "strange": "an unknown code",
         "partial": "the first item is refused, the others are carried out",
+        "bad_item": "the item in the middle is bad for good; a batch with a bad item is refused as a whole",
     }
 
     def __init__(self, *, replay_safe: bool = False, asynchronous: bool = False, **options: Any) -> None:
@@ -246,6 +250,10 @@ class ModelSandbox(Sandbox):
         return JSONResponse(answer)
 
     def _push(self, asked: Mapping[str, Any], fault: str | None) -> dict[str, Any]:
+        if fault == "bad_item":
+            self.books.put("bad", asked["items"][len(asked["items"]) // 2]["key"], True)
+        if len(asked["items"]) > 1 and any(self.books.get("bad", item["key"]) for item in asked["items"]):
+            return {"code": "BATCH"}
         answers = {}
         for number, item in enumerate(asked["items"]):
             answers[f"{item['key']}/{item['version']}"] = {"code": self._take(item, fault, number)}
@@ -259,7 +267,7 @@ class ModelSandbox(Sandbox):
         refusals = {"busy": "BUSY", "refuse": "REFUSED", "locked": "LOCKED", "strange": "E-77"}
         if fault in refusals:
             return refusals[fault]
-        if fault == "partial" and number == 0:
+        if (fault == "partial" and number == 0) or self.books.get("bad", item["key"]):
             return "REFUSED"
         held = self.books.get("held", item["key"])
         if self._replay_safe and held is not None and held["version"] >= item["version"]:

@@ -6,7 +6,8 @@ tests and the demo compare our ledger with them. It listens on loopback only.
 Every sandbox serves, beside the platform's own paths:
 
 GET  /__sandbox/effects   {"platform", "counts": {"persons", "certificates", "duplicates", "requests"},
-                           "holdings": {"<sha-256 of the natural key>": {"kind", "version", "writes"}}}
+                           "holdings": {"<sha-256 of the natural key>": {"kind", "version", "writes",
+                             "first": its place among all keys, "versions": one for each write, in order}}}
 POST /__sandbox/faults    {"next": ["unavailable", …]} and/or {"rates": {"slow": 0.1, …}} or {"profile": "demo"}
 GET  /__sandbox/requests  [{"no", "at", "method", "path", "operation", "body_sha256", "fault", "status"}, …]
 """
@@ -111,8 +112,9 @@ class Books:
     def wrote(self, kind: str, natural_key: str, version: int) -> None:
         """Note one effect: this natural key was stored or changed. The key itself is kept as a hash only."""
         hashed = hashlib.sha256(natural_key.encode()).hexdigest()
-        known = self.get("effects", hashed) or {"kind": kind, "writes": 0}
-        self.put("effects", hashed, {"kind": kind, "version": version, "writes": known["writes"] + 1})
+        known = self.get("effects", hashed) or {"kind": kind, "writes": 0, "first": self.bump("keys"), "versions": []}
+        told = {"version": version, "writes": known["writes"] + 1, "versions": [*known["versions"], version]}
+        self.put("effects", hashed, known | told)
 
     def begin(self) -> None:
         """Open the request's transaction."""

@@ -105,7 +105,10 @@ def _session(endpoint: Endpoint, trusted: ssl.SSLContext) -> aiohttp.ClientSessi
     connector = aiohttp.TCPConnector(
         limit=endpoint.pace.connections, ssl=trusted, enable_cleanup_closed=False, ttl_dns_cache=60
     )
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+    session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+    # aiohttp would send a GET or PUT again by itself when a kept connection breaks: one exchange, two requests.
+    session._retry_connection = False
+    return session
 
 
 def _trusted(endpoint: Endpoint) -> ssl.SSLContext:

@@ -36,6 +36,7 @@ from gateway.store.vault import KeyRing, Vault
 from gateway.testing import people
 from gateway.testing.model import Model
 from gateway.transport.sender import Sender
+from tests.bench import intake, soap
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +125,7 @@ def all_cases(around: Around, count: int) -> list[Case]:
                 floor=_script(around, wait, min(size, 300)),
             )
         )
-    return cases
+    return cases + [Case(**one) for one in (*soap.cases(), *intake.cases(around.folder))]
 
 
 def _ours(around: Around, kind: str, wait: int, connections: int, count: int) -> Callable[[int], float]:

@@ -225,3 +225,15 @@ def test_an_unknown_fault_is_answered_with_the_known_ones(sandboxes: dict[str, t
             urllib.request.urlopen(request)
         assert "timeout_after_commit" in caught.value.read().decode()
         caught.value.close()
+
+
+def test_a_sandbox_with_an_unknown_dialect_is_misuse(run: Run) -> None:
+    assert "worker_platform" in run("sandbox", "--platform", "worker_platform", "--dialect", "nope", code=2).stderr
+
+
+def test_a_platform_with_a_refused_endpoint_is_an_error_and_not_left_out(
+    run: Run, sandboxes: dict[str, tuple[Sandbox, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("init")
+    monkeypatch.setenv("GATEWAY_NATIONAL_MARKET__ENDPOINT", "http://192.0.2.1/PersonCertDataService")
+    assert "GATEWAY_NATIONAL_MARKET__ENDPOINT" in run("check", code=2).stderr

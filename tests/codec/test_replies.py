@@ -141,7 +141,9 @@ def test_no_header_is_no_wish() -> None:
 @given(
     text=st.one_of(
         st.text(max_size=60),
-        st.from_regex(r"[A-Z][a-z]{2}, \d{1,5} [A-Z][a-z]{2} \d{1,6} \d{1,3}:\d\d(:\d{1,3})? [+-]?\d{1,30}", fullmatch=True),
+        st.from_regex(
+            r"[A-Z][a-z]{2}, \d{1,5} [A-Z][a-z]{2} \d{1,6} \d{1,3}:\d\d(:\d{1,3})? [+-]?\d{1,30}", fullmatch=True
+        ),
     )
 )
 def test_retry_after_is_total_and_never_negative(text: str) -> None:

@@ -22,6 +22,9 @@ from gateway.codec.wiretext import readable, readable_headers, readable_path
         (b'{"name":"\\u6c88\\u56fd\\u6885"}', "沈国梅"),
         (b"name=%E6%B2%88%E5%9B%BD%E6%A2%85&x=1", "name = 沈国梅\nx = 1"),
         (b"<a>&#27784;&#22269;&#26757;</a>", "沈国梅"),
+        (b"<a>&lt;r&gt;&lt;n&gt;5rKI5Zu95qKF&lt;/n&gt;&lt;e/&gt;&lt;/r&gt;</a>", "&lt;n&gt;沈国梅&lt;/n&gt;&lt;e/&gt;"),
+        (b"<a>&lt;n&gt;yfK5+s23&lt;/n&gt;</a>", "沈国头"),
+        ("<a>&lt;n&gt;沈国梅&lt;/n&gt;&lt;c&gt;ABCD&lt;/c&gt;</a>".encode(), "ABCD"),
     ],
 )
 def test_bodies_are_laid_out_and_secrets_left_out(body: bytes, shown: str) -> None:

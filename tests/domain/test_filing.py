@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from gateway.domain.errors import StoreError
-from gateway.domain.filing import STEPS, Filing, FilingState, Role, Step, missing, take
+from gateway.domain.filing import STEPS, Filing, FilingState, Role, Step, missing, stands, take
 
 _ROAD = (
     (Step.SUBMIT, Role.APPLICANT, FilingState.SUBMITTED),
@@ -107,3 +107,22 @@ def test_only_resident_cards_need_an_ethnicity() -> None:
 
 def test_a_filing_never_shows_its_content() -> None:
     assert "示例" not in repr(Filing(name="示例", id_number="370000198001010018"))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "pushed", "withdrawn", "expected"),
+    [
+        ("admit", False, False, FilingState.ENTERED),
+        ("admit", True, False, FilingState.PUSHED),
+        ("unchanged", True, False, FilingState.PUSHED),
+        ("admit", True, True, FilingState.WITHDRAWN),
+        ("withdraw", False, True, FilingState.WITHDRAWN),
+        ("withdraw", True, False, FilingState.PUSHED),
+        ("refuse", False, False, FilingState.RETURNED),
+        ("hold", False, False, FilingState.REPORTED),
+    ],
+)
+def test_where_a_reported_filing_stands_follows_from_its_row_and_its_certificate(
+    outcome: str, pushed: bool, withdrawn: bool, expected: FilingState
+) -> None:
+    assert stands(outcome, pushed=pushed, withdrawn=withdrawn) is expected

@@ -94,9 +94,7 @@ def test_inside_a_change_or_a_withdrawal_the_same_holds(field: str) -> None:
                 reason="r",
                 effective_date=date(2019, 5, 1),
             ),
-            Withdrawal(
-                withdrawn_kind=RecordKind.CERTIFICATE, withdrawn_key="K", content=inner, reason="wrong person"
-            ),
+            Withdrawal(withdrawn_kind=RecordKind.CERTIFICATE, withdrawn_key="K", content=inner, reason="wrong person"),
         )
 
     before = [fingerprint(c) for c in contents(CERTIFICATE)]

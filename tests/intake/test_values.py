@@ -12,6 +12,7 @@ from gateway.domain.filing import Origin
 from gateway.domain.records import ContractTerm
 from gateway.intake import values as v
 from gateway.intake import words
+from gateway.intake.rules import RULES
 
 CHINA = timezone(timedelta(hours=8))
 FIRST_OF_MARCH = date(2018, 3, 1)
@@ -343,5 +344,5 @@ def test_reading_is_total(cell: v.Cell) -> None:
 
 
 def test_rules_have_ids_and_both_languages() -> None:
-    assert len({rule.id for rule in v.RULES}) == len(v.RULES)
-    assert all(rule.en.isascii() and not rule.zh.isascii() and rule.id.startswith("R-") for rule in v.RULES)
+    assert len({rule.id for rule in RULES}) == len(RULES)
+    assert all(rule.en.isascii() and not rule.zh.isascii() and rule.id.startswith("R-") for rule in RULES)

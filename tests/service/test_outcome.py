@@ -234,7 +234,12 @@ def test_a_name_at_the_cut_of_a_long_reason_does_not_slip_through(act: Any) -> N
 
 def test_what_the_check_refuses_is_rejected_at_once() -> None:
     found = refused_here(claimed(State.SENDING), "name: required", ("name",), NOW)
-    assert (found.event, found.verdict.code, found.verdict.fields, seconds(found)) == (E.REJECTED, "check", ("name",), 0)
+    assert (found.event, found.verdict.code, found.verdict.fields, seconds(found)) == (
+        E.REJECTED,
+        "check",
+        ("name",),
+        0,
+    )
 
 
 def test_the_person_behind_every_content_is_known() -> None:

@@ -109,8 +109,11 @@ class World:
             return json.load(answer)
 
     def check(self) -> None:
+        seen = self._get("requests")
         with self.store.read() as c:
-            assert broken(c, "model", self._get("effects"), self._get("requests")) == []
+            assert (
+                broken(c, "model", self._get("effects"), seen, vault=self.store.vault, connector=self.model) == []
+            )
 
 
 @pytest.fixture

@@ -147,7 +147,7 @@ class Book:
 @pytest.fixture
 def make_book() -> Callable[[Store], Book]:
     """Open a book on a store."""
-    return lambda store: Book(store)
+    return Book
 
 
 @pytest.fixture

@@ -33,7 +33,9 @@ def in_force(store: Store, now: datetime = NOW) -> Pause | None:
 
 def trail(store: Store) -> list[tuple[str, str, str | None]]:
     with store.read() as c:
-        return [tuple(row) for row in c.execute(select(audit.c.action, audit.c.actor, audit.c.reason).order_by(audit.c.id))]
+        return [
+            tuple(row) for row in c.execute(select(audit.c.action, audit.c.actor, audit.c.reason).order_by(audit.c.id))
+        ]
 
 
 @pytest.fixture(autouse=True)
@@ -53,9 +55,7 @@ def test_registering_again_adds_only_what_is_new(store: Store) -> None:
 
 def test_a_pause_says_why_by_whom_and_since_when_and_holds_no_other_platform(store: Store) -> None:
     pause(store, "locked", until=NOW + HOUR)
-    assert in_force(store) == Pause(
-        code="locked", reason="because of locked", by="tester", since=NOW, until=NOW + HOUR
-    )
+    assert in_force(store) == Pause(code="locked", reason="because of locked", by="tester", since=NOW, until=NOW + HOUR)
     with store.read() as c:
         assert control.pause_of(c, "q", NOW) is None
 

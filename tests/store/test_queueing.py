@@ -45,7 +45,9 @@ def test_everything_is_owed_however_many_there_are(book: Book) -> None:
     assert book.add(*persons) == len(persons)
     with book.store.read() as c:
         assert c.execute(select(func.count()).select_from(delivery)).scalar_one() == len(persons)
-        assert c.execute(select(owed.c.up_to)).scalars().first() == c.execute(select(func.max(record.c.id))).scalar_one()
+        assert (
+            c.execute(select(owed.c.up_to)).scalars().first() == c.execute(select(func.max(record.c.id))).scalar_one()
+        )
     assert book.add(*book.persons(2)) == 2
 
 
@@ -248,7 +250,9 @@ def _while_blocked(store: Store, work: Callable[[], None], then: Callable[[], No
     """Start ``work`` in a thread; when the database says that it waits for a lock, do ``then``."""
     thread = threading.Thread(target=work)
     thread.start()
-    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
     while thread.is_alive():
         with store.read() as c:
             if c.execute(waiting).scalar_one():

@@ -116,7 +116,13 @@ def test_the_newest_version_of_each_key_is_known(store: Store) -> None:
 
 def test_a_record_is_found_by_each_value_and_kind_of_value(store: Store) -> None:
     one, two = made(2)
-    index(store, (one, "id_number", "111:A"), (one, "name", "王小明"), (two, "name", "王小明"), (two, "id_number", "111:B"))
+    index(
+        store,
+        (one, "id_number", "111:A"),
+        (one, "name", "王小明"),
+        (two, "name", "王小明"),
+        (two, "id_number", "111:B"),
+    )
     with store.read() as c:
         assert records.find(c, store.vault, "id_number", ["111:A", "111:X"]) == {"111:A": [("person", one.key)]}
         found = records.find(c, store.vault, "name", ["王小明"])
@@ -162,8 +168,8 @@ def test_a_content_does_not_open_under_another_name(store: Store, column: str) -
     changes = {"key": "Z" * 26, "version": 9, "kind": "certificate"}
     with store.write() as c:
         c.execute(update(record).values({column: changes[column]}))
+    kind = C if column == "kind" else P
     with store.read() as c, pytest.raises(StoreError, match=r"record\.content"):
-        kind = C if column == "kind" else P
         list(records.newest_records(c, store.vault, kind, [one.key, "Z" * 26]))
 
 

@@ -177,7 +177,9 @@ def test_a_refused_port_is_not_sent() -> None:
 
 def test_a_name_that_does_not_exist_is_not_sent() -> None:
     async def within() -> None:
-        async with Sender(endpoint(1, base_url="http://gateway-test.invalid", deadline=timedelta(seconds=10))) as sender:
+        async with Sender(
+            endpoint(1, base_url="http://gateway-test.invalid", deadline=timedelta(seconds=10))
+        ) as sender:
             await sender.send(REQUEST)
 
     with pytest.raises(NotSent) as caught:
@@ -347,7 +349,9 @@ def test_switching_certificate_checks_off_is_refused_before_anything_is_sent(sch
 
 @pytest.mark.parametrize("field", ["verify", "client_certificate"])
 @pytest.mark.parametrize("content", [None, "no certificate"])
-def test_certificates_that_cannot_be_read_are_refused_by_setting(tmp_path: Any, field: str, content: str | None) -> None:
+def test_certificates_that_cannot_be_read_are_refused_by_setting(
+    tmp_path: Any, field: str, content: str | None
+) -> None:
     path = tmp_path / "x.pem"
     if content is not None:
         path.write_text(content)

@@ -1,10 +1,10 @@
-"""The national market platform, simulated: SOAP 1.1 and 1.2, UsernameToken digest, strict, stateful, counting effects.
+"""The national market platform, simulated: SOAP 1.1 and 1.2, strict, stateful, counting effects.
 
 Written from the typed contract 1.0; of the connector it reads the WSDL, the schema documents and the code tables only.
 Beside the paths every sandbox has: POST ``/PersonCertDataService`` and GET ``/PersonCertDataService?wsdl`` with the
 schema documents under ``?xsd=…``. Natural keys in the effects: ``<IdDocType>/<IdDocNumber>`` for persons and
-``<CertClass>/<IssuerCode>/<CertNumber>`` for certificates. ``Login`` and ``Logout`` answer 102: this deployment
-authenticates by UsernameToken.
+``<CertClass>/<IssuerCode>/<CertNumber>`` for certificates. Dialects: ``T`` (UsernameToken digest; ``Login`` and
+``Logout`` answer 102), ``T-token`` (token login), and those of ``xmlstring``: ``X``, ``X-suzhou``, ``X-jiangsu``.
 """
 
 from __future__ import annotations
@@ -21,16 +21,23 @@ from lxml import etree
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from connectors.national_market.sandbox import queries, security
+from connectors.national_market.sandbox import logins, queries, security
 from connectors.national_market.sandbox.records import Registry
 from connectors.national_market.sandbox.saving import TITLES, Saving
 from connectors.national_market.sandbox.wire import Call, NotSoap, SoapFault, answer, fault, parser, read, ws
+from connectors.national_market.sandbox.xmlstring import STYLES, XmlStringSandbox
+from gateway.domain.errors import ConfigurationError
 from gateway.testing.sandbox import Access, Sandbox
 
 PATH = "/PersonCertDataService"
 _SENDER = "370000"
 _PASSWORD = "sandbox-Tq7m2LxW9c"  # noqa: S105  # of a simulated platform on the loopback address
 _DOCUMENTS = files("connectors.national_market")
+_TOKEN_DIALECT = "T-token"  # noqa: S105  # a name of a dialect
+_FREE = frozenset({"GetServiceTime", "Login"})
+"""operations that need no token"""
+_REFUSALS = ("004", "005", "006", "007", "403", "501", "901")
+"""codes whose cause a simulated platform does not have; each can be asked for as a fault"""
 _SAVES = frozenset(
     {
         "UpsertPerson",
@@ -51,6 +58,7 @@ class NationalMarketSandbox(Sandbox):
         "busy": "result code 103 with RetryAfterSeconds, nothing done",
         "duplicate": "carried out and stored, then answered as a repeated request (013)",
         "server_fault": "a Server fault with RetryAfterSeconds, nothing done",
+        **{f"code_{code}": f"result code {code} for the whole call, nothing done" for code in _REFUSALS},
     }
 
     def __init__(
@@ -65,6 +73,12 @@ class NationalMarketSandbox(Sandbox):
         super().__init__(dialect=dialect, seed=seed, faults=faults, state=state, clock=clock)
         self.async_share = 0.25
         self.async_seconds = 0.2
+        self.token_seconds = 7200
+
+    @property
+    def has_login(self) -> bool:
+        """Whether this deployment authenticates by token."""
+        return self.dialect == _TOKEN_DIALECT
 
     def access(self, base_url: str) -> Access:
         """Address and account of a running instance, and settings fit for a loopback platform."""
@@ -74,6 +88,7 @@ class NationalMarketSandbox(Sandbox):
             "SENDER_CODE": _SENDER,
             "USERNAME": _SENDER,
             "PASSWORD": _PASSWORD,
+            "PROFILE": "T" if self.has_login else "U",
             "MIN_INTERVAL_SECONDS": "0",
             "BATCH_MAX": "20",
             "CONNECTIONS": "4",
@@ -115,17 +130,15 @@ class NationalMarketSandbox(Sandbox):
             return self._document(request)
         if request.method != "POST":
             return PlainTextResponse("method not allowed", status_code=405)
-        soap12 = "soap+xml" in request.headers.get("content-type", "")
         now = self.clock()
         self._saving.settle(now)
         try:
             call = read(request, body, self._schema)
             self.operation = call.operation
-            if call.security is not None or call.operation != "GetServiceTime":
-                security.check(call.security, self.books, now, (_SENDER, _PASSWORD), soap12=soap12)
-            return answer(call, self._dispatch(call, now, fault_name))
-        except NotSoap as refusal:
-            return PlainTextResponse(str(refusal), status_code=refusal.status)
+            refusal = self._authenticate(call, now)
+            return answer(call, refusal if refusal is not None else self._dispatch(call, now, fault_name))
+        except NotSoap as page:
+            return PlainTextResponse(str(page), status_code=page.status)
         except SoapFault as error:
             return fault(error)
 
@@ -144,10 +157,43 @@ class NationalMarketSandbox(Sandbox):
         with as_file(_DOCUMENTS) as folder:
             return etree.XMLSchema(etree.parse(str(folder / "service.xsd"), parser()))
 
+    def _authenticate(self, call: Call, now: datetime) -> etree._Element | None:
+        """None for a good call; a refusal by result code where the deployment has a login, else a fault."""
+        if not self.has_login:
+            if call.security is not None or call.operation != "GetServiceTime":
+                security.check(call.security, self.books, now, (_SENDER, _PASSWORD), soap12=call.soap12)
+            return None
+        if call.security is not None:
+            raise SoapFault("MustUnderstand", "this deployment knows no UsernameToken", soap12=call.soap12)
+        if call.operation in _FREE or logins.is_good(call.token, self.books, now):
+            return None
+        return self._refusal(call, "101", now)
+
+    def _refusal(self, call: Call, code: str, now: datetime) -> etree._Element:
+        """An answer with one code for the whole call."""
+        if call.operation in _SAVES or call.operation == "QueryReceipt":
+            return self._saving.refused(call.operation, call.content, code, now)
+        return queries.answer(call.operation, code, TITLES[code])
+
+    def _log(self, call: Call, now: datetime) -> etree._Element:
+        """Answer ``Login`` or ``Logout``."""
+        if not self.has_login:
+            return self._refusal(call, "102", now)
+        if call.operation == "Logout":
+            logins.logout(call.token, self.books)
+            return queries.answer("Logout", "000", TITLES["000"])
+        life = timedelta(seconds=self.token_seconds)
+        code, found = logins.login(call.content, self.books, now, (_SENDER, _PASSWORD), life)
+        return queries.answer("Login", code, TITLES[code], *found)
+
     def _dispatch(self, call: Call, now: datetime, fault_name: str | None) -> etree._Element:
         name, content = call.operation, call.content
         if fault_name == "server_fault":
             raise SoapFault("Server", "the service is out of order", soap12=call.soap12, retry_after=1)
+        if name in ("Login", "Logout"):
+            return self._log(call, now)
+        if fault_name is not None and fault_name.startswith("code_") and name != "GetServiceTime":
+            return self._refusal(call, fault_name.removeprefix("code_"), now)
         if name in _SAVES:
             return self._saving.save(name, content, now, fault_name)
         if name == "QueryReceipt":
@@ -156,8 +202,6 @@ class NationalMarketSandbox(Sandbox):
             time: etree._Element = ws.GetServiceTimeResponse(ws.ServerTime(now.isoformat(timespec="milliseconds")))
             time.append(ws.SchemaVersion("1.0"))
             return time
-        if name in ("Login", "Logout"):
-            return queries.answer(name, "102", TITLES["102"])
         if fault_name == "busy":
             return queries.answer(name, "103", TITLES["103"])
         if name == "GetCodeTable":
@@ -184,7 +228,12 @@ def build(
     state: Path | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Sandbox:
-    """Return a simulated platform; there is one dialect, so ``dialect`` is not used."""
+    """Return a simulated platform of a dialect, ``T`` where none is named; ConfigurationError for an unknown one."""
+    if dialect in STYLES:
+        return XmlStringSandbox(dialect=dialect, seed=seed, faults=faults, state=state, clock=clock)
+    if dialect not in (None, "T", _TOKEN_DIALECT):
+        known = ", ".join(("T", _TOKEN_DIALECT, *STYLES))
+        raise ConfigurationError(f"national_market has no dialect {dialect!r}; known: {known}")
     return NationalMarketSandbox(dialect=dialect, seed=seed, faults=faults, state=state, clock=clock)
 
 

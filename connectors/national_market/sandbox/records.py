@@ -23,6 +23,7 @@ _ALLOWED = {
 }
 """operate type -> new status of a status change"""
 _FINAL = frozenset({"03", "04", "05"})
+_VALID, _LAPSED = "01", "06"
 
 
 @dataclass(kw_only=True)
@@ -106,6 +107,9 @@ class Registry:
         done = self._known(record, "certificates", key)
         if done is not None:
             return done
+        before = self.certificate(key)
+        if before is not None and get(before, "Status") in _FINAL and get(before, "Status") != get(record, "Status"):
+            return refuse(key, ("405", "Status", "证书已吊销、撤销或注销"))
         if self._books.get("certificate_keys", natural) not in (None, key):
             return refuse(key, ("404", "CertNumber", "证书编号已属其他记录"))
         item = Item(key=key, platform_id=self._platform_id("certificates", key, "C"))
@@ -120,12 +124,14 @@ class Registry:
         if stored is None or version > stored["version"]:
             return None
         if version == stored["version"] and stored["content"] == _content(record):
-            self._books.bump("duplicates")
-            return Item(key=key, platform_id=stored["platform_id"])
+            return self._again(key, stored)
         text = "版本过旧" if version < stored["version"] else "同一版本已存有不同内容"
         return refuse(key, ("406", "RecordVersion", text))
 
-    def _store(self, record: etree._Element, section: str, index: str, natural: str, item: Item) -> None:
+    def _store(
+        self, record: etree._Element, section: str, index: str, natural: str, item: Item, *, by: str | None = None
+    ) -> None:
+        """Keep a record; ``by`` is the content of the status change that made this version."""
         before = self._books.get(section, item.key)
         if (
             before is not None
@@ -140,6 +146,7 @@ class Registry:
             "natural": natural,
             "platform_id": item.platform_id,
             "withdrawn": False,
+            "by": by,
             "xml": etree.tostring(record, encoding="unicode"),
         }
         self._books.put(section, item.key, value)
@@ -149,19 +156,24 @@ class Registry:
         element, stored = self.certificate(key), self._books.get("certificates", key)
         if element is None:
             return refuse(key, ("401", "RecordKey", "证书不存在"))
+        if version == stored["version"] and stored["by"] == _content(record):
+            return self._again(key, stored)
         if version <= stored["version"]:
             return refuse(key, ("406", "RecordVersion", "版本过旧"))
         if any(get(record, n) != get(element, n) for n in ("CertClass", "CertNumber", "Holder/IdDocNumber")):
             return refuse(key, ("305", "CertNumber", "证书或持证人与已存记录不符"))
         new = get(record, "NewStatus")
-        if new not in _ALLOWED[get(record, "OperateType")] or get(element, "Status") in _FINAL:
+        old = get(element, "Status")
+        lapsed = (old, new) == (_LAPSED, _VALID)
+        if new not in _ALLOWED[get(record, "OperateType")] or old in _FINAL or lapsed:
             return refuse(key, ("405", "NewStatus", "状态变更不允许"))
         for name, text in (("Status", new), ("RecordVersion", str(version))):
             child = element.find(f"{{*}}{name}")
             assert child is not None
             child.text = text
         item = Item(key=key, platform_id=stored["platform_id"])
-        self._store(element, "certificates", "certificate_keys", stored["natural"], item)
+        by = _content(record)
+        self._store(element, "certificates", "certificate_keys", stored["natural"], item, by=by)
         self._books.wrote("certificate", stored["natural"], version)
         return item
 
@@ -170,6 +182,16 @@ class Registry:
         is_person = get(record, "RecordType") == "PERSON"
         section, index = ("persons", "person_keys") if is_person else ("certificates", "certificate_keys")
         stored = self._books.get(section, key)
+        if (
+            stored is not None
+            and stored["withdrawn"]
+            and (version, _content(record))
+            == (
+                stored["version"],
+                stored["content"],
+            )
+        ):
+            return self._again(key, stored)
         if stored is None or stored["withdrawn"]:
             return refuse(key, ("401", "RecordKey", "记录不存在"))
         if version <= stored["version"]:
@@ -180,8 +202,13 @@ class Registry:
         ):
             return refuse(key, ("305", "RecordKey", "人员名下有证书"))
         self._books.remove(index, stored["natural"])
-        self._books.put(section, key, stored | {"withdrawn": True, "version": version, "content": ""})
+        self._books.put(section, key, stored | {"withdrawn": True, "version": version, "content": _content(record)})
         self._books.wrote("person" if is_person else "certificate", stored["natural"], version)
+        return Item(key=key, platform_id=stored["platform_id"])
+
+    def _again(self, key: str, stored: dict[str, Any]) -> Item:
+        """The same version with the same content: nothing to do."""
+        self._books.bump("duplicates")
         return Item(key=key, platform_id=stored["platform_id"])
 
     def _element(self, section: str, key: str) -> etree._Element | None:

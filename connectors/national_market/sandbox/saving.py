@@ -16,17 +16,27 @@ from gateway.testing.sandbox import Books
 
 TITLES = {
     "000": "数据保存成功",
+    "001": "用户名或密码错误",
     "003": "保存失败",
+    "004": "（空缺）",
+    "005": "未找到对应记录",
+    "006": "内部错误",
+    "007": "接口关闭",
     "010": "已接收待处理",
     "011": "成功但有警告",
     "012": "部分成功",
     "013": "重复请求",
+    "101": "令牌缺失或过期",
     "102": "无权限",
     "103": "访问超过限制",
+    "104": "时间偏差或重放",
     "201": "流水号冲突",
     "202": "流水号不存在",
     "203": "批量超限",
     "302": "格式错误",
+    "403": "企业不存在",
+    "501": "全国查重未通过",
+    "901": "上级平台不可用",
 }
 _MOST_WITH_ATTACHMENTS = 40
 
@@ -64,6 +74,13 @@ class Saving:
         if fault == "duplicate":
             return self._ack(operation, serial, "013", now, items=items, duplicate=True)
         return self._ack(operation, serial, _overall(items), now, items=items)
+
+    def refused(self, operation: str, call: etree._Element, code: str, now: datetime) -> etree._Element:
+        """Answer a save call or a receipt query with a code for the whole of it, nothing done."""
+        serial = call.findtext(".//{*}SerialNo") or ""
+        if operation == "QueryReceipt":
+            return self._receipt(serial, code, "0", now)
+        return self._ack(operation, serial, code, now)
 
     def settle(self, now: datetime) -> None:
         """Process the waiting batches whose moment has come, in their order."""

@@ -45,10 +45,14 @@ class Call:
     operation: str
     content: etree._Element
     security: etree._Element | None
+    token: str | None
 
 
-def read(request: Request, body: bytes, schema: etree.XMLSchema) -> Call:
-    """Check size, media type, XML, envelope, headers, action and schema, in this order."""
+def read(request: Request, body: bytes, schema: etree.XMLSchema, service: str = WS) -> Call:
+    """Check size, media type, XML, envelope, headers, action and schema, in this order.
+
+    service: namespace of the service; an action is that namespace, a slash where it does not end in one, and the name
+    """
     if len(body) > LARGEST_REQUEST:
         raise NotSoap(413, "Maximum request length exceeded.")
     media, _, parameters = request.headers.get("content-type", "").partition(";")
@@ -58,24 +62,25 @@ def read(request: Request, body: bytes, schema: etree.XMLSchema) -> Call:
     soap12 = media == "application/soap+xml"
     envelope = _envelope(body, soap12)
     space = ENVELOPES[soap12]
-    security = _headers(envelope, space, soap12)
+    security, token = _headers(envelope, space, soap12)
     bodies = envelope.findall(f"{{{space}}}Body")
     if len(bodies) != 1 or len(bodies[0]) != 1:
         raise SoapFault("Client", "the envelope must have one Body with one element", soap12=soap12)
     content = bodies[0][0]
     name = etree.QName(content)
     action = _action(parameters) if soap12 else request.headers.get("soapaction", "")
-    if action != (f"{WS}/{name.localname}" if soap12 else f'"{WS}/{name.localname}"'):
+    wanted = f"{service.removesuffix('/')}/{name.localname}"
+    if action != (wanted if soap12 else f'"{wanted}"'):
         raise SoapFault(
             "Client",
             "Server did not recognize the value of HTTP Header SOAPAction or of the action parameter",
             soap12=soap12,
         )
-    if name.namespace != WS or name.localname.endswith("Response") or not schema.validate(content):
+    if name.namespace != service or name.localname.endswith("Response") or not schema.validate(content):
         log: Any = schema.error_log  # the stubs know no entries
         place = re.sub(r"\w+:|\*", "", log[0].path or "") if len(log) else ""
         raise SoapFault("Client", f"the message breaks the schema at {place}", soap12=soap12)
-    return Call(soap12=soap12, operation=name.localname, content=content, security=security)
+    return Call(soap12=soap12, operation=name.localname, content=content, security=security, token=token)
 
 
 def answer(call: Call, content: etree._Element) -> Response:
@@ -130,14 +135,17 @@ def _envelope(body: bytes, soap12: bool) -> etree._Element:
     return envelope
 
 
-def _headers(envelope: etree._Element, space: str, soap12: bool) -> etree._Element | None:
-    security = None
+def _headers(envelope: etree._Element, space: str, soap12: bool) -> tuple[etree._Element | None, str | None]:
+    """The security header and the token of an AuthHeader, where they are there."""
+    security, token = None, None
     for header in envelope.iterfind(f"{{{space}}}Header/*"):
         if header.tag == f"{{{WSSE}}}Security":
             security = header
+        elif header.tag == f"{{{WS}}}AuthHeader":
+            token = (header.findtext(f"{{{WS}}}Token") or "").strip()
         elif header.get(f"{{{space}}}mustUnderstand") in ("1", "true"):
             raise SoapFault("MustUnderstand", "a header that must be understood is not", soap12=soap12)
-    return security
+    return security, token
 
 
 def _action(parameters: str) -> str:

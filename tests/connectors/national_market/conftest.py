@@ -14,11 +14,13 @@ import pytest
 from lxml import etree
 
 from connectors.national_market.adapter import NationalMarket
+from connectors.national_market.adapter import build as build_connector
 from connectors.national_market.messages import fill_content_hash
 from connectors.national_market.sandbox import NationalMarketSandbox
+from connectors.national_market.sandbox import build as build_sandbox
 from connectors.national_market.settings import NationalMarketSettings
 from gateway.codec.soap import username_token
-from gateway.contract.messages import Payload, Stamp, WireRequest, WireResponse
+from gateway.contract.messages import Payload, Stamp, Token, Verdict, WireRequest, WireResponse
 from gateway.domain.records import Record, RecordKind, Submission
 from gateway.settings import loader
 from gateway.testing import people
@@ -149,17 +151,37 @@ class Clock:
 class Bench:
     """A sandbox without a socket, a connector that points at it, and fresh stamps by the sandbox's clock."""
 
-    def __init__(self, connector: NationalMarket, sandbox: NationalMarketSandbox, clock: Clock) -> None:
+    def __init__(self, connector: Any, sandbox: Any, clock: Clock) -> None:
         self.connector, self.sandbox, self.clock = connector, sandbox, clock
         self.path = "/PersonCertDataService"
+        self.token: Token | None = None
         self._count = 0
 
     def stamp(self) -> Stamp:
         """A stamp that no other has."""
         self._count += 1
         return Stamp(
-            message_id=f"01D7DY3M{self._count:018d}", now=self.clock.now, nonce=self._count.to_bytes(16, "little")
+            message_id=f"01D7DY3M{self._count:018d}",
+            now=self.clock.now,
+            nonce=self._count.to_bytes(16, "little"),
+            token=self.token,
         )
+
+    def log_in(self) -> Token | Verdict:
+        """Log in, and carry the token in every later stamp."""
+        sealed = self.stamp()
+        found = self.connector.decode_login(self.send(self.connector.encode_login(None, sealed)), sealed)
+        assert isinstance(found, Token | Verdict)
+        self.token = found if isinstance(found, Token) else None
+        return found
+
+    def look_up(self, payload: Payload) -> Verdict:
+        """Ask whether a payload arrived."""
+        sealed = self.stamp()
+        answer = self.send(self.connector.encode_lookup(payload, sealed))
+        verdict = self.connector.decode_lookup(answer, payload, sealed)
+        assert isinstance(verdict, Verdict)
+        return verdict
 
     def send(self, request: WireRequest, **changed: Any) -> WireResponse:
         """Bring one request to the sandbox's application."""
@@ -208,6 +230,26 @@ def bench(make: Callable[..., NationalMarket]) -> Iterator[Bench]:
     password = sandbox.access("https://market.example").details["password"]
     yield Bench(make(password=password), sandbox, clock)
     sandbox.books.close()
+
+
+@pytest.fixture
+def road() -> Iterator[Callable[..., Bench]]:
+    """A bench of any dialect of the sandbox and the connector that its access describes; keywords are more settings."""
+    made: list[Bench] = []
+
+    def build(dialect: str | None = None, **given: str) -> Bench:
+        clock = Clock()
+        sandbox: Any = build_sandbox(dialect=dialect, clock=clock)
+        sandbox.async_share = 0
+        access = sandbox.access("https://market.example")
+        settings = {**access.environment, **{f"{PREFIX}{name.upper()}": value for name, value in given.items()}}
+        made.append(Bench(build_connector(loader(settings)), sandbox, clock))
+        made[-1].path = access.details["url"].removeprefix("https://market.example")
+        return made[-1]
+
+    yield build
+    for one in made:
+        one.sandbox.books.close()
 
 
 @pytest.fixture

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from connectors.national_market.adapter import NationalMarket
+from connectors.national_market.adapter import NationalMarket, build
 from connectors.national_market.messages import serial_number
-from gateway.contract.connector import ListsHoldings, LooksUp, PollsAcks, ProbesHealth
-from gateway.contract.messages import Payload, WireResponse
+from gateway.contract.connector import ListsHoldings, LooksUp, NeedsToken, PollsAcks, ProbesHealth
+from gateway.contract.messages import Payload, Stamp, Token, WireResponse
 from gateway.domain.delivery import Event
 from gateway.domain.records import RecordKind
+from gateway.settings import loader
 from gateway.testing.conformance import ConnectorConformance, Reply, stamp
 
 
@@ -43,3 +46,82 @@ class TestNationalMarketConformance(ConnectorConformance):
     def test_it_offers_the_abilities_of_the_platform(self, connector: NationalMarket) -> None:
         for ability in (PollsAcks, LooksUp, ListsHoldings, ProbesHealth):
             assert isinstance(connector, ability)
+        assert not isinstance(connector, NeedsToken)
+
+
+def built(**given: str) -> Any:
+    values = {"endpoint": "https://market.example/Service", "password": "example-only", **given}
+    return build(loader({f"GATEWAY_NATIONAL_MARKET__{name.upper()}": value for name, value in values.items()}))
+
+
+class TestNationalMarketTokenConformance(TestNationalMarketConformance):
+    """Profile T answers as profile U does; only the way in differs."""
+
+    @pytest.fixture
+    def connector(self) -> Any:
+        return built(profile="T")
+
+    @pytest.fixture
+    def sealed(self) -> Stamp:
+        now = stamp().now
+        values = {"token": "T" * 32}
+        return stamp(token=Token(values=values, expires_at=now + timedelta(hours=1), renew_at=now + timedelta(hours=1)))
+
+    def test_it_offers_the_abilities_of_the_platform(self, connector: NationalMarket) -> None:
+        for ability in (PollsAcks, LooksUp, ListsHoldings, ProbesHealth, NeedsToken):
+            assert isinstance(connector, ability)
+
+
+class XmlStringConformance(ConnectorConformance):
+    """What every dialect X must keep."""
+
+    dialect_file: str
+    operation: str
+    can_ask: bool
+
+    @pytest.fixture
+    def connector(self) -> Any:
+        return built(dialect="X", dialect_file=self.dialect_file)
+
+    @pytest.fixture
+    def replies(self, connector: Any) -> dict[str, Reply]:
+        (person,) = self.payloads(connector, RecordKind.PERSON, 1)
+
+        def reply(text: str, event: Event) -> Reply:
+            name = self.operation
+            body = (
+                '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>'
+                f'<{name}Response xmlns="http://tempuri.org/"><{name}Result>{text}</{name}Result></{name}Response>'
+                "</s:Body></s:Envelope>"
+            )
+            headers = {"content-type": "text/xml; charset=utf-8"}
+            response = WireResponse(status=200, headers=headers, body=body.encode())
+            return Reply(payloads=(person,), stamp=stamp(), response=response, events=(event,))
+
+        return {
+            "stored": reply("OK", Event.ACCEPTED),
+            "stored by code": reply("000 数据保存成功", Event.ACCEPTED),
+            "refused": reply("003 保存失败, SexNum的值9不在字典TBSEXDIC中", Event.REJECTED),
+            "empty": reply("", Event.RETRY),
+        }
+
+    def test_an_answer_to_another_request_is_never_success(self, connector: Any, replies: Mapping[str, Reply]) -> None:
+        """Not so here: the answer is one string and names no request. HTTP ties the two; a repeat does no harm."""
+        assert all(kind.replay_safe and kind.batch_max == 1 for kind in connector.info.kinds.values())
+
+    def test_it_offers_the_abilities_of_the_platform(self, connector: Any) -> None:
+        assert isinstance(connector, LooksUp) is self.can_ask
+        for ability in (PollsAcks, ListsHoldings, ProbesHealth, NeedsToken):
+            assert not isinstance(connector, ability)
+
+
+class TestWuxiConformance(XmlStringConformance):
+    dialect_file, operation, can_ask = "wuxi", "SaveTBData", True
+
+
+class TestSuzhouConformance(XmlStringConformance):
+    dialect_file, operation, can_ask = "suzhou", "SaveTBData", False
+
+
+class TestJiangsuConformance(XmlStringConformance):
+    dialect_file, operation, can_ask = "jiangsu", "SaveStData", False

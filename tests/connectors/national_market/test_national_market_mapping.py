@@ -16,7 +16,7 @@ from connectors.national_market.mapping import record_key
 from connectors.national_market.messages import serial_number
 from gateway.contract.messages import Payload, Problems
 from gateway.domain.errors import ConfigurationError, ContractError
-from gateway.domain.records import Certificate, ChangeNature, Record, RecordKind, StatusChange, Submission, Worker
+from gateway.domain.records import Certificate, ChangeNature, Record, RecordKind, Submission, Worker
 from gateway.testing import people
 from gateway.testing.conformance import stamp
 
@@ -240,22 +240,6 @@ def test_all_problems_come_at_once_and_in_two_languages(connector: NationalMarke
     assert all(p.message and p.message_zh for p in checked.items)
 
 
-def test_a_kind_the_platform_does_not_take_is_refused_by_the_check(connector: NationalMarket) -> None:
-    certificate = a_certificate()
-    assert isinstance(certificate.content, Certificate)
-    change = StatusChange(
-        certificate_key=certificate.key,
-        certificate=certificate.content,
-        new_status="05",
-        operate_type="05",
-        reason="注销",
-        effective_date=date(2019, 4, 1),
-    )
-    record = replace(certificate, kind=RecordKind.STATUS_CHANGE, content=change)
-    assert broken(connector, record) == {("kind", "kind")}
-    assert RecordKind.STATUS_CHANGE in connector.info.declined
-
-
 def test_the_built_message_passes_the_schema_and_says_what_it_carries(
     connector: NationalMarket, payloads: Callable[..., tuple[Payload, ...]]
 ) -> None:
@@ -294,6 +278,9 @@ def test_one_request_carries_one_kind(connector: NationalMarket, payloads: Calla
         ({"sender_code": "37"}, "SENDER_CODE"),
         ({"batch_max": "201"}, "BATCH_MAX"),
         ({"soap_version": "1.3"}, "SOAP_VERSION"),
+        ({"dialect": "Y"}, "DIALECT"),
+        ({"profile": "X"}, "PROFILE"),
+        ({"region_accounts": '{"370": "secret"}'}, "REGION_ACCOUNTS"),
     ],
 )
 def test_unsafe_settings_are_refused_by_name(make: Make, given: dict[str, str], named: str) -> None:

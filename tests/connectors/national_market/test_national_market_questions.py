@@ -249,4 +249,6 @@ def test_kinds_and_order_are_those_of_the_contract(connector: NationalMarket) ->
     assert {(k, v.batch_max, v.replay_safe) for k, v in kinds.items()} == {
         (RecordKind.PERSON, 200, True),
         (RecordKind.CERTIFICATE, 200, True),
+        (RecordKind.STATUS_CHANGE, 1, True),
+        (RecordKind.WITHDRAWAL, 1, True),
     }

@@ -183,7 +183,10 @@ def test_a_repeated_request_without_items_is_asked_for_by_receipt(
 def test_a_refusal_of_the_whole_call_blames_no_record_in_particular(
     connector: NationalMarket, payloads: Payloads, ack: Build
 ) -> None:
-    assert events(connector.decode_push(ack(SERIAL, "302"), payloads(count=2), stamp())) == [Event.UNKNOWN] * 2
+    verdicts = connector.decode_push(ack(SERIAL, "302"), payloads(count=2), stamp())
+    assert [(v.event, v.split) for v in verdicts] == [(Event.UNKNOWN, True)] * 2
+    [alone] = connector.decode_push(ack(SERIAL, "302"), payloads(), stamp())
+    assert (alone.event, alone.split) == (Event.REJECTED, False)
 
 
 def test_busy_obeys_the_platforms_wish(connector: NationalMarket, payloads: Payloads, ack: Build) -> None:

@@ -92,7 +92,8 @@ def test_a_first_version_is_added_and_a_later_one_is_an_update(connector: Worker
     method, data = data_of(connector.encode_push(payloads[:2], stamp()).body)
     assert (method, len(data["credentialList"])) == ("WorkerCredential.Add", 2)
     assert data["credentialList"][0]["idCardNumber"] == encrypt(str(payloads[0].fields["idCardNumber"]), SECRET)
-    method, data = data_of(connector.encode_push([replace(p, version=2, replaces=True) for p in payloads], stamp()).body)
+    later = [replace(p, version=2, replaces=True) for p in payloads]
+    method, data = data_of(connector.encode_push(later, stamp()).body)
     assert (method, len(data["credentialList"])) == ("WorkerCredential.Update", 3)
 
 

@@ -1,0 +1,90 @@
+"""``gateway batches``: what became of every reported batch, by city and report."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli.output import MISUSE, AsJson, columns, complain, emit, opened, say, table
+
+if TYPE_CHECKING:
+    from gateway.store.batch_views import BatchPart
+
+batches = typer.Typer(no_args_is_help=True, help="What became of reported batches, by city and report.")
+_ROWS = {"admitted": "admit", "unchanged": "unchanged", "withdrawn": "withdraw", "held": "hold", "returned": "refuse"}
+
+
+@batches.command("list")
+def listing(as_json: AsJson = False) -> None:
+    """List batches by city and report: rows, what became of them, deliveries per platform, how long they wait."""
+    from gateway.store.batch_views import parts
+
+    with opened() as gateway:
+        now = gateway.edge.now()
+        with gateway.store.read() as connection:
+            found = [_document(part, now) for part in parts(connection)]
+    if as_json:
+        emit({"at": now, "batches": found})
+    elif found:
+        _tell(found)
+    else:
+        say("no batch was read yet")
+
+
+@batches.command("show")
+def show(
+    name: Annotated[str, typer.Argument(help="Name of the file, or number of the report.")], as_json: AsJson = False
+) -> None:
+    """Show one batch or report, where its filings stand, and which fields its corrected rows changed (no values)."""
+    from gateway.store.batch_views import changed_fields, parts
+
+    with opened() as gateway:
+        now = gateway.edge.now()
+        with gateway.store.read() as connection:
+            chosen = parts(connection, name)
+            changed = changed_fields(connection, sorted({part.id for part in chosen}))
+    if not chosen:
+        complain("there is no batch or report of this name")
+        raise typer.Exit(MISUSE)
+    found = [_document(part, now) for part in chosen]
+    if as_json:
+        emit({"at": now, "batches": found, "changed": dict(changed.most_common())})
+        return
+    _tell(found)
+    table("filings, by where they stand", columns("name", "report_no", "states"), found)
+    if changed:
+        rows = [{"field": field, "versions": count} for field, count in changed.most_common()]
+        table("changed against the version before", columns("field", "versions"), rows)
+
+
+def _document(part: BatchPart, now: datetime) -> dict[str, Any]:
+    waited = None if part.oldest_waiting is None else (now - part.oldest_waiting).days
+    return {
+        "name": part.name,
+        "read_at": part.read_at,
+        "city": part.city,
+        "report_no": part.report_no,
+        "rows": part.rows.total(),
+        **{told: part.rows[outcome] for told, outcome in _ROWS.items()},
+        "states": {str(state): count for state, count in sorted(part.states.items())},
+        "platforms": part.platforms,
+        "oldest_waiting": part.oldest_waiting,
+        "waiting_days": waited,
+    }
+
+
+def _tell(found: list[dict[str, Any]]) -> None:
+    table("rows", columns("name", "read_at", "city", "report_no", "rows", *_ROWS), found)
+    rows = [
+        {"name": one["name"], "report_no": one["report_no"], "platform": platform, **counts}
+        for one in found
+        for platform, counts in one["platforms"].items()
+    ]
+    if rows:
+        names = ("name", "report_no", "platform", "owed", "pushed", "acknowledged", "refused", "waiting")
+        table("certificates, by platform", columns(*names), rows)
+    for one in found:
+        if one["oldest_waiting"] is not None:
+            say(f"{one['name']} {one['report_no'] or ''}: the oldest waits for {one['waiting_days']} days")

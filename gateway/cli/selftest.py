@@ -1,0 +1,80 @@
+"""``gateway selftest``: kill workers on the operator's own kind of store, and count what became of the records."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit, reported, say, table
+from gateway.cli.progress import counting
+
+
+def selftest(
+    url: Annotated[str | None, typer.Option(help="Database URL; that of the settings where none is given.")] = None,
+    kills: Annotated[int, typer.Option(min=1, help="How many workers to kill.")] = 50,
+    seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Kill workers at every commit and every wire point, restart them, and compare the ledger with the platform.
+
+    It works on an empty store of its own beside yours (SQLite: a file in the same folder; PostgreSQL: a schema), which
+    is removed at the end, and on a simulated platform: your records and your platforms are not touched.
+    """
+    import os
+
+    if not hasattr(os, "fork"):
+        complain("selftest: needs a system on which processes can be forked")
+        raise typer.Exit(MISUSE)
+    with reported():
+        document = _run(url, kills, seed, quiet=as_json)
+        if as_json:
+            emit(document)
+        else:
+            _show(document)
+        if document["problems"]:
+            raise typer.Exit(FAILURES)
+
+
+def _run(url: str | None, kills: int, seed: int, *, quiet: bool) -> dict[str, Any]:
+    from gateway import logs
+    from gateway.domain.crashpoints import Point
+    from gateway.settings import GatewaySettings, load
+    from gateway.store.engine import Store, open_engine
+    from gateway.store.vault import KeyRing, Vault, random_bytes
+    from gateway.testing.crashmatrix import crash
+    from gateway.testing.ground import beside
+
+    settings = load(GatewaySettings)
+    logs.set_up(settings.log_level)
+    with beside(url or settings.url, f"gateway_selftest_{random_bytes(4).hex()}") as own:
+        ring = KeyRing.generate()
+        store = Store(engine=open_engine(own), vault=Vault(ring))
+        try:
+            with counting("kills", quiet=quiet, total=kills) as progress:
+                account = crash(store, ring.to_text(), own, kills=kills, seed=seed, progress=progress)
+            kind = store.engine.dialect.name
+        finally:
+            store.close()
+    return {
+        "store": kind,
+        "seed": seed,
+        "runs": account.runs,
+        "kills": account.kills.total(),
+        "points": {str(point): account.kills[point] for point in Point},
+        "records": account.records,
+        "effects": account.effects,
+        "problems": account.broken,
+    }
+
+
+def _show(document: dict[str, Any]) -> None:
+    rows = [{"killed at": point, "times": count} for point, count in document["points"].items()]
+    table(f"{document['kills']} of {document['runs']} workers killed", columns("killed at", "times"), rows)
+    say(f"store:    {document['store']}")
+    say(f"records:  {document['records']}")
+    say(f"effects:  {document['effects']} at the platform (a record that a newer version overtook has none)")
+    for problem in document["problems"]:
+        say(f"problem:  {problem}")
+    if not document["problems"]:
+        say("nothing was lost and nothing doubled")

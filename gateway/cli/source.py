@@ -1,0 +1,56 @@
+"""``gateway source``: take in what the information system shows."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gateway.cli.output import FAILURES, AsJson, complain, emit, opened, say
+
+source = typer.Typer(no_args_is_help=True, help="Take in rows from the information system's database view.")
+
+
+@source.callback()
+def _group() -> None:
+    """Keeps ``pull`` a command of its own though it is the only one."""
+
+
+@source.command("pull")
+def pull(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge only; keep nothing.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="Read from the beginning; what was seen is left out as always.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read what is new or changed in the source and judge it as the rows of a file, one batch for each report.
+
+    Exit code 1 where a row was refused or held, or another pull was at work.
+    """
+    from gateway.service.admit import Desk
+    from gateway.service.source import pull as pull_source
+    from gateway.settings import SourceSettings
+
+    with opened() as gateway:
+        desk = Desk(
+            store=gateway.store,
+            infos=[gateway.connector(name).info for name in gateway.configured()],
+            rules=gateway.rules,
+            now=gateway.edge.now(),
+            new_id=gateway.edge.new_id,
+        )
+        report = pull_source(gateway.loader(SourceSettings), desk, dry_run=dry_run, everything=everything)
+    if as_json:
+        emit({**vars(report), "batches": [vars(one) for one in report.batches], "dry_run": dry_run})
+    else:
+        say(f"{report.source}: {report.read} rows read, {report.seen} of them seen before")
+        for one in report.batches:
+            say(
+                f"{one.name}: {one.rows} rows, {one.admitted} admitted ({one.withdrawn} withdrawals), "
+                f"{one.unchanged} unchanged, {one.refused} refused, {one.held} held for a person"
+            )
+    if report.overtaken:
+        complain("another pull was at work; run it again")
+    if report.overtaken or any(one.refused or one.held for one in report.batches):
+        raise typer.Exit(FAILURES)

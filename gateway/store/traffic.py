@@ -1,0 +1,176 @@
+"""What the store knows of a platform's traffic, shared by all workers: who may leave now, and what answers tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, bindparam, func, or_, select, update
+
+from gateway.domain.breaker import Breaker, BreakerRules, after_failure
+from gateway.domain.traffic import BREAKER_OPEN, OURS, Standing, Stop, Traffic, stop_of
+from gateway.store.control import note
+from gateway.store.exchanges import Closing, Opening, open_exchanges
+from gateway.store.tables import exchange
+from gateway.store.traffic_tables import platform
+from gateway.store.vault import Vault
+
+Opened = tuple[int, list[int]]
+"""exchange id and attempt ids"""
+_SERVER_FAULT = 500
+_READ = select(platform).where(platform.c.name == bindparam("b_name"))
+_LOCKED = _READ.with_for_update()
+
+
+def standing(connection: Connection, name: str, now: datetime) -> Standing:
+    """What stands about a platform; one without a row stands free."""
+    row = _row(connection, name)
+    return Standing() if row is None else _standing(row, now)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lane:
+    """A platform's traffic as one worker sees it.
+
+    probe: how long one exchange may take that tries whether the platform answers again
+    draw:  a number in [0, 1), fresh at each call
+    """
+
+    platform: str
+    rules: Traffic
+    probe: timedelta
+    draw: Callable[[], float]
+
+
+def open_allowed(
+    connection: Connection, vault: Vault, openings: Sequence[Opening], lane: Lane, now: datetime
+) -> list[Opened | Stop]:
+    """Open the exchanges that may leave, and say of the others what stops them.
+
+    While the breaker is half open one may leave, over all workers; its right to be the only one ends with its answer.
+    Decided in the transaction that writes the exchanges down: nothing leaves after another worker's failures have
+    opened the breaker.
+    """
+    name, rules = lane.platform, lane.rules
+    row = _row(connection, name)
+    shared = None if row is None or row["open_until"] is None else _row(connection, name, lock=True)
+    known = Standing() if row is None else _standing(shared or row, now)
+    stop, closed = stop_of(known, rules, now), stop_of(Standing(), rules, now)
+    stops = [closed if opening.anyway else stop for opening in openings]
+    if stop is None and known.breaker.until is not None:
+        stops = _only_one(openings, known, now + lane.probe)
+    going = [opening for opening, held in zip(openings, stops, strict=True) if held is None]
+    opened = iter(open_exchanges(connection, vault, going) if going else ())
+    answers: list[Opened | Stop] = [next(opened) if held is None else held for held in stops]
+    if stop is None and known.breaker.until is not None and any(isinstance(a, tuple) and a[0] for a in answers):
+        connection.execute(update(platform).where(platform.c.name == name).values(probe_until=now + lane.probe))
+    return answers
+
+
+def _only_one(openings: Sequence[Opening], known: Standing, until: datetime) -> list[Stop | None]:
+    first = next((n for n, opening in enumerate(openings) if not opening.anyway), None)
+    wait = Stop(
+        code=BREAKER_OPEN,
+        reason=f"one request is trying whether it answers again; last: {known.breaker.code}",
+        until=until,
+    )
+    return [None if opening.anyway or n == first else wait for n, opening in enumerate(openings)]
+
+
+def hear(connection: Connection, lane: Lane, closings: Sequence[Closing], now: datetime) -> Standing:
+    """Let the ends of exchanges move the breaker, and the platform's wishes its next moment for everybody.
+
+    Gives how the platform stands from now on.
+
+    The caller settles in the same transaction, after this: platform before deliveries, like ``open_allowed``.
+    """
+    name = lane.platform
+    row = _row(connection, name)
+    wishes = [closing.closed_at + closing.wish for closing in closings if closing.wish]
+    quiet = row is None or (not row["failures"] and row["open_until"] is None)
+    if row is None or (quiet and not wishes and all(closing.answered is not False for closing in closings)):
+        return Standing() if row is None else _standing(row, now)
+    row = _row(connection, name, lock=True) or row
+    before = breaker = _breaker(row)
+    for closing in sorted(closings, key=lambda c: c.closed_at):
+        breaker = _moved(connection, lane, breaker, closing)
+    not_before = max((moment for moment in (row["not_before"], *wishes) if moment is not None), default=None)
+    connection.execute(
+        update(platform).where(platform.c.name == name).values(not_before=not_before, **_columns(breaker))
+    )
+    _tell(connection, name, before, breaker, now)
+    return replace(_standing(row, now), breaker=breaker, not_before=not_before)
+
+
+def _moved(connection: Connection, lane: Lane, breaker: Breaker, closing: Closing) -> Breaker:
+    if closing.answered:
+        return Breaker()
+    now = closing.closed_at
+    if closing.answered is None:
+        return replace(breaker, probe_until=None)
+    rules = lane.rules.breaker
+    recent = _recent(connection, lane.platform, rules, now) if rules.share and breaker.until is None else (0, 0)
+    return after_failure(breaker, rules, now, closing.code, draw=lane.draw(), recent=recent)
+
+
+def _recent(connection: Connection, name: str, rules: BreakerRules, now: datetime) -> tuple[int, int]:
+    """How many of the last exchanges were not answered, and how many there were; the one at hand is among neither."""
+    e = exchange.c
+    last = (
+        select(e.failure, e.status)
+        .where(e.platform == name, e.opened_at >= now - rules.window, e.closed_at.is_not(None))
+        .where(or_(e.failure.is_(None), e.failure.not_in(OURS)))
+        .order_by(e.opened_at.desc())
+        .limit(rules.sample)
+        .subquery()
+    )
+    failed = or_(last.c.failure.is_not(None), last.c.status >= _SERVER_FAULT)
+    row = connection.execute(
+        select(func.count().filter(failed).label("failed"), func.count().label("seen")).select_from(last)
+    ).one()
+    return int(row.failed), int(row.seen)
+
+
+def _tell(connection: Connection, name: str, before: Breaker, after: Breaker, now: datetime) -> None:
+    """Opening and closing leave a line in the audit trail."""
+    if after.trips > before.trips and after.until is not None:
+        detail = {"failures": after.failures, "trips": after.trips, "until": after.until.isoformat()}
+        note(connection, at=now, actor="gateway", action="breaker_open", subject=name, reason=after.code, detail=detail)
+    elif before.until is not None and after.until is None:
+        note(connection, at=now, actor="gateway", action="breaker_closed", subject=name, detail={"trips": before.trips})
+
+
+_FIELDS = {
+    "failures": "failures",
+    "trips": "trips",
+    "code": "failure_code",
+    "since": "open_since",
+    "until": "open_until",
+    "probe_until": "probe_until",
+}
+"""the breaker's fields and their columns"""
+
+
+def _columns(breaker: Breaker) -> dict[str, Any]:
+    values = {column: getattr(breaker, field) for field, column in _FIELDS.items()}
+    return values | {"failure_code": None if breaker.code is None else breaker.code[:80]}
+
+
+def _breaker(row: RowMapping) -> Breaker:
+    return Breaker(**{field: row[column] for field, column in _FIELDS.items()})
+
+
+def _standing(row: RowMapping, now: datetime) -> Standing:
+    paused = row["paused"] and (row["until"] is None or row["until"] > now)
+    return Standing(
+        pause=Stop(code=row["code"], reason=row["reason"], until=row["until"], paused=True) if paused else None,
+        breaker=_breaker(row),
+        not_before=row["not_before"],
+    )
+
+
+def _row(connection: Connection, name: str, *, lock: bool = False) -> RowMapping | None:
+    statement = _LOCKED if lock else _READ
+    return connection.execute(statement, {"b_name": name}).mappings().first()

@@ -1,0 +1,144 @@
+"""Workers that may be killed at a crash point: ``python -m gateway.testing.crashworker``.
+
+A nursery imports everything once and then forks a worker for each line of JSON on its stdin, so that a cycle of work
+and death takes some hundredths of a second. It answers with one line each: {"killed": true or false, "error": …}.
+When its stdin closes it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from typing import Any, Self
+
+from gateway.bootstrap import system_edge
+from gateway.domain.crashpoints import Point, nobody
+from gateway.service.acknowledge import poll, resolve
+from gateway.service.exchange import Exchanger
+from gateway.service.push import push
+from gateway.store.engine import Store, open_engine
+from gateway.store.thread import StoreThread
+from gateway.store.vault import KeyRing, Vault
+from gateway.testing.model import Model
+from gateway.transport.sender import Sender
+
+
+@dataclass(frozen=True, kw_only=True)
+class Errand:
+    """One round of push, poll and resolve against the model platform.
+
+    die_at, at_pass:  SIGKILL when this crash point is passed for the n-th time; empty: run to the end
+    """
+
+    store_url: str
+    keys: str
+    platform_url: str
+    replay_safe: bool
+    die_at: str = ""
+    at_pass: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """How a worker ended."""
+
+    killed: bool
+    error: str = ""
+
+
+def connector(platform_url: str, *, replay_safe: bool) -> Model:
+    """The connector of the worker, for those who judge its work."""
+    return Model(
+        base_url=platform_url, replay_safe=replay_safe, batch_max=3, connections=2, deadline=timedelta(seconds=5)
+    )
+
+
+class Nursery:
+    """Starts workers one after another. Use it as a context manager."""
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, "-m", __name__]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - ours
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(10)
+        self._process.stdout.close()
+
+    def run(self, errand: Errand) -> End:
+        """Let one worker live and die."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(asdict(errand)).encode() + b"\n")
+        self._process.stdin.flush()
+        return End(**json.loads(self._process.stdout.readline()))
+
+
+def main() -> None:
+    """Fork a worker for each errand and tell how it ended."""
+    for line in sys.stdin.buffer:
+        errand = Errand(**json.loads(line))
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reading)
+            _live(errand, writing)
+        os.close(writing)
+        with os.fdopen(reading, "rb") as pipe:
+            error = pipe.read().decode()
+        status = os.waitpid(child, 0)[1]
+        killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        if not killed and status and not error:
+            error = f"ended with status {status}"
+        sys.stdout.write(json.dumps(asdict(End(killed=killed, error=error))) + "\n")
+        sys.stdout.flush()
+
+
+def _live(errand: Errand, report: int) -> None:
+    try:
+        asyncio.run(_work(errand))
+    except BaseException as error:  # noqa: BLE001 - told to the nursery; a forked child must not return
+        os.write(report, repr(error).encode()[:2000])
+        os._exit(1)
+    os._exit(0)
+
+
+async def _work(errand: Errand) -> None:
+    made = connector(errand.platform_url, replay_safe=errand.replay_safe)
+    store = Store(engine=open_engine(errand.store_url), vault=Vault(KeyRing.parse(errand.keys)))
+    edge = replace(system_edge(), reach=_death(errand))
+    with StoreThread(store) as thread:
+        async with Sender(made.endpoint) as sender:
+            exchanger = Exchanger(made, sender, thread, edge)
+            steps: tuple[Callable[[Exchanger], Any], ...] = (push, poll, resolve)
+            for step in steps:
+                await step(exchanger)
+    store.close()
+
+
+def _death(errand: Errand) -> Callable[[Point], None]:
+    if not errand.die_at:
+        return nobody
+    passed = 0
+
+    def reach(point: Point) -> None:
+        nonlocal passed
+        passed += point == errand.die_at
+        if passed == errand.at_pass:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return reach
+
+
+if __name__ == "__main__":
+    main()

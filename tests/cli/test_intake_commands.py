@@ -1,0 +1,107 @@
+"""``gateway source`` and ``gateway batches`` as an operator types them."""
+
+from __future__ import annotations
+
+import json
+import random
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from gateway.cli.app import app
+from gateway.intake.columns import COLUMNS
+from gateway.testing.batch import write_sample
+from gateway.testing.forms import CITIES, filed
+
+Run = Callable[..., Result]
+FIELDS = [column.field for column in COLUMNS]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command in a home of its own; fails on a traceback."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GATEWAY_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def invoke(*arguments: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(app, arguments)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert result.exit_code == code, result.output + result.stderr
+        return result
+
+    invoke("init")
+    return invoke
+
+
+@pytest.fixture
+def view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An information system with three rows, and the settings that lead to it."""
+    path, rng, used = tmp_path / "centre.db", random.Random(3), set[str]()
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"CREATE TABLE v_filing (id INTEGER, seq INTEGER, {', '.join(FIELDS)})")
+        for number in range(3):
+            row = filed(rng, used, city=CITIES[0]) | {"batch_no": "370100-201903-01"}
+            values = [number, number, *(str(row[name]) if name in row else None for name in FIELDS)]
+            connection.execute(f"INSERT INTO v_filing VALUES ({', '.join('?' * len(values))})", values)
+    connection.close()
+    mapping = tmp_path / "source.toml"
+    top = 'name = "centre"\nview = "v_filing"\nkey = ["id"]\nwatermark = "seq"\noverlap_steps = 1\n[columns]\n'
+    mapping.write_text(top + "\n".join(f'{name} = "{name}"' for name in FIELDS), encoding="utf-8")
+    monkeypatch.setenv("GATEWAY_SOURCE__URL", f"sqlite:///{path}")
+    monkeypatch.setenv("GATEWAY_SOURCE__MAPPING", str(mapping))
+    return path
+
+
+def document(result: Result) -> Any:
+    return json.loads(result.stdout)
+
+
+def test_a_pull_takes_rows_in_and_a_second_one_finds_them_seen(run: Run, view: Path) -> None:
+    judged = document(run("source", "pull", "--dry-run", "--json"))
+    assert (judged["dry_run"], judged["read"], judged["seen"]) == (True, 3, 0)
+    first = document(run("source", "pull", "--json"))
+    [one] = first["batches"]
+    assert (one["name"], one["rows"], one["admitted"]) == ("centre 370100-201903-01", 3, 3)
+    again = document(run("source", "pull", "--json"))
+    assert (again["read"], again["seen"], again["batches"], again["watermark"]) == (2, 2, [], "2")
+    assert document(run("source", "pull", "--everything", "--json"))["read"] == 3
+    assert "2 rows read, 2 of them seen before" in run("source", "pull").stdout
+
+
+def test_a_row_that_is_refused_makes_the_pull_end_with_a_failure(run: Run, view: Path) -> None:
+    with sqlite3.connect(view) as connection:
+        connection.execute("UPDATE v_filing SET level = '技师' WHERE id = 1")
+    connection.close()
+    assert "1 refused" in run("source", "pull", code=1).stdout
+
+
+def test_without_a_source_a_pull_is_misuse(run: Run) -> None:
+    assert "GATEWAY_SOURCE__URL" in run("source", "pull", code=2).stderr
+
+
+def test_batches_are_listed_and_shown(run: Run, tmp_path: Path) -> None:
+    assert document(run("batches", "list", "--json"))["batches"] == []
+    assert "no batch" in run("batches", "list").stdout
+    run("intake", str(write_sample(tmp_path / "sample.xlsx", rows=60)), code=1)
+    listed = document(run("batches", "list", "--json"))["batches"]
+    assert sum(one["rows"] for one in listed) == 60
+    told = ("admitted", "unchanged", "withdrawn", "held", "returned")
+    assert all(one["rows"] == sum(one[name] for name in told) == sum(one["states"].values()) for one in listed)
+    report = next(one["report_no"] for one in listed if one["report_no"])
+    shown = document(run("batches", "show", report, "--json"))
+    assert {one["report_no"] for one in shown["batches"]} == {report}
+    assert shown["changed"] == {}
+    whole = document(run("batches", "show", "sample.xlsx", "--json"))
+    assert sum(one["rows"] for one in whole["batches"]) == 60
+    assert "sample.xlsx" in run("batches", "list").stdout
+    assert report in run("batches", "show", "sample.xlsx").stdout
+
+
+def test_a_batch_that_is_not_there_is_misuse(run: Run) -> None:
+    assert "no batch" in run("batches", "show", "nothing.xlsx", code=2).stderr

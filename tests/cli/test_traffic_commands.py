@@ -1,0 +1,131 @@
+"""What an operator sees of traffic control: timed pauses, what stands in the way, and why a delivery waits."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway.bootstrap import open_gateway
+from gateway.cli.app import app
+from gateway.cli.platforms import _moment
+from gateway.domain.breaker import BreakerRules
+from gateway.domain.periods import CHINA
+from gateway.domain.traffic import Traffic
+from gateway.store import queueing, records, traffic
+from gateway.store.exchanges import Closing
+from gateway.store.traffic import Lane
+from gateway.testing import people
+
+Run = Callable[..., Any]
+NAME = "national_market"
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command in a home of its own with one platform configured and one person owed to it; gives its document."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in {
+        "HOME": str(tmp_path / "home"),
+        "LANGUAGE": "en",
+        "NATIONAL_MARKET__ENDPOINT": "http://127.0.0.1:9/ws",
+        "NATIONAL_MARKET__SENDER_CODE": "370000",
+        "NATIONAL_MARKET__USERNAME": "u",
+        "NATIONAL_MARKET__PASSWORD": "p-word-of-a-test",
+    }.items():
+        monkeypatch.setenv(f"GATEWAY_{name}", value)
+
+    def invoke(*arguments: str, code: int = 0) -> Any:
+        result = CliRunner().invoke(app, [*arguments, "--json"])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert result.exit_code == code, result.output + result.stderr
+        return json.loads(result.stdout) if result.stdout.strip() else result.stderr
+
+    invoke("init")
+    with open_gateway() as gateway, gateway.store.write() as c:
+        records.add(
+            c, gateway.store.vault, [people.person_record(random.Random(1))], batch_id=None, now=gateway.edge.now()
+        )
+        queueing.owe(c, gateway.connector(NAME).info, gateway.edge.now())
+    return invoke
+
+
+def platform(status: Any) -> Any:
+    [row] = [row for row in status["platforms"] if row["platform"] == NAME]
+    return row
+
+
+def test_a_pause_with_an_end_says_until_when_everywhere(run: Run) -> None:
+    until = "2099-04-02T22:30:00+08:00"
+    assert datetime.fromisoformat(run("pause", NAME, "--reason", "night", "--until", "2099-04-02 22:30")["until"]) == (
+        datetime.fromisoformat(until)
+    )
+    stop = platform(run("status"))["stop"]
+    assert (stop["code"], stop["text"]) == ("operator", "operator: night, until 2099-04-02 22:30:00 +08:00")
+    shown = run("show", "1")["delivery"]
+    assert (shown["why_code"], shown["why"]) == ("paused", "the platform is paused: operator: night")
+    assert datetime.fromisoformat(shown["until"]) == datetime.fromisoformat(until)
+
+
+def test_an_end_in_the_past_is_misuse(run: Run) -> None:
+    assert "past" in run("pause", NAME, "--reason", "x", "--until", "2019-04-02 22:30", code=2)
+    assert platform(run("status"))["pause"] is None
+
+
+@pytest.mark.parametrize(
+    ("given", "moment"),
+    [
+        (datetime(1900, 1, 1, 22, 30), "2019-04-02T22:30:00+08:00"),
+        (datetime(1900, 1, 1, 8, 0), "2019-04-03T08:00:00+08:00"),
+        (datetime(2019, 5, 1, 8, 0), "2019-05-01T08:00:00+08:00"),
+        (datetime(2019, 5, 1, 8, 0, tzinfo=UTC), "2019-05-01T08:00:00+00:00"),
+    ],
+)
+def test_a_time_of_day_is_the_next_one_in_local_time(given: datetime, moment: str) -> None:
+    now = datetime(2019, 4, 2, 9, 0, tzinfo=CHINA)
+    assert _moment(given, now) == datetime.fromisoformat(moment)
+
+
+def test_an_open_breaker_is_shown_and_explains_what_waits(run: Run) -> None:
+    with open_gateway() as gateway, gateway.store.write() as c:
+        now = gateway.edge.now()
+        lane = Lane(
+            platform=NAME,
+            rules=Traffic(breaker=BreakerRules(failures=1, first=timedelta(hours=1))),
+            probe=timedelta(minutes=1),
+            draw=lambda: 0.5,
+        )
+        traffic.hear(c, lane, [Closing(exchange_id=0, closed_at=now, answered=False, code="read_timeout")], now)
+    row = platform(run("status"))
+    assert (row["stop"]["code"], row["breaker"]["phase"], row["breaker"]["code"]) == (
+        "breaker_open",
+        "open",
+        "read_timeout",
+    )
+    assert run("show", "1")["delivery"]["why_code"] == "breaker_open"
+    assert run("push", NAME, code=1)["platforms"][NAME]["stopped"].startswith("breaker_open: the platform")
+
+
+def test_maintenance_is_shown_and_nothing_is_sent(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_NATIONAL_MARKET__MAINTENANCE", '["00:00-12:00", "12:00-24:00"]')
+    assert platform(run("status"))["stop"]["code"] == "maintenance"
+    report = run("push", NAME, code=1)["platforms"][NAME]
+    assert (report["sent"], report["stopped"].partition(":")[0]) == (0, "maintenance")
+
+
+def test_a_wrong_window_is_misuse_and_names_the_setting(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_NATIONAL_MARKET__MAINTENANCE", '["22-23"]')
+    assert "GATEWAY_NATIONAL_MARKET__MAINTENANCE" in run("status", code=2)
+
+
+def test_what_can_be_sent_says_so_and_in_the_language_of_the_reader(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("show", "1")["delivery"]["why"] == "can be sent; waits for the next run"
+    monkeypatch.setenv("GATEWAY_LANGUAGE", "zh")
+    assert run("show", "1")["delivery"]["why"] == "可以发送，等待下一次运行"

@@ -1,0 +1,120 @@
+"""Each safety of the delivery core, switched off, is missed: the simulation finds the bug within a stated budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from gateway.contract.messages import Verdict
+from gateway.domain.delivery import Event
+from gateway.service import push
+from gateway.store import exchanges, ledger, traffic
+from gateway.store.engine import Connection
+from gateway.store.exchanges import Conclusion, Opening
+from gateway.store.ledger import Settlement
+from gateway.store.vault import Vault
+from gateway.testing.simulation import Outcome
+
+Run = Callable[[int], Outcome]
+BUDGET = 40
+"""seeds within which every planted bug is found"""
+
+
+def attempts_written_after_the_answer(patch: pytest.MonkeyPatch) -> None:
+    """Nothing is on record while a request is under way."""
+    open_really, conclude_really = exchanges.open_exchanges, exchanges.conclude
+    put_off: dict[int, Opening] = {}
+
+    def open_later(c: Connection, vault: Vault, openings: Sequence[Opening]) -> list[tuple[int, list[int]]]:
+        opened = []
+        for opening in openings:
+            if opening.purpose != "push":
+                opened += open_really(c, vault, [opening])
+                continue
+            number = -1 - len(put_off)
+            put_off[number] = opening
+            opened.append((number, [number] * len(opening.carries)))
+        return opened
+
+    def conclude_with_attempts(
+        c: Connection, vault: Vault, conclusions: Sequence[Conclusion], platform: str
+    ) -> list[tuple[bool, ...]]:
+        real = []
+        for one in conclusions:
+            if one.closing.exchange_id > 0:
+                real.append(one)
+                continue
+            [(number, attempts)] = open_really(c, vault, [put_off[one.closing.exchange_id]])
+            settlements = tuple(
+                replace(s, claimed=replace(s.claimed, attempt_id=attempt))
+                for s, attempt in zip(one.settlements, attempts, strict=False)
+            )
+            closing = replace(one.closing, exchange_id=number)
+            if settlements:
+                real.append(Conclusion(closing=closing, settlements=settlements))
+        settled = iter(conclude_really(c, vault, real, platform)) if real else iter(())
+        return [next(settled, ()) for _ in conclusions]
+
+    patch.setattr(traffic, "open_exchanges", open_later)
+    patch.setattr(exchanges, "conclude", conclude_with_attempts)
+
+
+def settled_without_a_fence(patch: pytest.MonkeyPatch) -> None:
+    """A late worker overwrites what others have found out."""
+    settle_really = ledger.settle
+
+    def settle_anyway(c: Connection, settlements: Sequence[Settlement], platform: str, now: datetime) -> list[bool]:
+        believed = {s.claimed.id: (s.claimed.fence, s.claimed.state) for s in settlements}
+        with patch.context() as now_only:
+            now_only.setattr(ledger, "current", lambda *_: believed)
+            return settle_really(c, settlements, platform, now)
+
+    patch.setattr(ledger, "settle", settle_anyway)
+    patch.setattr(exchanges, "settle", settle_anyway)
+
+
+def unknown_outcomes_tried_again(patch: pytest.MonkeyPatch) -> None:
+    """A request without an answer is sent again without asking."""
+    after_push = push.after_push
+
+    def optimist(claimed: Any, verdict: Verdict, *args: Any, **kwargs: Any) -> Settlement:
+        event = Event.RETRY if verdict.event is Event.IN_DOUBT else verdict.event
+        return after_push(claimed, replace(verdict, event=event), *args, **kwargs)
+
+    patch.setattr(push, "after_push", optimist)
+
+
+def leases_without_an_end(patch: pytest.MonkeyPatch) -> None:
+    """What a lost worker held is held for ever."""
+
+    def nothing_lost(_c: Connection, **_: Any) -> dict[Any, int]:
+        return {}
+
+    patch.setattr(ledger, "sweep", nothing_lost)
+
+
+@pytest.mark.parametrize(
+    ("plant", "found_as"),
+    [
+        (attempts_written_after_the_answer, ("I2", "I11")),
+        (settled_without_a_fence, ("I12", "I2")),
+        (unknown_outcomes_tried_again, ("I2",)),
+        (leases_without_an_end, ("I1",)),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_planted_bug_is_found(
+    run_seed: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    plant: Callable[[pytest.MonkeyPatch], None],
+    found_as: tuple[str, ...],
+) -> None:
+    plant(monkeypatch)
+    for seed in range(BUDGET):
+        if any(sentence.startswith(found_as) for sentence in run_seed(seed).broken):
+            return
+    pytest.fail(f"{BUDGET} seeds did not notice")
