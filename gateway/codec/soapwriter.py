@@ -8,37 +8,21 @@ operation from then on. Headers are none of this: they are added to the finished
 
 from __future__ import annotations
 
-import base64
 import logging
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
 from lxml import etree
 
+from gateway.codec.soaptext import NotCompiledError, NotPlainError, Text, escaped, text_of
 from gateway.contract.messages import JSON
 
 log = logging.getLogger(__name__)
 
 Oracle = Callable[[str, Mapping[str, JSON]], etree._Element]
 """zeep's way from an operation's name and values to an envelope; raises what the caller expects"""
-_Text = Callable[[Any], str]
 _Write = Callable[[Mapping[str, Any]], str]
-_SPECIAL = re.compile("[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]").search
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]").search
-"""no character of XML 1.0 (section 2.2), whatever the escaping"""
-_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
-
-
-class _NotCompiledError(Exception):
-    """The type has a part that is left to zeep; the text names the part."""
-
-
-class _NotPlainError(Exception):
-    """The values do not fit plainly; whether they fit at all is for zeep to say."""
 
 
 class Writers:
@@ -61,7 +45,7 @@ class Writers:
             return self._oracle(operation, values)
         try:
             built = etree.fromstring(write(values).encode())
-        except (_NotPlainError, etree.XMLSyntaxError):
+        except (NotPlainError, etree.XMLSyntaxError):
             # a syntax error is libxml2's limit on the size of one text, which does not bind zeep's way
             return self._oracle(operation, values)
         if operation not in self._compared:
@@ -81,7 +65,7 @@ class Writers:
         if operation not in self._writers:
             try:
                 self._writers[operation] = _compile(self._binding, operation, self._prefixes)
-            except (_NotCompiledError, ValueError) as reason:
+            except (NotCompiledError, ValueError) as reason:
                 log.info("left_to_zeep", extra={"operation": operation, "reason": str(reason)})
                 self._writers[operation] = None
         return self._writers[operation]
@@ -94,13 +78,13 @@ def _compile(binding: Any, operation: str, prefixes: Mapping[str, str]) -> _Writ
     found = binding.get(operation)
     message = found.input
     if type(message) is not DocumentMessage or message._is_body_wrapped or message.body is None:
-        raise _NotCompiledError("not document/literal with one element")
+        raise NotCompiledError("not document/literal with one element")
     if found.abstract.wsa_action:
-        raise _NotCompiledError("WS-Addressing")
+        raise NotCompiledError("WS-Addressing")
     named = {"soap-env": message.nsmap["soap-env"], **prefixes}
     compiler = _Compiler(named)
     tag, content = compiler.tag(message.body.qname), compiler.content(message.body.type)
-    declared = "".join(f' xmlns:{prefix}="{_escaped(space)}"' for prefix, space in named.items())
+    declared = "".join(f' xmlns:{prefix}="{escaped(space)}"' for prefix, space in named.items())
     before = f"<soap-env:Envelope{declared}><soap-env:Body><{tag}>"
     after = f"</{tag}></soap-env:Body></soap-env:Envelope>"
 
@@ -120,7 +104,7 @@ class _Leaf:
     name: str
     start: str
     end: str
-    text: _Text | None = None
+    text: Text | None = None
     content: _Content | None = None
     least: int
     most: int | None
@@ -132,12 +116,12 @@ class _Leaf:
         value = values.get(self.name)
         if value is None:
             if self.least:
-                raise _NotPlainError
+                raise NotPlainError
         elif self.most == 1:
             self._one(value, out)
         else:
             if type(value) is not list or len(value) < self.least or (self.most and len(value) > self.most):
-                raise _NotPlainError
+                raise NotPlainError
             for item in value:
                 self._one(item, out)
 
@@ -169,7 +153,7 @@ class _Choice:
             return
         # zeep drops a choice whose only values are empty or false, so these are left to it
         if len(set(given.values())) != 1 or not any(values[name] for name in given):
-            raise _NotPlainError
+            raise NotPlainError
         for part in self._runs[next(iter(given.values()))]:
             part.write(values, out)
 
@@ -179,14 +163,14 @@ class _Content:
     """The elements of a complex type in order. Filled after it is made, because types may hold themselves."""
 
     known: frozenset[str] = field(default=frozenset())
-    steps: tuple[tuple[str, str, _Text | None, str, int, _Leaf | _Choice], ...] = ()
+    steps: tuple[tuple[str, str, Text | None, str, int, _Leaf | _Choice], ...] = ()
     """name, start, text and end of an element that stands at most once; with text None its part writes itself"""
 
     def fill(self, parts: tuple[_Leaf | _Choice, ...]) -> None:
         names = [name for part in parts for name in part.names()]
         self.known = frozenset(names)
         if len(self.known) < len(names):
-            raise _NotCompiledError("two elements of one name")
+            raise NotCompiledError("two elements of one name")
         self.steps = tuple(
             (part.name, part.start, part.text, part.end, part.least, part)
             if isinstance(part, _Leaf) and part.most == 1
@@ -196,7 +180,7 @@ class _Content:
 
     def write(self, values: Any, out: list[str]) -> None:
         if not isinstance(values, dict) or not self.known.issuperset(values):
-            raise _NotPlainError
+            raise NotPlainError
         get, append = values.get, out.append
         for name, start, text, end, least, part in self.steps:
             if text is None:
@@ -204,7 +188,7 @@ class _Content:
             elif (value := get(name)) is not None:
                 append(f"{start}{text(value)}{end}")
             elif least:
-                raise _NotPlainError
+                raise NotPlainError
 
 
 class _Compiler:
@@ -220,7 +204,7 @@ class _Compiler:
         if space is None:
             return str(qname.localname)
         if space not in self._prefixes:
-            raise _NotCompiledError(f"no prefix for {space}")
+            raise NotCompiledError(f"no prefix for {space}")
         return f"{self._prefixes[space]}:{qname.localname}"
 
     def content(self, type_: Any) -> _Content:
@@ -230,10 +214,10 @@ class _Compiler:
         if id(type_) in self._done:
             return self._done[id(type_)]
         if not isinstance(type_, xsd.ComplexType) or type_.attributes or type_._array_type:
-            raise _NotCompiledError("attributes, an array or a simple type as content")
+            raise NotCompiledError("attributes, an array or a simple type as content")
         content = self._done[id(type_)] = _Content()
         if isinstance(type_._element, xsd.Element):
-            raise _NotCompiledError("text as the content of a complex type")
+            raise NotCompiledError("text as the content of a complex type")
         content.fill(tuple(part for _, nested in type_.elements_nested for part in self._parts(nested)))
         return content
 
@@ -246,89 +230,27 @@ class _Compiler:
             if type(node) is Choice:
                 runs = [tuple(self._parts(alternative)) for alternative in node]
                 if not all(runs):
-                    raise _NotCompiledError("an empty alternative")
+                    raise NotCompiledError("an empty alternative")
                 yield _Choice(runs, required=node.min_occurs > 0)
             else:
                 for child in node:
                     yield from self._parts(child)
         else:
-            raise _NotCompiledError(f"a part of kind {type(node).__name__}")
+            raise NotCompiledError(f"a part of kind {type(node).__name__}")
 
     def _leaf(self, element: Any) -> _Leaf:
         from zeep import xsd
 
         if element.nillable or element.attr_name != element.name or element.max_occurs == 0:
-            raise _NotCompiledError("a nillable, renamed or forbidden element")
+            raise NotCompiledError("a nillable, renamed or forbidden element")
         tag = self.tag(element.qname)
         is_complex = isinstance(element.type, xsd.ComplexType)
         return _Leaf(
             name=element.name,
             start=f"<{tag}>",
             end=f"</{tag}>",
-            text=None if is_complex else _text_of(element.type),
+            text=None if is_complex else text_of(element.type),
             content=self.content(element.type) if is_complex else None,
             least=element.min_occurs,
             most=None if element.max_occurs == "unbounded" else element.max_occurs,
         )
-
-
-def _text_of(type_: Any) -> _Text:
-    """How a simple type's values are written. Derived types follow their base, as in zeep."""
-    from zeep.xsd.types import builtins
-
-    for base, text in (
-        (builtins.String, _string),
-        (builtins.AnyURI, _string),
-        (builtins.Boolean, _boolean),
-        (builtins.Integer, _integer),
-        (builtins.Decimal, _decimal),
-        (builtins.DateTime, _moment),
-        (builtins.Date, _day),
-        (builtins.Base64Binary, _binary),
-    ):
-        if isinstance(type_, base):
-            return text
-    raise _NotCompiledError(f"the simple type {type(type_).__name__}")
-
-
-def _string(value: Any) -> str:
-    if type(value) is not str:
-        raise _NotPlainError
-    return value if value.isalnum() or _SPECIAL(value) is None else _escaped(value)
-
-
-def _escaped(text: str) -> str:
-    if _FORBIDDEN(text):
-        raise _NotPlainError
-    return text.translate(_ESCAPES)
-
-
-def _boolean(value: Any) -> str:
-    if value is True:
-        return "true"
-    if value is False:
-        return "false"
-    raise _NotPlainError
-
-
-def _integer(value: Any) -> str:
-    return str(value) if type(value) is int else _string(value)
-
-
-def _decimal(value: Any) -> str:
-    if type(value) is Decimal:
-        return f"{value:f}"
-    return str(value) if type(value) in (int, float) else _string(value)
-
-
-def _moment(value: Any) -> str:
-    return value.isoformat().replace("+00:00", "Z") if type(value) is datetime else _string(value)
-
-
-def _day(value: Any) -> str:
-    # before the year 1000 the platform's C library decides how zeep's date looks
-    return value.isoformat() if type(value) is date and value.year >= 1000 else _string(value)
-
-
-def _binary(value: Any) -> str:
-    return base64.b64encode(value).decode() if type(value) is bytes else _string(value)

@@ -111,9 +111,7 @@ class World:
     def check(self) -> None:
         seen = self._get("requests")
         with self.store.read() as c:
-            assert (
-                broken(c, "model", self._get("effects"), seen, vault=self.store.vault, connector=self.model) == []
-            )
+            assert broken(c, "model", self._get("effects"), seen, vault=self.store.vault, connector=self.model) == []
 
 
 @pytest.fixture

@@ -18,7 +18,9 @@ def upgrade() -> None:
     op.add_column("filing", sa.Column("report_no", sa.String(length=30), nullable=True))
     op.create_table(
         "record_change",
-        sa.Column("record_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False, autoincrement=False),
+        sa.Column(
+            "record_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False, autoincrement=False
+        ),
         sa.Column("fields", sa.JSON(), nullable=False),
         sa.Column("differences", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["record_id"], ["record.id"], name=op.f("fk_record_change_record_id")),

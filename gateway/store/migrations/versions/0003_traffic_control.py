@@ -37,4 +37,3 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_slot")),
     )
     op.create_index("ix_slot_platform_at", "slot", ["platform", "at"], unique=False)
-
