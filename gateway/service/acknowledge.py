@@ -13,7 +13,7 @@ from gateway.contract.connector import LooksUp, PollsAcks
 from gateway.domain.delivery import State
 from gateway.domain.traffic import Stop
 from gateway.service.exchange import Exchanger
-from gateway.service.outcome import after_lookup, after_poll
+from gateway.service.outcome import after_lookup, after_poll, cannot_ask
 from gateway.service.push import claim, conclude, give_back, prepare, sweep, verdicts_of, with_attempts
 from gateway.store import ledger
 from gateway.store.ledger import Claimed, Settlement
@@ -80,11 +80,14 @@ async def resolve(
     lease: timedelta = timedelta(minutes=5),
     progress: AskProgress = lambda _: None,
 ) -> AskReport:
-    """Ask about each delivery in doubt: there and ours, there and another's, or not there."""
+    """Ask about each delivery in doubt: there and ours, there and another's, or not there.
+
+    Where the platform cannot be asked, what may be repeated is sent again, and the rest waits for a person.
+    """
     connector = exchanger.connector
-    if not isinstance(connector, LooksUp):
-        return AskReport(platform=exchanger.platform)
     await sweep(exchanger)
+    if not isinstance(connector, LooksUp):
+        return await _settle_unasked(exchanger, claim_limit, lease)
 
     async def ask(group: Sequence[Claimed]) -> tuple[Settlement, ...] | Stop:
         item = group[0]
@@ -114,6 +117,16 @@ async def resolve(
         return await conclude(exchanger, answer, verdicts, [settlement])
 
     return await _ask_all(exchanger, State.IN_DOUBT, ask, claim_limit=claim_limit, lease=lease, progress=progress)
+
+
+async def _settle_unasked(exchanger: Exchanger, claim_limit: int, lease: timedelta) -> AskReport:
+    report = AskReport(platform=exchanger.platform)
+    while claimed := await claim(exchanger, State.IN_DOUBT, claim_limit, lease):
+        now = exchanger.edge.now()
+        settlements = [cannot_ask(item, exchanger.info, now) for item in claimed]
+        await exchanger.thread.write(ledger.settle, settlements, exchanger.platform, now)
+        report.outcomes.update(s.event for s in settlements)
+    return report
 
 
 async def _ask_all(

@@ -112,6 +112,15 @@ def after_lookup(claimed: Claimed, verdict: Verdict, info: ConnectorInfo, now: d
     return _settlement(claimed, event, verdict, now + wait, lookups=lookups, negatives=negatives, keep=True)
 
 
+def cannot_ask(claimed: Claimed, info: ConnectorInfo, now: datetime) -> Settlement:
+    """What becomes of a delivery in doubt on a platform that answers no questions."""
+    if info.kinds[claimed.record.kind].replay_safe:
+        event, reason = Event.NOT_FOUND, "the platform cannot be asked, and a repeat is harmless"
+    else:
+        event, reason = Event.EXHAUSTED, "the platform cannot be asked, and a repeat might register twice"
+    return _settlement(claimed, event, Verdict(event=event, code="cannot_ask", reason=reason), now, keep=True)
+
+
 def refused_here(claimed: Claimed, reason: str, fields: tuple[str, ...], now: datetime) -> Settlement:
     """A draft that does not pass the connector's check is rejected here; nothing was sent."""
     verdict = Verdict(event=Event.REJECTED, code="check", reason=reason, fields=fields)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from gateway.domain.delivery import State
 from gateway.domain.records import Record, Worker
@@ -216,6 +216,28 @@ def test_an_unknown_outcome_is_asked_about_before_anything_is_sent_again(make_wo
     assert world.states() == {State.ACCEPTED: 3}
     with world.store.read() as c:
         assert Counter(c.execute(select(exchange.c.purpose)).scalars()) == {"push": 1, "lookup": 3}
+
+
+class Mute:
+    """The model platform without any question it would answer."""
+
+    def __init__(self, model: Model) -> None:
+        self.info, self.endpoint = model.info, model.endpoint
+        self.map, self.check = model.map, model.check
+        self.encode_push, self.decode_push = model.encode_push, model.decode_push
+
+
+@pytest.mark.parametrize(("replay_safe", "end"), [(True, State.ACCEPTED), (False, State.PARKED)])
+def test_a_doubt_that_cannot_be_asked_about_is_repeated_or_left_to_a_person(
+    make_world: Callable[..., World], replay_safe: bool, end: State
+) -> None:
+    world = make_world(replay_safe=replay_safe)
+    world.enqueue(*people_of(2))
+    with world.store.write() as c:
+        c.execute(update(delivery).values(state=State.IN_DOUBT, tries=1))
+    world.model = Mute(world.model)  # type: ignore[assignment]
+    world.run(resolve, push, resolve)
+    assert world.states() == {end: 2}
 
 
 def test_not_there_must_be_heard_twice(make_world: Callable[..., World]) -> None:
