@@ -43,7 +43,7 @@ def demo(
         for name, one in access.items():
             stage(f"sandbox {name}: {one['url']}")
         gateway = stack.enter_context(_gateway(folder, access))
-        batch = _intake(gateway, folder, rows, seed, stage)
+        batch = _intake(gateway, folder, rows, seed, stage, quiet=as_json)
         stage("waiting for Prefect")
         os.environ["PREFECT_API_URL"] = server.ready()
         stage(f"Prefect: {server.url}")
@@ -95,7 +95,8 @@ def _gateway(home: Path, access: Mapping[str, Any]) -> Iterator[Gateway]:
         yield gateway
 
 
-def _intake(gateway: Gateway, home: Path, rows: int, seed: int, stage: _Stage) -> dict[str, Any]:
+def _intake(gateway: Gateway, home: Path, rows: int, seed: int, stage: _Stage, *, quiet: bool) -> dict[str, Any]:
+    from gateway.cli.progress import counting
     from gateway.store import batches
     from gateway.testing.batch import write_sample
 
@@ -105,7 +106,8 @@ def _intake(gateway: Gateway, home: Path, rows: int, seed: int, stage: _Stage) -
         write_sample(fresh, rows=rows, seed=seed)
         fresh.replace(path)
     stage(f"reading {path.name}")
-    report = gateway.take_in(path, returns=home / "returns.xlsx")
+    with counting("rows judged", quiet=quiet, total=rows) as progress:
+        report = gateway.take_in(path, returns=home / "returns.xlsx", progress=progress)
     with gateway.store.read() as connection:
         kept = batches.known(connection, report.digest)
     assert kept is not None
@@ -148,6 +150,7 @@ def _bars(gateway: Gateway, *, quiet: bool) -> Iterator[None]:
     layout = (TextColumn("{task.description:>18}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*layout) as progress:
         tasks: dict[str, Any] = {}
+        after = progress.add_task("feedback, both sides", total=None, visible=False)
 
         def refresh() -> None:
             with gateway.store.read() as connection:
@@ -157,6 +160,8 @@ def _bars(gateway: Gateway, *, quiet: bool) -> Iterator[None]:
                 if task is None:
                     task = tasks[one.platform] = progress.add_task(one.platform, total=one.total)
                 progress.update(task, completed=sum(n for state, n in one.states.items() if state in TERMINAL))
+            if tasks and all(task.finished for task in progress.tasks if task.id != after):
+                progress.update(after, visible=True)  # what follows has no number of steps that is known before
 
         def watch() -> None:
             while not done.wait(0.5):

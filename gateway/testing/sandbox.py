@@ -19,6 +19,7 @@ import hashlib
 import json
 import random
 import sqlite3
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -47,7 +48,7 @@ COMMON_FAULTS = {
 
 PROFILES: dict[str, dict[str, float]] = {
     "none": {},
-    "demo": {"unavailable": 0.03, "slow": 0.04, "timeout_after_commit": 0.02, "busy": 0.03, "duplicate": 0.03},
+    "demo": {"unavailable": 0.01, "slow": 0.03, "timeout_after_commit": 0.015, "busy": 0.015, "duplicate": 0.03},
     "rough": {name: 0.04 for name in (*COMMON_FAULTS, "busy", "duplicate")},
 }
 
@@ -178,7 +179,7 @@ class Access:
     environment: Mapping[str, str]
 
 
-class Sandbox:
+class Sandbox(ABC):
     """Base of a simulated platform. A subclass gives ``platform``, ``own_faults``, ``handle`` and ``access``.
 
     ``handle`` gets the request with its whole body and, where one of ``own_faults`` was drawn, that fault's name; it
@@ -210,13 +211,13 @@ class Sandbox:
         self.slow_seconds = 0.5
         self.hang_seconds = 60.0
 
+    @abstractmethod
     def handle(self, request: Request, body: bytes, fault: str | None) -> Response:
         """Answer one request of the platform's protocol."""
-        raise NotImplementedError
 
+    @abstractmethod
     def access(self, base_url: str) -> Access:
         """Describe a running instance; ``base_url`` has no trailing slash."""
-        raise NotImplementedError
 
     def is_exempt(self, request: Request) -> bool:
         """Whether no fault is drawn for this request; by path unless a subclass decides otherwise."""
