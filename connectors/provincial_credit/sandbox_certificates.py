@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from connectors.provincial_credit.sandbox_wire import Credentials, Refusal, china
 from gateway.codec.codes import table
 from gateway.domain.identifiers import credit_code_check_character, resident_id_check_digit
-from gateway.testing.sandbox import Books
+from gateway.testing.books import Books
 
 Errors = list[dict[str, str]]
 

@@ -18,7 +18,7 @@ from connectors.provincial_credit.sandbox_certificates import Registry, Sealing
 from connectors.provincial_credit.sandbox_story import Event, Story
 from connectors.provincial_credit.sandbox_wire import CHINA, Refusal, china
 from gateway.codec.codes import table
-from gateway.testing.sandbox import Books
+from gateway.testing.books import Books
 
 STREAMS = ("PERSON_BAD", "PERSON_GOOD", "CORP_BAD", "CORP_GOOD", "BLACKLIST", "CERT", "SUBJECT")
 _LIFE_DAYS = 90

@@ -25,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.codec.codes import table
-from gateway.testing.sandbox import Books
+from gateway.testing.books import Books
 
 CHINA = timezone(timedelta(hours=8))
 BASE = "/credit-platform/api/v1"

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gateway.testing.sandbox import Books
+from gateway.testing.books import Books
 
 PROJECT = {"projectCode": "000000300101010001", "name": "示例项目一期", "prjStatus": "003"}
 CORP = {"corpCode": "91370000MA3X000001", "corpName": "示例建设有限公司", "corpType": "009"}

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from lxml import etree
 
 from connectors.national_market.sandbox.wire import get, ws
-from gateway.testing.sandbox import Books
+from gateway.testing.books import Books
 
 _WINDOW = timedelta(seconds=300)
 _NONCE_LIFE = timedelta(minutes=10)

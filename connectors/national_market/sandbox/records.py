@@ -12,7 +12,7 @@ from lxml import etree
 from connectors.national_market.sandbox import rules
 from connectors.national_market.sandbox.rules import Complaint
 from connectors.national_market.sandbox.wire import get
-from gateway.testing.sandbox import Books
+from gateway.testing.books import Books
 
 _ALLOWED = {
     "03": {"02"},

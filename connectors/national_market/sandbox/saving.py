@@ -12,7 +12,7 @@ from lxml import etree
 
 from connectors.national_market.sandbox.records import Item, Registry, content_lines
 from connectors.national_market.sandbox.wire import get, t, ws
-from gateway.testing.sandbox import Books
+from gateway.testing.books import Books
 
 TITLES = {
     "000": "数据保存成功",

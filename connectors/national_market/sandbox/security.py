@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from lxml import etree
 
 from connectors.national_market.sandbox.wire import WSSE, SoapFault
-from gateway.testing.sandbox import Books
+from gateway.testing.books import Books
 
 _WSU = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
 _DIGEST = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0#PasswordDigest"

@@ -12,7 +12,7 @@ from lxml import etree
 
 from connectors.national_market.sandbox.wire import parser
 from gateway.codec.codes import table as codes
-from gateway.testing.sandbox import Books
+from gateway.testing.books import Books
 
 Row = dict[str, str]
 _SAVE = frozenset({"tableName", "xmlData", "user", "password"})
