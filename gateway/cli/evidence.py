@@ -1,0 +1,136 @@
+"""``gateway evidence``: prove that what the store says is what was written, as a whole or for one transmission."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit, opened, reported, say, table
+from gateway.domain.errors import InputError
+
+if TYPE_CHECKING:
+    from gateway.service.evidence import Fault
+
+evidence = typer.Typer(no_args_is_help=True, help="The chain of evidence: seal it, verify it, hand out a part of it.")
+
+
+@evidence.command("seal")
+def seal(as_json: AsJson = False) -> None:
+    """Cover what was written since, and note the head of the chain in the file of anchors."""
+    with opened() as gateway:
+        rows = gateway.seal()
+    if as_json:
+        emit({"sealed": rows})
+    else:
+        say(f"{rows} rows sealed")
+
+
+@evidence.command("verify")
+def verify(
+    pack: Annotated[Path | None, typer.Argument(help="An exported pack; the whole store where none is named.")] = None,
+    anchors: Annotated[Path | None, typer.Option(help="File of anchors; default is the store's own.")] = None,
+    every_byte: Annotated[
+        bool, typer.Option("--bytes", help="Open every stored request and answer and compare its digest.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Name every row that was changed, dropped, added or made anew since it was sealed. Exit code 1 where one was."""
+    if pack is not None:
+        _verify_pack(pack, anchors, as_json=as_json)
+        return
+    with opened() as gateway:
+        from gateway.service.evidence import verify as run
+
+        found = run(gateway.store, anchors or gateway.settings.anchors, every_byte=every_byte)
+    if as_json:
+        emit({**vars(found), "faults": [vars(fault) for fault in found.faults]})
+    else:
+        removed = f", {found.removed} removed by retention" if found.removed else ""
+        say(f"{found.links} links over {found.rows} rows{removed}; {found.anchors} anchors")
+        if found.uncovered_since is not None:
+            say(f"not sealed yet: what was sent since {found.uncovered_since}")
+        _tell(found.faults)
+    if found.faults:
+        raise typer.Exit(FAILURES)
+
+
+def _verify_pack(path: Path, anchors: Path | None, *, as_json: bool) -> None:
+    from gateway.service.evidence import read_anchors
+    from gateway.service.evidence_pack import verify_pack
+
+    with reported():
+        noted = None if anchors is None else dict(read_anchors(_readable(anchors)))
+        try:
+            document = json.loads(_readable(path).read_bytes())
+        except ValueError:
+            raise InputError(f"{path.name}: not JSON in UTF-8") from None
+        faults = verify_pack(document if isinstance(document, dict) else {}, noted)
+    if as_json:
+        emit({"delivery": document["delivery"], "anchored": noted is not None, "faults": [vars(f) for f in faults]})
+    else:
+        say(
+            f"delivery {document['delivery']}: {len(document['links'])} links" + ("" if noted else ", no anchors given")
+        )
+        _tell(faults)
+    if faults:
+        raise typer.Exit(FAILURES)
+
+
+def _readable(path: Path) -> Path:
+    if not path.is_file():
+        raise InputError(f"{path.name}: there is no such file")
+    return path
+
+
+def _tell(faults: Sequence[Fault]) -> None:
+    if faults:
+        table("does not fit", columns("link", "book", "row", "what"), [vars(fault) for fault in faults])
+
+
+@evidence.command("export")
+def export(
+    delivery: Annotated[int, typer.Argument(help="Number of a delivery, as `gateway failures` lists.")],
+    to: Annotated[Path, typer.Option(help="File to write.")],
+    with_bytes: Annotated[
+        bool, typer.Option("--bytes", help="With the requests and answers themselves: personal data, in clear.")
+    ] = False,
+    reason: Annotated[str | None, typer.Option(help="Why the bytes are needed; kept in the audit trail.")] = None,
+) -> None:
+    """Write the evidence of one transmission to a file that `gateway evidence verify` reads without the store."""
+    if with_bytes and not reason:
+        complain("--bytes needs --reason")
+        raise typer.Exit(MISUSE)
+    with opened() as gateway:
+        from gateway.service.evidence_pack import pack
+        from gateway.store import control
+
+        gateway.seal()
+        now = gateway.edge.now()
+        document = pack(gateway.store, delivery, now, with_bytes=with_bytes)
+        if document is None:
+            raise InputError(f"there is no delivery {delivery}")
+        with gateway.store.write() as connection:
+            control.note(
+                connection,
+                at=now,
+                actor=getpass.getuser(),
+                action="export",
+                subject=f"delivery {delivery}",
+                reason=reason,
+                detail={"bytes": with_bytes},
+            )
+    _write(to, document)
+    say(f"written to {to}")
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    """Readable by its owner only: it may hold what travelled."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump(document, file, ensure_ascii=False, indent=1, sort_keys=True)

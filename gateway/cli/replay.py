@@ -1,0 +1,133 @@
+"""``gateway replay``: a list of failed transmissions is fixed, looked at, and let go as a whole."""
+
+from __future__ import annotations
+
+import getpass
+from collections import Counter
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit, opened, say, table
+from gateway.domain.delivery import State
+
+if TYPE_CHECKING:
+    from gateway.store.replays import Plan
+
+replay = typer.Typer(no_args_is_help=True, help="Send again what failed, by plan.")
+Number = Annotated[int, typer.Argument(help="Number of the plan.")]
+_COLUMNS = ("id", "at", "by", "reason", "items", "done", "skipped", "waiting", "cancelled_at")
+
+
+class Failed(StrEnum):
+    """States that can be planned."""
+
+    PARKED = State.PARKED
+    REJECTED = State.REJECTED
+
+
+@replay.command("plan")
+def plan(
+    reason: Annotated[str, typer.Option(help="Why it may go again; kept in the audit trail.")],
+    platform: Annotated[str | None, typer.Option(help="Only this platform.")] = None,
+    state: Annotated[Failed | None, typer.Option(help="Only this state.")] = None,
+    code: Annotated[str | None, typer.Option(help="Only this code.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="Only what changed since then.")] = None,
+    batch: Annotated[str | None, typer.Option(help="Only rows of the batch file with this name.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fix the list of everything that failed and matches. Nothing is sent. Exit code 1 where nothing matches."""
+    with opened() as gateway:
+        from gateway.store.replays import plan as make
+        from gateway.store.views import Filter
+
+        moment = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
+        states = () if state is None else (State(state),)
+        wanted = Filter(platform=platform, states=states, code=code, since=moment, batch=batch)
+        with gateway.store.write() as connection:
+            made = make(connection, wanted, reason=reason, by=getpass.getuser(), now=gateway.edge.now())
+    if made is None:
+        complain("nothing that failed matches")
+        raise typer.Exit(FAILURES)
+    _tell(made, as_json=as_json)
+    if not as_json:
+        say(f"let it go with `gateway replay run {made.id}`")
+
+
+@replay.command("run")
+def run(number: Number, as_json: AsJson = False) -> None:
+    """Queue what a plan lists, for the next push; may be killed and run again. Exit code 1 where one is skipped."""
+    with opened() as gateway:
+        from gateway.store.replays import find
+        from gateway.store.replays import run as go_on
+
+        by, went = getpass.getuser(), Counter[str]()
+        while True:
+            with gateway.store.write() as connection:
+                part = go_on(connection, number, by=by, now=gateway.edge.now())
+            if part is None:
+                break
+            went += part
+        with gateway.store.read() as connection:
+            found = find(connection, number)
+    _tell(found, as_json=as_json, now=went)
+    if went.total() > went["done"]:
+        raise typer.Exit(FAILURES)
+
+
+@replay.command("cancel")
+def cancel(
+    number: Number, reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")], as_json: AsJson = False
+) -> None:
+    """Stop a plan before what is left of it."""
+    with opened() as gateway:
+        from gateway.store.replays import cancel as stop
+        from gateway.store.replays import find
+
+        with gateway.store.write() as connection:
+            stopped = stop(connection, number, by=getpass.getuser(), reason=reason, now=gateway.edge.now())
+            found = find(connection, number)
+    if not stopped:
+        complain(f"nothing is left of plan {number}")
+        raise typer.Exit(MISUSE)
+    _tell(found, as_json=as_json)
+
+
+@replay.command("show")
+def show(number: Number, as_json: AsJson = False) -> None:
+    """Show a plan: how it was chosen, the digest of its list, and how far it is."""
+    with opened() as gateway:
+        from gateway.store.replays import find
+
+        with gateway.store.read() as connection:
+            found = find(connection, number)
+    _tell(found, as_json=as_json)
+
+
+@replay.command("list")
+def listing(as_json: AsJson = False) -> None:
+    """List plans, the newest first."""
+    with opened() as gateway:
+        from gateway.store.replays import plans
+
+        with gateway.store.read() as connection:
+            found = [vars(one) for one in plans(connection)]
+    if as_json:
+        emit({"plans": found})
+    else:
+        table("replay plans", columns(*_COLUMNS), found)
+
+
+def _tell(found: Plan | None, *, as_json: bool, now: Counter[str] | None = None) -> None:
+    if found is None:
+        complain("there is no such plan")
+        raise typer.Exit(MISUSE)
+    document: dict[str, Any] = {**vars(found), "now": dict(now or {})}
+    if as_json:
+        emit({"plan": document})
+        return
+    for name in ("chosen_by", "digest"):
+        say(f"{name:>10}  {document[name]}")
+    table("", columns(*_COLUMNS), [document])

@@ -1,0 +1,82 @@
+"""The evidence chain as values: leaves, links and ranges of ids. A verifier needs nothing but this file.
+
+A leaf is the digest of one row's lasting columns. A link covers leaves of several books and the link before it, so no
+row can be changed, dropped, added or moved behind it without a digest that no longer fits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+FIRST = "0" * 64
+"""what the first link has before it"""
+LEAF = 16
+"""bytes of SHA-256 that are kept of each row"""
+
+Ranges = list[list[int]]
+"""ascending, apart from each other, both ends belong to them: ``[[1, 40], [42, 50]]``"""
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys, no spaces, moments as UTC with microseconds: one form for equal values on any store."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_plain)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"no canonical form for {type(value).__name__}")
+
+
+def leaf(book: str, row: Mapping[str, Any]) -> bytes:
+    """Digest of one row of a book."""
+    return hashlib.sha256(f"{book}\n{canonical(dict(row))}".encode()).digest()[:LEAF]
+
+
+def covered(parts: Mapping[str, tuple[Ranges, bytes]]) -> dict[str, list[Any]]:
+    """Book -> its ranges and the digest of its leaves: all of the parts that a link's digest needs."""
+    return {book: [ranges, hashlib.sha256(leaves).hexdigest()] for book, (ranges, leaves) in parts.items()}
+
+
+def link_digest(number: int, at: datetime | str, previous: str, parts: Mapping[str, Sequence[Any]]) -> str:
+    """SHA-256, hex, over the link before and every part as ``covered`` gives it; a text moment is in canonical form."""
+    return hashlib.sha256(canonical([number, at, previous, parts]).encode()).hexdigest()
+
+
+def to_ranges(ids: Iterable[int]) -> Ranges:
+    """Ascending ids as ranges."""
+    found: Ranges = []
+    for number in ids:
+        if found and number == found[-1][1] + 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return found
+
+
+def within(ranges: Ranges) -> Iterator[int]:
+    """The ids of ranges, ascending."""
+    for first, last in ranges:
+        yield from range(first, last + 1)
+
+
+def size(ranges: Ranges) -> int:
+    """How many ids there are."""
+    return sum(last - first + 1 for first, last in ranges)
+
+
+def gaps(ranges: Sequence[Ranges], *, after: int = 0) -> Ranges:
+    """The ids above ``after`` and below the highest that none of ``ranges`` covers."""
+    free: Ranges = []
+    reached = after
+    for first, last in sorted((r[0], r[1]) for part in ranges for r in part):
+        if first > reached + 1:
+            free.append([reached + 1, first - 1])
+        reached = max(reached, last)
+    return free

@@ -1,0 +1,85 @@
+"""Tables of the evidence chain, of retention and of replay plans, in the same metadata as the rest."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
+
+from gateway.store.tables import Moment, metadata
+
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+evidence_link = Table(
+    "evidence_link",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=False),
+    Column("at", Moment, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("seal", String(64), nullable=False),
+)
+"""The chain: each link's digest covers its parts and the link before. Numbered without gaps, so two cannot fork it."""
+
+evidence_part = Table(
+    "evidence_part",
+    metadata,
+    Column("link_id", _Id, ForeignKey("evidence_link.id"), primary_key=True, autoincrement=False),
+    Column("book", String(16), primary_key=True),
+    Column("ranges", JSON, nullable=False),
+    Column("leaves", LargeBinary, nullable=False),
+    Column("top", BigInteger, nullable=False),
+)
+"""Which rows of a book a link covers, as ranges of ids, their leaf digests in that order, and the highest id so far."""
+
+legal_hold = Table(
+    "legal_hold",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("person_key", String(26)),
+    Column("reason", Text, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("by", String(80), nullable=False),
+    Column("ended_at", Moment),
+    Column("ended_by", String(80)),
+)
+"""What must not be deleted: a person's, or everything where ``person_key`` is empty."""
+
+purge = Table(
+    "purge",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("at", Moment, nullable=False),
+    Column("by", String(80), nullable=False),
+    Column("rule", String(24), nullable=False),
+    Column("before", Moment, nullable=False),
+    Column("what", String(40), nullable=False),
+    Column("ranges", JSON, nullable=False),
+    Column("rows", Integer, nullable=False),
+)
+"""What retention cleared or removed: ``what`` is a table, or a table and column; written in the same commit."""
+
+replay_plan = Table(
+    "replay_plan",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("at", Moment, nullable=False),
+    Column("by", String(80), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("chosen_by", JSON, nullable=False),
+    Column("items", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("cancelled_at", Moment),
+)
+
+replay_item = Table(
+    "replay_item",
+    metadata,
+    Column("plan_id", _Id, ForeignKey("replay_plan.id"), primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("delivery_id", _Id, ForeignKey("delivery.id"), nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("outcome", String(12)),
+    Column("why", String(40)),
+    Column("at", Moment),
+    Index("ix_replay_item_delivery_id", "delivery_id"),
+)
+"""What a plan will queue again, in order; ``outcome`` is empty until it was its turn, then done, skipped or failed."""

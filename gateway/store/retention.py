@@ -1,0 +1,170 @@
+"""What has had its time: found by rule, cleared or removed in pieces, each with its purge in the same commit.
+
+Nothing under a legal hold is touched. Digests stay, so the evidence chain goes on to verify.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, exists, func, insert, or_, select, update
+
+from gateway.domain.credit import Status
+from gateway.domain.delivery import TERMINAL
+from gateway.domain.evidence import to_ranges, within
+from gateway.store.answer_tables import exchange
+from gateway.store.credit_tables import credit_event, credit_version
+from gateway.store.evidence_tables import legal_hold, purge
+from gateway.store.tables import attempt, audit, batch, delivery, filing, inbox, record
+
+_MOST = 500
+"""rows of one commit"""
+
+_HELD = select(legal_hold.c.person_key).where(legal_hold.c.ended_at.is_(None), legal_hold.c.person_key.is_not(None))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One rule at work: which rows have had their time, and what is taken from them.
+
+    ``cleared`` are the columns that are emptied; a job without any removes the rows.
+    """
+
+    rule: str
+    table: Table
+    old: Callable[[datetime], ColumnElement[bool]]
+    cleared: Mapping[str, Any]
+
+    @property
+    def what(self) -> str:
+        """The table, with its columns where only these are cleared; a book's name where rows are removed."""
+        return ".".join((self.table.name, *sorted(self.cleared)))[:40]
+
+    @property
+    def id(self) -> Column[Any]:
+        """What the ranges of a purge speak of."""
+        return self.table.c.id
+
+    def due(self, before: datetime) -> ColumnElement[bool]:
+        """Rows that are old enough, not cleared yet and not held."""
+        kept = [
+            self.table.c[name].is_not(None) if empty is None else self.table.c[name] != empty
+            for name, empty in self.cleared.items()
+        ]
+        return and_(self.old(before), or_(*kept)) if kept else self.old(before)
+
+
+def _old_exchanges(before: datetime) -> ColumnElement[bool]:
+    still = or_(delivery.c.state.not_in(TERMINAL), delivery.c.person_key.in_(_HELD))
+    busy = exists().where(attempt.c.exchange_id == exchange.c.id, delivery.c.id == attempt.c.delivery_id, still)
+    return and_(func.coalesce(exchange.c.closed_at, exchange.c.opened_at) < before, ~busy)
+
+
+def _old_pages(before: datetime) -> ColumnElement[bool]:
+    held = exists().where(credit_event.c.inbox_id == inbox.c.id, credit_event.c.subject_key.in_(_HELD))
+    return and_(inbox.c.received_at < before, ~held)
+
+
+def _old_filings(before: datetime) -> ColumnElement[bool]:
+    read = exists().where(batch.c.id == filing.c.batch_id, batch.c.read_at < before)
+    return and_(read, or_(filing.c.person_key.is_(None), filing.c.person_key.not_in(_HELD)))
+
+
+def _old_findings(before: datetime) -> ColumnElement[bool]:
+    """Events of bad records of which every believed statement has been over since before."""
+    version = credit_version
+    same = and_(version.c.platform == credit_event.c.platform, version.c.record_id == credit_event.c.record_id)
+    ended = (Status.REPAIRED, Status.REVOKED, Status.VOIDED, Status.EXPIRED)
+    over = or_(
+        and_(version.c.valid_to.is_not(None), version.c.valid_to < before),
+        and_(version.c.status.in_([str(one) for one in ended]), version.c.valid_from < before),
+        and_(version.c.publish_to < before, version.c.effect_to < before),
+    )
+    believed = exists().where(same, version.c.sys_to.is_(None))
+    standing = exists().where(same, version.c.sys_to.is_(None), ~func.coalesce(over, False))
+    return and_(
+        credit_event.c.category == "BAD",
+        credit_event.c.received_at < before,
+        or_(credit_event.c.subject_key.is_(None), credit_event.c.subject_key.not_in(_HELD)),
+        believed,
+        ~standing,
+    )
+
+
+_EMPTY = b""
+JOBS = (
+    Job(
+        rule="exchanges",
+        table=exchange,
+        old=_old_exchanges,
+        cleared=dict.fromkeys(("request", "response", "response_headers", "proof")),
+    ),
+    Job(rule="inbox", table=inbox, old=_old_pages, cleared={"raw": _EMPTY}),
+    Job(rule="filings", table=filing, old=_old_filings, cleared={"cells": _EMPTY}),
+    Job(rule="credit", table=credit_event, old=_old_findings, cleared={"payload": None}),
+    Job(rule="audit", table=audit, old=lambda before: audit.c.at < before, cleared={}),
+)
+
+
+def held_as_a_whole(connection: Connection) -> bool:
+    """Whether a hold on everything is in force."""
+    whole = and_(legal_hold.c.ended_at.is_(None), legal_hold.c.person_key.is_(None))
+    return connection.execute(select(legal_hold.c.id).where(whole).limit(1)).first() is not None
+
+
+def count(connection: Connection, job: Job, before: datetime) -> int:
+    """How many rows have had their time."""
+    return connection.execute(select(func.count()).select_from(job.table).where(job.due(before))).scalar_one()
+
+
+def clear(connection: Connection, job: Job, before: datetime, *, after: int, by: str, now: datetime) -> Sequence[int]:
+    """Clear or remove the next piece above the id ``after`` and write its purge; gives the ids, none at the end."""
+    wanted = select(job.id).where(job.id > after, job.due(before)).order_by(job.id).limit(_MOST)
+    ids = connection.execute(wanted).scalars().all()
+    if ids:
+        here = job.id.in_(ids)
+        connection.execute(
+            update(job.table).where(here).values(**job.cleared) if job.cleared else delete(job.table).where(here)
+        )
+        row = {
+            "at": now,
+            "by": by,
+            "rule": job.rule,
+            "before": before,
+            "what": job.what,
+            "ranges": to_ranges(ids),
+            "rows": len(ids),
+        }
+        connection.execute(insert(purge), row)
+    return ids
+
+
+def hold(connection: Connection, *, person_key: str | None, reason: str, by: str, now: datetime) -> int:
+    """Keep everything of a person, or everything, until the hold is ended; gives its number."""
+    values = {"person_key": person_key, "reason": reason, "since": now, "by": by}
+    return int(connection.execute(insert(legal_hold).values(values).returning(legal_hold.c.id)).scalar_one())
+
+
+def end_hold(connection: Connection, number: int, *, by: str, now: datetime) -> bool:
+    """False where there is no such hold in force."""
+    here = and_(legal_hold.c.id == number, legal_hold.c.ended_at.is_(None))
+    return bool(connection.execute(update(legal_hold).where(here).values(ended_at=now, ended_by=by)).rowcount)
+
+
+def holds(connection: Connection) -> list[dict[str, Any]]:
+    """All holds, the newest first."""
+    return [dict(row) for row in connection.execute(select(legal_hold).order_by(legal_hold.c.id.desc())).mappings()]
+
+
+def known_person(connection: Connection, person_key: str) -> bool:
+    """Whether there is anything about a person."""
+    return connection.execute(select(record.c.id).where(record.c.person_key == person_key).limit(1)).first() is not None
+
+
+def cleared(connection: Connection, table: Table) -> set[int]:
+    """Ids of the rows of a table of which retention cleared something."""
+    rows = connection.execute(select(purge.c.ranges).where(purge.c.what.startswith(f"{table.name}."))).scalars()
+    return {number for ranges in rows for number in within(ranges)}
