@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import JSON, Connection, String, Text, and_, cast, exists, func, or_, select
+from sqlalchemy import JSON, Connection, Select, String, Text, and_, cast, exists, false, func, or_, select
 
 from gateway.contract.connector import Connector
 from gateway.domain.delivery import TERMINAL, Event, State
 from gateway.domain.identifiers import ResidentNumber, parse_resident_id
+from gateway.domain.records import RecordKind
 from gateway.store.effects import (
     Effects,
     attempts_match,
@@ -24,7 +25,11 @@ from gateway.store.effects import (
     requests_match,
     versions_in_order,
 )
+from gateway.store.evidence_tables import replay_item
+from gateway.store.projects import is_left_out
 from gateway.store.proofs import unproven
+from gateway.store.replays import plans
+from gateway.store.retention import cleared
 from gateway.store.tables import attempt, delivery, exchange, metadata, record, verdict
 from gateway.store.vault import Vault
 
@@ -61,6 +66,7 @@ def broken(
         *requests_match(connection, platform, list(seen)),
         *_nobody_in_clear(connection, canaries),
         *_fences_hold(connection, platform),
+        *_plans_add_up(connection),
     ]
     if connector is not None:
         found += kinds_in_order(connection, connector, effects)
@@ -88,12 +94,20 @@ def _each_record_once(connection: Connection, platform: str) -> Iterator[str]:
     if twice:
         yield f"I1: {len(twice)} records are owed more than once"
     kinds = select(delivery.c.kind).where(delivery.c.platform == platform).distinct()
+    # the change of status that made this version of a certificate is its other form
+    told = and_(
+        record.c.kind == RecordKind.CERTIFICATE,
+        delivery.c.kind == RecordKind.STATUS_CHANGE,
+        delivery.c.record_key == record.c.key,
+        delivery.c.version == record.c.version,
+    )
     lost = connection.execute(
         select(func.count())
         .select_from(record)
         .where(
             record.c.kind.in_(kinds),
-            ~select(delivery.c.id).where(delivery.c.platform == platform, delivery.c.record_id == record.c.id).exists(),
+            ~is_left_out(platform),
+            ~exists().where(delivery.c.platform == platform, or_(delivery.c.record_id == record.c.id, told)),
         )
     ).scalar_one()
     if lost:
@@ -129,12 +143,31 @@ def _acceptances_are_proven(connection: Connection, platform: str) -> Iterator[s
             attempt.c.delivery_id == delivery.c.id,
             verdict.c.event == Event.ACCEPTED,
             verdict.c.applied,
-            exchange.c.response.is_not(None),
+            or_(exchange.c.response.is_not(None), exchange.c.response_digest.is_not(None)),
         )
     )
     bare = count(connection, delivery.c.platform == platform, delivery.c.state == State.ACCEPTED, ~proof.exists())
+    lost = connection.execute(
+        select(exchange.c.id).where(exchange.c.response.is_(None), exchange.c.id.in_(_proving(platform)))
+    ).scalars()
+    bare += len(set(lost) - cleared(connection, exchange))
     if bare:
         yield f"I3: {bare} acceptances have no stored reply"
+
+
+def _proving(platform: str) -> Select[int]:
+    """Exchanges whose answer made a delivery accepted."""
+    return (
+        select(attempt.c.exchange_id)
+        .join(verdict, verdict.c.attempt_id == attempt.c.id)
+        .join(delivery, delivery.c.id == attempt.c.delivery_id)
+        .where(
+            delivery.c.platform == platform,
+            delivery.c.state == State.ACCEPTED,
+            verdict.c.event == Event.ACCEPTED,
+            verdict.c.applied,
+        )
+    )
 
 
 def _nobody_in_clear(connection: Connection, canaries: Collection[str]) -> Iterator[str]:
@@ -193,9 +226,11 @@ def _fences_hold(connection: Connection, platform: str) -> Iterator[str]:
     if overtaken:
         yield f"I12: {overtaken} deliveries were settled under a lease that another had followed"
     final = [str(Event.ACCEPTED), str(Event.REJECTED)]
+    replayed = exists().where(replay_item.c.delivery_id == judged.c.id, replay_item.c.outcome == "done")
     moved = connection.execute(
         select(func.count(judged.c.id.distinct())).where(
             judged.c.applied,
+            ~and_(judged.c.event == str(Event.REJECTED), replayed),
             judged.c.event.in_(final),
             exists().where(attempt.c.delivery_id == judged.c.id, attempt.c.id > judged.c.attempt),
         )
@@ -208,6 +243,15 @@ def _fences_hold(connection: Connection, platform: str) -> Iterator[str]:
         unfounded = count(connection, here, delivery.c.state == state, ~told, ~here_only)
         if unfounded:
             yield f"I12: {unfounded} deliveries are {state} without a verdict that counted"
-        ignored = count(connection, here, delivery.c.state != state, told)
+        again = exists().where(replay_item.c.delivery_id == delivery.c.id, replay_item.c.outcome == "done")
+        excused = again if event is Event.REJECTED else false()
+        ignored = count(connection, here, delivery.c.state != state, told, ~excused)
         if ignored:
             yield f"I12: {ignored} deliveries had the verdict {event} and are something else"
+
+
+def _plans_add_up(connection: Connection) -> Iterator[str]:
+    for plan in plans(connection):
+        told = plan.done + sum(plan.skipped.values()) + plan.waiting
+        if told != plan.items:
+            yield f"I6: replay {plan.id} was of {plan.items} and tells of {told}"

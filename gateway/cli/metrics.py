@@ -1,0 +1,80 @@
+"""``gateway metrics``: what a monitoring system reads, once or from a small server of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli.output import opened, say
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from gateway.bootstrap import Gateway
+
+
+def metrics(
+    serve: Annotated[int | None, typer.Option(min=0, max=65535, help="Serve them on this port instead.")] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to serve on; they say nobody, but keep them inside.")
+    ] = "127.0.0.1",
+) -> None:
+    """Print metrics in the Prometheus text format, or serve /metrics and /health until stopped."""
+    with opened() as gateway:
+        if serve is None:
+            sys.stdout.buffer.write(_text(gateway))
+            sys.stdout.flush()
+            return
+        import uvicorn
+
+        config = uvicorn.Config(application(gateway), host=host, port=serve, log_level="warning", access_log=False)
+        server = uvicorn.Server(config)
+        say(f"metrics on http://{host}:{serve}/metrics")
+        server.run()
+
+
+def _text(gateway: Gateway) -> bytes:
+    from gateway.service.metrics import exposition
+
+    rules = {name: gateway.connector(name).endpoint.traffic for name in gateway.configured()}
+    return exposition(gateway.store, rules, gateway.edge.now())
+
+
+def application(gateway: Gateway) -> Starlette:
+    """``/metrics``, and ``/health``: 200 where the store can be read, 503 where it cannot."""
+    from starlette.applications import Starlette
+    from starlette.concurrency import run_in_threadpool
+    from starlette.responses import Response
+    from starlette.routing import Route
+
+    from gateway.domain.errors import GatewayError
+    from gateway.service.metrics import CONTENT_TYPE
+    from gateway.store.engine import verify_schema
+
+    async def told(_: Request) -> Response:
+        try:
+            return Response(await run_in_threadpool(_text, gateway), headers={"content-type": CONTENT_TYPE})
+        except GatewayError as error:
+            return Response(f"# {error}\n", status_code=503, headers={"content-type": CONTENT_TYPE})
+
+    async def health(_: Request) -> Response:
+        try:
+            await run_in_threadpool(_glance, gateway)
+            await run_in_threadpool(verify_schema, gateway.store.engine)
+        except GatewayError as error:
+            return Response(json.dumps({"ok": False, "why": str(error)}), 503, media_type="application/json")
+        return Response(json.dumps({"ok": True}), media_type="application/json")
+
+    return Starlette(routes=[Route("/metrics", told), Route("/health", health)])
+
+
+def _glance(gateway: Gateway) -> None:
+    from gateway.store import control
+
+    with gateway.store.read() as connection:
+        control.registered(connection)

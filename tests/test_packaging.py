@@ -1,0 +1,156 @@
+"""What is shipped: the wheel has everything, and the files for operations name only what there is."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from gateway.cli.app import app
+from gateway.domain.delivery import Event, State
+from gateway.service.metrics import NAMES
+from gateway.settings import GatewaySettings, ServeSettings
+
+ROOT = Path(__file__).parents[1]
+OPS = ROOT / "ops"
+SERVICES: dict[str, Any] = yaml.safe_load((OPS / "compose.yaml").read_text(encoding="utf-8"))["services"]
+UNITS = sorted(OPS.glob("systemd/*.service"))
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from a copy so that nothing is left in the tree."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    source.mkdir()
+    for name in ("gateway", "connectors"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        folder,
+        source,
+    ]
+    subprocess.run(command, check=True, timeout=300)
+    [built] = folder.glob("*.whl")
+    return built
+
+
+def test_the_wheel_has_every_file_of_the_packages(wheel: Path) -> None:
+    inside = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    files = (path for name in ("gateway", "connectors") for path in (ROOT / name).rglob("*") if path.is_file())
+    here = {str(path.relative_to(ROOT)) for path in files if "__pycache__" not in path.parts}
+    assert inside == here
+
+
+def test_the_wheel_works_without_the_tree(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as file:
+        file.extractall(tmp_path / "site")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site"), "GATEWAY_HOME": str(tmp_path / "home")}
+
+    def run(*arguments: str) -> str:
+        command = [sys.executable, "-P", "-m", "gateway", *arguments]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run("init")
+    assert set(json.loads(run("status", "--json"))["platforms"][0]) >= {"platform", "states"}
+    where = "import gateway, connectors.national_market.contract as c; print(gateway.__file__, c.__file__)"
+    found = subprocess.run(
+        [sys.executable, "-P", "-c", where], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.count(str(tmp_path / "site")) == 2
+
+
+def expressions() -> dict[str, str]:
+    """Every expression over metrics, by where it stands."""
+    alerts = yaml.safe_load((OPS / "alerts.yaml").read_text(encoding="utf-8"))
+    found = {rule["alert"]: rule["expr"] for group in alerts["groups"] for rule in group["rules"]}
+    board = json.loads((OPS / "grafana.json").read_text(encoding="utf-8"))
+    for panel in board["panels"]:
+        for target in panel["targets"]:
+            found[f"{panel['title']} {target['refId']}"] = target["expr"]
+    return found
+
+
+@pytest.mark.parametrize("where", expressions())
+def test_alerts_and_dashboard_name_only_metrics_states_and_events_that_exist(where: str) -> None:
+    expression = expressions()[where]
+    named = set(re.findall(r"gateway_\w+", expression))
+    assert named
+    assert named <= NAMES
+    assert set(re.findall(r'state="(\w+)"', expression)) <= set(State)
+    assert set(re.findall(r'event="(\w+)"', expression)) <= set(Event)
+
+
+def test_the_dashboard_shows_every_metric_but_the_release() -> None:
+    shown = {name for expression in expressions().values() for name in re.findall(r"gateway_\w+", expression)}
+    assert shown == NAMES
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+def test_prometheus_reads_the_alerts() -> None:
+    subprocess.run(["promtool", "check", "rules", OPS / "alerts.yaml"], check=True, capture_output=True)
+
+
+def command_of(arguments: list[str]) -> None:
+    """Fail where a command or an option does not exist."""
+    group: Any = typer.main.get_command(app)
+    command = group.commands[arguments[0]]
+    options = {flag for parameter in command.params for flag in parameter.opts}
+    assert {one for one in arguments[1:] if one.startswith("--")} <= options
+
+
+@pytest.mark.parametrize("name", [name for name, one in SERVICES.items() if "command" in one])
+def test_every_service_of_the_compose_file_runs_a_command_that_exists(name: str) -> None:
+    service = SERVICES[name]
+    command_of(service["command"])
+    known = {f"GATEWAY_{field}".upper() for field in GatewaySettings.model_fields}
+    known |= {f"GATEWAY_SERVE__{field}".upper() for field in ServeSettings.model_fields}
+    assert {one for one in service.get("environment", {}) if one.startswith("GATEWAY_")} <= known
+    assert set(service["depends_on"]) <= set(SERVICES)
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
+def test_every_unit_runs_a_command_that_exists(path: Path) -> None:
+    unit = configparser.RawConfigParser(strict=False)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]  # systemd's names are case-sensitive
+    unit.read(path, encoding="utf-8")
+    for key in ("ExecStart", "ExecStartPre"):
+        if unit.has_option("Service", key):
+            program, *arguments = unit["Service"][key].split()
+            assert program == "/opt/gateway/bin/gateway"
+            command_of(arguments)
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+def test_systemd_reads_the_units(tmp_path: Path) -> None:
+    for path in (*UNITS, *OPS.glob("systemd/*.timer")):
+        text = path.read_text(encoding="utf-8").replace("/opt/gateway/bin/gateway", shutil.which("true") or "/bin/true")
+        (tmp_path / path.name).write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        ["systemd-analyze", "verify", *sorted(tmp_path.iterdir())], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
