@@ -22,6 +22,7 @@ from gateway.domain.errors import InputError
 from gateway.domain.periods import CHINA
 from gateway.service.differences import Difference
 from gateway.store import report_views as counting
+from gateway.store.batch_views import BatchPart, parts
 from gateway.store.engine import Connection, Store
 from gateway.store.views import counts, reasons
 
@@ -33,8 +34,9 @@ AGES = {
     "≤ 7 d": timedelta(days=7),
 }
 _OLDER = "> 7 d"
+_DAYS = 14
 _ROWS = ("rows", "admitted", "refused", "held", "unchanged")
-_SETTLED = frozenset({Difference.MATCH, Difference.LAG, Difference.NEVER_SENT})
+_SETTLED = frozenset({Difference.MATCH, Difference.LAG, Difference.NEVER_SENT, Difference.NOT_OWED})
 """classes of a reconciliation that ask nobody to act"""
 
 _ZH: Mapping[str, str] = {
@@ -56,6 +58,7 @@ _ZH: Mapping[str, str] = {
     Difference.UNEXPECTED: "不应存在",
     Difference.UNKNOWN_HERE: "本方未知",
     Difference.NOT_ASKED: "未能核对",
+    Difference.NOT_OWED: "不向其报送",
     "push": "推送",
     "poll": "取回执",
     "lookup": "查证",
@@ -103,6 +106,9 @@ def summarise(connection: Connection, now: datetime) -> dict[str, Any]:
     failures = _by_platform(reasons(connection, FAILED))
     waiting = _by_platform(counting.ages(connection, now, list(AGES.values())))
     exchanges = _by_platform(counting.exchanges(connection))
+    today = now.astimezone(CHINA).replace(hour=0, minute=0, second=0, microsecond=0)
+    days = [today - timedelta(days=n) for n in reversed(range(_DAYS))]
+    ended = _by_platform(counting.daily(connection, days))
     runs = {row["platform"]: row for row in counting.last_reconciliations(connection)}
     feedback = _feedback(connection, now)
     platforms = []
@@ -118,6 +124,7 @@ def summarise(connection: Connection, now: datetime) -> dict[str, Any]:
                 "oldest_waiting": counted.oldest_waiting if counted else None,
                 "failures": [_failure(one) for one in failures[name]],
                 "waiting": _waiting(waiting[name]),
+                "trend": _trend(ended[name], days),
                 "exchanges": _exchanges(exchanges[name]),
                 "reconciliation": _run(runs[name]) if name in runs else None,
                 "feedback": feedback.get(name),
@@ -128,6 +135,7 @@ def summarise(connection: Connection, now: datetime) -> dict[str, Any]:
         "generated_at": now,
         "totals": {"batches": len(batches), **{name: sum(batch[name] for batch in batches) for name in _ROWS}},
         "batches": batches,
+        "cities": [_city(part) for part in parts(connection)],
         "rules": counting.broken_rules(connection),
         "platforms": platforms,
     }
@@ -150,6 +158,28 @@ def _waiting(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[int]]:
     for row in rows:
         found.setdefault(row["state"], [0] * (len(AGES) + 1))[row["bucket"]] = row["count"]
     return {state.value: found[state] for state in State if state in found}
+
+
+def _trend(rows: Iterable[Mapping[str, Any]], days: list[datetime]) -> list[dict[str, Any]]:
+    """What was accepted and rejected on each day, oldest first; empty where nothing was."""
+    found: dict[int, dict[str, int]] = {}
+    for row in rows:
+        found.setdefault(row["day"], {})[row["event"]] = row["count"]
+    none = {"accepted": 0, "rejected": 0}
+    return [{"day": day.date(), **none, **found.get(n, {})} for n, day in enumerate(days)] if found else []
+
+
+def _city(part: BatchPart) -> dict[str, Any]:
+    names = {row["code"]: row["name_zh"] for row in table("division_shandong_history").rows}
+    return {
+        "batch": redact(part.name),
+        "city": part.city,
+        "city_zh": names.get(part.city or "", part.city),
+        "report_no": part.report_no,
+        "rows": part.rows.total(),
+        "platforms": part.platforms,
+        "oldest_waiting": part.oldest_waiting,
+    }
 
 
 def _exchanges(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -219,5 +249,6 @@ def _template() -> Any:
     environment.filters["moment"] = lambda value: (
         value.astimezone(CHINA).strftime("%Y-%m-%d %H:%M:%S") if value else "–"
     )
+    environment.filters["day"] = lambda value: value.strftime("%m-%d")
     source = files("gateway.service").joinpath("report.html.j2").read_text(encoding="utf-8")
     return environment.from_string(source)

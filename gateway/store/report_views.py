@@ -9,9 +9,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select
 
-from gateway.domain.delivery import TERMINAL
+from gateway.domain.delivery import TERMINAL, Event
 from gateway.store.credit_tables import credit_ack, credit_event, credit_version, ticket
-from gateway.store.tables import attempt, batch, delivery, exchange, filing, platform, reconciliation
+from gateway.store.sparse_tables import OPEN
+from gateway.store.tables import attempt, batch, delivery, exchange, filing, platform, reconciliation, verdict
 
 Counted = list[Mapping[str, Any]]
 
@@ -55,7 +56,7 @@ def ages(connection: Connection, now: datetime, limits: Sequence[timedelta]) -> 
         select(attempt.c.delivery_id, func.max(exchange.c.opened_at).label("at"))
         .join(exchange, and_(exchange.c.id == attempt.c.exchange_id, exchange.c.purpose == "push"))
         .join(delivery, delivery.c.id == attempt.c.delivery_id)
-        .where(delivery.c.state.not_in(TERMINAL))
+        .where(OPEN, delivery.c.state.not_in(TERMINAL))
         .group_by(attempt.c.delivery_id)
         .subquery()
     )
@@ -64,10 +65,24 @@ def ages(connection: Connection, now: datetime, limits: Sequence[timedelta]) -> 
     waiting = (
         select(delivery.c.platform, delivery.c.state, bucket.label("bucket"))
         .outerjoin(pushed, pushed.c.delivery_id == delivery.c.id)
-        .where(delivery.c.state.not_in(TERMINAL))
+        .where(OPEN, delivery.c.state.not_in(TERMINAL))
         .subquery()
     )
     return _counted(connection, waiting.c.platform, waiting.c.state, waiting.c.bucket)
+
+
+def daily(connection: Connection, days: Sequence[datetime]) -> Counted:
+    """What ended, by platform, event and day: ``day`` is the place in ``days``, which are beginnings in order."""
+    at = verdict.c.at
+    day = case(*((at >= first, n) for n, first in reversed(list(enumerate(days)))), else_=-1).label("day")
+    ended = (
+        select(delivery.c.platform, verdict.c.event, day)
+        .join(attempt, attempt.c.id == verdict.c.attempt_id)
+        .join(delivery, delivery.c.id == attempt.c.delivery_id)
+        .where(at >= days[0], verdict.c.applied, verdict.c.event.in_([Event.ACCEPTED, Event.REJECTED]))
+        .subquery()
+    )
+    return _counted(connection, ended.c.platform, ended.c.event, ended.c.day)
 
 
 def exchanges(connection: Connection) -> Counted:

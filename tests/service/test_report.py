@@ -169,6 +169,35 @@ def test_what_is_in_doubt_ages_from_its_last_push(place: Place, later: timedelta
     assert ages == [2 if n == bucket else 0 for n in range(len(AGES) + 1)]
 
 
+def test_what_ended_is_shown_by_day_in_china_and_adds_up_to_the_states(place: Place) -> None:
+    place.now = datetime(2019, 4, 1, 15, 59, tzinfo=UTC)  # a minute before midnight in China
+    place.enqueue(*persons(4))
+    place.run(push, "partial")
+    place.enqueue(*(people.person_record(random.Random(9)) for _ in range(1)))
+    place.now = datetime(2019, 4, 2, 1, 0, tzinfo=UTC)
+    place.run(push)
+    trend = place.model_part()["trend"]
+    assert len(trend) == 14
+    shown = [(str(day["day"]), day["accepted"], day["rejected"]) for day in trend[-2:]]
+    assert shown == [("2019-04-01", 3, 1), ("2019-04-02", 1, 0)]
+    assert sum(day["accepted"] + day["rejected"] for day in trend) == 5
+    place.now += timedelta(days=13)
+    assert next(day["accepted"] for day in place.model_part()["trend"]) == 1
+    place.now += timedelta(days=1)
+    assert place.model_part()["trend"] == []
+
+
+def test_what_is_acknowledged_is_shown_by_city_and_report(busy: Place) -> None:
+    summary, page = busy.report(chinese=True)
+    cities = summary["cities"]
+    assert sum(part["rows"] for part in cities) == summary["totals"]["rows"]
+    owed = sum(part["platforms"].get("model", {}).get("owed", 0) for part in cities)
+    with busy.store.read() as c:
+        certificates = select(func.count()).select_from(delivery).where(delivery.c.kind == "certificate")
+        assert owed == c.execute(certificates).scalar() > 0
+    assert "济南市" in page
+
+
 def test_the_newest_reconciliation_of_a_platform_is_shown_and_its_classes_add_up(place: Place) -> None:
     place.enqueue(*persons(4))
     place.run(push)
