@@ -1,5 +1,8 @@
 """The connector of the worker platform. Writes are asynchronous: a push gives a receipt, the result is polled.
 
+A certificate goes as such where the dialect has a call for it, else as a training of a project, after its worker, where
+its filing names one (``ways``, ``project_ways``).
+
 How an answer is tied to its request: the answer to a push holds nothing of the request, so the tie is the exchange
 itself (one request, one answer, one connection), and a push alone is never more than ``pending``. The poll must name
 the receipt asked for, and a look-up counts only when the identity number of a row decrypts to ours.
@@ -8,21 +11,25 @@ the receipt asked for, and a look-up counts only when the identity number of a r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 
-from connectors.worker_platform import answers, holdings
+from connectors.worker_platform import answers, listing
+from connectors.worker_platform.abilities import describe, only_reads_certificates
 from connectors.worker_platform.dialect import Dialect, Kind, whole_number
 from connectors.worker_platform.dialect_file import load_dialect
 from connectors.worker_platform.envelope import encode
-from connectors.worker_platform.mapping import draft_certificate
-from connectors.worker_platform.schema import problems
+from connectors.worker_platform.listing import TRAININGS, WORKERS, Place
+from connectors.worker_platform.mapping import draft_certificate, draft_training, draft_worker
+from connectors.worker_platform.project_ways import TrainingWay, WorkerWay
+from connectors.worker_platform.rows import read_page
+from connectors.worker_platform.schema import certificate_problems, training_problems, worker_problems
 from connectors.worker_platform.settings import WorkerPlatformSettings
+from connectors.worker_platform.ways import Call, CertificateWay
 from gateway.codec.replies import for_each, not_understood
-from gateway.contract.connector import ConnectorInfo, Endpoint, HoldingsBy, KindInfo
+from gateway.contract.connector import ConnectorInfo, Endpoint
 from gateway.contract.messages import (
-    JSON,
     Draft,
     Health,
     Holding,
@@ -36,19 +43,9 @@ from gateway.contract.messages import (
     WireResponse,
 )
 from gateway.domain.delivery import Event
-from gateway.domain.errors import ConfigurationError, ContractError
-from gateway.domain.records import Certificate, RecordKind, Submission
+from gateway.domain.errors import ContractError
+from gateway.domain.records import Certificate, RecordKind, Submission, Worker
 from gateway.settings import Loader
-
-PLATFORM = "worker_platform"
-_NO_WRITE = "this dialect of the platform has no method that takes a certificate; certificates can only be read there"
-_DECLINED = {
-    RecordKind.PERSON: (
-        "the platform registers a worker only within a project, with company and team, which a filing does not know"
-    ),
-    RecordKind.STATUS_CHANGE: "no method for a change of status is known; a later certificate version carries it",
-    RecordKind.WITHDRAWAL: "the platform has no method that deletes anything",
-}
 
 
 def build(load: Loader) -> WorkerPlatform:
@@ -58,13 +55,20 @@ def build(load: Loader) -> WorkerPlatform:
 
 
 class WorkerPlatform:
-    """Connector, PollsAcks, LooksUp, ListsHoldings and ProbesHealth of ``gateway.contract``."""
+    """Connector, PollsAcks, LooksUp with pages, ListsHoldings with parts, VerifiesUnowed and ProbesHealth."""
 
     def __init__(self, settings: WorkerPlatformSettings, dialect: Dialect) -> None:
         self._dialect = dialect
         self._credentials = settings.credentials(dialect)
         self._endpoint = settings.endpoint_for(dialect)
-        self._info = _info(settings, dialect)
+        self._info = describe(settings, dialect)
+        self._projects = settings.project_codes
+        self._verifies = settings.verify_unsent and only_reads_certificates(dialect)
+        self._clock_warning = timedelta(seconds=settings.clock_warning_seconds)
+        self._back_off = timedelta(seconds=settings.retry_seconds[0]) if settings.retry_seconds else None
+        secret = self._credentials.secret
+        self._certificates = CertificateWay(dialect, secret)
+        self._workers, self._trainings = WorkerWay(dialect, secret), TrainingWay(dialect, secret)
 
     @property
     def info(self) -> ConnectorInfo:
@@ -75,42 +79,37 @@ class WorkerPlatform:
         return self._endpoint
 
     def map(self, submission: Submission, /) -> Draft:
-        record = submission.record
-        if isinstance(record.content, Certificate) and record.kind is RecordKind.CERTIFICATE:
-            return draft_certificate(record, record.content, self._dialect.credential)
+        record, dialect = submission.record, self._dialect
+        content = record.content if record.kind in self._info.kinds else None
+        if isinstance(content, Certificate) and dialect.capabilities.credential_write:
+            return draft_certificate(record, content, dialect.credential)
+        if isinstance(content, Certificate) and content.training is not None:
+            return draft_training(record, content, content.training, dialect.training)
+        if isinstance(content, Worker) and content.placement is not None:
+            return draft_worker(record, content, content.placement, dialect.worker, dialect.credential)
         return Draft(kind=record.kind, record_key=record.key, version=record.version, fields={})
 
     def check(self, submission: Submission, draft: Draft, /) -> Payload | Problems:
-        if draft.kind not in self._info.kinds:
+        if not draft.sources:
             reason = self._info.declined[draft.kind]
             return Problems(items=(Problem(field="kind", rule="declined", message=reason),))
-        broken = problems(draft.fields, draft.sources, draft.problems, self._dialect.credential)
-        if broken:
-            return Problems(items=broken)
-        return Payload(
-            key=submission.key,
-            kind=draft.kind,
-            record_key=draft.record_key,
-            version=draft.version,
-            fields=draft.fields,
-            replaces=submission.replaces,
-        )
+        if "certificationCode" in draft.sources:
+            broken = certificate_problems(draft, self._dialect.credential)
+        elif draft.kind is RecordKind.PERSON:
+            broken = worker_problems(draft, self._dialect.worker)
+        else:
+            broken = training_problems(draft, self._dialect.training)
+        return Problems(items=broken) if broken else _payload(submission, draft)
 
     def encode_push(self, payloads: Sequence[Payload], stamp: Stamp, /) -> WireRequest:
-        first = {not p.replaces for p in payloads}
-        if len(first) != 1:
-            raise ContractError("one call adds certificates or changes them, not both")
-        methods, form = self._dialect.methods, self._dialect.credential
-        method = methods.credential_add if first == {True} else methods.credential_update
-        if not method:
-            raise ContractError(_NO_WRITE)
-        listed = form.list_field and (first == {True} or form.update_shape == "list")
-        if not listed and len(payloads) != 1:
-            raise ContractError(f"{method} takes one certificate")
-        bodies = [self._on_wire(p.fields) for p in payloads]
-        return self._call(method, {form.list_field: bodies} if listed else bodies[0], stamp)
+        if len({p.replaces for p in payloads}) != 1:
+            raise ContractError("one call adds records or changes them, not both")
+        return self._call(self._way(payloads[0]).push(payloads), stamp)
 
     def decode_push(self, response: WireResponse, payloads: Sequence[Payload], stamp: Stamp, /) -> Sequence[Verdict]:
+        if len(payloads) == 1 and payloads[0].replaces and self._way(payloads[0]) is self._trainings:
+            # nothing was sent that could change anything: the platform was asked what it holds
+            return (replace(self.decode_lookup(response, payloads[0], stamp), next_page=None),)
         answer = answers.read(response)
         if answer is None:
             return for_each(not_understood("unreadable", "not the platform's envelope", replay_safe=False), payloads)
@@ -121,10 +120,12 @@ class WorkerPlatform:
                 return for_each(not_understood("no_serial", reason, replay_safe=False), payloads)
             return for_each(Verdict(event=Event.PENDING, code=answer.code, receipt=receipt), payloads)
         kind = answers.kind_of_refusal(answer, self._dialect)
-        return answers.apportion(_event(kind, answers.PUSH_EVENTS, payloads), answer.code, answer.message, payloads)
+        refused = answers.apportion(_event(kind, answers.PUSH_EVENTS, payloads), answer.code, answer.message, payloads)
+        way = self._way(payloads[0])
+        return [way.in_our_words(self._slowed(verdict, kind)) for verdict in refused]
 
     def encode_ack(self, receipt: str, stamp: Stamp, /) -> WireRequest:
-        return self._call(self._dialect.methods.result, {self._dialect.result.request_field: receipt}, stamp)
+        return self._call((self._dialect.methods.result, {self._dialect.result.request_field: receipt}), stamp)
 
     def decode_ack(
         self, response: WireResponse, receipt: str, payloads: Sequence[Payload], stamp: Stamp, /
@@ -133,7 +134,7 @@ class WorkerPlatform:
         if answer is None:
             return for_each(not_understood("unreadable", "not the platform's envelope", replay_safe=True), payloads)
         if not answers.is_success(answer):
-            return for_each(answers.one_refusal(answer, self._dialect, answers.POLL_EVENTS, payloads), payloads)
+            return for_each(self._refusal(answer, answers.POLL_EVENTS, payloads), payloads)
         if answers.serial(answer.at(result.echo_path)) != receipt:
             return for_each(not_understood("other_receipt", "the result of another serial", replay_safe=True), payloads)
         state = whole_number(answer.at(result.state_path))
@@ -142,39 +143,49 @@ class WorkerPlatform:
         if state is not None and state in result.failed:
             text = answers.flat_text(answer.at(result.text_path))
             kind = self._dialect.kind_of(text) or result.unmatched
-            return answers.apportion(_event(kind, answers.RESULT_EVENTS, payloads), state, text, payloads)
+            failed = answers.apportion(_event(kind, answers.RESULT_EVENTS, payloads), state, text, payloads)
+            return [self._way(payloads[0]).in_our_words(verdict) for verdict in failed]
         waiting = Verdict(event=Event.PENDING, code=f"status_{state or 'unreadable'}", receipt=receipt)
         return for_each(waiting, payloads)
 
     def encode_lookup(self, payload: Payload, stamp: Stamp, /) -> WireRequest:
-        return self._query(payload, stamp)
+        return self.encode_lookup_page(payload, str(self._dialect.paging.first_index), stamp)
+
+    def encode_lookup_page(self, payload: Payload, page: str, stamp: Stamp, /) -> WireRequest:
+        return self._call(self._way(payload).question(payload, int(page)), stamp)
 
     def decode_lookup(self, response: WireResponse, payload: Payload, stamp: Stamp, /) -> Verdict:
         answer = answers.read(response)
         if answer is None:
             return not_understood("unreadable", "not the platform's envelope", replay_safe=True)
         if not answers.is_success(answer):
-            return answers.one_refusal(answer, self._dialect, answers.QUERY_EVENTS, (payload,))
-        found = holdings.find(answer, payload, self._dialect, self._credentials.secret)
-        if found is None:
+            return self._refusal(answer, answers.QUERY_EVENTS, (payload,))
+        page = read_page(answer, self._dialect.paging)
+        if page is None:
             return not_understood("no_rows", "the answer holds no rows", replay_safe=True)
-        if not found.ours:
-            if found.complete:
-                return Verdict(event=Event.NOT_FOUND, code="absent", reason="no such certificate under this identity")
-            return Verdict(
-                event=Event.IN_DOUBT,
-                code="rows_incomplete",
-                reason="further pages or rows of other people",
-            )
-        return self._judge(payload, found.ours[0])
+        way = self._way(payload)
+        row = way.find(page, payload)
+        if row is not None:
+            return way.in_our_words(way.judge(payload, row))
+        sure = way.is_readable(page)
+        if sure and page.last and way.is_pure(page, payload):
+            return way.in_our_words(way.absent(payload))
+        following = page.next if sure else None
+        return Verdict(event=Event.IN_DOUBT, code="rows_incomplete", reason="not on this page", next_page=following)
 
     def expected(self, payload: Payload, /) -> Holding:
-        return holdings.expected(payload, self._dialect)
+        return self._way(payload).expected(payload)
 
     def encode_holdings(self, cursor: str | None, payload: Payload | None, stamp: Stamp, /) -> WireRequest:
-        if payload is None:
-            raise ContractError("the platform shows certificates by identity only; holdings are read record by record")
-        return self._query(payload, stamp)
+        first = self._dialect.paging.first_index
+        if payload is not None:
+            page = first if cursor is None else int(cursor)
+            return self._call(self._way(payload).question(payload, page), stamp)
+        if cursor is None:
+            raise ContractError("holdings are read by project, or record by record")
+        place = Place.read(cursor)
+        way = self._workers if place.what == WORKERS else self._trainings
+        return self._call(way.listing(place.project, first + place.page), stamp)
 
     def decode_holdings(
         self, response: WireResponse, payload: Payload | None, stamp: Stamp, /
@@ -183,16 +194,59 @@ class WorkerPlatform:
         if answer is None or payload is None:
             return not_understood("unreadable", "not the platform's envelope", replay_safe=True)
         if not answers.is_success(answer):
-            verdict = answers.one_refusal(answer, self._dialect, answers.QUERY_EVENTS, (payload,))
+            verdict = self._refusal(answer, answers.QUERY_EVENTS, (payload,))
             return HoldingsPage(holdings=()) if verdict.event is Event.NOT_FOUND else verdict
-        found = holdings.find(answer, payload, self._dialect, self._credentials.secret)
-        if found is None or not (found.ours or found.complete):
-            return not_understood("rows_incomplete", "further pages or rows of other people", replay_safe=True)
-        return HoldingsPage(holdings=tuple(holdings.held(payload, row, self._dialect) for row in found.ours))
+        page = read_page(answer, self._dialect.paging)
+        if page is None:
+            return not_understood("no_rows", "the answer holds no rows", replay_safe=True)
+        way = self._way(payload)
+        ours = tuple(way.held(payload, way.named(row)) for row in page.rows if way.is_ours(row, payload))
+        sure = way.is_readable(page) and (page.next is not None or (page.last and way.is_pure(page, payload)))
+        if not ours and not sure:
+            return not_understood("rows_incomplete", "not all rows, or rows of other people", replay_safe=True)
+        return HoldingsPage(holdings=ours, next_cursor=page.next)
+
+    def part_of(self, payload: Payload, /) -> str | None:
+        way = self._way(payload)
+        if way is self._certificates:
+            return None
+        what = WORKERS if way is self._workers else TRAININGS
+        return str(Place(what=what, project=str(payload.fields["projectCode"])))
+
+    def parts(self) -> Sequence[str]:
+        if not any(kind.by_project for kind in self._info.kinds.values()):
+            return ()
+        return [str(Place(what=what, project=code)) for code in self._projects for what in (WORKERS, TRAININGS)]
+
+    def decode_part(self, response: WireResponse, cursor: str, stamp: Stamp, /) -> HoldingsPage | Verdict:
+        answer, place = answers.read(response), Place.read(cursor)
+        if answer is None:
+            return not_understood("unreadable", "not the platform's envelope", replay_safe=True)
+        if not answers.is_success(answer):
+            return self._refusal(answer, answers.QUERY_EVENTS, ())
+        step = listing.step(answer, place, self._dialect.paging)
+        if step is None:
+            return not_understood("other_page", "not the rows of the page asked for", replay_safe=False)
+        way = self._workers if place.what == WORKERS else self._trainings
+        return HoldingsPage(
+            holdings=tuple(way.listed(place.project, row) for row in step.page.rows) if not step.afresh else (),
+            next_cursor=None if step.next is None else str(step.next),
+            afresh=step.afresh,
+        )
+
+    def verifies(self) -> frozenset[RecordKind]:
+        return frozenset({RecordKind.CERTIFICATE}) if self._verifies else frozenset()
+
+    def verifiable(self, submission: Submission, /) -> Payload | None:
+        content = submission.record.content
+        if not isinstance(content, Certificate):
+            return None
+        draft = draft_certificate(submission.record, content, self._dialect.credential)
+        return None if certificate_problems(draft, self._dialect.credential) else _payload(submission, draft)
 
     def encode_health(self, stamp: Stamp, /) -> WireRequest:
         if self._dialect.methods.check_sign:
-            return self._call(self._dialect.methods.check_sign, {}, stamp)
+            return self._call((self._dialect.methods.check_sign, {}), stamp)
         return self.encode_ack("gateway-health-check", stamp)
 
     def decode_health(self, response: WireResponse, stamp: Stamp, /) -> Health:
@@ -204,55 +258,41 @@ class WorkerPlatform:
         # Without CheckSign the question is about a serial that does not exist: only "unknown serial" is expected.
         ok = kind is None or (kind is Kind.DATA and not self._dialect.methods.check_sign)
         detail = "credentials and signature accepted" if ok else f"code {answer.code}: {answers.clean(answer.message)}"
+        if skew is not None and abs(skew) > self._clock_warning:
+            detail += f"; warning: the clocks differ by {round(skew.total_seconds())} s"
         return Health(ok=ok, detail=detail, clock_skew=skew)
 
-    def _judge(self, payload: Payload, row: Mapping[str, object]) -> Verdict:
-        differing = holdings.differences(payload, row, self._dialect)
-        if not differing:
-            return Verdict(event=Event.ACCEPTED, code="found", reason="identity, number and fields are ours")
-        if payload.replaces:
-            # An earlier version of ours is there; the change has not arrived. Sending an Update again is harmless.
-            return Verdict(
-                event=Event.NOT_FOUND, code="earlier_state", reason="an earlier state is there", fields=differing
-            )
-        return Verdict(event=Event.CONFLICT, code="different", reason="there with other content", fields=differing)
+    def _way(self, payload: Payload) -> CertificateWay | WorkerWay | TrainingWay:
+        """By what the payload holds: one that was stored is read as it was made, whatever the dialect says now."""
+        if payload.kind is RecordKind.PERSON:
+            return self._workers
+        return self._trainings if "trainingName" in payload.fields else self._certificates
 
-    def _query(self, payload: Payload, stamp: Stamp) -> WireRequest:
-        identity = {name: payload.fields[name] for name in ("idCardType", "idCardNumber")}
-        paging = self._dialect.paging
-        data: dict[str, JSON] = {"pageIndex": paging.first_index, "pageSize": paging.max_size}
-        return self._call(self._dialect.methods.credential_query, data | self._on_wire(identity), stamp)
+    def _refusal(self, answer: answers.Answer, events: Mapping[Kind, Event], payloads: Sequence[Payload]) -> Verdict:
+        kind = answers.kind_of_refusal(answer, self._dialect)
+        reason = answers.clean(answer.message, payloads)
+        return self._slowed(Verdict(event=events[kind], code=answer.code, reason=reason), kind)
 
-    def _on_wire(self, fields: Mapping[str, JSON]) -> dict[str, JSON]:
-        wire = self._dialect.credential.wire
-        return {wire(name): value for name, value in fields.items() if wire(name)}
+    def _slowed(self, verdict: Verdict, kind: Kind) -> Verdict:
+        """Too many calls concern the whole account: nothing leaves for a while."""
+        return replace(verdict, retry_after=self._back_off) if kind is Kind.RATE else verdict
 
-    def _call(self, method: str, data: Mapping[str, JSON], stamp: Stamp) -> WireRequest:
+    def _call(self, call: Call, stamp: Stamp) -> WireRequest:
+        method, data = call
         asks_result = method == self._dialect.methods.result and self._dialect.result_path
         path = self._dialect.result_path if asks_result else self._dialect.path
-        return encode(method, data, stamp, self._dialect, self._credentials, path=path)
+        whole = {**data, **self._dialect.extra_data}
+        return encode(method, whole, stamp, self._dialect, self._credentials, path=path)
 
 
-def _info(settings: WorkerPlatformSettings, dialect: Dialect) -> ConnectorInfo:
-    writes = dialect.capabilities.credential_write
-    if writes and settings.batch_max > dialect.batch_max.credential:
-        raise ConfigurationError("GATEWAY_WORKER_PLATFORM__BATCH_MAX: the dialect takes fewer in one call")
-    if writes and settings.batch_max > 1 and dialect.credential.update_shape == "flat":
-        raise ConfigurationError("GATEWAY_WORKER_PLATFORM__BATCH_MAX: changes travel one by one in this dialect")
-    kinds = {RecordKind.CERTIFICATE: KindInfo(batch_max=settings.batch_max, replay_safe=False)} if writes else {}
-    return ConnectorInfo(
-        platform=PLATFORM,
-        title_zh=dialect.title_zh,
-        spec_version=f"open.api {dialect.spec_version} ({Path(settings.dialect).stem})",
-        kinds=kinds,
-        reply_media_types=settings.reply_media_types,
-        reply_statuses=frozenset({200}),
-        retry=settings.retry(),
-        polls=settings.polls(dialect),
-        lookups=settings.lookups(),
-        negative_lookups=len(settings.settling_seconds),
-        holdings_by=HoldingsBy.RECORD if dialect.capabilities.credential_read else None,
-        declined=_DECLINED if writes else {**_DECLINED, RecordKind.CERTIFICATE: _NO_WRITE},
+def _payload(submission: Submission, draft: Draft) -> Payload:
+    return Payload(
+        key=submission.key,
+        kind=draft.kind,
+        record_key=draft.record_key,
+        version=draft.version,
+        fields=draft.fields,
+        replaces=submission.replaces,
     )
 
 

@@ -96,7 +96,7 @@ def flat_text(value: object) -> str:
 
 def clean(text: str, payloads: Sequence[Payload] = ()) -> str:
     """A text of the platform without people in it, short enough to keep."""
-    known = [str(p.fields.get(name, "")) for p in payloads for name in ("idCardNumber", "name")]
+    known = [str(p.fields.get(name, "")) for p in payloads for name in ("idCardNumber", "name", "workerName")]
     printable = "".join(c if c.isprintable() else " " for c in text).strip()
     return redact(printable, *known, *(k.lower() for k in known))[:_LONGEST_REASON]
 
@@ -132,12 +132,6 @@ def apportion(event: Event, code: str, text: str, payloads: Sequence[Payload]) -
         Verdict(event=event, code=code, reason=reason, fields=tuple(dict.fromkeys(named[i]))) if i in named else other
         for i in range(len(payloads))
     )
-
-
-def one_refusal(answer: Answer, dialect: Dialect, events: dict[Kind, Event], payloads: Sequence[Payload]) -> Verdict:
-    """The verdict of a refused poll or query."""
-    kind = kind_of_refusal(answer, dialect)
-    return Verdict(event=events[kind], code=answer.code, reason=clean(answer.message, payloads))
 
 
 def is_success(answer: Answer) -> bool:

@@ -11,7 +11,9 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
+
+from connectors.worker_platform.forms import Credential, Part, TrainingForm, WorkerForm
 
 SUCCESS = "0"
 _CODE = re.compile(r"-?\d{1,9}")
@@ -51,11 +53,7 @@ class Kind(StrEnum):
 Positive = Annotated[float, Field(gt=0)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Names(_Part):
+class Names(Part):
     """Wire names of the common fields."""
 
     appid: str
@@ -69,21 +67,21 @@ class Names(_Part):
     corpsign: str
 
 
-class Version(_Part):
+class Version(Part):
     """Interface version, by the dialect's own word for the method (``check_sign``) where one differs."""
 
     default: str
-    methods: dict[str, str] = {}
+    methods: dict[str, str] = Field(default_factory=dict)
 
 
-class Timestamp(_Part):
+class Timestamp(Part):
     """``strftime`` format and time zone of the common field."""
 
     format: str
     zone: str
 
 
-class Methods(_Part):
+class Methods(Part):
     """Wire names of the calls this connector knows; empty where the dialect has none."""
 
     check_sign: str = ""
@@ -91,9 +89,14 @@ class Methods(_Part):
     credential_query: str = ""
     credential_add: str = ""
     credential_update: str = ""
+    worker_query: str = ""
+    worker_add: str = ""
+    worker_update: str = ""
+    training_query: str = ""
+    training_add: str = ""
 
 
-class Result(_Part):
+class Result(Part):
     """Where serial, state and text stand in an answer, and which states mean what. Paths are dotted."""
 
     request_field: str
@@ -108,7 +111,7 @@ class Result(_Part):
     """kind of a failed result whose text no pattern knows"""
 
 
-class Pattern(_Part):
+class Pattern(Part):
     """A text of the platform: parts that occur in this order, compared without blanks and full-width forms."""
 
     parts: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
@@ -120,20 +123,20 @@ class Pattern(_Part):
         return re.compile(".*".join(re.escape(normalise(part)) for part in self.parts), re.DOTALL)
 
 
-class Paging(_Part):
+class Paging(Part):
     """First page number and largest page of a query."""
 
     first_index: int = Field(ge=0)
     max_size: int = Field(ge=1)
 
 
-class BatchMax(_Part):
+class BatchMax(Part):
     """Most records in one call."""
 
     credential: int = Field(ge=1)
 
 
-class Poll(_Part):
+class Poll(Part):
     """When a result is fetched, in seconds: some first waits, a steady one for a while, a late one to the end."""
 
     first: tuple[Positive, ...] = Field(min_length=1)
@@ -143,40 +146,25 @@ class Poll(_Part):
     give_up: Positive
 
 
-class Rate(_Part):
+class Rate(Part):
     """Traffic the platform is assumed to allow."""
 
     min_interval: float = Field(ge=0)
     connections: int = Field(ge=1)
 
 
-class Capabilities(_Part):
+class Capabilities(Part):
     """What the platform offers to this caller."""
 
     credential_write: bool
+    """certificates themselves are taken; then nothing travels by project"""
+    training_write: bool
+    """workers and trainings of a project are taken"""
     credential_read: bool
     check_sign: bool
 
 
-class Credential(_Part):
-    """Form of the certificate calls. ``fields`` renames our field names; an empty name leaves the field out."""
-
-    list_field: str
-    """list that holds the certificates of an Add; empty where the call takes one, flat"""
-    update_shape: Literal["flat", "list"]
-    compare: tuple[str, ...] = Field(min_length=1)
-    fields: dict[str, str] = {}
-    id_card_types: tuple[str, ...] = Field(min_length=1)
-    lengths: dict[str, int]
-    extra_trades: dict[str, str] = {}
-    """trades added to the platform's list since 2019: code -> name"""
-
-    def wire(self, name: str) -> str:
-        """The wire name of one of our fields, empty where it is not sent."""
-        return self.fields.get(name, name)
-
-
-class Dialect(_Part):
+class Dialect(Part):
     """Everything the connector must know about one platform of the family."""
 
     title_zh: str
@@ -190,7 +178,10 @@ class Dialect(_Part):
     corpsign: Literal["off", "optional", "on"]
     """off: never sent; optional: sent when an enterprise key is set; on: an enterprise key must be set"""
     encrypted: frozenset[str]
-    extra_fields: dict[str, str] = {}
+    extra_fields: dict[str, str] = Field(default_factory=dict)
+    """further common fields; they take part in the signature"""
+    extra_data: dict[str, str] = Field(default_factory=dict)
+    """further business parameters of every call"""
     names: Names
     version: Version
     timestamp: Timestamp
@@ -204,6 +195,8 @@ class Dialect(_Part):
     rate: Rate
     capabilities: Capabilities
     credential: Credential
+    worker: WorkerForm
+    training: TrainingForm
 
     def version_of(self, method: str) -> str:
         """The interface version to send with a method."""

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import ValidationError
 
 from connectors.worker_platform.dialect import SUCCESS, Dialect, Methods
+from connectors.worker_platform.schema import FIELDS_OF_A_TRAINING, FIELDS_OF_A_WORKER
 from gateway.domain.errors import ConfigurationError
 
 _PACKAGE = "connectors.worker_platform.dialects"
@@ -86,6 +87,7 @@ def _contradictions(d: Dialect) -> Iterator[tuple[str, str]]:
         yield "version.methods", f"there is no method {sorted(unknown)[0]}"
     yield from _contradictory_answers(d)
     yield from _contradictory_certificates(d)
+    yield from _contradictory_projects(d)
 
 
 def _contradictory_answers(d: Dialect) -> Iterator[tuple[str, str]]:
@@ -105,6 +107,11 @@ def _contradictory_certificates(d: Dialect) -> Iterator[tuple[str, str]]:
         ("credential_query", can.credential_read or can.credential_write, has.credential_query),
         ("credential_add", can.credential_write, has.credential_add),
         ("credential_update", can.credential_write, has.credential_update),
+        ("worker_query", can.training_write, has.worker_query),
+        ("worker_add", can.training_write, has.worker_add),
+        ("worker_update", can.training_write, has.worker_update),
+        ("training_query", can.training_write, has.training_query),
+        ("training_add", can.training_write, has.training_add),
     ):
         if wanted and not name:
             yield f"methods.{key}", "a capability needs this method"
@@ -116,6 +123,28 @@ def _contradictory_certificates(d: Dialect) -> Iterator[tuple[str, str]]:
         yield "encrypted", "the identity number would travel in clear"
     if any(not form.wire(name) for name in ("idCardType", "idCardNumber", "certificationCode")):
         yield "credential.fields", "identity and certificate number cannot be left out"
+
+
+def _contradictory_projects(d: Dialect) -> Iterator[tuple[str, str]]:
+    for key, form, known in (("worker", d.worker, FIELDS_OF_A_WORKER), ("training", d.training, FIELDS_OF_A_TRAINING)):
+        if not form.list_field:
+            yield f"{key}.list_field", "this call has a list"
+        if d.capabilities.training_write and form.wire("idCardNumber") not in d.encrypted:
+            yield "encrypted", "the identity number would travel in clear"
+        for part, names in (("required", form.required), ("compare", form.compare), ("fields", tuple(form.fields))):
+            if unknown := set(names) - known:
+                yield f"{key}.{part}", f"there is no field {sorted(unknown)[0]}"
+        wire = [name for name in map(form.wire, sorted(known)) if name]
+        if len(set(wire)) != len(wire):
+            yield f"{key}.fields", "two fields share a name"
+        if not form.wire("idCardNumber"):
+            yield f"{key}.fields", "the identity number cannot be left out"
+    if set(d.worker.outer) - FIELDS_OF_A_WORKER or "idCardNumber" in d.worker.outer:
+        yield "worker.outer", "holds what is no field, or belongs to the worker"
+    if "{number}" not in d.training.name:
+        yield "training.name", "must hold {number}, because the name is the key"
+    if not d.training.wire("trainingName") or not d.training.wire("trainingDate"):
+        yield "training.fields", "name and day cannot be left out, because they are the key"
 
 
 def _is_zone(name: str) -> bool:

@@ -1,23 +1,24 @@
-"""A certificate in the platform's words, one line per field. What has no counterpart is a Problem, never a guess."""
+"""Records in the platform's words, one line per field. What has no counterpart is a Problem, never a guess."""
 
 from __future__ import annotations
 
-import unicodedata
-from datetime import date
+import re
 
-from connectors.worker_platform.dialect import Credential
-from gateway.codec.codes import CodeTable, table
-from gateway.contract.messages import JSON, Draft, Problem
-from gateway.domain.records import Certificate, Record
+from connectors.worker_platform.forms import Credential, TrainingForm, WorkerForm
+from connectors.worker_platform.sheet import CODES, Sheet
+from gateway.codec.codes import table
+from gateway.contract.messages import Draft
+from gateway.domain.records import Certificate, Placement, Record, Training, Worker
 
-_CODES = "connectors.worker_platform.codes"
 _TITLE_KIND = "4"
 """certificates of professional titles, whose levels are another table than that of skills"""
+_DECIMAL = re.compile(r"[0-9]{1,4}(\.[0-9]{1,2})?")
+_LEVELS = {"1": "普工", "2": "初级", "3": "中级", "4": "高级", "5": "技师", "6": "高级技师"}
 
 
 def draft_certificate(record: Record, certificate: Certificate, form: Credential) -> Draft:
     """Write the certificate with the fields of the platform's certificate object. Total."""
-    sheet = _Sheet()
+    sheet = Sheet()
     c, holder = certificate, certificate.holder
     sheet.text("name", "holder.name", holder.name)
     sheet.code("idCardType", "holder.id_type", holder.id_type, table("id_document_type"), "worker_platform_code")
@@ -40,53 +41,83 @@ def draft_certificate(record: Record, certificate: Certificate, form: Credential
     return sheet.draft(record)
 
 
+def draft_worker(record: Record, worker: Worker, place: Placement, form: WorkerForm, trades: Credential) -> Draft:
+    """Write the worker as one of a project, with company and team. Total."""
+    sheet = Sheet()
+    sheet.text("projectCode", "placement.project_code", place.project_code)
+    sheet.text("corpCode", "placement.corp_code", place.corp_code)
+    sheet.text("corpName", "placement.corp_name", place.corp_name)
+    number = place.team_no.strip()
+    sheet.number("teamSysNo", "placement.team_no", int(number) if number.isascii() and number.isdigit() else None)
+    sheet.text("teamName", "placement.team_name", place.team_name)
+    sheet.text("workerName", "name", worker.name)
+    sheet.number("isTeamLeader", "placement.team_leader", int(place.team_leader))
+    sheet.code("idCardType", "id_type", worker.id_type, table("id_document_type"), "worker_platform_code")
+    sheet.text("idCardNumber", "id_number", worker.id_number.upper())
+    sheet.put("workType", "placement.trade", _trade(place.trade, trades), table_name="wp_trades")
+    sheet.number("workRole", "", form.role)
+    _ethnicity(sheet, worker.ethnicity, form)
+    sheet.text("address", "address", worker.address)
+    _photo(sheet, place.photo, form)
+    sheet.text("politicsType", "placement.politics", place.politics)
+    sheet.text("cellPhone", "mobile", worker.mobile)
+    sheet.text(
+        "cultureLevelType", "education", table("education_gbt4658").get(worker.education, "worker_platform_code")
+    )
+    sheet.text("grantOrg", "placement.card_issuer", place.card_issuer)
+    sheet.text("gender", "gender", form.genders.get(worker.gender))
+    sheet.day("birthday", "birth_date", worker.birth_date)
+    sheet.day("inDate", "placement.since", place.since)
+    return sheet.draft(record)
+
+
+def draft_training(record: Record, certificate: Certificate, training: Training, form: TrainingForm) -> Draft:
+    """Write the assessment behind a certificate as a passed training of its project. Total.
+
+    The name holds the certificate's number, so that one certificate is one training; level and trade stand in the
+    description, where a change of them is seen.
+    """
+    sheet = Sheet()
+    c, holder = certificate, certificate.holder
+    sheet.text("projectCode", "training.project_code", training.project_code)
+    sheet.day("trainingDate", "issue_date", c.issue_date)
+    sheet.number("trainingDuration", "training.hours", _decimal(training.hours))
+    number = c.number.strip().upper()
+    sheet.text("trainingName", "number", form.name.replace("{number}", number) if number else None)
+    sheet.text("trainingTypeCode", "cert_class", form.type_code)
+    sheet.text("trainingOrg", "confirm_organization", c.confirm_organization)
+    words = (c.name, c.trade_name, _LEVELS.get(c.level))
+    sheet.text("description", "level", " ".join(filter(None, words)) if words[-1] else None)
+    sheet.text("workerName", "holder.name", holder.name)
+    sheet.code("idCardType", "holder.id_type", holder.id_type, table("id_document_type"), "worker_platform_code")
+    sheet.text("idCardNumber", "holder.id_number", holder.id_number.upper())
+    sheet.number("isPass", "", form.passed)
+    sheet.number("trainingScore", "training.score", _decimal(training.score))
+    if c.cert_class not in table("cert_class"):
+        sheet.refuse("trainingTypeCode", "cert_class", "cert_class")
+    return sheet.draft(record)
+
+
 def _trade(code: str, form: Credential) -> str | None:
-    return code if code in table("wp_trades", _CODES) or code in form.extra_trades else None
+    return code if code in table("wp_trades", CODES) or code in form.extra_trades else None
 
 
-class _Sheet:
-    """Collects fields, where they came from, and what could not be translated."""
+def _ethnicity(sheet: Sheet, code: str | None, form: WorkerForm) -> None:
+    nations = table("wp_nation", CODES)
+    name = nations.code_of(code or "", "code")
+    if code is None:
+        sheet.text("nation", "ethnicity", None)
+    else:
+        sheet.put("nation", "ethnicity", code if name and form.nation == "code" else name, table_name="wp_nation")
 
-    def __init__(self) -> None:
-        self.fields: dict[str, JSON] = {}
-        self.sources: dict[str, str] = {}
-        self._problems: list[Problem] = []
 
-    def text(self, name: str, source: str, value: str | None) -> None:
-        self.sources[name] = source
-        if value and value.strip():
-            self.fields[name] = unicodedata.normalize("NFC", value.strip())
+def _photo(sheet: Sheet, photo: str | None, form: WorkerForm) -> None:
+    """With or without ``data:`` in front; the picture's form is a field of its own where a dialect asks for it."""
+    head, _, text = (photo or "").partition(",")
+    shown = photo if form.photo == "data_uri" else text
+    sheet.text("headImage", "placement.photo", shown)
+    sheet.text("headImageSuffix", "placement.photo", head.removeprefix("data:image/").removesuffix(";base64"))
 
-    def day(self, name: str, source: str, value: date | None) -> None:
-        self.text(name, source, None if value is None else value.isoformat())
 
-    def code(self, name: str, source: str, code: str, codes: CodeTable, column: str) -> None:
-        self.put(name, source, codes.get(code, column), table_name=codes.name)
-
-    def put(self, name: str, source: str, value: str | None, *, table_name: str) -> None:
-        if value is None:
-            self.refuse(name, source, table_name)
-        else:
-            self.text(name, source, value)
-
-    def refuse(self, name: str, source: str, table_name: str) -> None:
-        self.fields.pop(name, None)
-        self.sources[name] = source
-        self._problems.append(
-            Problem(
-                field=source,
-                rule=f"code:{table_name}",
-                message=f"has no counterpart on the worker platform (table {table_name})",
-                message_zh=f"在建筑工人平台代码表（{table_name}）中没有对应代码",
-            )
-        )
-
-    def draft(self, record: Record) -> Draft:
-        return Draft(
-            kind=record.kind,
-            record_key=record.key,
-            version=record.version,
-            fields=self.fields,
-            sources=self.sources,
-            problems=tuple(self._problems),
-        )
+def _decimal(text: str | None) -> float | None:
+    return float(text) if text and _DECIMAL.fullmatch(text) else None

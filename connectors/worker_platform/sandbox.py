@@ -1,7 +1,7 @@
 """A simulated national construction-worker platform: one URL, strict signature, real encryption, late results.
 
 Written from the platform's side (README of this connector), not from the connector. The certificate upload
-(``WorkerCredential.Add`` and ``.Update``) is an assumption; with ``dialect="national"`` it is not admitted.
+(``WorkerCredential.Add`` and ``.Update``) is an assumption; only ``dialect="sandbox"`` admits it.
 """
 
 from __future__ import annotations
@@ -25,25 +25,33 @@ from starlette.responses import JSONResponse, Response
 
 from connectors.worker_platform.sandbox_registry import CORP, PROJECT, TEAM, Outcome, Registry, later
 from connectors.worker_platform.sandbox_rules import CALLS, faults_of
+from connectors.worker_platform.sandbox_speech import SPEECHES
 from gateway.testing.sandbox import Access, Sandbox
 
 APPID = PROJECT["projectCode"]
 SECRET = "SandboxSecret-0123456789-ABCDEFG"  # noqa: S105 - opens nothing but this simulation
 CORPKEY = "SandboxCorpKey-0000000000000000x"
-_COMMON = ("appid", "data", "format", "method", "nonce", "timestamp", "version")
 _SEALED = frozenset(
-    {"idCardNumber", "payRollBankCardNumber", "pmIDCardNumber", "responsiblePersonIDNumber", "teamLeaderIDNumber"}
+    {
+        *("idCardNumber", "payRollBankCardNumber", "payBankCardNumber", "bankNumber", "pmIDCardNumber"),
+        *("responsiblePersonIDNumber", "teamLeaderIDNumber"),
+    }
 )
 _OPTIONAL = frozenset({"WorkerCredential.Add", "WorkerCredential.Update"})
 _REFUSES_REPEATS = frozenset(
     {"WorkerCredential.Add", "ProjectWorker.Add", "Team.Add", "ProjectSubContractor.Add", "ProjectTraining.Add"}
 )
+_BY_LIST = ("ProjectWorker.Add", "ProjectWorker.Update")
+"""one worker may come flat or in a list of one, whichever call it is"""
 _SERIAL_OBJECTS = {
     "ProjectSubContractor": "subcontractor",
     "WorkerAttendance": "workderattendance",  # spelled like this by the platform
 }
 _CHINA = ZoneInfo("Asia/Shanghai")
 _OK, _PARAMETERS, _SIGNATURE, _PERMISSION, _ADDRESS, _TOO_MANY = 0, -1, -2, -3, -4, -5
+_WAITING, _FAILED, _DONE = range(3)
+_LARGEST_PAGE = 50
+_WHOLE_STAMP = 14
 _MESSAGES = {_OK: "成功", _SIGNATURE: "签名校验错误", _PERMISSION: "无API访问权限", _ADDRESS: "IP校验错误"}
 
 
@@ -55,12 +63,14 @@ class WorkerPlatformSandbox(Sandbox):
         "busy": "code -5, nothing done",
         "duplicate": "carried out, then answered as if it had been there already",
         "forget_result": "a poll finds that the result is no longer kept",
+        "grow": "somebody else registers a worker and a training just before a page of a query is shown",
     }
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        if self.dialect not in (None, "sandbox", "national"):
-            raise ValueError("this sandbox speaks the dialects sandbox and national")
+        if (self.dialect or "sandbox") not in SPEECHES:
+            raise ValueError(f"this sandbox speaks the dialects {', '.join(sorted(SPEECHES))}")
+        self.speech = SPEECHES[self.dialect or "sandbox"]
         self.tolerance = timedelta(minutes=10)
         self.nonce_window = timedelta(minutes=10)
         self.delay_seconds = (0.2, 0.8)
@@ -69,7 +79,7 @@ class WorkerPlatformSandbox(Sandbox):
 
     def access(self, base_url: str) -> Access:
         details = {
-            "url": f"{base_url}/open.api",
+            "url": f"{base_url}{self.speech.path}",
             "appid": APPID,
             "appsecret": SECRET,
             "corpkey": CORPKEY,
@@ -83,7 +93,7 @@ class WorkerPlatformSandbox(Sandbox):
             "ENDPOINT": base_url,
             "APPID": APPID,
             "APPSECRET": SECRET,
-            "CORPKEY": CORPKEY,
+            **({"CORPKEY": CORPKEY} if self.speech.enterprise is not False else {}),
             "DIALECT": self.dialect or "sandbox",
             "MIN_INTERVAL_SECONDS": "0",
             "CONNECTIONS": "4",
@@ -100,91 +110,106 @@ class WorkerPlatformSandbox(Sandbox):
         return Access(details=details, environment={f"GATEWAY_WORKER_PLATFORM__{k}": v for k, v in given.items()})
 
     def handle(self, request: Request, body: bytes, fault: str | None) -> Response:
-        if request.url.path != "/open.api" or request.method != "POST":
+        speech = self.speech
+        if request.url.path not in (speech.path, speech.result_path) or request.method != "POST":
             return Response("not found", status_code=404, media_type="text/plain")
-        form = _form(request, body)
+        form = _form(request, body, json_body=speech.json_body)
         self.operation = form.get("method", "")
         host = request.client.host if request.client else ""
         refusal = self._refuse(form, host)
         if refusal is not None:
             return refusal
         if fault == "busy":
-            return _answer(_TOO_MANY, message="访问超过限制")
-        method = form["method"]
-        if method not in CALLS or (self.dialect == "national" and method in _OPTIONAL):
-            return _answer(_PERMISSION)
-        try:
-            data = json.loads(form["data"])
-        except ValueError:
-            data = None
-        if not isinstance(data, dict):
-            return _answer(_PARAMETERS, message="[data]格式无效")
+            return self._answer(_TOO_MANY, message="访问超过限制")
+        method = speech.method(form["method"])
+        asks_result = method == "AsyncHandleResult.Query" and speech.result_path
+        admitted = method in CALLS and (self.dialect in (None, "sandbox") or method not in _OPTIONAL)
+        if not admitted or request.url.path != (speech.result_path if asks_result else speech.path):
+            return self._answer(_PERMISSION)
+        data = speech.understood(form["data"], PROJECT, lambda number: self.books.get("team", number))
+        if data is None:
+            return self._answer(_PARAMETERS, message="[data]格式无效")
+        if method in _BY_LIST:
+            method, data = _in_its_shape(method, data)
         if method.endswith(".Query"):
             return self._query(method, data, fault)
         return self._write(method, data, fault)
 
     def _refuse(self, form: Mapping[str, str], host: str) -> Response | None:
         """The checks of a call in their order: fields, account, signature, address, clock, nonce, version."""
-        missing = next((name for name in (*_COMMON, "sign") if not form.get(name)), None)
+        speech = self.speech
+        wanted = (*speech.common, "sign", *(("corpsign",) if speech.enterprise else ()))
+        missing = next((name for name in wanted if not form.get(name)), None)
         if missing:
-            return _answer(_PARAMETERS, message=f"[{missing}]不能为空")
-        if form["appid"] != APPID:
-            return _answer(_PARAMETERS, message="appid无效")
+            return self._answer(_PARAMETERS, message=f"[{missing}]不能为空")
+        if form[speech.appid] != APPID:
+            return self._answer(_PARAMETERS, message="appid无效")
         if not self._is_signed(form):
-            return _answer(_SIGNATURE)
+            return self._answer(_SIGNATURE)
         if self.admitted is not None and host not in self.admitted:
-            return _answer(_ADDRESS)
+            return self._answer(_ADDRESS)
         now = self.clock()
-        sent = _moment(form["timestamp"])
-        if sent is None or abs(now - sent) > self.tolerance:
-            return _answer(_PARAMETERS, message="[timestamp]值超出范围或无效")
+        sent = _moment(form["timestamp"], speech.stamp)
+        coarse = timedelta(hours=1) if len(form["timestamp"]) < _WHOLE_STAMP else timedelta()
+        if sent is None or abs(now - sent) > self.tolerance + coarse:
+            return self._answer(_PARAMETERS, message="[timestamp]值超出范围或无效")
         used = self.books.get("nonces", form["nonce"])
         if used is not None and now - datetime.fromisoformat(used) < self.nonce_window:
-            return _answer(_PARAMETERS, message="[nonce]重复")
+            return self._answer(_PARAMETERS, message="[nonce]重复")
         self.books.put("nonces", form["nonce"], now.isoformat())
-        versions = ("1.0", "1.1") if form["method"] == "CheckSign.Query" else ("1.0",)
-        if form["format"] != "json" or form["version"] not in versions:
-            return _answer(_PARAMETERS, message="[version]值超出范围或无效")
+        versions = (*speech.versions, "1.1") if form["method"] == "CheckSign.Query" else speech.versions
+        told = all(form[name] == value for name, value in speech.extra.items())
+        if form["format"] != "json" or form["version"] not in versions or not told:
+            return self._answer(_PARAMETERS, message="[version]值超出范围或无效")
         return None
 
     def _is_signed(self, form: Mapping[str, str]) -> bool:
-        names = sorted({*_COMMON, *({"corpsign"} & set(form))})
-        text = "&".join(f"{name}={form[name]}" for name in names) + f"&appsecret={SECRET}"
-        right = hashlib.sha256(text.lower().encode("utf-8")).hexdigest()
+        sealed = {"corpsign"} & set(form) if self.speech.enterprise is not False else set()
+        text = "&".join(f"{name}={form[name]}" for name in sorted({*self.speech.common, *sealed}))
+        right = hashlib.sha256(f"{text}&appsecret={SECRET}".lower().encode("utf-8")).hexdigest()
         if not hmac.compare_digest(right.encode(), form["sign"].encode()):
             return False
-        return "corpsign" not in form or _unseal(form["corpsign"]) == CORPKEY + form["timestamp"]
+        return not sealed or _unseal(form["corpsign"]) == CORPKEY + form["timestamp"]
 
     def _query(self, method: str, data: Mapping[str, Any], fault: str | None) -> Response:
-        faults = faults_of(CALLS[method], data, _unseal)
+        faults = faults_of(CALLS[method], data, _unseal, self.speech)
         if faults:
-            return _answer(_PARAMETERS, message=";".join(faults))
+            return self._answer(_PARAMETERS, message=";".join(faults))
         if method == "CheckSign.Query":
-            return _answer(_OK, data={})
+            return self._answer(_OK, data={})
         if method == "AsyncHandleResult.Query":
             return self._result(data["requestSerialCode"], fault)
-        rows = self.registry.rows(method, _each(data, _unseal))
-        index, size = int(data["pageIndex"]), int(data["pageSize"])
-        page = [_each(row, _seal) for row in rows[index * size : (index + 1) * size]]
-        return _answer(_OK, data={"pageIndex": index, "pageSize": size, "totalCount": len(rows), "rows": page})
+        if fault == "grow":
+            self.registry.grow()
+        rows = self.speech.spoken([_each(row, _seal) for row in self.registry.rows(method, _each(data, _unseal))])
+        if method == "Payroll.Query":  # one object without rows
+            return self._answer(_OK, data=rows[0] if rows else None)
+        index, size = int(data.get("pageIndex") or 0), int(data.get("pageSize") or _LARGEST_PAGE)
+        page = rows[index * size : (index + 1) * size]
+        return self._answer(_OK, data={"pageIndex": index, "pageSize": size, "totalCount": len(rows), "rows": page})
 
     def _result(self, serial: str, fault: str | None) -> Response:
         if fault == "forget_result":
             self.books.remove("jobs", serial)
         job = self.books.get("jobs", serial)
         if job is None:
-            return _answer(_PARAMETERS, message="[requestSerialCode]值超出范围或无效")
-        status, result = (job["status"], job["result"])
+            code = self.speech.unknown_serial_code
+            return self._answer(_PARAMETERS, number=code, message="[requestSerialCode]值超出范围或无效")
+        state, result = job["state"], job["result"]
         if datetime.fromisoformat(job["due"]) > self.clock():
-            status, result = 0, None
-        shown = str(status) if job["no"] % 2 else status
-        return _answer(_OK, data={"requestSerialCode": serial, "status": shown, "result": result})
+            state, result = _WAITING, None
+        shown: Any = self.speech.states[state]
+        shown = str(shown) if job["no"] % 2 else shown
+        if self.speech.flat_result:
+            dealt = None if state == _WAITING else {"DEALRESULT": {"code": shown, "message": result}}
+            return self._answer(_OK, data=dealt, requestcode=serial)
+        return self._answer(_OK, data={"requestSerialCode": serial, "status": shown, "result": result})
 
     def _write(self, method: str, data: Mapping[str, Any], fault: str | None) -> Response:
         number = self.books.bump("writes")
         lot = random.Random(f"{self.seed}/{number}")  # noqa: S311 - reproducible delays, no secret
         due = later(self.clock(), lot.uniform(*self.delay_seconds))
-        faults = faults_of(CALLS[method], data, _unseal)
+        faults = faults_of(CALLS[method], data, _unseal, self.speech)
         outcome = (
             Outcome(refusal=";".join(faults)) if faults else self.registry.write(method, _each(data, _unseal), due)
         )
@@ -192,13 +217,25 @@ class WorkerPlatformSandbox(Sandbox):
             self.books.bump("duplicates")
         elif fault == "duplicate" and not outcome.refusal and method in _REFUSES_REPEATS:
             again = self.registry.write(method, _each(data, _unseal), due)
-            return _answer(_PARAMETERS, message=again.refusal)
+            return self._answer(_PARAMETERS, number=self.speech.duplicate_code, message=again.refusal)
         if outcome.refusal and (outcome.at_once or lot.random() < 0.5):
-            return _answer(_PARAMETERS, message=outcome.refusal)
+            code = self.speech.duplicate_code if outcome.duplicate else None
+            return self._answer(_PARAMETERS, number=code, message=outcome.refusal)
         serial = self._serial(method)
-        status, result = (10, outcome.refusal) if outcome.refusal else (20, outcome.result)
-        self.books.put("jobs", serial, {"no": number, "due": due.isoformat(), "status": status, "result": result})
-        return _answer(_OK, data={"requestSerialCode": serial})
+        state, result = (_FAILED, outcome.refusal) if outcome.refusal else (_DONE, outcome.result)
+        self.books.put("jobs", serial, {"no": number, "due": due.isoformat(), "state": state, "result": result})
+        if self.speech.flat_result:
+            return self._answer(_OK, requestcode=serial)
+        return self._answer(_OK, data={"requestSerialCode": serial})
+
+    def _answer(
+        self, code: int, *, number: int | None = None, message: str | None = None, data: object = None, **more: object
+    ) -> Response:
+        """An answer in the platform's envelope; ``number`` stands for this copy's own code."""
+        shown = number if number is not None else self.speech.codes.get(code, code)
+        if number == _PARAMETERS:
+            shown = self.speech.codes.get(code, code)
+        return JSONResponse({"code": shown, "message": message or _MESSAGES[code], "data": data, **more})
 
     def _serial(self, method: str) -> str:
         name, _, action = method.partition(".")
@@ -210,26 +247,37 @@ class WorkerPlatformSandbox(Sandbox):
 build = WorkerPlatformSandbox
 
 
-def _form(request: Request, body: bytes) -> dict[str, str]:
-    if not request.headers.get("content-type", "").lower().startswith("application/x-www-form-urlencoded"):
-        return {}
+def _form(request: Request, body: bytes, *, json_body: bool) -> dict[str, str]:
+    kind = request.headers.get("content-type", "").lower()
     try:
+        if json_body:
+            fields = json.loads(body) if kind.startswith("application/json") else {}
+            return {k: v for k, v in fields.items() if isinstance(v, str)} if isinstance(fields, dict) else {}
+        if not kind.startswith("application/x-www-form-urlencoded"):
+            return {}
         return dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, errors="strict"))
     except ValueError:
         return {}
 
 
-def _moment(text: str) -> datetime | None:
-    if len(text) != 14 or not text.isdigit():
+def _in_its_shape(method: str, data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """An Add in a list, a change flat. Copies with one upload for both tell them apart by this alone."""
+    items = data.get("workerList")
+    if method == "ProjectWorker.Add":
+        return ("ProjectWorker.Update" if items is None and "idCardNumber" in data else method), data
+    if isinstance(items, list) and len(items) == 1 and isinstance(items[0], dict):
+        return method, {**{k: v for k, v in data.items() if k != "workerList"}, **items[0]}
+    return method, data
+
+
+def _moment(text: str, form: str) -> datetime | None:
+    if not text.isdigit():
         return None
     try:
-        return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=_CHINA)
+        moment = datetime.strptime(text, form).replace(tzinfo=_CHINA)
     except ValueError:
         return None
-
-
-def _answer(code: int, *, message: str | None = None, data: object = None) -> Response:
-    return JSONResponse({"code": code, "message": message or _MESSAGES[code], "data": data})
+    return moment if moment.strftime(form) == text else None
 
 
 def _each(value: Any, change: Callable[[str], str | None]) -> Any:

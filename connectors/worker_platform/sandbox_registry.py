@@ -15,8 +15,11 @@ from zoneinfo import ZoneInfo
 from gateway.testing.books import Books
 
 PROJECT = {"projectCode": "000000300101010001", "name": "示例项目一期", "prjStatus": "003"}
-CORP = {"corpCode": "91370000MA3X000001", "corpName": "示例建设有限公司", "corpType": "009"}
+CORP = {"corpCode": "91370000MA3X000005", "corpName": "示例建设有限公司", "corpType": "009"}
 TEAM = {"teamSysNo": "100001", "teamName": "钢筋一班"}
+_EXAMINATION = "003004"
+"""a skill training: the nearest that the national catalogue has to a certificate"""
+_PICTURES = frozenset({"headImage", "issueCardPic", "headImageSuffix"})
 _CHINA = ZoneInfo("Asia/Shanghai")
 
 Data = Mapping[str, Any]
@@ -63,7 +66,10 @@ class Registry:
             "WorkerCredential.Update": self._update_credentials,
             "Team.Add": self._add_team,
             "Team.Update": self._update_team,
+            "Project.PartUpdate": lambda _: Outcome(),
             "ProjectSubContractor.Add": self._add_corp,
+            "ProjectSubContractor.Update": self._update_corp,
+            "Payroll.Add": self._add_payroll,
             "ProjectWorker.Add": self._add_workers,
             "ProjectWorker.Update": self._update_worker,
             "ProjectTraining.Add": self._add_training,
@@ -79,7 +85,8 @@ class Registry:
             and not self._books.get("corp", data["corpCode"])
         ):
             return refused("[corpCode]值超出范围或无效")
-        if "teamSysNo" in data and not self._books.get("team", str(data["teamSysNo"])):
+        team = self._books.get("team", str(data["teamSysNo"])) if "teamSysNo" in data else {}
+        if team is None or ("corpCode" in data and team and team["corpCode"] != data["corpCode"]):
             return refused("[teamSysNo]值超出范围或无效")
         return doers[method](data)
 
@@ -93,22 +100,37 @@ class Registry:
         if method == "Team.Query":
             wanted = {k: str(data[k]) for k in ("teamSysNo", "teamName") if data.get(k)}
             return [t for _, t in self._books.items("team") if all(str(t[k]) == v for k, v in wanted.items())]
-        if method == "ProjectSubContractor.Query":
+        if method in ("ProjectSubContractor.Query", "Corp.Query"):
             return [c for k, c in self._books.items("corp") if data.get("corpCode") in (None, k)]
         section = {
             "ProjectWorker.Query": "worker",
+            "Worker.Query": "worker",
+            "Payroll.Query": "payroll",
             "ProjectTraining.Query": "training",
             "WorkerEntryExit.Query": "entry",
             "WorkerContract.Query": "contract",
             "WorkerAttendance.Query": "attendance",
         }[method]
         found = [r for r in self._seen(section) if person is None or r.get("idCardNumber") == person]
+        if method.endswith("Worker.Query"):
+            found = [{k: v for k, v in r.items() if k not in _PICTURES} for r in found]
+        if data.get("teamSysNo"):
+            found = [r for r in found if str(r.get("teamSysNo", data["teamSysNo"])) == str(data["teamSysNo"])]
         if method == "WorkerAttendance.Query":
             found = [r for r in found if r["date"].startswith(data["date"])]
         if method == "ProjectTraining.Query":
             asked = {"trainingDate": data.get("trainingDate"), "trainingTypeCode": data.get("typeCode")}
             found = [r for r in found if all(v in (None, r[k]) for k, v in asked.items())]
         return found
+
+    def grow(self) -> None:
+        """Somebody else registers one more worker and one more training, first in the order of rows."""
+        number = self._books.bump("strangers")
+        self._due = self._clock()
+        worker = {**PROJECT, **CORP, **TEAM, "workerName": "他人", "idCardNumber": f"0{number:017d}"}
+        self._keep("worker", worker["idCardNumber"], worker)
+        named = {"trainingName": f"他人的培训{number}", "trainingDate": "2019-01-01", "trainingTypeCode": _EXAMINATION}
+        self._keep("training", f"0/{number:06d}", {**PROJECT, **named, "trainingDuration": 1.0, "workers": []})
 
     def _add_credentials(self, data: Data) -> Outcome:
         items = [{**i, "certificationCode": i["certificationCode"].upper()} for i in data["credentialList"]]
@@ -158,6 +180,22 @@ class Registry:
         self._books.wrote("corp", data["corpCode"], 1)
         return Outcome()
 
+    def _update_corp(self, data: Data) -> Outcome:
+        self._books.put("corp", data["corpCode"], {**self._books.get("corp", data["corpCode"]), **data})
+        return Outcome()
+
+    def _add_payroll(self, data: Data) -> Outcome:
+        if self._strangers(data["detailList"]):
+            return refused("不允许上传该工人的工资发放信息")
+        if any(self._books.get("payline", line["thirdPayRollCode"]) for line in data["detailList"]):
+            return refused("[thirdPayRollCode]已存在", duplicate=True)
+        for line in data["detailList"]:
+            self._books.put("payline", line["thirdPayRollCode"], True)
+            self._books.wrote("payroll", line["thirdPayRollCode"], 1)
+        number = str(self._books.bump("payrolls"))
+        self._keep("payroll", number, {**data, "payrollCode": number})
+        return Outcome(result=json.dumps([{"payrollCode": number}]))
+
     def _add_workers(self, data: Data) -> Outcome:
         known = [w for w in data["workerList"] if self._books.get("worker", w["idCardNumber"])]
         if known:
@@ -176,7 +214,8 @@ class Registry:
         outer = {k: v for k, v in data.items() if k != "workerList"}
         version = self._keep("worker", worker["idCardNumber"], {**outer, **worker})
         self._books.wrote("worker", f"{data['projectCode']}/{worker['idCardNumber']}", version)
-        self._meet(worker["idCardNumber"])
+        self._books.put("met", worker["idCardNumber"], True)
+        self._books.wrote("person", worker["idCardNumber"], version)
 
     def _add_training(self, data: Data) -> Outcome:
         if missing := self._strangers(data.get("workers") or ()):
@@ -185,7 +224,7 @@ class Registry:
         if self._books.get("training", key):
             return refused("培训记录已存在", duplicate=True)
         self._keep("training", key, data)
-        self._books.wrote("training", key, 1)
+        self._books.wrote("certificate" if data["trainingTypeCode"] == _EXAMINATION else "training", key, 1)
         return Outcome()
 
     def _add_entries(self, data: Data) -> Outcome:

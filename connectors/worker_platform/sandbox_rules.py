@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from connectors.worker_platform.sandbox_speech import SPEECHES, Speech
 from gateway.codec.codes import table
 
 _CODES = "connectors.worker_platform.codes"
+_NATIONAL = SPEECHES["national"]
+_LINK = re.compile(r"https?://\S{1,500}")
 _IMAGE = re.compile(r"data:image/(jpg|jpeg|png);base64,[A-Za-z0-9+/]+={0,2}")
 _IDENTITY = re.compile(r"[1-9]\d{16}[\dX]")
 _KILOBYTE = 1000
@@ -76,7 +79,7 @@ _WORKER = (
         cellPhone="text",
         grantOrg="text",
     )
-    | may(payRollBankCardNumber="sealed", startDate="day", expiryDate="day", workDate="day", issueCardPic="image")
+    | may(payRollBankCardNumber="sealed", startDate="day", expiryDate="day", workDate="day", issueCardPic="picture")
 )
 _WORKER_NEW = _WORKER | must(politicsType="table:politicsType", cultureLevelType="table:cultureLevelType")
 _WORKER_OUTER = must(projectCode="text", teamSysNo="whole", teamName="text") | _CORP
@@ -108,12 +111,18 @@ CALLS: Mapping[str, Call] = {
     "WorkerCredential.Add": Call(outer={}, list_name="credentialList", longest=5, item=_CREDENTIAL),
     "WorkerCredential.Update": Call(outer={}, list_name="credentialList", longest=5, item=_CREDENTIAL),
     "WorkerCredential.Query": Call(outer=_PAGE | _WHO),
+    "Worker.Query": Call(outer=_WHO),
+    "Corp.Query": Call(outer=_PAGE | may(corpCode="text", corpName="text")),
     "Project.Query": Call(outer=_PAGE | may(projectCode="text")),
+    "Project.PartUpdate": Call(outer=must(projectCode="text") | may(prjStatus="table:prjStatus")),
     "Team.Add": Call(outer=must(projectCode="text", teamName="text") | _CORP | _TEAM_PEOPLE),
     "Team.Update": Call(outer=must(teamSysNo="whole", teamName="text") | _TEAM_PEOPLE),
     "Team.Query": Call(outer=_PAGE | must(projectCode="text") | may(teamSysNo="whole", teamName="text")),
     "ProjectSubContractor.Add": Call(
         outer=must(projectCode="text", corpType="table:projectCorpType") | _CORP | may(pmIDCardNumber="identity")
+    ),
+    "ProjectSubContractor.Update": Call(
+        outer=must(projectCode="text") | _CORP | may(corpType="table:projectCorpType", pmIDCardNumber="identity")
     ),
     "ProjectSubContractor.Query": Call(outer=_PAGE | must(projectCode="text") | may(corpCode="text")),
     "ProjectWorker.Add": Call(outer=_WORKER_OUTER, list_name="workerList", longest=5, item=_WORKER_NEW),
@@ -139,7 +148,7 @@ CALLS: Mapping[str, Call] = {
         outer=must(projectCode="text", teamSysNo="whole") | _CORP,
         list_name="workerList",
         longest=50,
-        item=_WHO | must(date="day", type="table:entryExitType") | may(voucher="image"),
+        item=_WHO | must(date="day", type="table:entryExitType") | may(voucher="picture"),
     ),
     "WorkerEntryExit.Query": Call(outer=_PAGE | must(projectCode="text") | _WHO_FILTER),
     "WorkerContract.Add": Call(
@@ -157,13 +166,31 @@ CALLS: Mapping[str, Call] = {
         | must(date="moment", direction="table:attendanceDirection")
         | may(attendType="table:attendType", image="image"),
     ),
+    "Payroll.Add": Call(
+        outer=must(projectCode="text", teamSysNo="whole", payMonth="month") | _CORP,
+        list_name="detailList",
+        longest=20,
+        item=_WHO
+        | must(totalPayAmount="number", actualAmount="number", isBackPay="table:yesNo", balanceDate="day")
+        | must(thirdPayRollCode="text")
+        | may(payRollBankCardNumber="sealed", payBankCardNumber="sealed"),
+    ),
+    "Payroll.Query": Call(outer=must(projectCode="text") | may(payMonth="month", teamSysNo="whole")),
     "WorkerAttendance.Query": Call(outer=_PAGE | must(projectCode="text", date="day") | _WHO_FILTER),
 }
 
 
-def faults_of(call: Call, data: Mapping[str, Any], unseal: Callable[[str], str | None]) -> list[str]:
+def faults_of(
+    call: Call, data: Mapping[str, Any], unseal: Callable[[str], str | None], speech: Speech = _NATIONAL
+) -> list[str]:
     """The platform's texts about wrong fields; list errors carry the index of the item."""
-    found = [text for name, rule in call.outer.items() for text in _check(f"[{name}]", data.get(name), rule, unseal)]
+
+    def rules(known: Mapping[str, Rule]) -> Mapping[str, Rule]:
+        wanted = {n: replace(r, required=r.required and n not in speech.optional) for n, r in known.items()}
+        return wanted | (must(**dict.fromkeys(speech.demanded, "any")) if "workType" in known else {})
+
+    outer = rules(call.outer)
+    found = [text for name, rule in outer.items() for text in _check(f"[{name}]", data.get(name), rule, unseal)]
     if not call.item:
         return found
     items = data.get(call.list_name)
@@ -174,7 +201,7 @@ def faults_of(call: Call, data: Mapping[str, Any], unseal: Callable[[str], str |
     if len(items) > call.longest:
         return [*found, f"[{call.list_name}]数量超过限制{call.longest}"]
     for index, item in enumerate(items):
-        for name, rule in call.item.items():
+        for name, rule in rules(call.item).items():
             found += _check(f"[{call.list_name}][{index}][{name}]", item.get(name), rule, unseal)
     return found
 
@@ -199,6 +226,8 @@ def _fault(form: str, value: Any, unseal: Callable[[str], str | None]) -> str | 
         return None if good else "格式无效"
     if form == "training":
         return None if f"trainingTypeCode/{text}" in _small() else "请参见[培训类型]字典表"
+    if form == "picture":
+        return None if _LINK.fullmatch(text) else _fault("image", value, unseal)
     if form == "image":
         return "大小超过限制50KB" if len(text) > 50 * _KILOBYTE else None if _IMAGE.fullmatch(text) else "格式无效"
     return None if _is_of_form(form, value, text) else invalid
@@ -218,9 +247,11 @@ def _is_of_form(form: str, value: Any, text: str) -> bool:
         return text.isdigit() and 1 <= int(text) <= 50
     if kind == "number":
         return isinstance(value, int | float) and not isinstance(value, bool)
-    if kind in ("day", "moment"):
-        return _is_time(text, "%Y-%m-%d" if kind == "day" else "%Y-%m-%d %H:%M:%S")
-    return isinstance(value, str)
+    if kind == "moment":
+        return _is_time(text.partition(".")[0], "%Y-%m-%d %H:%M:%S")  # milliseconds are seen too
+    if kind in ("day", "month"):
+        return _is_time(text, "%Y-%m-%d" if kind == "day" else "%Y-%m")
+    return kind == "any" or isinstance(value, str)
 
 
 def _is_time(text: str, form: str) -> bool:

@@ -1,20 +1,22 @@
-"""Fields of a certificate on the worker platform, and what must hold before one may leave.
+"""Fields of certificates, workers and trainings on the worker platform, and what must hold before one may leave.
 
-Field set: expected rows of ``WorkerCredential.Query`` (README, section "Certificates"). Maximum lengths are settings of
-the dialect, because the platform's own are not known.
+Field sets: README, sections "Certificates" and "By project". Maximum lengths are settings of the dialect, because the
+platform's own are not known.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 
-from connectors.worker_platform.dialect import Credential
-from gateway.contract.messages import JSON, Problem
+from connectors.worker_platform.forms import Form, TrainingForm, WorkerForm
+from gateway.contract.messages import JSON, Draft, Problem
 from gateway.domain.identifiers import resident_id_birth_date, resident_id_check_digit
 
+_PICTURE = re.compile(r"(?P<head>data:image/(?:jpg|jpeg|png);base64,)?[A-Za-z0-9+/]+={0,2}")
+_HIGHEST_SCORE = 100
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _RESIDENT = re.compile(r"[1-9]\d{16}[\dX]")
 RESIDENT_CARD = "01"
@@ -29,7 +31,7 @@ class Field:
     day: bool = False
 
 
-FIELDS: Mapping[str, Field] = {
+CERTIFICATE: Mapping[str, Field] = {
     "name": Field(length="name"),
     "idCardType": Field(),
     "idCardNumber": Field(),
@@ -49,22 +51,91 @@ FIELDS: Mapping[str, Field] = {
 }
 
 
-def problems(
-    fields: Mapping[str, JSON], sources: Mapping[str, str], known: tuple[Problem, ...], form: Credential
-) -> tuple[Problem, ...]:
+_WORKER: Mapping[str, Field] = {
+    "projectCode": Field(length="code"),
+    "corpCode": Field(length="code"),
+    "corpName": Field(length="corp"),
+    "teamSysNo": Field(),
+    "teamName": Field(length="name"),
+    "workerName": Field(length="name"),
+    "isTeamLeader": Field(),
+    "idCardType": Field(),
+    "idCardNumber": Field(),
+    "workType": Field(),
+    "workRole": Field(),
+    "nation": Field(),
+    "address": Field(length="address"),
+    "headImage": Field(),
+    "headImageSuffix": Field(),
+    "politicsType": Field(),
+    "cellPhone": Field(length="phone"),
+    "cultureLevelType": Field(),
+    "grantOrg": Field(length="name"),
+    "gender": Field(),
+    "birthday": Field(day=True),
+    "inDate": Field(day=True),
+}
+_TRAINING: Mapping[str, Field] = {
+    "projectCode": Field(length="code"),
+    "trainingDate": Field(day=True),
+    "trainingDuration": Field(),
+    "trainingName": Field(length="text"),
+    "trainingTypeCode": Field(),
+    "trainingOrg": Field(length="corp"),
+    "description": Field(length="remark"),
+    "idCardType": Field(),
+    "idCardNumber": Field(),
+    "isPass": Field(),
+    "trainingScore": Field(),
+}
+FIELDS_OF_A_WORKER, FIELDS_OF_A_TRAINING = frozenset(_WORKER), frozenset(_TRAINING)
+
+
+def certificate_problems(draft: Draft, form: Form) -> tuple[Problem, ...]:
     """Every broken rule of a mapped certificate, those that mapping found first; no field is named twice."""
-    named = {p.field for p in known}
-    found = [*known]
-    for name, rule in FIELDS.items():
+    return _problems(draft, CERTIFICATE, form) + tuple(_of_days(draft.fields, draft.sources))
+
+
+def worker_problems(draft: Draft, form: WorkerForm) -> tuple[Problem, ...]:
+    """As ``certificate_problems``, for a worker of a project."""
+    return _problems(draft, _required(_WORKER, form.required), form) + tuple(_of_photo(draft, form))
+
+
+def training_problems(draft: Draft, form: TrainingForm) -> tuple[Problem, ...]:
+    """As ``certificate_problems``, for a training of a project."""
+    score = draft.fields.get("trainingScore")
+    broken = isinstance(score, float) and score > _HIGHEST_SCORE
+    return _problems(draft, _required(_TRAINING, form.required), form) + (
+        (
+            Problem(
+                field=draft.sources["trainingScore"],
+                rule="range",
+                message="must be from 0 to 100",
+                message_zh="应在0到100之间",
+            ),
+        )
+        if broken
+        else ()
+    )
+
+
+def _required(rules: Mapping[str, Field], names: Collection[str]) -> Mapping[str, Field]:
+    return {name: replace(rule, required=name in names) for name, rule in rules.items()}
+
+
+def _problems(draft: Draft, rules: Mapping[str, Field], form: Form) -> tuple[Problem, ...]:
+    fields, sources = draft.fields, draft.sources
+    named = {p.field for p in draft.problems}
+    found = [*draft.problems]
+    for name, rule in rules.items():
         ours = sources[name]
         if ours not in named:
             found.extend(_of_field(ours, fields.get(name), rule, form))
     found.extend(_of_identity(fields, sources, named, form))
-    found.extend(_of_days(fields, sources))
     return tuple(found)
 
 
-def _of_field(ours: str, value: JSON, rule: Field, form: Credential) -> Iterator[Problem]:
+def _of_field(ours: str, value: JSON, rule: Field, form: Form) -> Iterator[Problem]:
     if value is None or value == "":
         if rule.required:
             yield Problem(field=ours, rule="required", message="must not be empty", message_zh="不能为空")
@@ -85,7 +156,7 @@ def _of_field(ours: str, value: JSON, rule: Field, form: Credential) -> Iterator
 
 
 def _of_identity(
-    fields: Mapping[str, JSON], sources: Mapping[str, str], named: set[str], form: Credential
+    fields: Mapping[str, JSON], sources: Mapping[str, str], named: set[str], form: Form
 ) -> Iterator[Problem]:
     kind, number = fields.get("idCardType"), fields.get("idCardNumber")
     if kind is not None and kind not in form.id_card_types:
@@ -106,6 +177,27 @@ def _of_identity(
             rule="resident_number",
             message="must be an 18-character resident number with a valid check character",
             message_zh="身份证号码应为18位且校验位正确",
+        )
+
+
+def _of_photo(draft: Draft, form: WorkerForm) -> Iterator[Problem]:
+    photo = draft.fields.get("headImage")
+    if not isinstance(photo, str):
+        return
+    found = _PICTURE.fullmatch(photo)
+    if found is None or (found["head"] is None) is (form.photo == "data_uri"):
+        yield Problem(
+            field=draft.sources["headImage"],
+            rule="photo",
+            message="must be a JPEG or PNG in Base64",
+            message_zh="应为Base64格式的JPEG或PNG照片",
+        )
+    if len(photo) >= form.photo_max:
+        yield Problem(
+            field=draft.sources["headImage"],
+            rule="photo_size",
+            message=f"must be shorter than {form.photo_max} characters",
+            message_zh=f"应少于{form.photo_max}个字符（照片大小超过限制50KB）",
         )
 
 

@@ -38,6 +38,12 @@ class WorkerPlatformSettings(PlatformSettings):
     """name of a packaged dialect or path of a ``.toml`` file"""
     batch_max: int = Field(default=1, ge=1, le=5)
     """certificates in one call; whether the platform stores a batch in part is unknown, hence one"""
+    project_codes: tuple[str, ...] = ()
+    """projects whose workers and trainings are read at a reconciliation even where none of ours is expected"""
+    verify_unsent: bool = True
+    """whether a reconciliation asks for certificates that can only be read there, one call for each"""
+    clock_warning_seconds: float = Field(default=60, gt=0)
+    """a greater difference of the clocks is named by the health call; the platform's tolerance is unknown"""
     reply_media_types: frozenset[str] = frozenset({"application/json", "text/json", "text/plain"})
     min_interval_seconds: float = Field(default=1.2, ge=0)
     retry_seconds: tuple[float, ...] = (30, 60, 120, 240, 480, 900)

@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import random
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from connectors.worker_platform.adapter import WorkerPlatform, build
 from connectors.worker_platform.sandbox import WorkerPlatformSandbox
 from gateway.contract.messages import Payload, WireRequest, WireResponse
-from gateway.domain.records import RecordKind
+from gateway.domain.records import Placement, Record, RecordKind
+from gateway.service.acknowledge import poll, resolve
+from gateway.service.exchange import Edge, Exchanger
+from gateway.service.push import push
+from gateway.service.reconcile import ReconcileReport, reconcile
 from gateway.settings import loader
+from gateway.store import control, queueing, records
+from gateway.store.engine import Store
+from gateway.store.invariants import broken, restless
+from gateway.store.tables import delivery
+from gateway.store.thread import StoreThread
 from gateway.testing import people
+from gateway.testing.faultproxy import FaultProxy, between
 from gateway.testing.serving import running
+from gateway.transport.sender import Sender
 
 SECRET = "TestSecret-0123456789-ABCDEFGHIJ"
 ACCOUNT = {"ENDPOINT": "http://127.0.0.1:1", "APPID": "000000300101010001", "APPSECRET": SECRET}
@@ -104,3 +121,130 @@ def until() -> Callable[[Callable[[], Any]], Any]:
         raise AssertionError("nothing came in time")
 
     return wait
+
+
+class Clock:
+    """The real time, and what a test adds to it instead of waiting."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
+
+    def forward(self, seconds: float) -> None:
+        self._ahead += timedelta(seconds=seconds)
+
+
+@dataclass(kw_only=True)
+class World:
+    """A store, the connector and the platform of one dialect, with a network between them that can fail."""
+
+    store: Store
+    connector: WorkerPlatform
+    sandbox: WorkerPlatformSandbox
+    direct: str
+    proxy: FaultProxy
+    clock: Clock
+    place: Placement
+    rng: random.Random = field(default_factory=lambda: random.Random(19))
+
+    @asynccontextmanager
+    async def exchanger(self) -> AsyncIterator[Exchanger]:
+        rng = self.rng
+
+        async def sleep(seconds: float) -> None:
+            self.clock.forward(seconds)
+
+        edge = Edge(
+            now=self.clock, new_id=lambda: people.ulid(rng), random_bytes=rng.randbytes, draw=rng.random, sleep=sleep
+        )
+        with StoreThread(self.store) as thread:
+            async with Sender(self.connector.endpoint) as sender:
+                yield Exchanger(self.connector, sender, thread, edge)
+
+    def filings(self, count: int, *, placed: bool = True) -> list[Record]:
+        """Persons with one certificate each, as their filings name a project or none."""
+        made: list[Record] = []
+        for _ in range(count):
+            person = people.person_record(self.rng, employed=True)
+            pair = (person, people.certificate_record(self.rng, person))
+            made += [people.placed(one, self.place) for one in pair] if placed else pair
+        return made
+
+    def enqueue(self, *versions: Record) -> None:
+        with self.store.write() as c:
+            control.register(c, [self.connector.info.platform])
+            records.add(c, self.store.vault, versions, batch_id=None, now=self.clock())
+            queueing.owe(c, self.connector.info, self.clock())
+
+    def run(self, *steps: Callable[[Exchanger], Any]) -> list[Any]:
+        async def all_steps() -> list[Any]:
+            async with self.exchanger() as exchanger:
+                return [await step(exchanger) for step in steps]
+
+        return asyncio.run(all_steps())
+
+    def until_quiet(self, rounds: int = 200) -> None:
+        for _ in range(rounds):
+            self.run(push, poll, resolve)
+            with self.store.read() as c:
+                if not restless(c, self.connector.info.platform):
+                    return
+            self.clock.forward(30)
+        raise AssertionError(self.states())
+
+    def reconciled(self) -> ReconcileReport:
+        (report,) = self.run(reconcile)
+        assert isinstance(report, ReconcileReport)
+        assert report.stopped is None
+        return report
+
+    def states(self) -> Counter[str]:
+        with self.store.read() as c:
+            return Counter(f"{kind} {state}" for kind, state in c.execute(select(delivery.c.kind, delivery.c.state)))
+
+    def check(self, *canaries: str, judge_again: bool = True) -> None:
+        """Every invariant between our ledger and the platform's own books."""
+        effects, seen = self.books("effects"), self.books("requests")
+        again: dict[str, Any] = {"vault": self.store.vault, "connector": self.connector} if judge_again else {}
+        with self.store.read() as c:
+            found = broken(c, self.connector.info.platform, effects, seen, canaries=canaries, **again)
+        assert found == []
+
+    def books(self, what: str) -> Any:
+        with urllib.request.urlopen(f"{self.direct}/__sandbox/{what}") as answer:
+            return json.load(answer)
+
+
+@pytest.fixture
+def world(
+    make_store: Callable[[str], Store], sqlite_url: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., World]]:
+    """Open a world in a dialect; settings by keyword."""
+    monkeypatch.chdir(tmp_path)
+    with ExitStack() as stack:
+
+        def make(dialect: str, **given: str) -> World:
+            clock = Clock()
+            sandbox = WorkerPlatformSandbox(dialect=dialect, seed=3, clock=clock)
+            sandbox.delay_seconds = (0.0, 0.4)
+            direct = stack.enter_context(running(sandbox))
+            url, proxy = stack.enter_context(between(direct, seed=5))
+            access = sandbox.access(url)
+            more = {"BREAKER_FAILURES": "0", "BREAKER_SHARE": "0", **given}
+            settings = dict(access.environment) | {f"GATEWAY_WORKER_PLATFORM__{k}": v for k, v in more.items()}
+            at = access.details
+            return World(
+                store=make_store(sqlite_url),
+                connector=build(loader(settings)),
+                sandbox=sandbox,
+                direct=direct,
+                proxy=proxy,
+                clock=clock,
+                place=people.placement(
+                    at["project_code"], at["corp_code"], at["corp_name"], at["team_sys_no"], at["team_name"]
+                ),
+            )
+
+        yield make

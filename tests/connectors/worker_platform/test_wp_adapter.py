@@ -16,6 +16,7 @@ from gateway.contract.connector import Connector, ListsHoldings, LooksUp, PollsA
 from gateway.contract.messages import HoldingsPage, Payload, Verdict, WireResponse
 from gateway.domain.delivery import Event
 from gateway.domain.errors import ConfigurationError, ContractError
+from gateway.service.differences import differing
 from gateway.testing.conformance import ConnectorConformance, Reply, stamp
 
 SECRET = "TestSecret-0123456789-ABCDEFGHIJ"
@@ -192,9 +193,9 @@ def test_a_list_error_names_the_fields_of_the_record_to_blame(
     text = "[credentialList][1][name]不能为空;[credentialList][1][jobType]值超出范围或无效"
     verdicts = connector.decode_push(answer(-1, text), payloads, stamp())
     assert [v.event for v in verdicts] == [Event.IN_DOUBT, Event.REJECTED, Event.IN_DOUBT]
-    assert verdicts[1].fields == ("name", "jobType")
+    assert verdicts[1].fields == ("holder.name", "trade")
     alone = connector.decode_push(answer(-1, "[name]不能为空"), payloads[:1], stamp())
-    assert alone[0].fields == ("name",)
+    assert alone[0].fields == ("holder.name",)
 
 
 @pytest.mark.parametrize("text", ["请求参数错误", "[credentialList][9][name]不能为空"])
@@ -242,6 +243,9 @@ def test_no_verdict_shows_a_person(connector: WorkerPlatform, payloads: Payloads
         (20, "", Event.ACCEPTED),
         ("20", '{"teamSysNo":1}', Event.ACCEPTED),
         (20, {"projectCode": "x"}, Event.ACCEPTED),
+        (20, '[{"payrollCode":"1"}]', Event.ACCEPTED),
+        (20, None, Event.ACCEPTED),
+        (10, json.dumps(json.dumps([DUPLICATE])), Event.DUPLICATE),
         (15, "", Event.PENDING),
         (None, "", Event.PENDING),
         (True, "", Event.PENDING),
@@ -358,9 +362,9 @@ def test_a_field_the_platform_does_not_show_is_not_compared(
 @pytest.mark.parametrize(
     ("shown", "fields"),
     [
-        ({"name": "阿丽"}, ("name",)),
-        ({"credentialLevelType": "03", "validEndDate": "2020-01-01"}, ("credentialLevelType", "validEndDate")),
-        ({"grantOrg": None}, ("grantOrg",)),
+        ({"name": "阿丽"}, ("holder.name",)),
+        ({"credentialLevelType": "03", "validEndDate": "2020-01-01"}, ("level", "valid_to")),
+        ({"grantOrg": None}, ("issuer_name",)),
     ],
 )
 def test_a_row_with_other_content_is_a_conflict_or_for_a_change_not_yet_there(
@@ -399,6 +403,28 @@ def test_nothing_there_is_said_only_when_the_platform_showed_everything(
     assert [connector.decode_lookup(r, first, stamp()).event for r, _ in cases] == [event for _, event in cases]
 
 
+def full(payload: Payload, **change: object) -> list[dict[str, object]]:
+    return [row(payload, certificationCode=f"X-{n}", **change) for n in range(50)]
+
+
+def test_a_full_page_without_ours_leads_to_the_next_one(
+    connector: WorkerPlatform, payloads: Payloads, answer: Answer
+) -> None:
+    first, second = payloads[:2]
+    verdict = connector.decode_lookup(listing(answer, *full(first), total=60), first, stamp())
+    assert (verdict.event, verdict.next_page) == (Event.IN_DOUBT, "1")
+    _, asked = data_of(connector.encode_lookup_page(first, "1", stamp()).body)
+    assert (asked["pageIndex"], asked["pageSize"]) == (1, 50)
+    last = answer(0, "", {"pageIndex": 1, "pageSize": 50, "totalCount": 51, "rows": [row(first)]})
+    assert connector.decode_lookup(last, first, stamp()).event is Event.ACCEPTED
+    page = connector.decode_holdings(listing(answer, *full(first), total=60), first, stamp())
+    assert page == HoldingsPage(holdings=(), next_cursor="1")
+    unreadable = listing(answer, *full(first, idCardNumber="%%%"), total=60)
+    assert connector.decode_lookup(unreadable, first, stamp()).next_page is None
+    strangers = answer(0, "", {"pageIndex": 1, "pageSize": 50, "totalCount": 51, "rows": [row(second)]})
+    assert connector.decode_lookup(strangers, first, stamp()).event is Event.IN_DOUBT
+
+
 def test_the_row_of_another_person_never_answers_for_ours(
     connector: WorkerPlatform, payloads: Payloads, answer: Answer
 ) -> None:
@@ -414,14 +440,15 @@ def test_holdings_of_a_record_equal_what_is_expected(connector: WorkerPlatform, 
     page = connector.decode_holdings(listing(answer, shown), mine, stamp())
     assert isinstance(page, HoldingsPage)
     theirs, ours = page.holdings[0], connector.expected(mine)
-    assert theirs.key == ours.key == mine.record_key
-    assert {name for name in ours.fields if ours.fields[name] != theirs.fields[name]} == {"grantOrg"}
+    assert theirs.key == ours.key
+    assert str(mine.fields["idCardNumber"]) not in theirs.key
+    assert differing(ours, theirs) == ("grantOrg",)
 
 
 def test_a_certificate_held_twice_is_shown_twice(connector: WorkerPlatform, mine: Payload, answer: Answer) -> None:
     page = connector.decode_holdings(listing(answer, row(mine), row(mine, grantOrg="别处")), mine, stamp())
     assert isinstance(page, HoldingsPage)
-    assert [h.key for h in page.holdings] == [mine.record_key] * 2
+    assert [h.key for h in page.holdings] == [connector.expected(mine).key] * 2
 
 
 def test_a_change_of_what_is_not_there_waits_for_a_person(
@@ -441,6 +468,7 @@ def test_holdings_that_prove_nothing_are_a_verdict(
     for response, event in (
         (listing(answer, row(second)), Event.RETRY),
         (listing(answer, row(first, certificationCode="X"), total=60), Event.RETRY),
+        (listing(answer, row(first, certificationCode="X", idCardNumber="%%%")), Event.RETRY),
         (answer(0, "", {}), Event.RETRY),
         (answer(-2, ""), Event.HOLD),
         (replace(answer(), body=b"x"), Event.RETRY),
@@ -497,4 +525,4 @@ def test_a_field_can_be_renamed_or_left_out_by_the_dialect(
     assert sent["issueBy"] == payloads[0].fields["grantOrg"]
     assert not {"grantOrg", "jobType"} & set(sent)
     shown = listing(answer, row(payloads[0], issueBy="别处", jobType="999"))
-    assert connector.decode_lookup(shown, payloads[0], stamp()).fields == ("grantOrg",)
+    assert connector.decode_lookup(shown, payloads[0], stamp()).fields == ("issuer_name",)

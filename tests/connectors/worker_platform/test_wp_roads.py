@@ -176,7 +176,7 @@ def test_a_certificate_of_other_content_is_a_conflict(road: Road) -> None:
     road.poll(road.push([theirs])[0].receipt, [theirs])
     ours = replace(theirs, fields={**theirs.fields, "credentialLevelType": "6"})
     verdict = road.lookup(ours)
-    assert (verdict.event, verdict.fields) == (Event.CONFLICT, ("credentialLevelType",))
+    assert (verdict.event, verdict.fields) == (Event.CONFLICT, ("level",))
 
 
 def test_a_forgotten_result_leads_to_asking(road: Road, until: Until) -> None:
@@ -195,7 +195,7 @@ def test_one_wrong_record_of_a_batch_is_rejected_and_the_others_are_asked_about(
     if verdicts[0].event is Event.PENDING:
         verdicts = road.poll(verdicts[0].receipt, batch)
     assert [v.event for v in verdicts] == [Event.IN_DOUBT, Event.REJECTED, Event.IN_DOUBT]
-    assert verdicts[1].fields == ("jobType",)
+    assert verdicts[1].fields == ("trade",)
     assert road.lookup(payloads[0]).event is Event.NOT_FOUND
 
 

@@ -230,7 +230,7 @@ def test_the_national_dialect_has_no_certificate_upload(serve: Serve) -> None:
     client = Client(dict(sandbox.access(serve(sandbox)).details))
     assert client.call("WorkerCredential.Add", {"credentialList": [credential(client)]})["code"] == -3
     with pytest.raises(ValueError, match="dialects"):
-        build(dialect="jinhua")
+        build(dialect="atlantis")
 
 
 def test_a_certificate_is_added_late_and_shown_encrypted(

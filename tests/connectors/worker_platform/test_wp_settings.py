@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -34,12 +35,43 @@ def test_settings_win_over_the_dialect(built: Build) -> None:
     assert [w.total_seconds() for w in connector.info.polls.steps[:2]] == [0.3, 0.5]
 
 
-def test_without_the_capability_no_certificate_is_owed_and_the_reason_is_given(built: Build) -> None:
+def test_the_national_dialect_takes_workers_and_trainings_of_a_project_and_says_why_not_the_rest(built: Build) -> None:
     info = built(DIALECT="national").info
-    assert info.kinds == {}
+    assert list(info.kinds) == [RecordKind.PERSON, RecordKind.CERTIFICATE]
+    assert all(kind.by_project and kind.batch_max == 1 and not kind.replay_safe for kind in info.kinds.values())
+    assert info.kinds[RecordKind.CERTIFICATE].after == (RecordKind.PERSON,)
     assert set(info.declined) == set(RecordKind)
     assert "no method that takes a certificate" in info.declined[RecordKind.CERTIFICATE]
+    assert "project" in info.declined[RecordKind.PERSON]
     assert info.holdings_by is HoldingsBy.RECORD
+
+
+def test_without_either_capability_nothing_is_owed_and_the_reason_is_given(built: Build, tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text("extends = 'national'\n[capabilities]\ntraining_write = false\n", "utf-8")
+    connector = built(DIALECT=str(path))
+    assert connector.info.kinds == {}
+    assert set(connector.info.declined) == set(RecordKind)
+    assert "no method that takes a certificate" in connector.info.declined[RecordKind.CERTIFICATE]
+    assert connector.verifies() == {RecordKind.CERTIFICATE}
+
+
+def test_certificates_that_cannot_be_sent_are_asked_about_unless_switched_off(built: Build) -> None:
+    assert built(DIALECT="national").verifies() == {RecordKind.CERTIFICATE}
+    assert built(DIALECT="national", VERIFY_UNSENT="false").verifies() == frozenset()
+    assert built(DIALECT="jinhua").verifies() == frozenset()
+    assert built().verifies() == frozenset()
+
+
+def test_projects_named_in_the_settings_are_read_at_every_reconciliation(built: Build) -> None:
+    connector = built(DIALECT="national", PROJECT_CODES='["P1", "P|2"]')
+    assert connector.parts() == [
+        "workers|0|0|-1|P1",
+        "trainings|0|0|-1|P1",
+        "workers|0|0|-1|P|2",
+        "trainings|0|0|-1|P|2",
+    ]
+    assert built(PROJECT_CODES='["P1"]').parts() == ()
 
 
 def test_with_the_capability_only_certificates_are_owed(built: Build) -> None:
@@ -55,6 +87,7 @@ def test_with_the_capability_only_certificates_are_owed(built: Build) -> None:
         ({"APPSECRET": "short"}, "APPSECRET: .*32 bytes"),
         ({"APPID": ""}, "APPID"),
         ({"BATCH_MAX": "6"}, "BATCH_MAX"),
+        ({"DIALECT": "national", "BATCH_MAX": "2"}, "BATCH_MAX: by project a call carries one person"),
         ({"SETTLING_SECONDS": "[60]"}, "SETTLING_SECONDS"),
         ({"DIALECT": "fujian"}, "CORPKEY: the dialect demands"),
         ({"DIALECT": "jinhua", "CORPKEY": "x" * 32}, "CORPKEY: the dialect knows no"),
@@ -68,8 +101,6 @@ def test_settings_that_cannot_work_are_refused_by_name(built: Build, given: dict
 
 
 def test_a_batch_larger_than_the_dialect_takes_is_refused(built: Build, tmp_path: object) -> None:
-    from pathlib import Path
-
     path = Path(str(tmp_path)) / "own.toml"
     path.write_text("extends = 'sandbox'\n[batch_max]\ncredential = 2\n", "utf-8")
     with pytest.raises(ConfigurationError, match="BATCH_MAX"):

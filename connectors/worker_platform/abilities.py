@@ -1,0 +1,76 @@
+"""What the connector says of itself in one dialect: which kinds are owed, in which way, and why others are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from connectors.worker_platform.dialect import Dialect
+from connectors.worker_platform.settings import WorkerPlatformSettings
+from connectors.worker_platform.ways import NO_WRITE
+from gateway.contract.connector import ConnectorInfo, HoldingsBy, KindInfo
+from gateway.domain.errors import ConfigurationError
+from gateway.domain.records import RecordKind
+
+PLATFORM = "worker_platform"
+_NO_PROJECT = "the platform registers a worker only within a project, with company and team"
+_DECLINED = {
+    RecordKind.PERSON: f"{_NO_PROJECT}; certificates travel without one",
+    RecordKind.STATUS_CHANGE: "no method for a change of status is known; a later certificate version carries it",
+    RecordKind.WITHDRAWAL: "the platform has no method that deletes anything",
+}
+_NEITHER = {
+    **_DECLINED,
+    RecordKind.PERSON: f"{_NO_PROJECT}, and this dialect takes none",
+    RecordKind.CERTIFICATE: NO_WRITE,
+}
+_REST = {
+    **_DECLINED,
+    RecordKind.PERSON: f"{_NO_PROJECT}; filings that name no project go no further",
+    RecordKind.CERTIFICATE: f"{NO_WRITE}; only what a filing with a project says can be sent, as a training there",
+}
+"""why those records are not owed whose filings name no project"""
+
+
+def only_reads_certificates(dialect: Dialect) -> bool:
+    """Whether certificates can be looked up that cannot be sent as such."""
+    return dialect.capabilities.credential_read and not dialect.capabilities.credential_write
+
+
+def describe(settings: WorkerPlatformSettings, dialect: Dialect) -> ConnectorInfo:
+    """The connector's data. Certificates themselves go before trainings, where a dialect takes both."""
+    can = dialect.capabilities
+    kinds, declined = _kinds(settings, dialect)
+    readable = can.credential_read or can.training_write
+    return ConnectorInfo(
+        platform=PLATFORM,
+        title_zh=dialect.title_zh,
+        spec_version=f"open.api {dialect.spec_version} ({Path(settings.dialect).stem})",
+        kinds=kinds,
+        reply_media_types=settings.reply_media_types,
+        reply_statuses=frozenset({200}),
+        retry=settings.retry(),
+        polls=settings.polls(dialect),
+        lookups=settings.lookups(),
+        negative_lookups=len(settings.settling_seconds),
+        holdings_by=HoldingsBy.RECORD if readable else None,
+        declined=declined,
+    )
+
+
+def _kinds(
+    settings: WorkerPlatformSettings, dialect: Dialect
+) -> tuple[dict[RecordKind, KindInfo], dict[RecordKind, str]]:
+    name = "GATEWAY_WORKER_PLATFORM__BATCH_MAX"
+    if dialect.capabilities.credential_write:
+        if settings.batch_max > dialect.batch_max.credential:
+            raise ConfigurationError(f"{name}: the dialect takes fewer in one call")
+        if settings.batch_max > 1 and dialect.credential.update_shape == "flat":
+            raise ConfigurationError(f"{name}: changes travel one by one in this dialect")
+        return {RecordKind.CERTIFICATE: KindInfo(batch_max=settings.batch_max, replay_safe=False)}, _DECLINED
+    if not dialect.capabilities.training_write:
+        return {}, _NEITHER
+    if settings.batch_max > 1:
+        raise ConfigurationError(f"{name}: by project a call carries one person, because it carries one team")
+    worker = KindInfo(batch_max=1, replay_safe=False, by_project=True)
+    training = KindInfo(batch_max=1, replay_safe=False, by_project=True, after=(RecordKind.PERSON,))
+    return {RecordKind.PERSON: worker, RecordKind.CERTIFICATE: training}, _REST

@@ -1,0 +1,151 @@
+"""Answers lost after the platform did the work, again and again: nothing is registered twice, and nothing gets lost.
+
+And a run full of duplicates leaves no identity number in clear behind, in no log, store, error or command's answer.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.domain.delivery import State
+from gateway.domain.records import Certificate, Worker
+from gateway.service.explain import explain
+from gateway.store import views
+from gateway.store.views import Filter
+from gateway.testing import people
+from gateway.testing.faultproxy import Cut
+
+Make = Callable[..., Any]
+_PUSHES = (b".Add", b".Update")
+WAYS = pytest.mark.parametrize("dialect", ["national", "sandbox"], ids=["by-project", "as-certificates"])
+
+
+def trials(here: Any, count: int, rates: dict[Cut, float]) -> Counter[str]:
+    """Cut the network at ``count`` registrations at least; counts what was seen."""
+    cut = here.proxy
+    cut.chosen = lambda first: any(one in first for one in _PUSHES)
+    cut.rates = rates
+    by_project = here.connector.info.platform and len(here.connector.info.kinds) > 1
+    filings = -(-count // 2) if by_project else count
+    here.enqueue(*here.filings(filings, placed=by_project))
+    here.until_quiet()
+    effects = here.books("effects")
+    kinds = {"person", "certificate"} if by_project else {"certificate"}
+    held = [one for one in effects["holdings"].values() if one["kind"] in kinds]
+    return Counter(
+        registrations=len(held),
+        doubled=sum(one["writes"] != 1 for one in held),
+        lost=(2 if by_project else 1) * filings - len(held),
+        refused_as_there_already=effects["counts"]["duplicates"],
+        answers_lost=cut.done[Cut.COMMIT_THEN_CUT],
+        requests_lost=cut.done[Cut.RESET],
+        requests=effects["counts"]["requests"],
+        accepted=sum(n for state, n in here.states().items() if state.endswith(State.ACCEPTED)),
+    )
+
+
+@WAYS
+def test_a_lost_answer_leads_neither_to_a_second_registration_nor_to_a_lost_one(world: Make, dialect: str) -> None:
+    here = world(dialect)
+    seen = trials(here, 24, {Cut.COMMIT_THEN_CUT: 1.0})
+    assert (seen["registrations"], seen["doubled"], seen["lost"], seen["accepted"]) == (24, 0, 0, 24)
+    assert seen["answers_lost"] == 24
+    assert seen["refused_as_there_already"] == 0
+    here.check()
+
+
+@WAYS
+def test_a_lost_request_is_sent_again_and_a_lost_answer_is_not(world: Make, dialect: str) -> None:
+    here = world(dialect)
+    seen = trials(here, 12, {Cut.COMMIT_THEN_CUT: 0.5, Cut.RESET: 0.3})
+    assert (seen["registrations"], seen["doubled"], seen["lost"], seen["accepted"]) == (12, 0, 0, 12)
+    assert seen["requests_lost"]
+    here.check()
+
+
+@WAYS
+def test_a_platform_slower_than_our_patience_refuses_the_repeat_and_keeps_one(world: Make, dialect: str) -> None:
+    here = world(dialect)
+    here.sandbox.delay_seconds = (40.0, 90.0)
+    seen = trials(here, 6, {Cut.COMMIT_THEN_CUT: 0.6})
+    assert (seen["registrations"], seen["doubled"], seen["lost"], seen["accepted"]) == (6, 0, 0, 6)
+    here.check()
+
+
+@pytest.mark.soak
+@WAYS
+def test_a_thousand_lost_answers(world: Make, dialect: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """``SOAK_TRIALS`` says how many."""
+    count = int(os.environ.get("SOAK_TRIALS", "1000"))
+    here = world(dialect)
+    seen = trials(here, count, {Cut.COMMIT_THEN_CUT: 1.0})
+    with capsys.disabled():
+        print(f"\n{dialect}: {dict(seen)}")  # noqa: T201 - the counts are what a soak is run for
+    assert (seen["registrations"], seen["doubled"], seen["lost"]) == (count, 0, 0)
+    assert seen["accepted"] == count
+    assert seen["answers_lost"] >= count
+    here.check()
+
+
+# --- nobody in clear ---
+
+
+@WAYS
+def test_a_run_full_of_duplicates_shows_nobody(
+    world: Make, dialect: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    here = world(dialect)
+    filed = here.filings(6, placed=dialect == "national")
+    register_first(here, filed)
+    here.sandbox.faults.set(rates={"duplicate": 0.4})
+    here.enqueue(*filed)
+    here.until_quiet()
+    assert here.books("effects")["counts"]["duplicates"] >= 6
+    here.reconciled()
+    known = {text for one in filed for text in personal(one.content)}
+    here.check(*known)
+    shown = caplog.text + json.dumps([vars(one) for one in caplog.records], default=str)
+    with here.store.read() as c:
+        _, rows = views.listed(c, Filter(), 1000)
+    shown += json.dumps([*rows, *(explain(here.store, row["id"]) for row in rows)], default=str, ensure_ascii=False)
+    for text in known:
+        assert text not in shown
+    kept = [path for path in tmp_path.iterdir() if path.name.startswith("gateway.db")]
+    assert kept
+    for path in kept:
+        stored = path.read_bytes()
+        assert not [text for text in known if text.encode() in stored]
+    assert not [path.name for path in tmp_path.rglob("*") if any(text in path.name for text in known)]
+
+
+def register_first(here: Any, filed: list[Any]) -> None:
+    """The same people, registered by somebody else before us, so that every push of ours is refused with a number."""
+    from gateway.domain.records import Submission
+
+    for record in filed:
+        submission = Submission(platform="worker_platform", record=record)
+        checked = here.connector.check(submission, here.connector.map(submission))
+        fields: Any = dict(getattr(checked, "fields", {}))
+        if "workerName" in fields and "trainingName" not in fields:
+            here.sandbox.registry.write("ProjectWorker.Add", {**fields, "workerList": [fields]}, here.clock())
+        elif "trainingName" in fields:
+            here.sandbox.registry.write("ProjectTraining.Add", {**fields, "workers": [fields]}, here.clock())
+        elif fields:
+            here.sandbox.registry.write("WorkerCredential.Add", {"credentialList": [fields]}, here.clock())
+
+
+def personal(content: object) -> tuple[str, ...]:
+    """Numbers and the photo of a person, which must stand nowhere."""
+    holder = content.holder if isinstance(content, Certificate) else content
+    assert isinstance(holder, Worker)
+    photo = people.PHOTO.partition(",")[2]
+    return tuple(filter(None, (holder.id_number, holder.id_number.lower(), holder.mobile, photo)))
