@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from pathlib import Path
 
 from lxml import etree
 
-from connectors.national_market import changes, contract, drift, messages, results, schema, stored
+from connectors.national_market import attachments, changes, contract, drift, messages, results, schema, stored, tables
+from connectors.national_market.mapping import CHINA
 from connectors.national_market.settings import NationalMarketSettings
 from gateway.codec import replies, soap
+from gateway.codec.soapsecurity import UsernameHeader
+from gateway.contract.codes import CodeDrift
 from gateway.contract.connector import Connector, ConnectorInfo, Endpoint, HoldingsBy, KindInfo
 from gateway.contract.messages import (
     JSON,
@@ -54,6 +58,7 @@ def build(load: Loader) -> Connector:
     from connectors.national_market.xmlstring import build_xml_string
 
     settings = load(NationalMarketSettings)
+    tables.check_folder(settings.code_folder)
     if settings.dialect == "X":
         return build_xml_string(settings)
     return TokenMarket(settings) if settings.profile == "T" else NationalMarket(settings)
@@ -96,6 +101,10 @@ class NationalMarket:
         """Apply facets, tables and rules."""
         return schema.check(submission, draft, self._settings)
 
+    def most_together(self, payload: Payload, /) -> int:
+        """Fewer where a photo or scan is among them."""
+        return attachments.most_together(payload, self._settings)
+
     def encode_push(self, payloads: Sequence[Payload], stamp: Stamp, /) -> WireRequest:
         """One batch call for all payloads, also for a single one: its answer names each record."""
         operation, record = _SAVES[_kind(payloads)]
@@ -103,9 +112,14 @@ class NationalMarket:
             "Head": messages.head(len(payloads), stamp, self._settings),
             record: [changes.sent_fields(p) for p in payloads],
         }
-        envelope = self._port.envelope(operation, values)
-        messages.fill_content_hash(envelope, self._settings)
-        return self._request(operation, envelope, stamp)
+        written = self._port.written(operation, values)
+        if written is None:
+            envelope = self._port.envelope(operation, values)
+            messages.fill_content_hash(envelope, self._settings)
+            return self._request(operation, envelope, stamp)
+        text = messages.with_content_hash(written, self._settings)
+        body, headers = self._port.seal_text(operation, text, self._header(operation, stamp))
+        return WireRequest(operation=operation, headers=headers, body=body)
 
     def decode_push(self, response: WireResponse, payloads: Sequence[Payload], stamp: Stamp, /) -> Sequence[Verdict]:
         """Judge an ``Ack``."""
@@ -185,17 +199,24 @@ class NationalMarket:
         # the schema allows one version only, so another one does not get as far as this
         return Health(ok=True, detail=f"schema {messages.SCHEMA_VERSION}", clock_skew=skew)
 
+    def code_tables(self) -> Sequence[str]:
+        """Names of the tables whose codes are sent."""
+        return drift.PINNED
+
     def encode_code_table(self, name: str, stamp: Stamp, /) -> WireRequest:
         """Ask for one of the platform's code tables, whole."""
         return self._call("GetCodeTable", {"TableName": name}, stamp)
 
-    def decode_code_table(self, response: WireResponse, name: str, stamp: Stamp, /) -> drift.Drift | Verdict:
-        """How the platform's table differs from the pinned one of the same name; or why it did not come."""
+    def decode_code_table(self, response: WireResponse, name: str, stamp: Stamp, /) -> CodeDrift | Verdict:
+        """How the platform's table differs from ours of the day of the same name; or why it did not come."""
         answer = self._open(response, "GetCodeTable")
         if not isinstance(answer, etree._Element):
             return results.of_failure(answer)
         refusal = results.of_query(answer)
-        return refusal if refusal is not None else drift.of_answer(answer, name)
+        if refusal is not None:
+            return refusal
+        today = stamp.now.astimezone(CHINA).date()
+        return drift.of_answer(answer, drift.ours_on(name, today, self._settings.code_folder))
 
     def _call(self, operation: str, values: Mapping[str, JSON], stamp: Stamp) -> WireRequest:
         return self._request(operation, self._port.envelope(operation, values), stamp)
@@ -208,6 +229,15 @@ class NationalMarket:
         """Bytes and headers of a message with its credentials: profile U signs each one."""
         token = soap.username_token(self._settings.account, self._settings.password.get_secret_value(), stamp)
         return self._port.seal(operation, envelope, token)
+
+    def _header(self, operation: str, stamp: Stamp) -> str:
+        """The same credentials as text, for a message that was written as text."""
+        return self._security.text(stamp)
+
+    @cached_property
+    def _security(self) -> UsernameHeader:
+        secret = self._settings.password.get_secret_value()
+        return UsernameHeader(self._settings.account, secret, self._port.envelope_namespace)
 
     def _open(self, response: WireResponse, operation: str) -> etree._Element | soap.Fault | soap.Unreadable:
         answer = self._port.open(response.body, f"{{{SERVICE}}}{operation}Response")

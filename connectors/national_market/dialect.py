@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,6 +38,8 @@ class Text(_Part):
     declaration: bool
     cdata: bool
     date_format: str
+    photo_prefix: str = ""
+    """before a photo's Base64, for receivers that want a data address; ``{media}`` stands for its media type"""
 
 
 class SaveParameters(_Part):
@@ -72,6 +75,8 @@ class Read(_Part):
     operation: str
     parameters: ReadParameters
     days: int = Field(ge=0)
+    since: date | None = None
+    """first day of which a listing reads; without it the platform's side is not listed"""
 
 
 class Tables(_Part):

@@ -1,13 +1,15 @@
-"""The platform's code tables compared with the pinned ones: what was added, left out, renamed or closed over there."""
+"""The platform's code tables compared with ours of the day: what was added, left out, renamed or closed over there."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from lxml import etree
 
-from gateway.codec.codes import table
+from connectors.national_market.tables import InForce, in_force
+from gateway.contract.codes import CodeDrift
 from gateway.domain.errors import ContractError
 
 PINNED = (
@@ -33,50 +35,29 @@ class Item:
     valid: bool = True
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Drift:
-    """Codes that differ, each list in the order of the codes. ``missing`` and ``closed`` are refused if sent (303)."""
-
-    table: str
-    version: str | None
-    missing: tuple[str, ...]
-    """ours, and unknown there"""
-    closed: tuple[str, ...]
-    """ours, and no longer valid there"""
-    added: tuple[str, ...]
-    """valid there, and unknown to us"""
-    renamed: tuple[str, ...]
-    """of both, under different names"""
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether every code of ours means the same there, and there is nothing new."""
-        return not (self.missing or self.closed or self.added or self.renamed)
+def ours_on(name: str, day: date, folder: str | None) -> InForce:
+    """Our table as it stands on a day; ContractError for one that is not pinned here."""
+    if name not in PINNED:
+        raise ContractError(f"no pinned table {name}; there are {', '.join(PINNED)}")
+    return in_force(name, day, folder)
 
 
-def compare(name: str, theirs: Mapping[str, Item], ours: Mapping[str, str], version: str | None = None) -> Drift:
-    """Compare a table: code -> item of the platform with code -> name of ours."""
-    both = sorted(theirs.keys() & ours.keys())
-    return Drift(
-        table=name,
+def compare(theirs: Mapping[str, Item], ours: InForce, version: str | None = None) -> CodeDrift:
+    """Compare a table: code -> item of the platform with ours."""
+    both = sorted(theirs.keys() & ours.names.keys())
+    return CodeDrift(
+        table=ours.name,
         version=version,
-        missing=tuple(sorted(ours.keys() - theirs.keys())),
+        since=ours.since,
+        missing=tuple(sorted(ours.names.keys() - theirs.keys())),
         closed=tuple(code for code in both if not theirs[code].valid),
-        added=tuple(sorted(code for code in theirs.keys() - ours.keys() if theirs[code].valid)),
-        renamed=tuple(code for code in both if theirs[code].name != ours[code]),
+        added=tuple(sorted(code for code in theirs.keys() - ours.names.keys() if theirs[code].valid)),
+        renamed=tuple(code for code in both if theirs[code].name != ours.names[code]),
     )
 
 
-def pinned(name: str) -> dict[str, str]:
-    """Code -> name of one of our tables; ContractError for a table that is not pinned here."""
-    if name not in PINNED:
-        raise ContractError(f"no pinned table {name}; there are {', '.join(PINNED)}")
-    codes = table(name)
-    return {row[codes.key]: row["name_zh"] for row in codes.rows if row[codes.key]}
-
-
-def of_answer(answer: etree._Element, name: str) -> Drift:
-    """Compare the content of a ``GetCodeTableResponse`` with the pinned table."""
+def of_answer(answer: etree._Element, ours: InForce) -> CodeDrift:
+    """Compare the content of a ``GetCodeTableResponse`` with our table."""
     theirs = {
         (item.findtext("{*}Code") or "").strip(): Item(
             name=(item.findtext("{*}Name") or "").strip(),
@@ -84,4 +65,4 @@ def of_answer(answer: etree._Element, name: str) -> Drift:
         )
         for item in answer.iterfind("{*}CodeItem")
     }
-    return compare(name, theirs, pinned(name), (answer.findtext("{*}TableVersion") or "").strip() or None)
+    return compare(theirs, ours, (answer.findtext("{*}TableVersion") or "").strip() or None)

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, timedelta
 from typing import cast
+from xml.sax.saxutils import escape
 
 from lxml import etree
 
 from connectors.national_market import results
 from connectors.national_market.adapter import SERVICE, NationalMarket
-from connectors.national_market.drift import Drift
 from gateway.codec.replies import not_understood
+from gateway.contract.codes import CodeDrift
 from gateway.contract.connector import TOKEN_REFUSED
 from gateway.contract.messages import JSON, HoldingsPage, Payload, Stamp, Token, Verdict, WireRequest, WireResponse
 from gateway.domain.delivery import Event
@@ -87,7 +88,7 @@ class TokenMarket(NationalMarket):
         page = super().decode_holdings(response, payload, stamp)
         return _told(page) if isinstance(page, Verdict) else page
 
-    def decode_code_table(self, response: WireResponse, name: str, stamp: Stamp, /) -> Drift | Verdict:
+    def decode_code_table(self, response: WireResponse, name: str, stamp: Stamp, /) -> CodeDrift | Verdict:
         """As in profile U; a refused token asks for a new login."""
         found = super().decode_code_table(response, name, stamp)
         return _told(found) if isinstance(found, Verdict) else found
@@ -105,6 +106,13 @@ class TokenMarket(NationalMarket):
             auth = etree.SubElement(header, f"{{{SERVICE}}}AuthHeader")
             etree.SubElement(auth, f"{{{SERVICE}}}Token").text = stamp.token.values["token"]
         return self._port.seal(operation, envelope)
+
+    def _header(self, operation: str, stamp: Stamp) -> str:
+        """The same for a message that was written as text: it has the prefix of the service."""
+        if stamp.token is None:
+            raise ContractError(f"{operation}: the stamp carries no token")
+        token = escape(stamp.token.values["token"])
+        return f"<ws:AuthHeader><ws:Token>{token}</ws:Token></ws:AuthHeader>"
 
 
 def _told(verdict: Verdict) -> Verdict:

@@ -13,15 +13,36 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from typing import Generic, TypeVar, cast
 
+from connectors.national_market.attachments import files, photo
 from connectors.national_market.settings import NationalMarketSettings
-from gateway.codec.codes import table
+from connectors.national_market.tables import InForce, in_force
 from gateway.contract.messages import JSON, Draft
 from gateway.domain.records import Certificate, ChangeNature, Employer, Record, Submission, Worker
+from gateway.domain.status import RENEWED
 
 CHINA = timezone(timedelta(hours=8))
 RECORD_KEYS = uuid.UUID("6c0d5f0e-3c1b-5f43-9d6e-6f6b1d1a2f37")
 """Namespace of the platform's record keys. It must never change: the same record must give the same key for ever."""
 RESIDENT_CARD = "111"
+_RENEWAL = "02"
+_OTHER_TRADE, _OTHER_THERE = "000", "1000"
+"""the trade "other" here and on the worker platform"""
+NO_CODE = "?"
+"""before a code of ours that has no counterpart in the platform's table; no code begins so"""
+CODED = {
+    "IdDocType": "id_document_type",
+    "Holder.IdDocType": "id_document_type",
+    "Gender": "gender",
+    "Ethnicity": "ethnicity_gbt3304",
+    "Education": "education_gbt4658",
+    "CertClass": "cert_class",
+    "Trade": "trade",
+    "Level": "cert_level",
+    "Status": "cert_status",
+    "NewStatus": "cert_status",
+    "OperateType": "cert_operate_type",
+}
+"""element -> table of its codes; posts are found by name"""
 T = TypeVar("T")
 
 
@@ -55,7 +76,10 @@ def record_key(key: str) -> str:
 def write(
     lines: Iterable[Line[T]], content: T, record: Record, settings: NationalMarketSettings
 ) -> tuple[dict[str, JSON], dict[str, str]]:
-    """Fields nested by the dots of their path, and the source of each path."""
+    """Fields nested by the dots of their path, and the source of each path.
+
+    A code is written as the platform's on the day of the record; one without a counterpart is refused by the check.
+    """
     fields: dict[str, JSON] = {}
     sources: dict[str, str] = {}
     for line in lines:
@@ -63,12 +87,24 @@ def write(
         value = line.value(content, record, settings)
         if value in (None, ""):
             continue
+        if line.path in CODED and isinstance(value, str):
+            value = _translated(value, codes(CODED[line.path], record, settings))
         *parents, last = line.path.split(".")
         target = fields
         for parent in parents:
             target = cast("dict[str, JSON]", target.setdefault(parent, {}))
         target[last] = value
     return fields, sources
+
+
+def _translated(ours: str, theirs: InForce) -> str:
+    """The platform's code; one that it lacks stays as it is, and is marked where it means something else there."""
+    return theirs.code(ours) or (f"{NO_CODE}{ours}" if ours in theirs.names else ours)
+
+
+def codes(name: str, record: Record, settings: NationalMarketSettings) -> InForce:
+    """A code table as it stands on the day the record's version took effect."""
+    return in_force(name, record.effective_from.astimezone(CHINA).date(), settings.code_folder)
 
 
 def _employment(of: Callable[[T], Employer | None], source: str) -> tuple[Line[T], ...]:
@@ -104,6 +140,7 @@ _PERSON: tuple[Line[Worker], ...] = (
     Line("HomeRegion", "home_region", lambda w, r, s: w.home_region),
     Line("Address", "address", lambda w, r, s: collapsed(w.address)),
     *_employment(lambda w: w.employer, "employer"),
+    Line("Photo", "placement.photo", lambda w, r, s: photo(w) if s.send_photos else None),
     Line("Checked.CheckDepartName", "", lambda w, r, s: s.check_department),
     Line("Checked.CheckPersonName", "", lambda w, r, s: s.check_person),
     Line("Checked.CheckedAt", "effective_from", lambda w, r, s: moment(r.effective_from)),
@@ -115,16 +152,16 @@ _CERTIFICATE: tuple[Line[Certificate], ...] = (
     Line("RecordKey", "key", lambda c, r, s: record_key(r.key)),
     Line("UpdateFlag", "", lambda c, r, s: "U"),
     Line("RecordVersion", "version", lambda c, r, s: r.version),
-    Line("OperateType", "change", lambda c, r, s: s.operate_new if _is_new(r) else s.operate_change),
+    Line("OperateType", "change", lambda c, r, s: _operation(r, s)),
     Line("Holder.PersonName", "holder.name", lambda c, r, s: dotted_name(c.holder.name)),
     Line("Holder.IdDocType", "holder.id_type", lambda c, r, s: c.holder.id_type),
     Line("Holder.IdDocNumber", "holder.id_number", lambda c, r, s: c.holder.id_number.upper()),
     Line("CertClass", "cert_class", lambda c, r, s: class_of(c, s)),
     Line("CertName", "name", lambda c, r, s: collapsed(c.name)),
     Line("CertNumber", "number", lambda c, r, s: number_of(c, s)),
-    Line("Trade", "trade", lambda c, r, s: _trade(c) if class_of(c, s) in ("SKILL", "TRAIN", "OTHER") else None),
-    Line("Post", "trade_name", lambda c, r, s: _post(c) if class_of(c, s) == "POST" else None),
-    Line("CategoryText", "trade_name", lambda c, r, s: collapsed(c.trade_name) if _is_other(c, s) else None),
+    Line("Trade", "trade", lambda c, r, s: _trade(c, r, s) if class_of(c, s) in ("SKILL", "TRAIN", "OTHER") else None),
+    Line("Post", "trade_name", lambda c, r, s: _post(c, r, s) if class_of(c, s) == "POST" else None),
+    Line("CategoryText", "trade_name", lambda c, r, s: collapsed(c.trade_name) if _is_other(c, r, s) else None),
     Line("Level", "level", lambda c, r, s: c.level),
     Line("IssuerName", "issuer_name", lambda c, r, s: collapsed(c.issuer_name)),
     Line("IssuerCode", "issuer_code", lambda c, r, s: c.issuer_code),
@@ -142,6 +179,7 @@ _CERTIFICATE: tuple[Line[Certificate], ...] = (
         lambda c, r, s: collapsed(c.confirm_organization) if _trained(c, s) else None,
     ),
     Line("Training.Passed", "", lambda c, r, s: True if _trained(c, s) else None),
+    Line("CertFile", "files", lambda c, r, s: files(c) if s.send_files else None),
     Line(
         "Checked.CheckDepartName",
         "verification.review_department",
@@ -178,8 +216,11 @@ def _org_code(code: str) -> str | None:
     return f"{code[8:16]}-{code[16]}" if len(code) == 18 else None
 
 
-def _is_new(record: Record) -> bool:
-    return record.version == 1 or record.change is ChangeNature.NEW
+def _operation(record: Record, settings: NationalMarketSettings) -> str:
+    """New, changed, or renewed after a lapse."""
+    if record.version == 1 or record.change is ChangeNature.NEW:
+        return settings.operate_new
+    return _RENEWAL if record.change_reason == RENEWED else settings.operate_change
 
 
 def class_of(certificate: Certificate, settings: NationalMarketSettings) -> str:
@@ -193,25 +234,25 @@ def number_of(certificate: Certificate, settings: NationalMarketSettings) -> str
     return certificate.number.replace("(", "（").replace(")", "）")
 
 
-def _trade(certificate: Certificate) -> str | None:
-    """The trade by code, else by its printed name; the worker platform's 1000 (other) is 000 here."""
-    trades = table("trade")
-    if certificate.trade in trades:
+def _trade(certificate: Certificate, record: Record, settings: NationalMarketSettings) -> str | None:
+    """Our trade code where the platform knows it, else by its printed name; the worker platform's 1000 is 000 here."""
+    trades = codes("trade", record, settings)
+    if trades.code(certificate.trade) is not None:
         return certificate.trade
-    if certificate.trade == "1000":
-        return "000"
-    return trades.code_of(certificate.trade_name)
+    if certificate.trade == _OTHER_THERE:
+        return _OTHER_TRADE
+    return trades.ours_of(certificate.trade_name)
 
 
-def _post(certificate: Certificate) -> str | None:
-    return table("post_category").code_of(certificate.trade_name)
+def _post(certificate: Certificate, record: Record, settings: NationalMarketSettings) -> str | None:
+    return codes("post_category", record, settings).code_of(certificate.trade_name)
 
 
-def _is_other(certificate: Certificate, settings: NationalMarketSettings) -> bool:
+def _is_other(certificate: Certificate, record: Record, settings: NationalMarketSettings) -> bool:
     """Whether the sub-category is the table's "other", which needs its name in words."""
     if class_of(certificate, settings) == "POST":
-        return _post(certificate) == "P99"
-    return _trade(certificate) == "000"
+        return _post(certificate, record, settings) == "P99"
+    return _trade(certificate, record, settings) == _OTHER_TRADE
 
 
 def _trained(certificate: Certificate, settings: NationalMarketSettings) -> bool:

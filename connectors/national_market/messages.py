@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
@@ -12,16 +14,21 @@ from ulid import ULID
 
 from connectors.national_market.mapping import CHINA, moment
 from connectors.national_market.settings import NationalMarketSettings
+from gateway.codec.soapwriter import Written
 from gateway.contract.messages import JSON, Stamp
 
 SCHEMA_VERSION = "1.0"
+_NO_HASH = "0" * 64
+_NUMBER = re.compile(r"\[\d+\]")
 _REPEATED = frozenset({"CertFile", "Extension"})
-_ATTACHMENTS = frozenset({"Photo", "CertFile"})
+ATTACHMENTS = frozenset({"Photo", "CertFile"})
+"""elements that the platform never returns"""
 _MOMENTS = frozenset({"Checked.CheckedAt"})
 _PLATFORM_DEFAULTS = frozenset({"Nationality"})
 """fields the platform fills in where they are not sent"""
 
 
+@lru_cache(maxsize=1024)
 def serial_number(sender: str, message_id: str) -> str:
     """Region, the message id's own time in China, and its last 48 random bits: the same message, the same number."""
     ulid = ULID.from_str(message_id)
@@ -37,45 +44,43 @@ def head(count: int, stamp: Stamp, settings: NationalMarketSettings) -> dict[str
         "SchemaVersion": SCHEMA_VERSION,
         "SentAt": moment(stamp.now),
         "RecordCount": count,
-        "ContentHash": "0" * 64,
+        "ContentHash": _NO_HASH,
     }
 
 
+def with_content_hash(written: Written, settings: NationalMarketSettings) -> str:
+    """The text of a message with the SHA-256 of its records' leaves in its head, which stands before the records."""
+    heads = next(number for number, line in enumerate(written.leaves) if not line.startswith("Head/"))
+    lines = written.leaves[heads:]
+    if "Content>" in written.text:
+        lines = [line for line in lines if not line.partition("=")[0].endswith("/Content")]
+    if not settings.hash_numbers_records:
+        lines = [_NUMBER.sub("", line, count=1) for line in lines]
+    return written.text.replace(_NO_HASH, hashlib.sha256("".join(lines).encode()).hexdigest(), 1)
+
+
 def fill_content_hash(envelope: etree._Element, settings: NationalMarketSettings) -> None:
-    """Put the SHA-256 of the records' leaf elements into the head; prefixes and white space do not count."""
+    """The same for a message that zeep wrote. Prefixes and white space around elements do not count."""
     (wrapper,) = envelope.findall("{*}Body/*")
     digest = hashlib.sha256()
     for number, record in enumerate((r for r in wrapper if _name(r) != "Head"), start=1):
         root = f"{_name(record)}[{number}]" if settings.hash_numbers_records else _name(record)
-        elements = list(record.iter())
-        paths = _leaf_paths(tuple([(element.tag, len(element)) for element in elements]))
-        lines = [f"{root}{path}={e.text or ''}\n" for path, e in zip(paths, elements, strict=True) if path is not None]
-        digest.update("".join(lines).encode())
+        digest.update("".join(_leaf_lines(record, root)).encode())
     target = wrapper.find("{*}Head/{*}ContentHash")
     assert target is not None
     target.text = digest.hexdigest()
 
 
-@lru_cache(maxsize=256)
-def _leaf_paths(shape: tuple[tuple[str, int], ...]) -> tuple[str | None, ...]:
-    """Paths below the record for its elements in document order, given as (tag, number of children).
-
-    None: no leaf, or the content of an attachment, which counts by hash. Repeating elements are numbered.
-    """
-    nodes = iter(shape)
-
-    def walk(children: int, path: str, *, counts: bool) -> Iterator[str | None]:
-        yield path if counts and not children else None
-        seen: dict[str, int] = {}
-        for _ in range(children):
-            tag, below = next(nodes)
-            name = tag.rpartition("}")[2]
-            seen[name] = seen.get(name, 0) + 1
-            step = f"{path}/{name}[{seen[name]}]" if name in _REPEATED else f"{path}/{name}"
-            yield from walk(below, step, counts=counts and name != "Content")
-
-    _, children = next(nodes)
-    return tuple(walk(children, "", counts=True))
+def _leaf_lines(element: etree._Element, path: str) -> Iterator[str]:
+    """One line for each leaf; repeating elements are numbered, and the content of an attachment counts by its hash."""
+    if not len(element):
+        yield f"{path}={element.text or ''}\n"
+    seen: Counter[str] = Counter()
+    for child in element:
+        name = _name(child)
+        seen[name] += 1
+        if name != "Content":
+            yield from _leaf_lines(child, f"{path}/{name}[{seen[name]}]" if name in _REPEATED else f"{path}/{name}")
 
 
 def comparable(record: etree._Element, parent: str = "") -> dict[str, str]:
@@ -83,7 +88,7 @@ def comparable(record: etree._Element, parent: str = "") -> dict[str, str]:
     found: dict[str, str] = {}
     for child in record:
         name = _name(child)
-        if name in _ATTACHMENTS:
+        if name in ATTACHMENTS:
             continue
         if len(child):
             found |= comparable(child, f"{parent}{name}.")
@@ -93,9 +98,14 @@ def comparable(record: etree._Element, parent: str = "") -> dict[str, str]:
 
 
 def normal(fields: dict[str, str], like: dict[str, str]) -> dict[str, str]:
-    """Make two views comparable: moments as points in time, plain numbers, the platform's defaults left out."""
+    """Make two views comparable: moments as points in time, plain numbers, the platform's defaults left out.
+
+    The operation that brought a record there says nothing about the record.
+    """
     return {
-        path: _normal(path, text) for path, text in fields.items() if path in like or path not in _PLATFORM_DEFAULTS
+        path: _normal(path, text)
+        for path, text in fields.items()
+        if path != "OperateType" and (path in like or path not in _PLATFORM_DEFAULTS)
     }
 
 

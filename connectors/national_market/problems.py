@@ -22,6 +22,8 @@ _MESSAGES = {
     "check_digit": ("fails its check digit", "校验位不正确"),
     "birth_date": ("differs from the date in the identity number", "与身份证号码中的出生日期不一致"),
     "302": ("holds characters outside the platform's character set", "含有平台字符集以外的字符"),
+    "attachment": ("is no photo or scan that the platform takes", "附件不符合平台要求"),
+    "level": ("tells another level than the certificate", "证书编号中的等级与证书等级不一致"),
     "order": ("lies after the date that ends the period", "起始日期晚于截止日期"),
     "route": ("belongs to a class that does not go to this platform", "该类证书不报送本平台"),
     "pair": ("does not go with the operation", "状态与操作类型不匹配"),

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 
 from lxml import etree
 
@@ -51,6 +52,7 @@ _STORED = frozenset({"000", "011", "012", "013"})
 """overall codes beside which an item may count as stored"""
 
 
+@cache
 def event_of(code: str) -> Event:
     """The event of a result code; an unknown code parks the record where it starts with 0 to 5, else it is retried."""
     class_ = table("result_code", "connectors.national_market.codes").get(code, "class")
@@ -71,8 +73,8 @@ def of_ack(ack: etree._Element, keys: Sequence[str], *, sender: str, serial: str
     entries = _entries(ack)
     if entries.keys() - set(keys):
         return (_unclear("other_items", "the answer names records that were not sent"),) * len(keys)
-    whole = _whole(ack, serial, alone=len(keys) == 1)
-    return tuple(_item(ack, entries[key], serial) if key in entries else whole for key in keys)
+    whole, overall = _whole(ack, serial, alone=len(keys) == 1), _get(ack, "ResultCode")
+    return tuple(_item(ack, overall, entries[key], serial) if key in entries else whole for key in keys)
 
 
 def of_receipt(receipt: etree._Element, keys: Sequence[str], *, sender: str, serial: str) -> tuple[Verdict, ...]:
@@ -92,7 +94,7 @@ def of_receipt(receipt: etree._Element, keys: Sequence[str], *, sender: str, ser
             Verdict(event=event, code=code, reason=_reason(receipt, code), receipt=serial, retry_after=wish),
         ) * len(keys)
     entries, whole = _entries(receipt), _whole(receipt, serial, alone=False)
-    return tuple(_finished(_item(receipt, entries[key], serial) if key in entries else whole) for key in keys)
+    return tuple(_finished(_item(receipt, code, entries[key], serial) if key in entries else whole) for key in keys)
 
 
 def of_query(answer: etree._Element) -> Verdict | None:
@@ -133,12 +135,13 @@ def _entries(answer: etree._Element) -> dict[str, list[etree._Element]]:
     """The answer's items by record key; more than one for a key is a contradiction."""
     entries: dict[str, list[etree._Element]] = {}
     for item in answer.iterchildren(f"{_T}Item"):
-        entries.setdefault(_get(item, "RecordKey"), []).append(item)
+        # valid by its schema, so the key stands first
+        entries.setdefault((item[0].text or "").strip(), []).append(item)
     return entries
 
 
-def _item(answer: etree._Element, entries: Sequence[etree._Element], serial: str) -> Verdict:
-    """The verdict of a record's own entry."""
+def _item(answer: etree._Element, overall: str, entries: Sequence[etree._Element], serial: str) -> Verdict:
+    """The verdict of a record's own entry, beside the overall code of its answer."""
     entry = entries[0]
     leaves = {child.tag.removeprefix(_T): (child.text or "").strip() for child in entry}
     code, explained = leaves["ItemCode"], "Message" in leaves
@@ -147,7 +150,7 @@ def _item(answer: etree._Element, entries: Sequence[etree._Element], serial: str
     contradiction = (
         len(entries) > 1
         or code == "013"
-        or (stored and _get(answer, "ResultCode") not in _STORED)
+        or (stored and overall not in _STORED)
         or (event is not Event.PENDING and stored == (leaves["Severity"] == "ERROR"))
     )
     if contradiction:

@@ -8,21 +8,23 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from lxml import etree
 
 from connectors.national_market import changes, schema
 from connectors.national_market.dialect import Dialect, Text
-from connectors.national_market.mapping import to_draft
+from connectors.national_market.mapping import codes, to_draft
 from connectors.national_market.problems import problem
 from connectors.national_market.settings import NationalMarketSettings
-from gateway.codec.codes import table
+from connectors.national_market.tables import InForce
 from gateway.codec.soap import Unreadable, parse
 from gateway.contract.messages import Draft, Payload, Problem, Problems
 from gateway.domain.records import RecordKind, StatusChange, Submission, Withdrawal
+from gateway.domain.status import as_certificate
 
 Row = dict[str, str]
 """column -> text; an empty text is a null"""
@@ -40,7 +42,10 @@ def row_of(submission: Submission, dialect: Dialect, settings: NationalMarketSet
     row = {column: "" for column in columns}
     problems: list[Problem] = []
     for column, path in columns.items():
-        value = _in_form(flat.get(path, ""), path, dialect)
+        said = flat.get(path, "")
+        if path == "Photo.Content" and said:
+            said = dialect.text.photo_prefix.replace("{media}", flat["Photo.MediaType"]) + said
+        value = _in_form(said, path, dialect, partial(codes, record=submission.record, settings=settings))
         if value is None:
             problems.append(problem(typed.sources.get(path) or path, f"code:{dialect.codes[path]}"))
         row[column] = value or ""
@@ -117,8 +122,8 @@ def _as_row(submission: Submission, settings: NationalMarketSettings) -> Submiss
     record, content = submission.record, submission.record.content
     if isinstance(content, StatusChange):
         version = changes.next_version(content.certificate_version) or 1
-        status, text = changes.status_of(content, settings), content.reason
-        changed = replace(content.certificate, status=status, status_reason=text)
+        told = replace(content, new_status=changes.status_of(content, settings))
+        changed = as_certificate(replace(record, content=told)).content
         kind, key = RecordKind.CERTIFICATE, content.certificate_key
         return replace(submission, record=replace(record, kind=kind, key=key, version=version, content=changed))
     if isinstance(content, Withdrawal):
@@ -139,13 +144,13 @@ def _typed(submission: Submission, settings: NationalMarketSettings) -> Draft:
     return typed
 
 
-def _in_form(value: str, path: str, dialect: Dialect) -> str | None:
+def _in_form(value: str, path: str, dialect: Dialect, on: Callable[[str], InForce]) -> str | None:
     """A value as the platform writes it; None where its code table has no counterpart."""
     if not value:
         return ""
     if path in dialect.codes:
         name, _, column = dialect.codes[path].partition(".")
-        return table(name).get(value, column)
+        return on(name).get(value, column)
     if path.endswith("Passed"):
         return "1" if value == "True" else "0"
     if _MOMENTS.search(path):

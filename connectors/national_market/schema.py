@@ -9,27 +9,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 
-from connectors.national_market.mapping import RESIDENT_CARD
+from connectors.national_market import attachments
+from connectors.national_market.mapping import RESIDENT_CARD, codes
 from connectors.national_market.problems import problem
 from connectors.national_market.settings import NationalMarketSettings
+from connectors.national_market.tables import InForce
 from gateway.codec.codes import table
 from gateway.contract.messages import JSON, Draft, Payload, Problems
 from gateway.domain.identifiers import credit_code_check_character, resident_id_birth_date, resident_id_check_digit
 from gateway.domain.records import RecordKind, StatusChange, Submission
 
-_Facet = Callable[[str], str | None]
+_Rule = Callable[[str], str | None]
 """Gives the id of the broken rule, or None"""
 
 
 def check(submission: Submission, draft: Draft, settings: NationalMarketSettings) -> Payload | Problems:
     """Return the payload, or every broken rule with our own field names and no values."""
     flat = dict(leaves(draft.fields))
-    broken = dict(_facets(_FIELDS[draft.kind], flat))
+    broken = dict(_facets(_FIELDS[draft.kind], flat, partial(codes, record=submission.record, settings=settings)))
     for path, rule in _rules(submission, draft, flat, settings):
         broken.setdefault(path, rule)
-    problems = (*draft.problems, *(problem(draft.sources.get(path) or path, rule) for path, rule in broken.items()))
+    problems = (*draft.problems, *(problem(_source(draft, path), rule) for path, rule in broken.items()))
     if problems:
         return Problems(items=problems)
     return Payload(
@@ -41,27 +45,38 @@ def check(submission: Submission, draft: Draft, settings: NationalMarketSettings
     )
 
 
+def _source(draft: Draft, path: str) -> str:
+    """Our field behind an element; repeated ones keep their number."""
+    name, bracket, number = path.partition("[")
+    return f"{draft.sources.get(name) or name}{bracket}{number}"
+
+
 def leaves(fields: Mapping[str, JSON], parent: str = "") -> Iterator[tuple[str, str]]:
-    """Every leaf of nested fields as (dotted path, text)."""
+    """Every leaf of nested fields as (dotted path, text); repeated elements are left out."""
     for name, value in fields.items():
         if isinstance(value, Mapping):
             yield from leaves(value, f"{parent}{name}.")
-        elif value is not None:
+        elif value is not None and not isinstance(value, list):
             yield f"{parent}{name}", str(value)
 
 
-def _facets(table_: Mapping[str, tuple[bool, _Facet]], flat: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _facets(
+    table_: Mapping[str, tuple[bool, _Facet]], flat: Mapping[str, str], on: Callable[[str], InForce]
+) -> Iterator[tuple[str, str]]:
     for path, (required, facet) in table_.items():
         parent = path.rpartition(".")[0]
         expected = required and (not parent.startswith(_OPTIONAL) or any(p.startswith(f"{parent}.") for p in flat))
         if path not in flat:
             if expected:
                 yield path, "required"
+        elif isinstance(facet, _Code):
+            if flat[path] not in on(facet.table).names:
+                yield path, f"code:{facet.table}"
         elif rule := facet(flat[path]):
             yield path, rule
 
 
-def _text(longest: int, shortest: int = 1) -> _Facet:
+def _text(longest: int, shortest: int = 1) -> _Rule:
     def facet(text: str) -> str | None:
         if not shortest <= len(text) <= longest:
             return "length"
@@ -73,13 +88,19 @@ def _text(longest: int, shortest: int = 1) -> _Facet:
     return facet
 
 
-def _like(pattern: str) -> _Facet:
+def _like(pattern: str) -> _Rule:
     compiled = re.compile(pattern)
     return lambda text: None if compiled.fullmatch(text) else "format"
 
 
-def _code(name: str, package: str = "gateway.codec.tables") -> _Facet:
-    return lambda code: None if code and code in table(name, package) else f"code:{name}"
+@dataclass(frozen=True, slots=True)
+class _Code:
+    """A code of a table, as the table stands on the day of the record."""
+
+    table: str
+
+
+_Facet = _Rule | _Code
 
 
 def _region(code: str) -> str | None:
@@ -110,7 +131,7 @@ def _moment(text: str) -> str | None:
 
 
 _NAME, _TEXT200, _KEY = _text(50), _text(200), _like("[0-9a-f]{32}")
-_ID_TYPE, _ID_NUMBER = _code("id_document_type"), _like(r"[0-9A-Z()/\-]{5,30}")
+_ID_TYPE, _ID_NUMBER = _Code("id_document_type"), _like(r"[0-9A-Z()/\-]{5,30}")
 _EMPLOYMENT: dict[str, tuple[bool, _Facet]] = {
     "Employment.CorpName": (True, _TEXT200),
     "Employment.CorpCode": (True, _credit_code),
@@ -137,10 +158,10 @@ _FIELDS: dict[RecordKind, dict[str, tuple[bool, _Facet]]] = {
         "PersonName": (True, _NAME),
         "IdDocType": (True, _ID_TYPE),
         "IdDocNumber": (True, _ID_NUMBER),
-        "Gender": (True, _code("gender")),
+        "Gender": (True, _Code("gender")),
         "BirthDate": (True, _day),
-        "Ethnicity": (False, _code("ethnicity_gbt3304")),
-        "Education": (False, _code("education_gbt4658")),
+        "Ethnicity": (False, _Code("ethnicity_gbt3304")),
+        "Education": (False, _Code("education_gbt4658")),
         "Mobile": (False, _like("1[3-9][0-9]{9}")),
         "HomeRegion": (False, _region),
         "Address": (False, _TEXT200),
@@ -150,16 +171,16 @@ _FIELDS: dict[RecordKind, dict[str, tuple[bool, _Facet]]] = {
     RecordKind.CERTIFICATE: {
         "RecordKey": (True, _KEY),
         "RecordVersion": (True, _like("[1-9][0-9]*")),
-        "OperateType": (True, _code("cert_operate_type")),
+        "OperateType": (True, _Code("cert_operate_type")),
         "Holder.PersonName": (True, _NAME),
         **_HOLDER,
-        "CertClass": (True, _code("cert_class")),
+        "CertClass": (True, _Code("cert_class")),
         "CertName": (True, _TEXT200),
         "CertNumber": (True, _cert_number),
-        "Trade": (False, _code("trade")),
-        "Post": (False, _code("post_category")),
+        "Trade": (False, _Code("trade")),
+        "Post": (False, _Code("post_category")),
         "CategoryText": (False, _TEXT200),
-        "Level": (False, _code("cert_level")),
+        "Level": (False, _Code("cert_level")),
         "IssuerName": (True, _TEXT200),
         "IssuerCode": (True, _credit_code),
         "IssuerRegion": (True, _region),
@@ -167,7 +188,7 @@ _FIELDS: dict[RecordKind, dict[str, tuple[bool, _Facet]]] = {
         "IssueDate": (True, _day),
         "ValidFrom": (True, _day),
         "ValidTo": (False, _day),
-        "Status": (True, _code("cert_status")),
+        "Status": (True, _Code("cert_status")),
         "StatusText": (False, _text(500)),
         **_EMPLOYMENT,
         "Training.TrainOrgName": (True, _TEXT200),
@@ -177,12 +198,12 @@ _FIELDS: dict[RecordKind, dict[str, tuple[bool, _Facet]]] = {
     RecordKind.STATUS_CHANGE: {
         "RecordKey": (True, _KEY),
         "RecordVersion": (True, _like("[1-9][0-9]*")),
-        "CertClass": (True, _code("cert_class")),
+        "CertClass": (True, _Code("cert_class")),
         "CertNumber": (True, _cert_number),
         "Holder.PersonName": (True, _NAME),
         **_HOLDER,
-        "OperateType": (True, _code("cert_operate_type")),
-        "NewStatus": (True, _code("cert_status")),
+        "OperateType": (True, _Code("cert_operate_type")),
+        "NewStatus": (True, _Code("cert_status")),
         "StatusText": (False, _text(500)),
         "Reason": (True, _text(500)),
         "EffectiveDate": (True, _day),
@@ -197,6 +218,10 @@ _FIELDS: dict[RecordKind, dict[str, tuple[bool, _Facet]]] = {
         **_CHECKED,
     },
 }
+_LEVEL_IN_NUMBER = re.compile("[YS][0-9]{14}([1-5])[0-9]{6}")
+"""number of a vocational skill level certificate: body, province, site, year, level, serial"""
+_PRINTED_LEVELS = {"1": "6", "2": "5", "3": "4", "4": "3", "5": "2"}
+"""there 1 is the highest"""
 _FINAL = frozenset({"03", "04", "05"})
 """states of a certificate that know no way back"""
 _OPTIONAL = ("Employment", "Training")
@@ -210,8 +235,10 @@ def _rules(
 ) -> Iterator[tuple[str, str]]:
     if draft.kind is RecordKind.PERSON:
         yield from _person_rules(flat)
+        yield from attachments.broken(draft.fields, settings)
     elif draft.kind is RecordKind.CERTIFICATE:
         yield from _certificate_rules(flat, settings)
+        yield from attachments.broken(draft.fields, settings)
     elif isinstance(submission.record.content, StatusChange):
         yield from _change_rules(flat, submission.record.content.certificate.status, settings)
 
@@ -257,6 +284,9 @@ def _certificate_rules(flat: Mapping[str, str], settings: NationalMarketSettings
         yield "Level", "required"
     if class_ == "TRAIN" and "Training.TrainOrgName" not in flat:
         yield "Training.TrainOrgName", "required"
+    printed = _LEVEL_IN_NUMBER.fullmatch(flat.get("CertNumber", ""))
+    if class_ == "SKILL" and printed and _PRINTED_LEVELS[printed[1]] != flat.get("Level"):
+        yield "CertNumber", "level"
     if flat.get("Status") == "99" and "StatusText" not in flat:
         yield "StatusText", "required"
     yield from _in_order(flat, "FirstIssueDate", "IssueDate")

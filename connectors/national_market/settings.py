@@ -39,6 +39,14 @@ class NationalMarketSettings(PlatformSettings):
     soap_version: Literal["1.1", "1.2"] = "1.1"
     batch_max: int = Field(default=200, ge=1, le=200)
     """records in one call, without attachments"""
+    batch_max_with_files: int = Field(default=40, ge=1, le=40)
+    """records in one call where one of them has a photo or scan"""
+    request_bytes: int = Field(default=4 * 1024 * 1024, ge=256 * 1024)
+    """largest request the platform takes"""
+    send_photos: bool = True
+    """whether the photo of a filing goes along with the person"""
+    send_files: bool = True
+    """whether the scans of a certificate go along with it"""
     hash_numbers_records: bool = True
     """whether ContentHash writes ``Person[1]`` rather than ``Person`` in batch calls, where the record may repeat"""
 
@@ -60,6 +68,8 @@ class NationalMarketSettings(PlatformSettings):
     operate_new: Literal["01", "02", "08", "T8"] = "01"
     operate_change: Literal["02", "08"] = "08"
     """operate type of a first version and of a later one"""
+    code_folder: str | None = None
+    """folder of code tables that take the place of the pinned ones, each from the day in its name on: see the README"""
     expired_status: Literal["05", "06"] = "06"
     """status under which a lapsed certificate is sent; some provinces want it as cancelled (05)"""
     training_from_assessment: bool = True

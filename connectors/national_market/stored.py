@@ -77,7 +77,8 @@ def holdings(payload: Payload, stored: Sequence[Stored]) -> tuple[Holding, ...]:
 
 
 def _sent(payload: Payload) -> Stored:
-    flat = dict(schema.leaves(payload.fields))
+    shown = {name: value for name, value in payload.fields.items() if name not in messages.ATTACHMENTS}
+    flat = dict(schema.leaves(shown))
     return messages.normal(flat, flat)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cached_property
 
 from lxml import etree
@@ -21,7 +21,7 @@ from connectors.national_market.settings import NationalMarketSettings
 from gateway.codec import soap
 from gateway.codec.replies import for_each, not_understood
 from gateway.contract.connector import Connector, ConnectorInfo, Endpoint, KindInfo
-from gateway.contract.messages import Draft, Payload, Problems, Stamp, Verdict, WireRequest, WireResponse
+from gateway.contract.messages import Draft, Health, Payload, Problems, Stamp, Verdict, WireRequest, WireResponse
 from gateway.domain.delivery import Event
 from gateway.domain.errors import ConfigurationError
 from gateway.domain.records import RecordKind, Submission
@@ -32,6 +32,7 @@ _CODE = re.compile(r"(\d{3})(?:[ ,:，：]\s*(.*)|$)", re.DOTALL)
 _STORED = frozenset({"000", "011"})
 _ABSENT = "005"
 _DAY = timedelta(days=1)
+EMPTY = "empty_result"
 
 
 def build_xml_string(settings: NationalMarketSettings) -> Connector:
@@ -39,7 +40,11 @@ def build_xml_string(settings: NationalMarketSettings) -> Connector:
     dialect = load_dialect(settings.dialect_file)
     if dialect.read is None:
         return XmlStringMarket(settings, dialect)
-    return ReadableXmlStringMarket(settings, dialect, dialect.read)
+    if dialect.read.since is None or settings.region_accounts:
+        return ReadableXmlStringMarket(settings, dialect, dialect.read)
+    from connectors.national_market.xmllisting import ListedXmlStringMarket
+
+    return ListedXmlStringMarket(settings, dialect, dialect.read)
 
 
 class XmlStringMarket:
@@ -100,7 +105,7 @@ class XmlStringMarket:
         if text in self._dialect.success:
             return Verdict(event=Event.ACCEPTED, code="000", reason=results.title("000"))
         if not text or text.startswith("<"):
-            return not_understood("empty_result" if not text else "markup", "no result text", replay_safe=True)
+            return not_understood(EMPTY if not text else "markup", "no result text", replay_safe=True)
         found = _CODE.match(text)
         code, details = (found[1], found[2] or "") if found else ("003", text)
         event = results.event_of(code)
@@ -146,7 +151,7 @@ class XmlStringMarket:
 
 
 class ReadableXmlStringMarket(XmlStringMarket):
-    """Dialect X with a reading call: also LooksUp."""
+    """Dialect X with a reading call: also LooksUp and ProbesHealth."""
 
     def __init__(self, settings: NationalMarketSettings, dialect: Dialect, read: Read) -> None:
         super().__init__(settings, dialect)
@@ -154,33 +159,54 @@ class ReadableXmlStringMarket(XmlStringMarket):
 
     def encode_lookup(self, payload: Payload, stamp: Stamp, /) -> WireRequest:
         """Read the last days of the row's table, one day more at both ends: receivers differ in where a day ends."""
-        row, names = _row(payload), self._read.parameters
-        user, password = self._account(row[self._dialect.region_column])
-        today = stamp.now.astimezone(CHINA).date()
+        row = _row(payload)
+        begin = stamp.now.astimezone(CHINA).date() - self._read.days * _DAY
+        return self._reading(self._table(row, payload), row[self._dialect.region_column], begin, stamp)
+
+    def _reading(self, table: str, region: str, begin: date, stamp: Stamp) -> WireRequest:
+        """Ask for the rows of a table from a day on, one day more at both ends."""
+        names, (user, password) = self._read.parameters, self._account(region)
         values = {
-            names.table: self._table(row, payload),
+            names.table: table,
             names.user: user,
             names.password: password,
-            names.begin: (today - self._read.days * _DAY - _DAY).isoformat(),
-            names.end: (today + _DAY).isoformat(),
+            names.begin: (begin - _DAY).isoformat(),
+            names.end: (stamp.now.astimezone(CHINA).date() + _DAY).isoformat(),
         }
         return self._request(self._read.operation, self._port.envelope(self._read.operation, values))
 
-    def decode_lookup(self, response: WireResponse, payload: Payload, stamp: Stamp, /) -> Verdict:
-        """Find the row by its key. An empty string is never "not there": a refused login gives it too."""
+    def _rows(self, response: WireResponse) -> list[rows.Row] | Verdict:
+        """The rows of an answer, or what it is. An empty string is never "not there": a refused login gives it too."""
         text = self._text(response, self._read.operation)
         if isinstance(text, Verdict):
             return text
         if not text:
             return not_understood(
-                "empty_result", "empty: no rows, a refused login or no right; cannot tell which", replay_safe=True
+                EMPTY, "empty: no rows, a refused login or no right; cannot tell which", replay_safe=True
             )
         if not text.startswith("<"):
             return _of_question(self._judge(text, ()))
         found = rows.rows_in(text, self._dialect.text)
-        if isinstance(found, soap.Unreadable):
-            return results.of_failure(found)
-        return self._compare(_row(payload), found)
+        return results.of_failure(found) if isinstance(found, soap.Unreadable) else found
+
+    def decode_lookup(self, response: WireResponse, payload: Payload, stamp: Stamp, /) -> Verdict:
+        """Find the row by its key."""
+        found = self._rows(response)
+        return found if isinstance(found, Verdict) else self._compare(_row(payload), found)
+
+    def encode_health(self, stamp: Stamp, /) -> WireRequest:
+        """Read the persons of the last days, which harms nothing."""
+        begin = stamp.now.astimezone(CHINA).date() - self._read.days * _DAY
+        return self._reading(self._dialect.tables.person, self._settings.sender_code, begin, stamp)
+
+    def decode_health(self, response: WireResponse, stamp: Stamp, /) -> Health:
+        """Rows prove address and account. An empty answer proves the address only, and says so."""
+        found = self._rows(response)
+        if not isinstance(found, Verdict):
+            return Health(ok=True, detail=f"{len(found)} rows of the last days were read")
+        if found.code == EMPTY:
+            return Health(ok=True, detail="answers; whether the account is right cannot be told from an empty answer")
+        return Health(ok=False, detail=f"{found.code}: {found.reason}")
 
     def _compare(self, ours: rows.Row, found: Sequence[rows.Row]) -> Verdict:
         key, flag, version = (self._column(path, ours) for path in ("RecordKey", "UpdateFlag", "RecordVersion"))

@@ -7,10 +7,8 @@ every incoming one is checked here against the schema documents.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -18,14 +16,30 @@ from typing import Any
 
 from lxml import etree
 
-from gateway.codec.soapwriter import Writers
-from gateway.contract.messages import JSON, Stamp
+from gateway.codec.soapsecurity import sign, username_token
+from gateway.codec.soapwriter import BODY, Writers, Written
+from gateway.contract.messages import JSON
 from gateway.domain.errors import ConfigurationError, ContractError
+
+__all__ = [
+    "ENVELOPE_11",
+    "ENVELOPE_12",
+    "MEDIA_TYPES",
+    "Fault",
+    "FaultKind",
+    "Port",
+    "Unreadable",
+    "body_element",
+    "parse",
+    "safe_parser",
+    "username_token",
+]
 
 ENVELOPE_11 = "http://schemas.xmlsoap.org/soap/envelope/"
 ENVELOPE_12 = "http://www.w3.org/2003/05/soap-envelope"
 MEDIA_TYPES = frozenset({"text/xml", "application/soap+xml"})
-_SECURITY = "{http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd}Security"
+_DECLARATION = b"<?xml version='1.0' encoding='UTF-8'?>\n"
+_BODY = BODY.encode()
 _WSS_FAULTS = frozenset(
     {
         "UnsupportedSecurityToken",
@@ -142,6 +156,10 @@ class Port:
         """An unsigned envelope; ContractError where names or structure do not fit the operation's type."""
         return self._writers.envelope(operation, values)
 
+    def written(self, operation: str, values: Mapping[str, JSON]) -> Written | None:
+        """The same envelope as text with its leaves, or None where it is left to ``envelope``."""
+        return self._writers.written(operation, values)
+
     def _by_zeep(self, operation: str, values: Mapping[str, JSON]) -> etree._Element:
         from zeep.exceptions import Error
 
@@ -154,20 +172,36 @@ class Port:
 
     def seal(self, operation: str, envelope: etree._Element, token: Any = None) -> tuple[bytes, dict[str, str]]:
         """Check the body against the schema, sign with a token of ``username_token``, and return bytes and headers."""
-        (content,) = envelope.findall("{*}Body/*")
-        if not self.schema.validate(content):
-            raise ContractError(f"{operation}: the built message breaks its schema at {_complaint(self.schema)}")
+        self._judge(operation, envelope)
         if token is not None:
-            envelope, _ = token.apply(envelope, {})
-            security = envelope.find(f"{{*}}Header/{_SECURITY}")
-            assert security is not None
-            security.set(f"{{{etree.QName(envelope).namespace}}}mustUnderstand", "1")
+            sign(envelope, token)
         body = etree.tostring(envelope, xml_declaration=True, encoding="UTF-8")
         return body, self._headers(operation)
 
+    def seal_text(self, operation: str, text: str, header: str) -> tuple[bytes, dict[str, str]]:
+        """As ``seal``, for the text of ``written``: what is sent is that text, not what a parser makes of it.
+
+        header: content of the header as text, with the envelope's prefixes; see ``username_header``
+        """
+        plain = text.encode()
+        self._judge(operation, etree.fromstring(plain, safe_parser()))
+        front, mark, rest = plain.partition(_BODY)
+        parts = (_DECLARATION, front, b"<soap-env:Header>", header.encode(), b"</soap-env:Header>", mark, rest)
+        return b"".join(parts), self._headers(operation)
+
+    def _judge(self, operation: str, envelope: etree._Element) -> None:
+        (content,) = envelope[-1]
+        if not self.schema.validate(content):
+            raise ContractError(f"{operation}: the built message breaks its schema at {_complaint(self.schema)}")
+
+    @cached_property
+    def envelope_namespace(self) -> str:
+        """The namespace of the port's envelopes, by its SOAP version."""
+        return str(self._binding.nsmap["soap-env"])
+
     def _headers(self, operation: str) -> dict[str, str]:
         action = self._binding.get(operation).soapaction
-        if self._binding.nsmap["soap-env"] == ENVELOPE_12:
+        if self.envelope_namespace == ENVELOPE_12:
             return {"content-type": f'application/soap+xml; charset=utf-8; action="{action}"'}
         return {"content-type": "text/xml; charset=utf-8", "soapaction": f'"{action}"'}
 
@@ -181,24 +215,6 @@ class Port:
         if not self.schema.validate(content):
             return Unreadable(code="reply_schema", reason=f"the reply breaks its schema at {_complaint(self.schema)}")
         return content
-
-
-def username_token(username: str, password: str, stamp: Stamp) -> Any:
-    """zeep's UsernameToken with password digest, reproducible: nonce and creation time come from the stamp.
-
-    zeep takes the nonce as text, so 12 of the stamp's 16 random bytes are written as 16 characters of base64.
-    """
-    from zeep.wsse.username import UsernameToken
-
-    return UsernameToken(  # type: ignore[no-untyped-call]
-        username,
-        password,
-        use_digest=True,
-        nonce=base64.urlsafe_b64encode(stamp.nonce[:12]).decode(),
-        # zeep overwrites the zone without converting, so the moment must be in UTC already
-        created=stamp.now.astimezone(UTC),
-        zulu_timestamp=True,
-    )
 
 
 def safe_parser() -> etree.XMLParser:

@@ -31,7 +31,7 @@ def text_of(type_: Any) -> Text:
     for base, text in (
         (builtins.String, _string),
         (builtins.AnyURI, _string),
-        (builtins.Boolean, _boolean),
+        (builtins.Boolean, boolean),
         (builtins.Integer, _integer),
         (builtins.Decimal, _decimal),
         (builtins.DateTime, _moment),
@@ -56,7 +56,8 @@ def escaped(text: str) -> str:
     return text.translate(_ESCAPES)
 
 
-def _boolean(value: Any) -> str:
+def boolean(value: Any) -> str:
+    """A truth value; the one type whose texts do not stand for themselves."""
     if value is True:
         return "true"
     if value is False:

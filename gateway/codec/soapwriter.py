@@ -9,20 +9,36 @@ operation from then on. Headers are none of this: they are added to the finished
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from lxml import etree
 
-from gateway.codec.soaptext import NotCompiledError, NotPlainError, Text, escaped, text_of
+from gateway.codec.soaptext import NotCompiledError, NotPlainError, Text, boolean, escaped, text_of
 from gateway.contract.messages import JSON
 
 log = logging.getLogger(__name__)
 
 Oracle = Callable[[str, Mapping[str, JSON]], etree._Element]
 """zeep's way from an operation's name and values to an envelope; raises what the caller expects"""
-_Write = Callable[[Mapping[str, Any]], str]
+_Write = Callable[[Mapping[str, Any], "list[str] | None"], str]
+_LONGEST = 10_000_000
+"""characters; libxml2 takes no longer text in one element, and whoever gets a text has it parsed by its schema"""
+BODY = "<soap-env:Body>"
+"""where the header of a written message belongs: before its first occurrence"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Written:
+    """An unsigned message as text, and its leaves in document order.
+
+    leaves: ``path=value`` and a line feed each; the path has the names below the body's element, joined by slashes,
+            with ``[n]`` from 1 after every element that may repeat
+    """
+
+    text: str = field(repr=False)
+    leaves: Sequence[str] = field(repr=False)
 
 
 class Writers:
@@ -44,18 +60,42 @@ class Writers:
         if write is None:
             return self._oracle(operation, values)
         try:
-            built = etree.fromstring(write(values).encode())
+            built = etree.fromstring(write(values, None).encode())
         except (NotPlainError, etree.XMLSyntaxError):
             # a syntax error is libxml2's limit on the size of one text, which does not bind zeep's way
             return self._oracle(operation, values)
-        if operation not in self._compared:
-            reference = self._oracle(operation, values)
-            if etree.tostring(reference, method="c14n") != etree.tostring(built, method="c14n"):
-                log.warning("compiled_writer_differs", extra={"operation": operation})
-                self._writers[operation] = None
-                return reference
+        other = self._differing(operation, values, built)
+        return built if other is None else other
+
+    def written(self, operation: str, values: Mapping[str, JSON]) -> Written | None:
+        """The same message as text with its leaves, for who need not read it again; None where it is left to zeep."""
+        write = self._writer(operation)
+        if write is None:
+            return None
+        leaves: list[str] = []
+        try:
+            text = write(values, leaves)
+            if len(text) > _LONGEST:
+                return None
+            if operation not in self._compared:
+                built = etree.fromstring(text.encode())
+                if self._differing(operation, values, built) is not None:
+                    return None
+        except (NotPlainError, etree.XMLSyntaxError):
+            return None
+        return Written(text=text, leaves=leaves)
+
+    def _differing(self, operation: str, values: Mapping[str, JSON], built: etree._Element) -> etree._Element | None:
+        """zeep's message where the operation's first one comes out differently; zeep writes all further ones too."""
+        if operation in self._compared:
+            return None
+        reference = self._oracle(operation, values)
+        if etree.tostring(reference, method="c14n") == etree.tostring(built, method="c14n"):
             self._compared.add(operation)
-        return built
+            return None
+        log.warning("compiled_writer_differs", extra={"operation": operation})
+        self._writers[operation] = None
+        return reference
 
     def is_compiled(self, operation: str) -> bool:
         """Whether the operation is written here; what is not, zeep writes."""
@@ -85,12 +125,12 @@ def _compile(binding: Any, operation: str, prefixes: Mapping[str, str]) -> _Writ
     compiler = _Compiler(named)
     tag, content = compiler.tag(message.body.qname), compiler.content(message.body.type)
     declared = "".join(f' xmlns:{prefix}="{escaped(space)}"' for prefix, space in named.items())
-    before = f"<soap-env:Envelope{declared}><soap-env:Body><{tag}>"
+    before = f"<soap-env:Envelope{declared}>{BODY}<{tag}>"
     after = f"</{tag}></soap-env:Body></soap-env:Envelope>"
 
-    def write(values: Mapping[str, Any]) -> str:
+    def write(values: Mapping[str, Any], leaves: list[str] | None) -> str:
         out = [before]
-        content.write(values, out)
+        content.write(values, out, leaves, "")
         out.append(after)
         return "".join(out)
 
@@ -112,26 +152,30 @@ class _Leaf:
     def names(self) -> Iterator[str]:
         yield self.name
 
-    def write(self, values: Mapping[str, Any], out: list[str]) -> None:
+    def write(self, values: Mapping[str, Any], out: list[str], leaves: list[str] | None, path: str) -> None:
         value = values.get(self.name)
         if value is None:
             if self.least:
                 raise NotPlainError
         elif self.most == 1:
-            self._one(value, out)
+            self._one(value, out, leaves, f"{path}{self.name}")
         else:
             if type(value) is not list or len(value) < self.least or (self.most and len(value) > self.most):
                 raise NotPlainError
-            for item in value:
-                self._one(item, out)
+            for number, item in enumerate(value, start=1):
+                self._one(item, out, leaves, f"{path}{self.name}[{number}]")
 
-    def _one(self, value: Any, out: list[str]) -> None:
+    def _one(self, value: Any, out: list[str], leaves: list[str] | None, path: str) -> None:
         if self.content is None:
             assert self.text is not None
-            out.append(f"{self.start}{self.text(value)}{self.end}")
+            told = self.text(value)
+            out.append(f"{self.start}{told}{self.end}")
+            if leaves is not None:
+                # without escapes, which only a value that is text already can have
+                leaves.append(f"{path}={value if type(value) is str else told}\n")
             return
         out.append(self.start)
-        self.content.write(value, out)
+        self.content.write(value, out, leaves, f"{path}/")
         out.append(self.end)
 
 
@@ -147,7 +191,7 @@ class _Choice:
             for part in run:
                 yield from part.names()
 
-    def write(self, values: Mapping[str, Any], out: list[str]) -> None:
+    def write(self, values: Mapping[str, Any], out: list[str], leaves: list[str] | None, path: str) -> None:
         given = {name: number for name, number in self._run_of.items() if values.get(name) is not None}
         if not given and not self._required:
             return
@@ -155,7 +199,7 @@ class _Choice:
         if len(set(given.values())) != 1 or not any(values[name] for name in given):
             raise NotPlainError
         for part in self._runs[next(iter(given.values()))]:
-            part.write(values, out)
+            part.write(values, out, leaves, path)
 
 
 @dataclass(eq=False, slots=True)
@@ -164,7 +208,8 @@ class _Content:
 
     known: frozenset[str] = field(default=frozenset())
     steps: tuple[tuple[str, str, Text | None, str, int, _Leaf | _Choice], ...] = ()
-    """name, start, text and end of an element that stands at most once; with text None its part writes itself"""
+    """name, start, text and end of an element that stands at most once; with text None its part writes itself, and a
+    part without a name always does"""
 
     def fill(self, parts: tuple[_Leaf | _Choice, ...]) -> None:
         names = [name for part in parts for name in part.names()]
@@ -172,23 +217,38 @@ class _Content:
         if len(self.known) < len(names):
             raise NotCompiledError("two elements of one name")
         self.steps = tuple(
-            (part.name, part.start, part.text, part.end, part.least, part)
-            if isinstance(part, _Leaf) and part.most == 1
+            (part.name, part.start, _plainly(part), part.end, part.least, part)
+            if isinstance(part, _Leaf)
             else ("", "", None, "", 0, part)
             for part in parts
         )
 
-    def write(self, values: Any, out: list[str]) -> None:
+    def write(self, values: Any, out: list[str], leaves: list[str] | None, path: str) -> None:
         if not isinstance(values, dict) or not self.known.issuperset(values):
             raise NotPlainError
         get, append = values.get, out.append
+        note = None if leaves is None else leaves.append
         for name, start, text, end, least, part in self.steps:
-            if text is None:
-                part.write(values, out)
-            elif (value := get(name)) is not None:
-                append(f"{start}{text(value)}{end}")
-            elif least:
-                raise NotPlainError
+            value = get(name)
+            if value is None and name:
+                if least:
+                    raise NotPlainError
+            elif text is None:
+                part.write(values, out, leaves, path)
+            else:
+                # most texts need no escape and no care: told here, without a call
+                if type(value) is str and value.isprintable() and not ("&" in value or "<" in value or ">" in value):
+                    told = value
+                else:
+                    told = text(value)
+                append(f"{start}{told}{end}")
+                if note is not None:
+                    note(f"{path}{name}={value if type(value) is str else told}\n")
+
+
+def _plainly(leaf: _Leaf) -> Text | None:
+    """How the text of an element that stands at most once is written, where a text stands for itself."""
+    return leaf.text if leaf.most == 1 and leaf.text is not boolean else None
 
 
 class _Compiler:

@@ -17,6 +17,8 @@ from lxml import etree
 
 HIDDEN = "***"
 _SECRET = re.compile(r"(sign|signature|signaturevalue|passw(or)?d|secret|token|nonce)$", re.IGNORECASE)
+_FILE = "Content"
+"""an attachment's bytes in the market platform's messages: a face or a scan, and much too long to be read"""
 _VALUE = re.compile(r">([^<>]+)<")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _PLAIN_HEADERS = frozenset(
@@ -71,6 +73,8 @@ def _xml(body: bytes) -> str | None:
     for element in root.iter("{*}*"):
         if not len(element) and _SECRET.search(etree.QName(element).localname):
             element.text = HIDDEN
+        elif etree.QName(element).localname == _FILE and element.text:
+            element.text = f"({len(element.text)} characters)"
         elif (element.text or "").lstrip().startswith("<"):
             element.text = _VALUE.sub(_undone, element.text or "") if _is_encoded(element.text or "") else element.text
     return etree.tostring(root, pretty_print=True, encoding="unicode").rstrip()

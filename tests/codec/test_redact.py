@@ -142,3 +142,10 @@ def test_masking_is_total_and_leaves_no_known_value(text: str, name: str) -> Non
 @given(text=st.text(alphabet="0123456789Xx ,a号", max_size=60))
 def test_masking_twice_is_masking_once(text: str) -> None:
     assert redact(redact(text)) == redact(text)
+
+
+def test_a_photo_is_taken_out_with_and_without_its_prefix() -> None:
+    jpeg = "/9j/" + "A+/b" * 5000 + "=="
+    for text in (f"data:image/jpeg;base64,{jpeg}", jpeg, "data:image/png;base64,iVBORw0KGgo" + "AB" * 40):
+        assert redact(f'{{"headImage": "{text}", "workType": "020"}}') == '{"headImage": "***", "workType": "020"}'
+    assert redact("sign = /9j/AAAA") == "sign = /9j/AAAA"

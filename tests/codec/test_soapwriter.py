@@ -204,6 +204,36 @@ def test_every_record_gives_the_document_or_the_refusal_of_zeep(port: Port, valu
     assert port._writers.is_compiled("Save")
 
 
+REPEATED = ("Titles", "Many", "Node")
+
+
+def leaves(element: etree._Element, path: str = "") -> list[str]:
+    """The leaves of a document as ``written`` must list them."""
+    found: list[str] = []
+    seen: dict[str, int] = {}
+    for child in element:
+        name = etree.QName(child).localname
+        seen[name] = seen.get(name, 0) + 1
+        # the outer Node of a tree stands once, those inside it may repeat
+        step = f"{path}{name}[{seen[name]}]" if name in REPEATED else f"{path}{name}"
+        found += leaves(child, f"{step}/") if len(child) else [f"{step}={child.text or ''}\n"]
+    return found
+
+
+@settings(max_examples=300, deadline=None)
+@given(values=RECORDS)
+def test_the_text_is_the_same_document_and_its_leaves_are_those_of_the_document(
+    port: Port, values: dict[str, Any]
+) -> None:
+    written = port.written("Save", values)
+    if written is None:
+        return
+    parsed = etree.fromstring(written.text.encode())
+    assert canonical(parsed) == canonical(port.envelope("Save", values))
+    # whole elements without content have no leaf of their own in a document, and none is written
+    assert list(written.leaves) == [line for line in leaves(parsed[-1][0])]
+
+
 PLAIN: dict[str, Any] = {
     "Text": "王小明 𠮷 & ]]> <x>",
     "Qualified": "short",
@@ -256,6 +286,25 @@ def test_an_operation_that_comes_out_differently_is_left_to_zeep_with_a_warning(
     [warning] = caplog.records
     assert (warning.getMessage(), warning.__dict__["operation"]) == ("compiled_writer_differs", "Save")
     assert "王小明" not in str(warning.__dict__)
+
+
+def test_text_that_comes_out_differently_is_not_given_out(port: Port, caplog: pytest.LogCaptureFixture) -> None:
+    asked = Asked(port, wrong=True)
+    writers = Writers(port._binding, PREFIXES, asked)
+    with caplog.at_level(logging.WARNING):
+        assert [writers.written("Save", PLAIN) for _ in range(2)] == [None, None]
+    assert asked.calls == 1
+    good = Asked(port)
+    again = Writers(port._binding, PREFIXES, good)
+    assert all(again.written("Save", PLAIN) is not None for _ in range(3))
+    assert good.calls == 1
+
+
+@pytest.mark.parametrize(
+    ("operation", "values"), [("Save", {"Text": "x"}), ("Save", PLAIN | {"Text": "a" * 10_000_001}), ("List", {})]
+)
+def test_what_is_left_to_zeep_is_not_given_as_text(port: Port, operation: str, values: dict[str, Any]) -> None:
+    assert port.written(operation, values) is None
 
 
 @pytest.mark.parametrize("operation", sorted(LEFT_TO_ZEEP))

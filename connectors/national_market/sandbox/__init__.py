@@ -22,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from connectors.national_market.sandbox import logins, queries, security
+from connectors.national_market.sandbox.dictionaries import Dictionaries
 from connectors.national_market.sandbox.records import Registry
 from connectors.national_market.sandbox.saving import TITLES, Saving
 from connectors.national_market.sandbox.wire import Call, NotSoap, SoapFault, answer, fault, parser, read, ws
@@ -74,6 +75,7 @@ class NationalMarketSandbox(Sandbox):
         self.async_share = 0.25
         self.async_seconds = 0.2
         self.token_seconds = 7200
+        self.dictionaries = Dictionaries()
 
     @property
     def has_login(self) -> bool:
@@ -150,6 +152,7 @@ class NationalMarketSandbox(Sandbox):
             seed=self.seed,
             async_share=self.async_share,
             async_time=timedelta(seconds=self.async_seconds),
+            dictionaries=self.dictionaries,
         )
 
     @cached_property
@@ -205,8 +208,8 @@ class NationalMarketSandbox(Sandbox):
         if fault_name == "busy":
             return queries.answer(name, "103", TITLES["103"])
         if name == "GetCodeTable":
-            return queries.code_table(content)
-        return queries.stored(name, content, Registry(self.books), _SENDER)
+            return queries.code_table(content, self.dictionaries, now)
+        return queries.stored(name, content, Registry(self.books, lambda *_: True), _SENDER)
 
     def _document(self, request: Request) -> Response:
         query = {key.lower(): value for key, value in request.query_params.items()}

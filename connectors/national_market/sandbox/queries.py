@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib.resources import files
+from datetime import datetime
 
 from lxml import etree
 
+from connectors.national_market.sandbox.dictionaries import Dictionaries
 from connectors.national_market.sandbox.records import Registry
 from connectors.national_market.sandbox.wire import get, t, ws
-from gateway.codec.codes import table
 
-_TABLE_VERSION = "2024-01-01"
 _MOST_CERTIFICATES = 50
-_PACKAGES = ("gateway.codec.tables", "connectors.national_market.codes")
 
 
 def answer(operation: str, code: str, message: str, *found: etree._Element) -> etree._Element:
@@ -40,20 +38,18 @@ def stored(operation: str, content: etree._Element, registry: Registry, sender: 
     return answer(operation, "000", "成功", *found)
 
 
-def code_table(content: etree._Element) -> etree._Element:
+def code_table(content: etree._Element, dictionaries: Dictionaries, now: datetime) -> etree._Element:
     """Answer ``GetCodeTable``: 002 for an unknown table, no items where the caller's copy is not older."""
-    name = get(content, "TableName")
-    package = next((p for p in _PACKAGES if name.isidentifier() and files(p).joinpath(f"{name}.csv").is_file()), None)
-    if package is None:
+    found = dictionaries.version(get(content, "TableName"), now)
+    if found is None:
         return answer("GetCodeTable", "002", "数据表名不正确")
-    version = ws.TableVersion(_TABLE_VERSION)
-    if get(content, "IfNewerThan") >= _TABLE_VERSION:
+    since, codes = found
+    version = ws.TableVersion(since.isoformat())
+    if get(content, "IfNewerThan") >= since.isoformat():
         return answer("GetCodeTable", "000", "成功", version)
-    codes = table(name, package)
     items = [
-        ws.CodeItem(t.Code(row[codes.key]), t.Name(row["name_zh"]), t.Valid("true"))
-        for row in codes.rows
-        if row[codes.key] and row.get("name_zh")
+        ws.CodeItem(t.Code(code), t.Name(name), t.Valid("true" if valid else "false"))
+        for code, (name, valid) in codes.items()
     ]
     return answer("GetCodeTable", "000", "成功", version, *items)
 

@@ -53,8 +53,8 @@ def refuse(key: str, *complaints: Complaint) -> Item:
 class Registry:
     """Persons and certificates in the books, under their record keys and natural keys."""
 
-    def __init__(self, books: Books) -> None:
-        self._books = books
+    def __init__(self, books: Books, known: rules.Known) -> None:
+        self._books, self._known_code = books, known
 
     def apply(self, record: etree._Element) -> Item:
         """Carry out one record of any save operation."""
@@ -64,7 +64,7 @@ class Registry:
         if kind == "Withdrawal":
             return self._withdraw(record)
         key = get(record, "RecordKey")
-        complaints = rules.person(record) if kind == "Person" else rules.certificate(record)
+        complaints = (rules.person if kind == "Person" else rules.certificate)(record, self._known_code)
         if complaints:
             return refuse(key, *complaints)
         return self._upsert_person(record, key) if kind == "Person" else self._upsert_certificate(record, key)

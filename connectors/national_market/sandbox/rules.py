@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from lxml import etree
 
@@ -11,6 +13,8 @@ from connectors.national_market.sandbox.wire import get
 from gateway.codec.codes import table
 
 Complaint = tuple[str, str, str]
+Known = Callable[[str, str], bool]
+"""whether a table holds a code"""
 _RESIDENT = "111"
 _SUB_CODES = {
     "SKILL": ("Trade", "trade"),
@@ -22,19 +26,32 @@ _SUB_CODES = {
     "TITLE": ("TitleLevel", ""),
 }
 _LARGEST_PHOTO = 51_200
+_PICTURES = frozenset({"image/jpeg", "image/png"})
+_MEDIA = {
+    "PHOTO": _PICTURES,
+    "CERT_IMAGE": _PICTURES,
+    "CERT_PDF": frozenset({"application/pdf"}),
+    "CERT_OFD": frozenset({"application/ofd"}),
+}
 
 
-def person(record: etree._Element) -> list[Complaint]:
+def person(record: etree._Element, known: Known) -> list[Complaint]:
     """All complaints about a person."""
-    return [*_update_flag(record), *_person(record), *_employment(record), *_photo(record)]
+    return [*_update_flag(record), *_person(record, known), *_employment(record), *_attachments(record)]
 
 
-def certificate(record: etree._Element) -> list[Complaint]:
+def certificate(record: etree._Element, known: Known) -> list[Complaint]:
     """All complaints about a certificate, without those that need the stored persons."""
-    return [*_update_flag(record), *_certificate(record), *_kind(record), *_employment(record), *_photo(record)]
+    return [
+        *_update_flag(record),
+        *_certificate(record, known),
+        *_kind(record, known),
+        *_employment(record),
+        *_attachments(record),
+    ]
 
 
-def _person(record: etree._Element) -> Iterator[Complaint]:
+def _person(record: etree._Element, known: Known) -> Iterator[Complaint]:
     yield from _identity(record, "IdDocType", "IdDocNumber")
     number = get(record, "IdDocNumber")
     if get(record, "IdDocType") == _RESIDENT:
@@ -42,14 +59,14 @@ def _person(record: etree._Element) -> Iterator[Complaint]:
             yield "305", "BirthDate", "出生日期与证件号码不一致"
         if not get(record, "Ethnicity"):
             yield "301", "Ethnicity", "居民身份证须填民族"
-    yield from _coded(record, "Ethnicity", "ethnicity_gbt3304")
-    yield from _coded(record, "Education", "education_gbt4658")
+    yield from _coded(record, "Ethnicity", "ethnicity_gbt3304", known)
+    yield from _coded(record, "Education", "education_gbt4658", known)
     yield from _division(record, "HomeRegion")
 
 
-def _certificate(record: etree._Element) -> Iterator[Complaint]:
+def _certificate(record: etree._Element, known: Known) -> Iterator[Complaint]:
     yield from _identity(record, "Holder/IdDocType", "Holder/IdDocNumber")
-    yield from _coded(record, "Status", "cert_status")
+    yield from _coded(record, "Status", "cert_status", known)
     yield from _division(record, "IssuerRegion")
     if get(record, "Status") == "99" and not get(record, "StatusText"):
         yield "301", "StatusText", "其他状态须填描述"
@@ -60,13 +77,13 @@ def _certificate(record: etree._Element) -> Iterator[Complaint]:
             yield "305", first, f"{first}不得晚于{last}"
 
 
-def _kind(record: etree._Element) -> Iterator[Complaint]:
+def _kind(record: etree._Element, known: Known) -> Iterator[Complaint]:
     class_ = get(record, "CertClass")
     element, codes = _SUB_CODES[class_]
     if not get(record, element):
         yield "305", element, "证书类别与工种、岗位字段不符"
     elif codes:
-        yield from _coded(record, element, codes)
+        yield from _coded(record, element, codes, known)
     other = get(record, "Trade") == "000" or get(record, "Post") == "P99" or get(record, "SpecialCategory") == "99"
     if other and not get(record, "CategoryText"):
         yield "301", "CategoryText", "其他类别须填描述"
@@ -98,9 +115,9 @@ def _resident_number_is_good(number: str) -> bool:
     return (remainder + (10 if number[17] == "X" else int(number[17]))) % 11 == 1
 
 
-def _coded(record: etree._Element, field: str, codes: str) -> Iterator[Complaint]:
+def _coded(record: etree._Element, field: str, codes: str, known: Known) -> Iterator[Complaint]:
     code = get(record, field)
-    if code and code not in table(codes):
+    if code and not known(codes, code):
         yield "303", field, f"{field}不在字典{codes}中"
 
 
@@ -121,10 +138,25 @@ def _employment(record: etree._Element) -> Iterator[Complaint]:
         yield "305", "Employment/EngagedFrom", "受聘起始日期晚于截止日期"
 
 
-def _photo(record: etree._Element) -> Iterator[Complaint]:
-    photo = record.find("{*}Photo")
-    if photo is None:
-        return
-    good = get(photo, "Kind") == "PHOTO" and get(photo, "MediaType") in ("image/jpeg", "image/png")
-    if not good or int(get(photo, "ByteSize")) > _LARGEST_PHOTO:
-        yield "306", "Photo", "照片须为jpg或png，不超过50KB"
+def attachments(record: etree._Element) -> list[etree._Element]:
+    """Photo and files of a record."""
+    return [*record.findall("{*}Photo"), *record.findall("{*}CertFile")]
+
+
+def _attachments(record: etree._Element) -> Iterator[Complaint]:
+    for number, held in enumerate(attachments(record)):
+        is_photo = etree.QName(held).localname == "Photo"
+        field = "Photo" if is_photo else f"CertFile[{number + 1 - len(record.findall('{*}Photo'))}]"
+        kind = get(held, "Kind")
+        if (kind == "PHOTO") is not is_photo or get(held, "MediaType") not in _MEDIA[kind]:
+            yield "306", field, "附件类别与格式不符"
+        if is_photo and int(get(held, "ByteSize")) > _LARGEST_PHOTO:
+            yield "306", field, "照片须为jpg或png，不超过50KB"
+        content = held.find("{*}Content")
+        if content is None:
+            continue
+        data = base64.b64decode(content.text or "")
+        if len(data) != int(get(held, "ByteSize")):
+            yield "306", field, "附件大小与声明不符"
+        if hashlib.sha256(data).hexdigest() != get(held, "Sha256"):
+            yield "306", field, "附件摘要与内容不符"

@@ -10,7 +10,9 @@ from typing import Any
 
 from lxml import etree
 
+from connectors.national_market.sandbox.dictionaries import Dictionaries
 from connectors.national_market.sandbox.records import Item, Registry, content_lines
+from connectors.national_market.sandbox.rules import attachments
 from connectors.national_market.sandbox.wire import get, t, ws
 from gateway.testing.books import Books
 
@@ -50,6 +52,7 @@ class Saving:
     seed: int
     async_share: float
     async_time: timedelta
+    dictionaries: Dictionaries
 
     def save(self, operation: str, call: etree._Element, now: datetime, fault: str | None) -> etree._Element:
         """Answer one save call. ``fault`` "busy" refuses it, "duplicate" answers it as if it were a repeated one."""
@@ -124,7 +127,7 @@ class Saving:
             return "102"
         if not serial.startswith(self.sender) or int(get(head, "RecordCount")) != len(records):
             return "302"
-        if len(records) > _MOST_WITH_ATTACHMENTS and any(r.find("{*}Photo") is not None for r in records):
+        if len(records) > _MOST_WITH_ATTACHMENTS and any(map(attachments, records)):
             return "203"
         digest = hashlib.sha256()
         single = operation in ("UpsertPerson", "UpsertCertificate")
@@ -139,7 +142,7 @@ class Saving:
         return operation.endswith("Batch") and number < self.async_share * 2**32
 
     def _process(self, serial: str, records: Sequence[etree._Element], now: datetime) -> list[Item]:
-        registry = Registry(self.books)
+        registry = Registry(self.books, lambda name, code: self.dictionaries.holds(name, code, now))
         items = [registry.apply(record) for record in records]
         known = self.books.get("serials", serial)
         self.books.put(

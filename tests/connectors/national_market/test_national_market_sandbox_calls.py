@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -63,8 +64,10 @@ def test_single_calls_answer_at_once_and_hash_without_numbers(
 
 
 def attachment(kind: str, media: str, size: int) -> dict[str, Any]:
-    named = {"Kind": kind, "FileName": "a", "MediaType": media, "ByteSize": size, "Sha256": "0" * 64}
-    return {**named, "Content": b"x"}
+    content = b"x" * size
+    digest = hashlib.sha256(content).hexdigest()
+    named = {"Kind": kind, "FileName": "a", "MediaType": media, "ByteSize": size, "Sha256": digest}
+    return {**named, "Content": content}
 
 
 def test_attachments_are_hashed_by_their_digest_and_never_returned(
