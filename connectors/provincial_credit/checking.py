@@ -7,22 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from connectors.provincial_credit import schema
+from connectors.provincial_credit import changes, schema
 from connectors.provincial_credit.cipher import FieldCipher, payload_digest
-from connectors.provincial_credit.mapping import mapped_from, nested
+from connectors.provincial_credit.mapping import SOURCES, mapped_from, nested
 from gateway.codec.jsonbody import JsonError, Row, day, moment, part, text
-from gateway.contract.messages import Draft, Payload, Problem, Problems
+from gateway.contract.messages import JSON, Draft, Payload, Problem, Problems
 from gateway.domain.identifiers import is_credit_code, resident_id_birth_date, resident_id_check_digit
-from gateway.domain.records import Submission
+from gateway.domain.records import RecordKind, Submission
 
 ITEM = "WorkerCertificateItem"
+CHANGE = "CertificateStatusChange"
 ID_FIELD = "person.idCardNumber"
 _RESIDENT = "01"
+Found = dict[tuple[str, str], Problem]
 _UNDIGESTED = f"sha-256:{'0' * 64}"
 
 
 def check(submission: Submission, draft: Draft, cipher: FieldCipher, digest_alg: str) -> Payload | Problems:
     """All problems of the draft in our field names, or the payload."""
+    if draft.kind is RecordKind.STATUS_CHANGE:
+        return _result(submission, draft, dict(draft.fields), _violations(draft, CHANGE, draft.fields))
     item = nested(draft.fields)
     number = text(part(item, "person"), "idCardNumber")
     problems = {(p.field, p.rule): p for p in draft.problems}
@@ -31,15 +35,8 @@ def check(submission: Submission, draft: Draft, cipher: FieldCipher, digest_alg:
     if number is not None and isinstance(item["person"], dict):
         plain = number if number.isprintable() else ""
         item["person"]["idCardNumber"] = cipher.seal(plain, schema=ITEM, field=ID_FIELD, business_key=draft.record_key)
-    blamed = {problem.field for problem in draft.problems}
-    for violation in schema.violations(ITEM, {"itemNo": 1, "payloadDigest": _UNDIGESTED, **item}):
-        field = mapped_from(violation.path)
-        if violation.rule == "required" and field in blamed:
-            continue
-        problems.setdefault(
-            (field, violation.rule),
-            Problem(field=field, rule=violation.rule, message=violation.message, message_zh=violation.message_zh),
-        )
+    for key, problem in _violations(draft, ITEM, {"itemNo": 1, "payloadDigest": _UNDIGESTED, **item}).items():
+        problems.setdefault(key, problem)
     if not problems:
         try:
             item["payloadDigest"] = payload_digest(item, digest_alg)
@@ -50,10 +47,30 @@ def check(submission: Submission, draft: Draft, cipher: FieldCipher, digest_alg:
                 message="holds characters that cannot be written",
                 message_zh="含有无法写出的字符",
             )
+    return _result(submission, draft, item, problems)
+
+
+def _violations(draft: Draft, name: str, value: Row) -> Found:
+    """What mapping found, and each rule of the document that is broken beside it."""
+    sources = changes.SOURCES if name == CHANGE else SOURCES
+    blamed = {problem.field for problem in draft.problems}
+    problems = {(p.field, p.rule): p for p in draft.problems}
+    for violation in schema.violations(name, value):
+        field = mapped_from(violation.path, sources)
+        if violation.rule == "required" and field in blamed:
+            continue
+        problems.setdefault(
+            (field, violation.rule),
+            Problem(field=field, rule=violation.rule, message=violation.message, message_zh=violation.message_zh),
+        )
+    return problems
+
+
+def _result(submission: Submission, draft: Draft, fields: dict[str, JSON], problems: Found) -> Payload | Problems:
     if problems:
         return Problems(items=tuple(problems.values()))
     record = submission.record
-    return Payload(key=submission.key, kind=draft.kind, record_key=record.key, version=record.version, fields=item)
+    return Payload(key=submission.key, kind=draft.kind, record_key=record.key, version=record.version, fields=fields)
 
 
 def _rules(item: Row, number: str | None) -> Iterator[Problem]:

@@ -11,15 +11,18 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
+from typing import Literal
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from connectors.provincial_credit.envelope import sm4_open, sm4_seal
 from gateway.codec import signing
 from gateway.codec.jsonbody import Row, canonical, text
 from gateway.contract.messages import JSON
 
-_ALGORITHM = "AES-256-GCM"
+FieldAlg = Literal["AES-256-GCM", "SM4-GCM"]
+KEY_BYTES: Mapping[str, int] = {"AES-256-GCM": 32, "SM4-GCM": 16}
 _IV_LABEL = b"provincial-credit synthetic iv v1"
 _NOT_DIGESTED = frozenset({"payloadDigest", "itemNo"})
 
@@ -29,35 +32,50 @@ class CipherError(ValueError):
 
 
 class FieldCipher:
-    """Seals and opens ``Cipher`` values with the key shared with the platform."""
+    """Seals ``Cipher`` values with the key shared with the platform, and opens those sealed with it or an earlier one.
 
-    def __init__(self, key: bytes, key_id: str) -> None:
-        self._aead = AESGCM(key)
-        self._iv_key = signing.keyed_digest("sha-256", key, _IV_LABEL)
+    others: further keys by id, for the time in which the platform changes its key; each for AES or SM4 by its size
+    """
+
+    def __init__(
+        self, key: bytes, key_id: str, algorithm: FieldAlg = "AES-256-GCM", others: Mapping[str, bytes] | None = None
+    ) -> None:
+        self._algorithm = algorithm
         self._key_id = key_id
+        self._keys = {**(others or {}), key_id: key}
+        self._iv_key = signing.keyed_digest("sha-256", key, _IV_LABEL)
 
     def seal(self, plain: str, *, schema: str, field: str, business_key: str) -> dict[str, JSON]:
         """Encrypt one field; bound to schema, field and business key, so that it cannot be moved to another record."""
         seed = f"{business_key}|{field}|{plain}".encode()
         iv = signing.keyed_digest("sha-256", self._iv_key, seed)[:12]
-        sealed = self._aead.encrypt(iv, plain.encode(), _bound(schema, field, business_key))
+        key, bound = self._keys[self._key_id], _bound(schema, field, business_key)
+        if self._algorithm == "SM4-GCM":
+            sealed, tag = sm4_seal(key, iv, plain.encode(), bound)
+        else:
+            both = AESGCM(key).encrypt(iv, plain.encode(), bound)
+            sealed, tag = both[:-16], both[-16:]
         return {
-            "alg": _ALGORITHM,
+            "alg": self._algorithm,
             "keyId": self._key_id,
             "iv": signing.base64_text(iv),
-            "ciphertext": signing.base64_text(sealed[:-16]),
-            "tag": signing.base64_text(sealed[-16:]),
+            "ciphertext": signing.base64_text(sealed),
+            "tag": signing.base64_text(tag),
         }
 
     def open(self, cipher: Row, *, schema: str, field: str, business_key: str) -> str:
         """Decrypt one field; CipherError where key, place or bytes are not the ones it was sealed with."""
-        if text(cipher, "alg") != _ALGORITHM or text(cipher, "keyId") != self._key_id:
+        algorithm, key = text(cipher, "alg") or "", self._keys.get(text(cipher, "keyId") or "")
+        if key is None or KEY_BYTES.get(algorithm) != len(key):
             raise CipherError("other algorithm or key")
+        bound = _bound(schema, field, business_key)
         try:
-            iv, ciphertext, tag = (
+            iv, sealed, tag = (
                 base64.b64decode(text(cipher, name) or "", validate=True) for name in ("iv", "ciphertext", "tag")
             )
-            return self._aead.decrypt(iv, ciphertext + tag, _bound(schema, field, business_key)).decode()
+            if algorithm == "SM4-GCM":
+                return sm4_open(key, iv, sealed, tag, bound).decode()
+            return AESGCM(key).decrypt(iv, sealed + tag, bound).decode()
         except (InvalidTag, binascii.Error, ValueError):
             raise CipherError("not sealed for this field of this record") from None
 

@@ -7,6 +7,7 @@ as could be read. Order of judging: digest, schema, code tables, decryption.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from connectors.provincial_credit import schema
@@ -20,6 +21,8 @@ from gateway.domain.identifiers import permit_type
 
 SCHEMA_INVALID = "SCHEMA_INVALID"
 SIGNATURE_INVALID = "SIGNATURE_INVALID"
+PAGES = "PAGES"
+"""stream of findings that were read by update time; it has no numbers"""
 _TABLES = "connectors.provincial_credit.codes"
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_TYPE = "99"
@@ -36,10 +39,10 @@ _CARRIED = frozenset(
 """Members that have a place of their own in a finding; all others are kept in ``extra``."""
 
 
-def to_finding(event: JSON, cipher: FieldCipher) -> Finding:
+def to_finding(event: JSON, cipher: FieldCipher, document: str = "CreditEvent") -> Finding:
     """Read one event of a page; total."""
     row = event if isinstance(event, dict) else {}
-    flaw = _flaw(row)
+    flaw = _flaw(row, document)
     subject = None
     if flaw is None:
         try:
@@ -47,6 +50,18 @@ def to_finding(event: JSON, cipher: FieldCipher) -> Finding:
         except CipherError:
             flaw = SIGNATURE_INVALID
     return _read(row, event, subject, flaw)
+
+
+def row_to_finding(row: JSON, cipher: FieldCipher) -> Finding:
+    """Read one row of a listing by update time; total.
+
+    Such a row has no event id and no place in a stream: its id is made of record, version and digest, so that the same
+    row read again is the same event.
+    """
+    known = {name: value for name, value in row.items() if name != "updateTime"} if isinstance(row, dict) else row
+    found = to_finding(known, cipher, "CreditRecordRow")
+    seed = f"{found.record_id}|{found.version}|{found.digest}".encode()
+    return replace(found, event_id=signing.digest("sha-256", seed).hex(), stream=PAGES, stream_seq=0)
 
 
 def to_ack(ack: FindingAck) -> dict[str, JSON]:
@@ -69,7 +84,7 @@ def to_ack(ack: FindingAck) -> dict[str, JSON]:
     return made
 
 
-def _flaw(row: Row) -> str | None:
+def _flaw(row: Row, document: str) -> str | None:
     stated = text(row, "payloadDigest") or ""
     algorithm = stated.partition(":")[0]
     if algorithm not in ("sha-256", "sm3"):
@@ -79,7 +94,9 @@ def _flaw(row: Row) -> str | None:
             return SIGNATURE_INVALID
     except JsonError:
         return SCHEMA_INVALID
-    if schema.violations("CreditEvent", without_nulls(row)) or not all(_codes_known(row)):
+    timed = {"updateTime": "1970-01-01T00:00:00Z"} if document == "CreditRecordRow" else {}
+    checked = without_nulls({**row, **timed})
+    if schema.violations(document, checked) or not all(_codes_known(row)):
         return SCHEMA_INVALID
     return None
 

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta, timezone
 from connectors.provincial_credit.settings import ProvincialCreditSettings
 from gateway.codec.codes import table
 from gateway.contract.messages import JSON, Draft, Problem
-from gateway.domain.records import Certificate, Employer, Record, Submission
+from gateway.domain.records import Certificate, Employer, Record
 
 CHINA = timezone(timedelta(hours=8))
 _LEVELS = frozenset({"2", "3", "4"})
@@ -27,22 +27,30 @@ class _Line:
     value: Callable[[Record, Certificate], JSON]
 
 
-def to_draft(submission: Submission, settings: ProvincialCreditSettings) -> Draft:
-    """Map one submission; total. A code without a counterpart becomes a problem and stays out."""
-    record = submission.record
-    content = record.content
-    if not isinstance(content, Certificate):
-        problem = _problem("kind", "kind", "only certificates are sent to this platform", "本平台只接收证书")
-        return Draft(kind=record.kind, record_key=record.key, version=record.version, fields={}, problems=(problem,))
-    values = {line.theirs: line.value(record, content) for line in _LINES}
+def item_draft(
+    record: Record,
+    certificate: Certificate,
+    settings: ProvincialCreditSettings,
+    *,
+    operation: str = "UPSERT",
+    change_reason: str | None = None,
+) -> Draft:
+    """Map a certificate of a record; total. A code without a counterpart becomes a problem and stays out.
+
+    operation, change_reason: VOID and why, where the record takes the certificate back
+    """
+    values = {line.theirs: line.value(record, certificate) for line in _LINES}
+    values["operation"] = operation
     values["certificate.certificationCategoriesType"] = settings.certification_category
+    if change_reason:
+        values["changeReason"] = change_reason
     return Draft(
         kind=record.kind,
         record_key=record.key,
         version=record.version,
         fields={name: value for name, value in values.items() if value is not None},
         sources={line.theirs: line.ours for line in _LINES},
-        problems=_unmapped(content),
+        problems=_unmapped(certificate),
     )
 
 
@@ -120,7 +128,7 @@ def _web(medium: str) -> bool:
 _LINES = tuple(
     _Line(theirs=theirs, ours=ours, value=value)
     for theirs, ours, value in (
-        ("operation", "kind", lambda r, c: "UPSERT"),
+        ("operation", "kind", lambda r, c: None),
         ("certificateKey", "key", lambda r, c: r.key),
         ("recordVersion", "version", lambda r, c: r.version),
         ("effectiveFrom", "effective_from", lambda r, c: china_time(r.effective_from)),
@@ -223,14 +231,14 @@ _LINES = tuple(
     )
 )
 
-_SOURCES = {line.theirs: line.ours for line in _LINES}
+SOURCES = {line.theirs: line.ours for line in _LINES}
 
 
-def mapped_from(path: str) -> str:
+def mapped_from(path: str, sources: Mapping[str, str] = SOURCES) -> str:
     """Our name of the platform's field at ``path`` or of one inside it (``person.idCardNumber.iv``), else the path."""
     known = path
     while known:
-        if known in _SOURCES:
-            return _SOURCES[known]
+        if known in sources:
+            return sources[known]
         known = known.rpartition(".")[0]
     return path

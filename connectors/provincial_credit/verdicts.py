@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.codec.jsonbody import Row, rows, text
@@ -34,7 +34,8 @@ EVENTS: dict[str, Event] = {
     "IDEMPOTENCY_MISMATCH": Event.UNKNOWN,
     "CURSOR_EXPIRED": Event.UNKNOWN,
 }
-"""What a refusal means for the whole request. A code that is not here is unknown: a person must read it.
+"""What a refusal means for the whole request. A code that is not here is unknown and a person must read it, unless the
+platform itself says that the request may be tried again.
 
 A nonce counts as used only after a good signature, so the request may have been carried out; its repeat is harmless.
 """
@@ -52,12 +53,13 @@ class Refused:
 
     verdict: Verdict
     errors: tuple[Row, ...] = ()
+    problem: Row = field(default_factory=dict)
 
 
 def refused(problem: Row, response: WireResponse, now: datetime) -> Refused:
     """Read problem details (RFC 9457) that fit the schema."""
     code = text(problem, "code") or ""
-    event = EVENTS.get(code, Event.UNKNOWN)
+    event = EVENTS.get(code) or (Event.RETRY if problem.get("retryable") is True else Event.UNKNOWN)
     seconds = problem.get("retryAfterSeconds")
     wish = timedelta(seconds=min(seconds, 10**8)) if isinstance(seconds, int | float) else None
     return Refused(
@@ -69,6 +71,7 @@ def refused(problem: Row, response: WireResponse, now: datetime) -> Refused:
             retry_after=wish or retry_after(response.headers, now),
         ),
         errors=rows(problem, "errors") or (),
+        problem=problem,
     )
 
 

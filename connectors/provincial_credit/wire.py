@@ -7,17 +7,29 @@ wire, so an answer belongs to exactly one request. An answer that is not signed 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, urlsplit
 
 from connectors.provincial_credit import schema
+from connectors.provincial_credit.envelope import (
+    ENVELOPE_TYPE,
+    GM_TYPE,
+    EnvelopeError,
+    Envelopes,
+    unwrap,
+)
+from connectors.provincial_credit.keys import Belief, Key, Sm2Key
 from connectors.provincial_credit.settings import ProvincialCreditSettings
 from connectors.provincial_credit.verdicts import DELAYS, Refused, refused, unclear
 from gateway.codec import signing
-from gateway.codec.jsonbody import JsonError, Row, canonical, read_object, without_nulls
+from gateway.codec.jsonbody import JsonError, canonical, read, without_nulls
+from gateway.codec.replies import media_type
 from gateway.contract.messages import JSON, Stamp, WireRequest, WireResponse
 from gateway.domain.errors import ContractError
 
+_JUDGED_ALONE = {"CreditEventPage": "events", "CreditRecordPage": "rows", "CreditRecordList": "rows"}
 Query = Sequence[tuple[str, str]]
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 class Wire:
@@ -27,6 +39,7 @@ class Wire:
         self._settings = settings
         self._digest = settings.digest_alg
         self._prefix = urlsplit(settings.endpoint.rstrip("/")).path
+        self._envelopes = _envelopes(settings) if settings.encrypted_bodies else None
 
     def request(
         self,
@@ -34,40 +47,46 @@ class Wire:
         path: str,
         stamp: Stamp,
         *,
-        key: tuple[str, str | None],
+        key: Key,
         body: tuple[str, JSON] | None = None,
         query: Query = (),
         changes: bool = False,
+        raw: tuple[str, bytes] | None = None,
+        method: str | None = None,
+        state: str = "",
     ) -> WireRequest:
-        """One signed request; POST with a body, else GET.
+        """One signed request; POST with a body, else GET, unless ``method`` says otherwise.
 
-        key:      the secret and, where it has one, its id
         body:     schema name and value; ContractError where the value does not fit the document
+        raw:      media type and bytes of a body that is no JSON
         changes:  the call changes the platform's state and carries an idempotency key, the message id
+        state:    goes into the request id, which the answer repeats
         """
-        content = b"" if body is None else self._body(operation, *body)
-        method = "GET" if body is None else "POST"
+        kind, content = raw or ("", b"")
+        if body is not None:
+            kind = GM_TYPE if self._envelopes else "application/json; charset=utf-8"
+            content = self._body(operation, stamp, *body)
+        method = method or ("POST" if kind else "GET")
         asked = canonical_query(query)
         headers = {
-            "accept": "application/json, application/problem+json",
+            "accept": self._accepted,
             "x-app-key": self._settings.app_key,
             "x-timestamp": str(round(stamp.now.timestamp() * 1000)),
             "x-nonce": stamp.nonce.hex(),
             "x-signature-alg": self._settings.signature_alg,
-            "x-request-id": request_id(stamp),
+            "x-request-id": request_id(stamp) + state,
         }
-        if key[1] is not None:
-            headers["x-key-id"] = key[1]
-        if body is not None:
-            headers["content-type"] = "application/json; charset=utf-8"
+        if key.key_id is not None:
+            headers["x-key-id"] = key.key_id
+        if kind:
+            headers["content-type"] = kind
             if self._digest == "sm3":
                 headers["x-content-sm3"] = signing.digest("sm3", content).hex()
             else:
                 headers["content-digest"] = signing.content_digest(self._digest, content)
         if changes:
             headers["idempotency-key"] = stamp.message_id
-        headers["x-signature"] = self._sign(
-            key[0],
+        lines = (
             method,
             self._prefix + path,
             asked,
@@ -77,54 +96,88 @@ class Wire:
             signing.digest(self._digest, content).hex(),
             headers.get("idempotency-key", ""),
         )
+        headers["x-signature"] = key.sign("\n".join(lines).encode())
         full = f"{path}?{asked}" if asked else path
         return WireRequest(operation=operation, method=method, path=full, headers=headers, body=content)
 
     def open(
-        self, response: WireResponse, stamp: Stamp, *, secrets: Sequence[str], expect: str, statuses: frozenset[int]
-    ) -> Row | Refused:
-        """The answer as an object that fits the schema ``expect``, or what the refusal means.
+        self, response: WireResponse, stamp: Stamp, *, belief: Belief, expect: str | None, statuses: frozenset[int]
+    ) -> JSON | Refused:
+        """The answer, which fits the schema ``expect``, or what the refusal means.
 
-        secrets: those the platform may have signed with; nulls are taken out, because absent and null mean the same
+        belief: what the platform may have signed with; nulls are judged as if they were not there
+        expect: None where the caller judges the content itself
         """
-        signed = self._signed(response, stamp, secrets)
+        signed = self._signed(response, stamp, belief)
         if signed is None:
             return unclear("answer_signature", "the answer's signature, digest or request id is wrong")
-        try:
-            found = read_object(response.body, response.headers.get("content-type", ""))
-        except JsonError as error:
-            return unclear("answer_json", str(error))
-        clean = without_nulls(found)
         good = response.status in statuses
-        broken = schema.violations(expect if good else "Problem", _shallow(clean) if good else clean)
+        try:
+            found = self._unsealed(response)
+        except (JsonError, EnvelopeError) as error:
+            return unclear("answer_json", str(error))
+        if self._settings.answers != "problem" and response.status == 200:
+            inside = unwrap(found, self._settings.answers) if isinstance(found, dict) else None
+            if inside is None:
+                return unclear("answer_schema", "the answer is not in the envelope that was agreed")
+            good, found = inside.good, inside.value
+        clean = without_nulls(found)
+        name = expect if good else "Problem"
+        broken = schema.violations(name, _shallow(clean, name) if good else clean) if name else ()
         if broken:
             return unclear("answer_schema", f"the answer breaks the document at {broken[0].path or 'its root'}")
         if good:
             return found if signed else unclear("answer_unsigned", "a success that is not signed")
-        refusal = refused(found, response, stamp.now)
+        assert isinstance(found, dict)
+        return self._refused(found, response, stamp, signed=signed)
+
+    def open_file(self, response: WireResponse, stamp: Stamp, *, belief: Belief) -> bytes | Refused:
+        """The bytes of a file, or what the refusal means."""
+        if response.status != 200 or media_type(response.headers) != "application/gzip":
+            refusal = self.open(response, stamp, belief=belief, expect="Problem", statuses=frozenset())
+            return refusal if isinstance(refusal, Refused) else unclear("answer_form", "not a file")
+        if not self._signed(response, stamp, belief):
+            return unclear("answer_signature", "the file's signature or request id is missing or wrong")
+        return response.body
+
+    @property
+    def _accepted(self) -> str:
+        if self._envelopes:
+            return f"{GM_TYPE}, application/gzip, application/problem+json"
+        if self._settings.answers != "problem":
+            return f"{ENVELOPE_TYPE}, application/gzip"
+        return "application/json, application/gzip, application/problem+json"
+
+    def _refused(self, problem: dict[str, JSON], response: WireResponse, stamp: Stamp, *, signed: bool) -> Refused:
+        refusal = refused(problem, response, stamp.now)
         if not signed and refusal.verdict.event not in DELAYS:
             return unclear("answer_unsigned", f"a refusal ({refusal.verdict.code}) that is not signed")
         return refusal
 
-    def _body(self, operation: str, name: str, value: JSON) -> bytes:
+    def _unsealed(self, response: WireResponse) -> JSON:
+        """The JSON of an answer; a refusal may come outside the encrypted profile, a success may not."""
+        kind = response.headers.get("content-type", "")
+        if self._envelopes and (media_type(response.headers) == GM_TYPE or response.status < 400):
+            return read(self._envelopes.open(response.body, kind))
+        return read(response.body, kind)
+
+    def _body(self, operation: str, stamp: Stamp, name: str, value: JSON) -> bytes:
         broken = schema.violations(name, value)
         if broken:
             raise ContractError(
                 f"{operation}: the built body breaks the document at {broken[0].path}: {broken[0].rule}"
             )
-        return canonical(value)
+        plain = canonical(value)
+        return self._envelopes.seal(plain, stamp.message_id, born(stamp.message_id)) if self._envelopes else plain
 
-    def _sign(self, secret: str, *lines: str) -> str:
-        return signing.base64_text(signing.keyed_digest(self._digest, secret.encode(), "\n".join(lines).encode()))
-
-    def _signed(self, response: WireResponse, stamp: Stamp, secrets: Sequence[str]) -> bool | None:
+    def _signed(self, response: WireResponse, stamp: Stamp, belief: Belief) -> bool | None:
         """True: signed and right; False: not signed; None: wrong. Without the duty to verify, always True."""
         if not self._settings.verify_answers:
             return True
         headers = response.headers
         given = headers.get("x-platform-signature")
         echoed = headers.get("x-request-id", request_id(stamp) if given is None else "")
-        if echoed != request_id(stamp):
+        if not echoed.startswith(request_id(stamp)):
             return None
         if given is None:
             return False
@@ -134,7 +187,7 @@ class Wire:
             headers.get("x-platform-timestamp", ""),
             signing.digest(self._digest, response.body).hex(),
         )
-        return True if any(signing.same(self._sign(secret, *lines), given) for secret in secrets) else None
+        return True if belief.holds("\n".join(lines).encode(), given) else None
 
 
 def request_id(stamp: Stamp) -> str:
@@ -148,20 +201,26 @@ def canonical_query(query: Query) -> str:
     return "&".join(f"{name}={value}" for name, value in encoded)
 
 
-def request_key(stamp: Stamp) -> tuple[str, str]:
-    """The short-lived secret of the stamp's token and its id."""
-    if stamp.token is None:
-        raise ContractError("the provincial credit platform needs a token in the stamp")
-    return stamp.token.values["requestSecret"], stamp.token.values["requestSecretId"]
+def born(message_id: str) -> datetime:
+    """The time inside a ULID: its first ten characters count milliseconds."""
+    count = 0
+    for character in message_id[:10]:
+        count = count * 32 + _CROCKFORD.index(character)
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=count)
 
 
-def request_secrets(stamp: Stamp) -> tuple[str, ...]:
-    """Secrets an answer may be signed with; none without a token, so that such an answer is not believed."""
-    return () if stamp.token is None else (stamp.token.values["requestSecret"],)
+def _envelopes(settings: ProvincialCreditSettings) -> Envelopes:
+    ours = Sm2Key(private=settings.sm2_private, key_id=settings.signing_key_id)
+    return Envelopes(
+        app_code=settings.app_key, ours=ours, theirs=settings.platform_sm2, their_id=settings.platform_key_id
+    )
 
 
-def _shallow(value: JSON) -> JSON:
-    """A page without its events, which are judged one by one."""
-    if isinstance(value, dict) and "nextCursor" in value and isinstance(value.get("events"), list):
-        return {**value, "events": []}
+def _shallow(value: JSON, expect: str) -> JSON:
+    """A page or list without its events, which are judged one by one."""
+    if expect == "CreditEventVersions" and isinstance(value, list):
+        return []
+    member = _JUDGED_ALONE.get(expect)
+    if member and isinstance(value, dict) and isinstance(value.get(member), list):
+        return {**value, member: []}
     return value

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from connectors.provincial_credit.cipher import payload_digest
-from connectors.provincial_credit.sandbox_wire import BASE, Limits
-from connectors.provincial_credit.wire import request_key
+from connectors.provincial_credit.keys import request_key
+from connectors.provincial_credit.sandbox.door import BASE
+from connectors.provincial_credit.sandbox.limits import Limits
 from gateway.contract.messages import FeedbackPage, Holding, HoldingsPage, Payload, WireRequest, WireResponse
 from gateway.domain.delivery import Event
 from gateway.testing.sandbox import COMMON_FAULTS
@@ -59,7 +60,7 @@ def test_the_sm3_profile_works_from_login_to_feedback(make_bench: Callable[..., 
     stamp = bench.stamp()
     page = bench.connector.decode_feedback(bench.send(bench.connector.encode_feedback(None, stamp)), stamp)
     assert isinstance(page, FeedbackPage)
-    assert {f.flaw for f in page.findings} == {None, "SCHEMA_INVALID"}
+    assert {f.flaw for f in page.findings} == {None, "SCHEMA_INVALID", "SIGNATURE_INVALID"}
 
 
 @pytest.mark.parametrize(
@@ -300,7 +301,9 @@ def test_an_item_can_be_put_alone_and_its_status_changed(bench: Any) -> None:
         "voidFromStart": False,
     }
     assert bench.send(_signed_by_hand(bench, f"{path}/status-changes", change)).status == 201
-    assert _code(bench.send(_signed_by_hand(bench, f"{path}/status-changes", change))) == "VERSION_CONFLICT"
+    assert bench.send(_signed_by_hand(bench, f"{path}/status-changes", change)).status == 201
+    other = {**change, "statusReason": "另一原因"}
+    assert _code(bench.send(_signed_by_hand(bench, f"{path}/status-changes", other))) == "VERSION_CONFLICT"
     stamp = bench.stamp()
     view = json.loads(bench.send(bench.connector.encode_lookup(replace(payload, version=2), stamp)).body)
     assert view["certificate"]["certificationStatus"] == "02"
@@ -349,3 +352,53 @@ def test_after_any_fault_the_resend_gives_one_effect(bench: Any, fault: str) -> 
 def test_the_document_is_served(bench: Any) -> None:
     response = bench.send(WireRequest(operation="openapi", method="GET", path="/openapi.json"))
     assert json.loads(response.body)["openapi"] == "3.1.0"
+
+
+def test_a_burst_is_allowed_and_refills_with_time_and_answers_tell_what_is_left(bench: Any) -> None:
+    stamps = [bench.stamp() for _ in range(6)]
+    bench.sandbox.limits = Limits(requests_per_second=2, burst=4)
+
+    def call(stamp: Any) -> Any:
+        return bench.send(bench.connector.encode_holdings(None, None, stamp))
+
+    answers = [call(stamp) for stamp in stamps[:5]]
+    assert [answer.status for answer in answers] == [200, 200, 200, 200, 429]
+    assert answers[0].headers["ratelimit-policy"] == '"requests";q=4;w=2'
+    assert answers[0].headers["ratelimit"] == '"requests";r=3;t=1'
+    assert answers[4].headers["retry-after"] == "1"
+    bench.clock.pass_(seconds=1)
+    assert call(bench.stamp()).status == 200
+
+
+def test_items_of_a_day_are_limited_whatever_the_batches(bench: Any) -> None:
+    bench.sandbox.limits = Limits(items_per_day=3)
+    pushed = [bench.send(bench.connector.encode_push(bench.payloads(2, seed), bench.stamp())) for seed in (1, 2)]
+    assert [response.status for response in pushed] == [202, 429]
+    bench.clock.pass_(days=1)
+    bench.token = None
+    assert bench.send(bench.connector.encode_push(bench.payloads(2, 2), bench.stamp())).status == 202
+
+
+def test_an_address_off_the_list_and_a_right_not_given_hold_the_platform(bench: Any) -> None:
+    stamps = [bench.stamp(), bench.stamp()]
+    bench.sandbox.door.scopes = frozenset({"cert.write"})
+    refused = bench.send(bench.connector.encode_holdings(None, None, stamps[0]))
+    assert (refused.status, _code(refused)) == (403, "ACCESS_DENIED")
+    bench.sandbox.door.addresses = frozenset({"192.0.2.1"})
+    response = bench.send(bench.connector.encode_holdings(None, None, stamps[1]))
+    assert _code(response) == "IP_DENIED"
+    assert bench.connector.decode_holdings(response, None, stamps[1]).event is Event.HOLD
+
+
+def test_a_method_that_a_path_does_not_take_is_named(bench: Any) -> None:
+    response = bench.send(replace(bench.connector.encode_holdings(None, None, bench.stamp()), method="DELETE"))
+    assert (response.status, response.headers["allow"]) == (405, "GET, POST, PUT")
+
+
+@pytest.mark.parametrize("change", [{"x-request-id": None}, {"x-request-id": "a b"}])
+def test_the_platform_makes_a_request_id_where_there_is_none_it_can_repeat(
+    bench: Any, change: dict[str, str | None]
+) -> None:
+    request = bench.connector.encode_holdings(None, None, bench.stamp())
+    response = bench.send(_changed(request, **change))
+    assert response.headers["x-request-id"].startswith("server-")

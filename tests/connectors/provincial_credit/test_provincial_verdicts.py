@@ -65,6 +65,14 @@ def test_a_refused_push_gives_the_verdict_of_its_code(
     assert judge_reply(response, bench.connector.info, replay_safe=True, now=stamp.now) is None or status == 418
 
 
+def test_a_code_nobody_knows_is_tried_again_where_the_platform_says_so(
+    bench: Any, answer: Answer, refusal: Refusal
+) -> None:
+    payloads, stamp = bench.payloads(1), bench.stamp()
+    response = answer(stamp, 503, refusal("SOMETHING_NEW", 503, retryable=True))
+    assert bench.connector.decode_push(response, payloads, stamp)[0].event is Event.RETRY
+
+
 @pytest.mark.parametrize("code", ["IN_PROGRESS", "NONCE_REPLAYED"])
 def test_what_may_have_been_done_under_its_key_goes_again_under_the_same(
     bench: Any, answer: Answer, refusal: Refusal, code: str

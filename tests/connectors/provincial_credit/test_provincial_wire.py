@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import rfc8785
 
+from connectors.provincial_credit.keys import HmacKey
 from connectors.provincial_credit.settings import ProvincialCreditSettings
 from connectors.provincial_credit.wire import Wire, canonical_query
 from gateway.codec import signing
@@ -51,8 +52,9 @@ def test_the_published_request_has_the_published_signature(bench: Any, algorithm
         signature_alg=algorithm,
     )
     stamp = Stamp(message_id="7f9c24e8-3b1a-4d2e-9a51-0c6f2b7d8e90", now=bench.clock.now, nonce=NONCE)
+    key = HmacKey(secret=KEY, digest=settings.digest_alg, key_id="id-1")
     request = Wire(settings).request(
-        "createAcks", "/credit-records/acks", stamp, key=(KEY, "id-1"), body=("AckBatch", ACK_BODY), changes=True
+        "createAcks", "/credit-records/acks", stamp, key=key, body=("AckBatch", ACK_BODY), changes=True
     )
     assert request.headers["x-timestamp"] == "1554168600000"
     assert request.headers["x-signature"] == signature

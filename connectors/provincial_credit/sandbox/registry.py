@@ -8,63 +8,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from random import Random
 from typing import Any
 
-import rfc8785
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-from connectors.provincial_credit.sandbox_wire import Credentials, Refusal, china
+from connectors.provincial_credit.sandbox.reading import CHINA, china
+from connectors.provincial_credit.sandbox.refusal import Refusal
+from connectors.provincial_credit.sandbox.sealing import Sealing
 from gateway.codec.codes import table
 from gateway.domain.identifiers import credit_code_check_character, resident_id_check_digit
 from gateway.testing.books import Books
 
 Errors = list[dict[str, str]]
-
-
-@dataclass
-class Sealing:
-    """Fields encrypted between caller and platform, and digests of records."""
-
-    credentials: Credentials
-    prefix: str
-    digest: Callable[[bytes], str]
-
-    def open(self, cipher: dict[str, str], *bound: str) -> str:
-        """Decrypt a field; Refusal where it was not sealed for this place with the shared key."""
-        try:
-            if cipher["alg"] != "AES-256-GCM" or cipher["keyId"] != self.credentials.field_key_id:
-                raise Refusal("PARAM_INVALID", "another key or algorithm was agreed")
-            iv, sealed, tag = (base64.b64decode(cipher[name], validate=True) for name in ("iv", "ciphertext", "tag"))
-            plain = AESGCM(self.credentials.field_key).decrypt(iv, sealed + tag, "|".join(bound).encode())
-            return plain.decode("utf-8")
-        except (InvalidTag, ValueError):
-            raise Refusal("PARAM_INVALID", "a field cannot be decrypted") from None
-
-    def seal(self, plain: str, rng: Random, *bound: str) -> dict[str, str]:
-        """Encrypt a field under a random vector."""
-        iv = rng.randbytes(12)
-        sealed = AESGCM(self.credentials.field_key).encrypt(iv, plain.encode(), "|".join(bound).encode())
-        parts = {"iv": iv, "ciphertext": sealed[:-16], "tag": sealed[-16:]}
-        coded = {name: base64.b64encode(value).decode() for name, value in parts.items()}
-        return {"alg": "AES-256-GCM", "keyId": self.credentials.field_key_id, **coded}
-
-    def of(self, record: dict[str, Any]) -> str:
-        """Digest of a record without its digest and item number, each cipher as keyId:ciphertext."""
-
-        def plain(value: Any) -> Any:
-            if isinstance(value, dict) and {"keyId", "ciphertext"} <= set(value):
-                return f"{value['keyId']}:{value['ciphertext']}"
-            if isinstance(value, dict):
-                return {name: plain(inner) for name, inner in value.items()}
-            return [plain(inner) for inner in value] if isinstance(value, list) else value
-
-        kept = {name: value for name, value in record.items() if name not in ("payloadDigest", "itemNo")}
-        return f"{self.prefix}:{self.digest(rfc8785.dumps(plain(kept)))}"
 
 
 @dataclass
@@ -81,7 +38,7 @@ class Registry:
         if batch["itemCount"] != len(items) or len({item["itemNo"] for item in items}) != len(items):
             raise Refusal("PARAM_INVALID", "item count or item numbers do not fit")
         joined = "\n".join(item["payloadDigest"] for item in items)
-        if batch["totalDigest"] != f"{self.sealing.prefix}:{self.sealing.digest(joined.encode())}":
+        if batch["totalDigest"] != f"{self.sealing.profile.digest}:{self.sealing.digest(joined.encode())}":
             raise Refusal("PARAM_INVALID", "the total digest is wrong")
         number = self.books.bump("batches")
         serial = f"SC{number:010d}"
@@ -104,6 +61,7 @@ class Registry:
             results = [self._result(item, now) for item in batch["items"]]
             result = {"requestSerialCode": serial, "status": "20", "finishedAt": china(now), "results": results}
             self.books.put("batches", serial, {"items": [], "result": result})
+            self._note(serial, batch["items"], results, now)
             self.books.remove("pending", serial)
 
     def batch_result(self, serial: str) -> dict[str, Any]:
@@ -126,52 +84,82 @@ class Registry:
         return (201 if held is None else 200), self._receipt(key, now)
 
     def change_status(self, key: str, change: dict[str, Any], now: datetime) -> dict[str, Any]:
-        """A new version with another status."""
+        """A new version with another status; the same change again changes nothing."""
         held = self.books.get("certificates", key)
-        if held is None:
+        if held is None or held["void"]:
             raise Refusal("NOT_FOUND", "no certificate with this key")
         if change["certificateKey"] != key or change["certificationStatus"] not in table("cert_status"):
             raise Refusal("PARAM_INVALID", "another key or an unknown status")
+        said = hashlib.sha256(json.dumps(change, sort_keys=True).encode()).hexdigest()
+        version = str(change["recordVersion"])
+        if self.books.get("changes", f"{key}/{version}") == said:
+            self.books.bump("duplicates")
+            return self._receipt(key, now, int(version))
         if change["recordVersion"] <= held["version"]:
-            raise Refusal("VERSION_CONFLICT", "the version is not newer")
+            raise Refusal("VERSION_CONFLICT", "the version is not newer, or has other content")
         item = held["item"]
         facts = {**item["certificate"], "certificationStatus": change["certificationStatus"]}
         facts["statusReason"] = change["statusReason"]
-        item = {**item, "certificate": facts, "recordVersion": change["recordVersion"], "changeNature": "CHANGE"}
+        item = {**item, "operation": "STATUS", "certificate": facts, "recordVersion": change["recordVersion"]}
+        item |= {"changeNature": "CORRECTION" if change["voidFromStart"] else "CHANGE"}
         item |= {"changeReason": change["statusReason"], "effectiveFrom": change["effectiveFrom"]}
         item["payloadDigest"] = self.sealing.of(item)
         self._keep(item, held, now)
+        self.books.put("changes", f"{key}/{version}", said)
         return self._receipt(key, now)
 
     def view(self, key: str, version: str | None) -> dict[str, Any]:
-        """The item as held with the document number masked."""
+        """The item as held with the document number masked; a void one only where its version is asked for."""
         held = self.books.get("certificates", key)
-        if held is None or (version is not None and version not in held["versions"]):
+        if held is None or (version is not None and version not in held["versions"]) or (held["void"] and not version):
             raise Refusal("NOT_FOUND", "no certificate with this key and version")
         number = version or str(held["version"])
         return self._view(held, self.books.get("versions", f"{key}/{number}"))
 
-    def page(self, query: dict[str, Any]) -> dict[str, Any]:
-        """Held items in key order, from the token on."""
-        if "idCardNumber" in query or "idCardType" in query:
-            raise Refusal("RULE_VIOLATION", "searching by document number is not simulated")
+    def page(self, query: dict[str, Any], app_key: str) -> dict[str, Any]:
+        """Held items in key order, from the token on; what was taken back is not among them."""
+        number = query.get("idCardNumber")
+        if ("idCardType" in query) != (number is not None):
+            raise Refusal("RULE_VIOLATION", "document type and number belong together")
+        plain = None if number is None else self.sealing.open(number, "WorkerCertificateQuery", "idCardNumber", app_key)
         after, size = self._unpack(query.get("pageToken")), query["pageSize"]
         found: list[tuple[str, dict[str, Any]]] = []
         while len(found) <= size:
             rows = list(self.books.items("certificates", after=after, limit=size + 1))
             if not rows:
                 break
-            found += [(key, held) for key, held in rows if _is_asked_for(query, held["item"])]
+            found += [(key, held) for key, held in rows if not held["void"] and self._is_asked(query, plain, held)]
             after = rows[-1][0]
         answer: dict[str, Any] = {"rows": [self._view(held, held["item"]) for _, held in found[:size]]}
         if len(found) > size:
             answer["nextPageToken"] = self._pack(found[size - 1][0])
         return answer
 
+    def _is_asked(self, query: dict[str, Any], plain: str | None, held: dict[str, Any]) -> bool:
+        item = held["item"]
+        if not _is_asked_for(query, item):
+            return False
+        return plain is None or (item["person"]["idCardType"] == query["idCardType"] and self.number_of(item) == plain)
+
     def number_of(self, item: dict[str, Any]) -> str:
         """The document number of an item."""
         cipher = item["person"]["idCardNumber"]
         return self.sealing.open(cipher, "WorkerCertificateItem", "person.idCardNumber", item["certificateKey"])
+
+    def _note(self, serial: str, items: list[dict[str, Any]], results: list[dict[str, Any]], now: datetime) -> None:
+        """Keep the results of a day for its books."""
+        day = now.astimezone(CHINA).date().isoformat()
+        for item, result in zip(items, results, strict=True):
+            row = {
+                "certificateKey": item["certificateKey"],
+                "recordVersion": item["recordVersion"],
+                "requestSerialCode": serial,
+                "itemStatus": result["itemStatus"],
+                "platformCertificateId": result.get("platformCertificateId", ""),
+                "platformVersion": result.get("platformVersion", ""),
+                "payloadDigest": item["payloadDigest"],
+            }
+            self.books.put("pushed", f"{day}/{item['certificateKey']}/{item['recordVersion']:06d}", row)
 
     def _result(self, item: dict[str, Any], now: datetime) -> dict[str, Any]:
         known = {name: item[name] for name in ("itemNo", "certificateKey", "recordVersion")}
@@ -195,6 +183,10 @@ class Registry:
             return [_error("VERSION_CONFLICT", "/recordVersion", "同一版本内容不同")]
         if held is not None and item["recordVersion"] < held["version"]:
             return [_error("VERSION_CONFLICT", "/recordVersion", "已有更新的版本")]
+        if item["operation"] == "VOID" and (held is None or held["void"]):
+            return [_error("NOT_FOUND", "/certificateKey", "没有可作废的证书")]
+        if item["operation"] == "STATUS":
+            return [_error("RULE_VIOLATION", "/operation", "状态变更应使用状态变更接口")]
         try:
             number = self.number_of(item)
         except Refusal as refusal:
@@ -222,6 +214,7 @@ class Registry:
             self.books.wrote("person", person_key, 1)
         kept = {
             "item": item,
+            "void": item["operation"] == "VOID",
             "version": version,
             "versions": {**(held["versions"] if held else {}), str(version): item["payloadDigest"]},
             "person_id": person["id"],
@@ -232,14 +225,18 @@ class Registry:
         self.books.put("certificates", key, kept)
         self.books.put("versions", f"{key}/{version}", item)
         facts = item["certificate"]
-        self.books.put("numbers", f"{facts['certificationCode']}/{facts['workType']}", person_key)
+        number = f"{facts['certificationCode']}/{facts['workType']}"
+        if kept["void"]:
+            self.books.remove("numbers", number)
+        else:
+            self.books.put("numbers", number, person_key)
         self.books.wrote("certificate", key, version)
 
-    def _receipt(self, key: str, now: datetime) -> dict[str, Any]:
+    def _receipt(self, key: str, now: datetime, version: int | None = None) -> dict[str, Any]:
         held = self.books.get("certificates", key)
         return {
             "certificateKey": key,
-            "recordVersion": held["version"],
+            "recordVersion": version or held["version"],
             "platformPersonId": held["person_id"],
             "platformCertificateId": held["certificate_id"],
             "platformVersion": held["platform_version"],

@@ -1,0 +1,85 @@
+"""What the parts of the connector share: settings, the wire, the cipher, and how a call is signed and opened."""
+
+from __future__ import annotations
+
+from connectors.provincial_credit.cipher import FieldCipher
+from connectors.provincial_credit.keys import (
+    Belief,
+    HmacBelief,
+    HmacKey,
+    Key,
+    Sm2Belief,
+    Sm2Key,
+    request_key,
+    request_secrets,
+)
+from connectors.provincial_credit.settings import ProvincialCreditSettings
+from connectors.provincial_credit.verdicts import Refused, unclear
+from connectors.provincial_credit.wire import Query, Wire
+from gateway.codec.jsonbody import Row
+from gateway.contract.messages import JSON, Stamp, WireRequest, WireResponse
+
+OK = frozenset({200})
+MADE = frozenset({201})
+
+
+class Speaker:
+    """Makes signed requests and opens signed answers; the parts of the connector are built on it."""
+
+    def __init__(self, settings: ProvincialCreditSettings) -> None:
+        self._settings = settings
+        self._wire = Wire(settings)
+        self._cipher = FieldCipher(
+            settings.field_key_bytes, settings.field_key_id, settings.field_alg, settings.other_field_keys
+        )
+        self._sm2: tuple[Sm2Key, Sm2Belief] | None = None
+        if settings.signature_alg == "SM2-SM3":
+            key = Sm2Key(private=settings.sm2_private, key_id=settings.signing_key_id)
+            self._sm2 = key, Sm2Belief(public=settings.platform_sm2)
+
+    def _ask(
+        self,
+        operation: str,
+        path: str,
+        stamp: Stamp,
+        *,
+        body: tuple[str, JSON] | None = None,
+        query: Query = (),
+        changes: bool = False,
+        raw: tuple[str, bytes] | None = None,
+        method: str | None = None,
+        state: str = "",
+    ) -> WireRequest:
+        """A request signed with the token's secret, or with our SM2 key."""
+        return self._wire.request(
+            operation,
+            path,
+            stamp,
+            key=self._key(stamp),
+            body=body,
+            query=query,
+            changes=changes,
+            raw=raw,
+            method=method,
+            state=state,
+        )
+
+    def _key(self, stamp: Stamp) -> Key:
+        if self._sm2 is not None:
+            return self._sm2[0]
+        secret, key_id = request_key(stamp)
+        return HmacKey(secret=secret, digest=self._settings.digest_alg, key_id=key_id)
+
+    def _belief(self, stamp: Stamp) -> Belief:
+        if self._sm2 is not None:
+            return self._sm2[1]
+        return HmacBelief(secrets=request_secrets(stamp), digest=self._settings.digest_alg)
+
+    def _open(
+        self, response: WireResponse, stamp: Stamp, expect: str, *, statuses: frozenset[int] = OK
+    ) -> Row | Refused:
+        """The answer as an object that fits the schema ``expect``, or what the refusal means."""
+        answer = self._wire.open(response, stamp, belief=self._belief(stamp), expect=expect, statuses=statuses)
+        if isinstance(answer, Refused | dict):
+            return answer
+        return unclear("answer_schema", "the answer is not an object")
