@@ -52,6 +52,9 @@ class EventType(StrEnum):
     REASSIGNED = "REASSIGNED"
     CERT_INVALIDATED = "CERT_INVALIDATED"
     TOMBSTONE = "TOMBSTONE"
+    """ours: the platform no longer tells the record and gives no reason"""
+    RETURNED = "RETURNED"
+    """ours: a record that was gone is told again as it was"""
 
 
 class AckCode(StrEnum):
@@ -90,6 +93,26 @@ class TicketKind(StrEnum):
     """a repair was cancelled; the record stays out of use and of sight until someone has looked"""
     REVIEW = "REVIEW"
     SIGNATURE = "SIGNATURE"
+    DISAPPEARED = "DISAPPEARED"
+    """the platform stopped telling the record, or tells it again; out of use and of sight until someone has looked"""
+    DUPLICATE = "DUPLICATE"
+    """one decision told under two record ids"""
+    OWNER = "OWNER"
+    """someone else than its owner changed a record"""
+    AHEAD = "AHEAD"
+    """we hold more than the platform: the centre's own decision has to be sent again"""
+    BOOKS = "BOOKS"
+    """a difference of the daily books that does not mend itself"""
+    SUBJECT = "SUBJECT"
+    """subjects were merged, split or succeeded: what rests on them is to be looked at"""
+    CERTIFICATE = "CERTIFICATE"
+    """a certificate was declared void: other filings of the same enterprise and point are to be checked"""
+    CHECK = "CHECK"
+    """drawn for a random check"""
+    DEADLINE = "DEADLINE"
+    """an own decision has to be published and pushed within its working days (R09)"""
+    NOTIFY = "NOTIFY"
+    """a record was revoked or moved: the subject, and whom we shared it with, are to be told (F07, F25)"""
 
 
 class Effect(StrEnum):
@@ -104,6 +127,8 @@ class Effect(StrEnum):
     REEVALUATE = "REEVALUATE"
     """decisions that used the earlier statement are to be looked at again"""
     FLAG = "FLAG"
+    INVALIDATE = "INVALIDATE"
+    """the certificate loses its eligibility, and the platforms are told"""
 
 
 _S, _E = Status, EventType
@@ -139,6 +164,8 @@ MOVES: dict[tuple[Status, EventType], Status] = {
     **_stay(_S.VOIDED, _E.VOIDED, _E.EXPIRED, _E.TOMBSTONE),
     **_stay(_S.DELISTED, _E.CORRECTED, _E.DELISTED, _E.EXPIRED, _E.TOMBSTONE),
     **_stay(_S.WITHHELD),
+    **{(status, _E.RETURNED): status for status in _S if status not in (_S.RECEIVED, _S.QUARANTINED)},
+    **{(_S.WITHHELD, _E.RETURNED): _S.ACTIVE},
     **{(_S.WITHHELD, event): _S.ACTIVE for event in (_E.CREATED, *_FACTS, _E.PERIOD_CHANGED, _E.REPAIR_REVOKED)},
     **{(_S.WITHHELD, event): status for event, status in _STOPS.items()},
 }
@@ -160,8 +187,8 @@ PUBLIC_CATEGORIES = frozenset({"BASIC", "GOOD", "BAD", "BLACKLIST", "SERIOUS_LIS
 """Kinds of the credit catalogue; promises, supervision and evaluations are internal (R18)."""
 ADVERSE_CATEGORIES = frozenset({"BAD", "BLACKLIST", "SERIOUS_LIST", "EXAM_INTEGRITY"})
 
-_STOP_USE = frozenset({TicketKind.FORK, TicketKind.REPAIR})
-_STOP_DISCLOSURE = frozenset({TicketKind.REPAIR})
+_STOP_USE = frozenset({TicketKind.FORK, TicketKind.REPAIR, TicketKind.DISAPPEARED})
+_STOP_DISCLOSURE = frozenset({TicketKind.REPAIR, TicketKind.DISAPPEARED})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

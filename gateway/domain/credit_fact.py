@@ -10,8 +10,13 @@ from gateway.domain.matching_subject import Match
 from gateway.domain.periods import CHINA, day_start
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
-CONTENT = frozenset({EventType.CREATED, EventType.AMENDED, EventType.CORRECTED, EventType.REASSIGNED})
+CONTENT = frozenset(
+    {EventType.CREATED, EventType.AMENDED, EventType.CORRECTED, EventType.REASSIGNED, EventType.CERT_INVALIDATED}
+)
 """events that state the whole content anew; the others change only what their name says"""
+
+_ALONE = frozenset({EventType.CREATED, EventType.CERT_INVALIDATED})
+"""events that need no earlier version unless they name one"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +28,9 @@ class Fact:
     key_facts:  digest over name, identifier, document number, decision date, amount and conduct code
     subject:    key of the local subject that was matched
     outcome:    how it was acknowledged; None for one that has just arrived
+    local:      seen by the gateway itself about the version it then held; never acknowledged, never orders events
+    preferred:  chosen by a person among different events under one version
+    owner:      who made the decision, and ``sender`` who supplied it, as digests; None where it is not said
     """
 
     ref: str
@@ -47,18 +55,28 @@ class Fact:
     match: Match = Match.NONE
     subject: str | None = None
     outcome: AckCode | None = None
+    local: bool = False
+    preferred: bool = False
+    owner: str | None = None
+    sender: str | None = None
 
     @property
     def kind(self) -> EventType:
-        """The event's type; a full statement with status 1 (撤销) is a revocation whatever it is called (F07)."""
-        return EventType.REVOKED if self.event_type in CONTENT and self.status_code == "1" else self.event_type
+        """What the event does to the record.
+
+        A full statement with status 1 (撤销) is a revocation whatever it is called (F07). A certificate declared
+        void is a record like any other; what else follows from it stands elsewhere (F26).
+        """
+        if self.event_type in CONTENT and self.status_code == "1":
+            return EventType.REVOKED
+        return EventType.CREATED if self.event_type is EventType.CERT_INVALIDATED else self.event_type
 
     @property
     def needs(self) -> int | None:
         """The version that must be known first; None where the event stands alone."""
         if self.prev_version is not None and self.prev_version < self.version:
             return self.prev_version if self.prev_version > 0 else None
-        return self.version - 1 if self.event_type is not EventType.CREATED and self.version > 1 else None
+        return self.version - 1 if self.event_type not in _ALONE and self.version > 1 else None
 
     @property
     def clock_ahead(self) -> bool:

@@ -2,12 +2,13 @@
 
 The same set of events gives the same history in whatever order they came: versions above a missing one wait, as do
 versions whose subject is not surely ours, and everything below is replayed. Where two events carry one version and
-differ, the first that arrived counts, and the record is out of use until a later version states its content anew.
+differ, the first that arrived counts (or the one a person prefers), and the record is out of use until a later version
+states its content anew. Only the authority that decided a record, or who supplied it, may change it (R11, F34).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.domain.credit import EFFECTS, AckCode, Effect, EventType, Row, Statement, TicketKind
@@ -19,8 +20,13 @@ from gateway.domain.periods import DisclosureRule
 _TICKETS = {
     AckCode.VERSION_FORK: TicketKind.FORK,
     AckCode.IDENTITY_CONFLICT: TicketKind.IDENTITY,
+    AckCode.UNAUTHORISED_SOURCE: TicketKind.OWNER,
 }
-_SETTLED = {**_TICKETS, AckCode.VERSION_GAP: TicketKind.GAP}
+_SETTLED = {
+    AckCode.VERSION_FORK: TicketKind.FORK,
+    AckCode.IDENTITY_CONFLICT: TicketKind.IDENTITY,
+    AckCode.VERSION_GAP: TicketKind.GAP,
+}
 """tickets that close by themselves once no event stands so any more; a gap gets its ticket only when it lasts"""
 
 
@@ -97,37 +103,67 @@ def decide(held: Held, arrived: Sequence[Fact]) -> Decision:
 
 def replay(facts: Sequence[Fact], rules: Iterable[DisclosureRule] = ()) -> History:
     """Rebuild a record from its events, given in order of arrival and without repeats."""
+    told = [fact for fact in facts if not fact.local]
+    foreign = _foreign(told)
     first: dict[int, Fact] = {}
-    for fact in facts:
-        first.setdefault(fact.version, fact)
-    reached = _reached(first)
+    for fact in sorted(told, key=lambda fact: not fact.preferred):
+        if fact.ref not in foreign:
+            first.setdefault(fact.version, fact)
+    reached = _reached(first, {fact.version for fact in told if fact.ref in foreign})
     settled = max((version for version in reached if first[version].match.applies), default=0)
     timeline = Timeline(rules)
     for version in sorted(version for version in first if version <= settled):
         timeline.apply(first[version])
+        for fact in facts:
+            if fact.local and fact.version == version:
+                timeline.apply(fact)
     # A record that moved to someone we do not know is cleared from the one it was on, at once (F25).
     gone = any(version > settled and first[version].event_type is EventType.REASSIGNED for version in reached)
     return History(
         statements=() if gone else timeline.statements(),
-        standing={fact.ref: _standing(fact, first, reached, settled, timeline) for fact in facts},
+        standing={
+            fact.ref: AckCode.UNAUTHORISED_SOURCE
+            if fact.ref in foreign
+            else _standing(fact, first, reached, settled, timeline)
+            for fact in facts
+        },
         notes=timeline.notes,
         subject=first[settled] if settled and not gone else None,
     )
 
 
-def _reached(first: Mapping[int, Fact]) -> frozenset[int]:
+def _reached(first: Mapping[int, Fact], passed: Collection[int]) -> frozenset[int]:
+    """The versions with everything below them known; one that came from a stranger only is known, and passed over."""
     reached: set[int] = set()
-    for version in sorted(first):
-        needed = first[version].needs
+    for version in sorted({*first, *passed}):
+        needed = first[version].needs if version in first else None
         if needed is None or needed in reached:
             reached.add(version)
-    return frozenset(reached)
+    return frozenset(reached.intersection(first))
+
+
+def _foreign(told: Sequence[Fact]) -> frozenset[str]:
+    """The events by which somebody else than its owner would change the record."""
+    origin = min(told, key=lambda fact: fact.version, default=None)
+    if origin is None or origin.owner is None:
+        return frozenset()
+    return frozenset(
+        fact.ref
+        for fact in told
+        if fact.version > origin.version
+        and fact.owner not in (None, origin.owner)
+        and (fact.sender is None or fact.sender not in (origin.owner, origin.sender))
+    )
 
 
 def _standing(
     fact: Fact, first: Mapping[int, Fact], reached: frozenset[int], settled: int, timeline: Timeline
 ) -> AckCode:
+    if fact.local:
+        return AckCode.APPLIED
     if first[fact.version] is not fact:
+        if first[fact.version].preferred:
+            return AckCode.STALE
         return AckCode.STALE if timeline.restated > fact.version else AckCode.VERSION_FORK
     if fact.version <= settled:
         return AckCode.VERSION_FORK if fact.ref in timeline.refused else AckCode.APPLIED
@@ -146,7 +182,8 @@ def _code(fact: Fact, standing: AckCode, before: int) -> AckCode:
 
 def _outcome(fact: Fact, code: AckCode, history: History) -> Outcome:
     if code is AckCode.APPLIED:
-        effect = EFFECTS.get(fact.kind, Effect.NONE)
+        void = fact.event_type is EventType.CERT_INVALIDATED and fact.kind is EventType.CREATED
+        effect = Effect.INVALIDATE if void else EFFECTS.get(fact.kind, Effect.NONE)
         return Outcome(fact=fact, code=code, effect=effect, tickets=history.notes.get(fact.ref, frozenset()))
     ticket = _TICKETS.get(code)
     return Outcome(fact=fact, code=code, tickets=frozenset({ticket}) if ticket else frozenset())

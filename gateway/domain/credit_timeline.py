@@ -25,6 +25,8 @@ _UNDATED = frozenset({_E.CORRECTED, _E.REASSIGNED, _E.VOIDED, *_BESIDE})
 """events that speak of the statement as such, whatever date they carry"""
 _UNDATED_UNLESS_STATED = frozenset({_E.REVOKED, _E.PERIOD_CHANGED, _E.REPAIR_REVOKED})
 _VOIDING = frozenset({_E.REVOKED, _E.VOIDED})
+_SEEN_AS = {_E.TOMBSTONE: Status.ACTIVE, _E.RETURNED: Status.WITHHELD}
+"""what a record is when one of our own observations changes it"""
 
 
 class Timeline:
@@ -193,7 +195,7 @@ class Timeline:
             effect_from=day_start(fact.decision_date) if fact.decision_date else None,
             effect_to=end_of(fact.sanction_end) if fact.sanction_end else None,
             payload_digest=fact.digest,
-            reason_code=kind,
+            reason_code=fact.event_type if kind is _E.CREATED else kind,
         )
         return _with_period(blank, self._period(fact))
 
@@ -217,6 +219,12 @@ class Timeline:
             kinds.add(TicketKind.PERIOD)
         if fact.kind is _E.AMENDED and fact.effective_from is None and self._misstated(fact) and self._changed(fact):
             kinds.add(TicketKind.REVIEW)
+        if before and fact.kind in (_E.REVOKED, _E.REASSIGNED):
+            kinds.add(TicketKind.NOTIFY)
+        if fact.event_type is _E.CERT_INVALIDATED and fact.kind is not _E.REVOKED:
+            kinds.add(TicketKind.CERTIFICATE)
+        if fact.local and any(piece.status is _SEEN_AS[fact.kind] for piece in before):
+            kinds.add(TicketKind.DISAPPEARED)
         if fact.kind is _E.REPAIR_REVOKED and any(piece.status is Status.REPAIRED for piece in before):
             kinds.add(TicketKind.REPAIR)
         if kinds:

@@ -25,12 +25,14 @@ class Match(StrEnum):
     """the number is known, under another name"""
     CERT_NAME = "CERT_NAME"
     """certificate and name agree, the number does not: a lent certificate or a typing error"""
+    CONFIRMED = "CONFIRMED"
+    """a person looked and found it to be this one"""
     NONE = "NONE"
 
     @property
     def applies(self) -> bool:
         """Whether the finding may be applied without a person's decision."""
-        return self in (Match.EXACT, Match.NAME_VARIANT)
+        return self in (Match.EXACT, Match.NAME_VARIANT, Match.CONFIRMED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

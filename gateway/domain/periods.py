@@ -40,7 +40,7 @@ class DisclosureRule:
     """One dated rule. ``severity`` is normalised (SERIOUS) or ``scheme:code``; empty covers every severity.
 
     from_publication: the period runs from the publication, otherwise from the decision
-    shortest:         ISO 8601 period (``P6M``), or ``open``/``long`` for none
+    shortest:         ISO 8601 period (``P6M``), or ``open``/``long`` for none; the default period where there is one
     """
 
     rule_id: str
@@ -61,7 +61,7 @@ class DisclosureRule:
             in_force_from=date.fromisoformat(row["in_force_from"]),
             in_force_to=date.fromisoformat(row["in_force_to"]) if row["in_force_to"] else None,
             from_publication=row["starts_at"] == "PUBLICATION",
-            shortest=row["min_period"],
+            shortest=row["default_period"] or row["min_period"],
         )
 
 

@@ -13,14 +13,19 @@ from functools import partial
 
 from gateway.codec.redact import redact
 from gateway.contract.connector import GivesFeedback
+from gateway.contract.credit import CURSOR_EXPIRED, PublishesBooks
 from gateway.contract.messages import FeedbackPage, FindingAck, Verdict
 from gateway.domain.credit import AckCode
 from gateway.domain.delivery import Event
 from gateway.domain.errors import ContractError
+from gateway.service.credit_books import latest_snapshot
+from gateway.service.credit_fetch import Desk, fill_gaps, heed
 from gateway.service.exchange import Exchanger
+from gateway.service.own_decisions import send_decisions
 from gateway.store import archive
 from gateway.store.archive import Applied
 from gateway.store.engine import Store
+from gateway.store.parties import learn_employers
 
 _ACKS = 500
 """most acknowledgements in one call"""
@@ -38,6 +43,9 @@ class FeedbackReport:
     quarantined: version gaps, and findings with a flaw
     deferred:    behind a gap of their stream, or about subjects and certificates; nothing of them is in force
     released:    earlier findings that came into force
+    fetched:     events that came to something when they were asked for by the id of their record
+    voided:      certificates that lost their status
+    decisions:   records of our own that the platform took
     acks_refused: acknowledgements the platform would not take; each has a ticket
     stopped:     why the pull ended before the feed did, or the acknowledgements could not be sent
     """
@@ -51,6 +59,9 @@ class FeedbackReport:
     quarantined: int = 0
     deferred: int = 0
     released: int = 0
+    fetched: int = 0
+    voided: int = 0
+    decisions: int = 0
     acks_sent: int = 0
     acks_refused: int = 0
     stopped: str | None = None
@@ -67,6 +78,7 @@ class FeedbackReport:
         self.deferred += codes[AckCode.DEFERRED]
         self.quarantined += sum(codes[code] for code in _QUARANTINED)
         self.released += applied.released
+        self.voided += applied.voided
 
 
 _QUARANTINED = (
@@ -92,9 +104,15 @@ async def pull(exchanger: Exchanger, store: Store, now: Callable[[], datetime]) 
         report.stopped = stop.text
         return report
     work = _Work(store=store, platform=exchanger.platform, now=now)
+    while await exchanger.in_store(work.learn):
+        pass
     report.released = await exchanger.in_store(work.rematch)
-    trouble = await _pull_pages(exchanger, connector, work, report)
+    report.decisions, trouble = await send_decisions(exchanger, store, now)
+    trouble = trouble or await _pull_pages(exchanger, connector, work, report)
     if trouble is None or trouble.code in _OURS:
+        fetched = await fill_gaps(exchanger, Desk(store=store, platform=exchanger.platform, now=now))
+        report.fetched = fetched.applied
+        trouble = trouble or fetched.trouble
         await exchanger.in_store(work.watch_gaps)
         refused = await _send_acks(exchanger, connector, work, report)
         trouble = trouble or refused
@@ -117,6 +135,10 @@ class _Work:
     platform: str
     now: Callable[[], datetime]
 
+    def learn(self) -> int:
+        with self.store.write() as connection:
+            return learn_employers(connection, self.store.vault, self.now())
+
     def rematch(self) -> int:
         with self.store.write() as connection:
             return archive.rematch(connection, self.store.vault, self.platform, self.now())
@@ -137,6 +159,10 @@ class _Work:
                 cursor=cursor,
                 now=self.now(),
             )
+
+    def go_on(self, cursor: str) -> None:
+        with self.store.write() as connection:
+            archive.move_cursor(connection, self.platform, cursor, self.now())
 
     def watch_gaps(self) -> int:
         with self.store.write() as connection:
@@ -162,7 +188,14 @@ async def _pull_pages(
             return answer.verdict
         page = connector.decode_feedback(answer.response, answer.stamp)
         if isinstance(page, Verdict):
-            return await _heed(exchanger, page)
+            if page.code != CURSOR_EXPIRED or cursor is None or not isinstance(exchanger.connector, PublishesBooks):
+                return await heed(exchanger, page)
+            snapshot = await latest_snapshot(exchanger, work.store, work.now)
+            if isinstance(snapshot, Verdict):
+                return snapshot
+            await exchanger.in_store(work.go_on, snapshot.cursor)
+            cursor = snapshot.cursor
+            continue
         applied = await exchanger.in_store(work.apply, page, answer.exchange_id, answer.response.body, cursor)
         if applied.moved:
             return _MOVED
@@ -191,15 +224,7 @@ async def _send_acks(
         verdict = connector.decode_feedback_acks(answer.response, acks, answer.stamp)
         refused = {ack.event_id for ack in acks}.intersection(verdict.fields)
         if verdict.event is not Event.ACCEPTED and not (verdict.event is Event.REJECTED and refused):
-            return await _heed(exchanger, verdict)
+            return await heed(exchanger, verdict)
         await exchanger.in_store(work.mark_sent, ids, refused)
         report.acks_sent += len(acks) - len(refused)
         report.acks_refused += len(refused)
-
-
-async def _heed(exchanger: Exchanger, verdict: Verdict) -> Verdict:
-    """Let the platform rest or log in again, where its answer asks for it."""
-    exchanger.forget_token(verdict)
-    if verdict.event is Event.HOLD:
-        await exchanger.hold(verdict)
-    return verdict

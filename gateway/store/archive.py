@@ -12,20 +12,23 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from sqlalchemy import Connection, and_, exists, func, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, and_, exists, insert, or_, select, update
 
 from gateway.contract.messages import FeedbackPage, Finding
 from gateway.domain.credit import AckCode, EventType, TicketKind
 from gateway.domain.matching_subject import Match
 from gateway.store import archive_answers as answers
-from gateway.store.archive_answers import Scope, Values, pending
-from gateway.store.archive_records import RECORD_EVENTS, apply_events, insert_events
-from gateway.store.archive_rows import Event, fit, reference, to_event
-from gateway.store.archive_streams import TRIES, Pair, divide
+from gateway.store.archive_answers import Scope, pending
+from gateway.store.archive_flaws import flaw_of, keep_flawed, let_go
+from gateway.store.archive_news import news_waiting, retry_news, take_news
+from gateway.store.archive_records import RECORD_EVENTS, apply_events
+from gateway.store.archive_rows import Event, reference, to_event
+from gateway.store.archive_sightings import note_sighting
+from gateway.store.archive_streams import TRIES, Pair, divide, lock_feed
 from gateway.store.archive_views import counts, current
 from gateway.store.chunks import chunks
-from gateway.store.credit_tables import credit_ack, credit_event, ticket
+from gateway.store.consequences import follow
+from gateway.store.credit_tables import credit_event
 from gateway.store.tables import feed, inbox, search_index
 from gateway.store.vault import Vault
 
@@ -36,12 +39,18 @@ _TICK = timedelta(microseconds=1)
 
 @dataclass(kw_only=True)
 class Applied:
-    """What became of a page. ``codes`` counts the findings by acknowledgement; ``released`` counts earlier events that
-    the page brought into force; ``moved`` means that another process took the cursor on, so nothing was done."""
+    """What became of a page.
+
+    codes:    the findings by acknowledgement
+    released: earlier events that the page brought into force
+    voided:   certificates that lost their status
+    moved:    another process took the cursor on, so nothing was done
+    """
 
     codes: Counter[AckCode] = field(default_factory=Counter)
     repeats: int = 0
     released: int = 0
+    voided: int = 0
     gap: bool = False
     moved: bool = False
 
@@ -67,7 +76,7 @@ def apply_page(
     cursor: the one the page was asked with; where the feed has moved on meanwhile, nothing is done
     Where a stream's numbers have a gap, what stands behind it is deferred and the cursor stays (F36).
     """
-    stands, at = _lock(connection, platform, now)
+    stands, at = lock_feed(connection, platform, now)
     if stands != cursor:
         return Applied(moved=True)
     scope = Scope(connection=connection, vault=vault, platform=platform, at=at)
@@ -82,8 +91,14 @@ def apply_page(
         _take(scope, ready, applied)
         _defer(scope, deferred, applied)
     moved_to = cursor if applied.gap else page.next_cursor
-    connection.execute(update(feed).where(feed.c.platform == platform).values(cursor=moved_to, updated_at=at))
+    connection.execute(update(feed).where(feed.c.platform == platform).values(cursor=moved_to))
     return applied
+
+
+def move_cursor(connection: Connection, platform: str, cursor: str, now: datetime) -> None:
+    """Go on from another cursor, after a snapshot has brought the archive level (the feed's own had run out)."""
+    lock_feed(connection, platform, now)
+    connection.execute(update(feed).where(feed.c.platform == platform).values(cursor=cursor))
 
 
 def rematch(connection: Connection, vault: Vault, platform: str, now: datetime) -> int:
@@ -103,21 +118,76 @@ def rematch(connection: Connection, vault: Vault, platform: str, now: datetime) 
     )
     records = connection.execute(
         select(event.c.record_id)
-        .where(event.c.platform == platform, exists(select(index.c.digest).where(known_now)))
+        .where(
+            event.c.platform == platform,
+            or_(exists(select(index.c.digest).where(known_now)), event.c.outcome == AckCode.DEFERRED),
+        )
         .distinct()
     ).scalars()
     touched = list(records)
-    if not touched:
+    if not touched and not news_waiting(connection, platform):
         return 0
-    _, at = _lock(connection, platform, now)
+    _, at = lock_feed(connection, platform, now)
     scope = Scope(connection=connection, vault=vault, platform=platform, at=at)
+    done = retry_news(scope)
     outcomes = apply_events(scope, [], touched)
-    connection.execute(update(feed).where(feed.c.platform == platform).values(updated_at=at))
-    return sum(outcome.code is AckCode.APPLIED for outcome in outcomes)
+    follow(scope, outcomes)
+    return done + sum(outcome.code is AckCode.APPLIED for outcome in outcomes)
+
+
+def take_fetched(
+    connection: Connection,
+    vault: Vault,
+    platform: str,
+    findings: Sequence[Finding],
+    *,
+    exchange_id: int,
+    raw: bytes,
+    now: datetime,
+) -> Applied:
+    """Apply events that were fetched by the id of their record; the cursor stays where it is."""
+    cursor, at = lock_feed(connection, platform, now)
+    scope = Scope(connection=connection, vault=vault, platform=platform, at=at)
+    applied = Applied()
+    page = FeedbackPage(findings=tuple(findings), next_cursor=cursor or "", has_more=False)
+    inbox_id = _receive(scope, page, exchange_id, raw, cursor)
+    found = [(f, to_event(f, vault, platform=platform, inbox_id=inbox_id, received_at=at)) for f in findings]
+    _take(scope, found, applied)
+    return applied
+
+
+def gaps(connection: Connection, platform: str, limit: int) -> list[str]:
+    """Records with a version parked above a missing one, which was not yet asked for too often (F14)."""
+    parked = (credit_event.c.platform == platform, credit_event.c.outcome == AckCode.VERSION_GAP)
+    rows = connection.execute(
+        select(credit_event.c.record_id).where(*parked, credit_event.c.tries < TRIES).distinct().limit(limit)
+    )
+    return list(rows.scalars())
+
+
+def sight(
+    connection: Connection,
+    vault: Vault,
+    platform: str,
+    record_id: str,
+    seen: EventType,
+    *,
+    exchange_id: int,
+    raw: bytes,
+    now: datetime,
+) -> bool:
+    """Keep what we saw ourselves of a record (F27, F28); False where it is no news."""
+    _, at = lock_feed(connection, platform, now)
+    scope = Scope(connection=connection, vault=vault, platform=platform, at=at)
+    return note_sighting(scope, record_id, seen, exchange_id=exchange_id, raw=raw)
 
 
 def watch_gaps(connection: Connection, vault: Vault, platform: str, now: datetime) -> int:
-    """Count one more try for every parked event; the third opens a ticket (F14). Gives how many were opened."""
+    """Count one more try for every parked event; the third opens a ticket (F14). Gives how many were opened.
+
+    Strangers whose time in quarantine is over get their final answer here too.
+    """
+    let_go(Scope(connection=connection, vault=vault, platform=platform, at=now))
     parked = (credit_event.c.platform == platform, credit_event.c.outcome == AckCode.VERSION_GAP)
     connection.execute(update(credit_event).where(*parked).values(tries=credit_event.c.tries + 1))
     rows = connection.execute(
@@ -156,15 +226,6 @@ def mark_sent(
     answers.mark_sent(Scope(connection=connection, vault=vault, platform=platform, at=now), ids, refused)
 
 
-def _lock(connection: Connection, platform: str, now: datetime) -> tuple[str | None, datetime]:
-    """Take the feed for this transaction; gives its cursor and the next recorded moment."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    first = {"platform": platform, "cursor": None, "updated_at": now - _TICK}
-    connection.execute(dialect.insert(feed).values(first).on_conflict_do_nothing())
-    row = connection.execute(select(feed).where(feed.c.platform == platform).with_for_update()).one()
-    return row.cursor, max(now, row.updated_at + _TICK)
-
-
 def _receive(scope: Scope, page: FeedbackPage, exchange_id: int, raw: bytes, cursor: str | None) -> int:
     values = {
         "platform": scope.platform,
@@ -187,12 +248,16 @@ def _take(scope: Scope, events: Sequence[Pair], applied: Applied) -> None:
             applied.repeats += 1
         else:
             fresh[event.ref] = finding, event
-    flawed = [(event, code) for finding, event in fresh.values() if (code := _flaw(finding)) is not None]
-    _keep_flawed(scope, flawed, applied)
+    flawed = [(event, code) for finding, event in fresh.values() if (code := flaw_of(finding)) is not None]
+    applied.codes.update(keep_flawed(scope, flawed))
     refused = {event.ref for event, _ in flawed}
-    arrived = [event for ref, (_, event) in fresh.items() if ref not in refused]
+    news = [pair for ref, pair in fresh.items() if ref not in refused and not _of_record(pair[1])]
+    applied.codes.update(take_news(scope, news))
+    arrived = [event for ref, (_, event) in fresh.items() if ref not in refused and _of_record(event)]
     refs = {event.ref for event in arrived}
-    for outcome in apply_events(scope, arrived):
+    outcomes = apply_events(scope, arrived)
+    applied.voided += follow(scope, outcomes)
+    for outcome in outcomes:
         if outcome.fact.ref in refs:
             applied.codes[outcome.code] += 1
         elif outcome.code is AckCode.APPLIED:
@@ -211,56 +276,8 @@ def _known(scope: Scope, events: Sequence[Event]) -> set[str]:
     return found
 
 
-def _flaw(finding: Finding) -> AckCode | None:
-    """Why an event cannot be applied as it stands; subjects and certificates wait for a person (DEFERRED)."""
-    if finding.flaw is not None:
-        return AckCode(finding.flaw) if finding.flaw in set(AckCode) else AckCode.SCHEMA_INVALID
-    if finding.event_type not in set(EventType) or finding.subject is None or finding.version < 1:
-        return AckCode.SCHEMA_INVALID
-    return None if EventType(finding.event_type) in RECORD_EVENTS else AckCode.DEFERRED
-
-
-def _keep_flawed(scope: Scope, flawed: Sequence[tuple[Event, AckCode]], applied: Applied) -> None:
-    """Keep what cannot be applied. An event with a wrong signature is no event: its bytes are in the inbox (F35)."""
-    last = answers.last_codes(scope, {event.values["event_id"] for event, _ in flawed})
-    stored = [
-        Event(values={**event.values, "outcome": code})
-        for event, code in flawed
-        if code is not AckCode.SIGNATURE_INVALID
-    ]
-    insert_events(scope, stored)
-    deferred = [event for event, code in flawed if code is AckCode.DEFERRED]
-    known = answers.open_tickets(scope, {event.values["record_id"] for event in deferred})
-    wanted: dict[tuple[str, str], str | None] = {
-        (event.values["record_id"], str(TicketKind.REVIEW)): event.values["event_id"] for event in deferred
-    }
-    tickets = known | answers.open_new(scope, wanted, known)
-    rows: list[Values] = []
-    for event, code in flawed:
-        applied.codes[code] += 1
-        number = tickets.get((event.values["record_id"], TicketKind.REVIEW)) if code is AckCode.DEFERRED else None
-        if last.get(event.values["event_id"]) is not code:
-            rows.append(answers.ack_row(scope, event.values, code, number))
-    answers.queue(scope, rows)
-    if any(code is AckCode.SIGNATURE_INVALID for _, code in flawed):
-        _alarm(scope)
-
-
-def _alarm(scope: Scope) -> None:
-    """Tell a person once three events with a wrong signature came since the last such ticket was closed."""
-    closed = select(func.max(ticket.c.closed_at)).where(
-        ticket.c.platform == scope.platform, ticket.c.kind == TicketKind.SIGNATURE
-    )
-    since = scope.connection.execute(closed).scalar_one()
-    refused = select(func.count(credit_ack.c.event_id.distinct())).where(
-        credit_ack.c.platform == scope.platform, credit_ack.c.code == AckCode.SIGNATURE_INVALID
-    )
-    if since is not None:
-        refused = refused.where(credit_ack.c.at > since)
-    if scope.connection.execute(refused).scalar_one() >= TRIES:
-        place = fit(scope.platform, 64)
-        wanted: dict[tuple[str, str], str | None] = {(place, str(TicketKind.SIGNATURE)): None}
-        answers.open_new(scope, wanted, answers.open_tickets(scope, [place]))
+def _of_record(event: Event) -> bool:
+    return event.values["event_type"] in RECORD_EVENTS
 
 
 def _defer(scope: Scope, events: Sequence[Pair], applied: Applied) -> None:

@@ -25,7 +25,7 @@ _NAMED = {
     AckCode.VERSION_FORK: TicketKind.FORK,
     AckCode.IDENTITY_CONFLICT: TicketKind.IDENTITY,
     AckCode.VERSION_GAP: TicketKind.GAP,
-    AckCode.DEFERRED: TicketKind.REVIEW,
+    AckCode.UNAUTHORISED_SOURCE: TicketKind.OWNER,
     AckCode.SIGNATURE_INVALID: TicketKind.SIGNATURE,
 }
 """the ticket that an acknowledgement refers to"""
@@ -59,7 +59,8 @@ def answer(scope: Scope, decisions: Mapping[str, Decision]) -> list[Outcome]:
     }
     tickets |= open_new(scope, wanted, tickets)
     answers = [(record_id, outcome) for record_id, decision in decisions.items() for outcome in decision.outcomes]
-    queue(scope, [_ack(scope, record_id, outcome, tickets) for record_id, outcome in answers])
+    told = [(record_id, outcome) for record_id, outcome in answers if not outcome.fact.local]
+    queue(scope, [_ack(scope, record_id, outcome, tickets) for record_id, outcome in told])
     return [outcome for _, outcome in answers]
 
 

@@ -16,7 +16,8 @@ from gateway.domain.errors import StoreError
 from gateway.domain.records import RecordKind
 from gateway.store.archive_answers import Scope, Values, answer
 from gateway.store.archive_rows import Event, disclosure_rules, from_statement, reference, to_row
-from gateway.store.archive_subjects import ENTERPRISE, match
+from gateway.store.archive_subjects import AUTHORITY, ENTERPRISE, match, survivors
+from gateway.store.archive_twins import mark_twins
 from gateway.store.chunks import chunks
 from gateway.store.credit_tables import credit_event, credit_link, credit_version
 
@@ -24,13 +25,12 @@ RECORD_EVENTS = frozenset(EventType) - {
     EventType.SUBJECT_MERGED,
     EventType.SUBJECT_SPLIT,
     EventType.SUBJECT_RENAMED,
-    EventType.CERT_INVALIDATED,
 }
-"""events of one record; the others are about subjects and certificates and wait for a person"""
-_KEPT_OUT = (AckCode.SCHEMA_INVALID, AckCode.UNAUTHORISED_SOURCE, AckCode.REJECTED_POLICY, AckCode.DEFERRED)
+"""events of one record; the others are about subjects"""
 _JUDGED = ("outcome", "effect", "match", "subject_key", "certificate_key")
 """what may change of an event's row"""
 
+_KINDS = {SubjectType.ENTERPRISE: ENTERPRISE, SubjectType.AUTHORITY: AUTHORITY}
 ByRecord = Mapping[str, Sequence[Event]]
 
 
@@ -61,7 +61,7 @@ def apply_events(scope: Scope, arrived: Sequence[Event], records: Collection[str
             Held(
                 facts=tuple(event.fact for event in held[record_id]),
                 rows=tuple(shelf.rows[record_id]),
-                rules=disclosure_rules(),
+                rules=disclosure_rules(scope.platform),
             ),
             [event.fact for event in fresh[record_id]],
         )
@@ -71,7 +71,10 @@ def apply_events(scope: Scope, arrived: Sequence[Event], records: Collection[str
     _keep_versions(scope, decisions, shelf, ids)
     subjects = {event.ref: event for group in (fresh, held) for events in group.values() for event in events}
     _keep_links(scope, decisions, shelf, subjects, ids)
-    return answer(scope, decisions)
+    outcomes = answer(scope, decisions)
+    decisions_named = {event.values["decision_digest"] for event in subjects.values()}
+    mark_twins(scope, decisions_named - {None})
+    return outcomes
 
 
 def insert_events(scope: Scope, events: Sequence[Event]) -> dict[str, int]:
@@ -114,7 +117,8 @@ def _load_events(scope: Scope, records: Sequence[str], shelf: _Shelf) -> None:
         .where(
             credit_event.c.platform == scope.platform,
             credit_event.c.record_id.in_(records),
-            credit_event.c.outcome.not_in(_KEPT_OUT),
+            credit_event.c.outcome != AckCode.SCHEMA_INVALID,
+            ~credit_event.c.flawed,
             credit_event.c.event_type.in_(RECORD_EVENTS),
         )
         .order_by(credit_event.c.id)
@@ -209,8 +213,10 @@ def _keep_links(
     """Point the records at their subjects. A link that no longer holds never did: it ends in recorded time only."""
     ended: list[int] = []
     added: list[Values] = []
+    named = {decision.subject.ref for decision in decisions.values() if decision.subject is not None}
+    merged = survivors(scope.connection, {events[ref].values["subject_key"] for ref in named} - {None})
     for record_id, decision in decisions.items():
-        wanted = _wanted(decision, events)
+        wanted = _wanted(decision, events, merged)
         for link in shelf.links[record_id]:
             if wanted.get((link["kind"], link["key"])) == link["match"]:
                 del wanted[link["kind"], link["key"]]
@@ -232,12 +238,13 @@ def _keep_links(
         scope.connection.execute(insert(credit_link), rows)
 
 
-def _wanted(decision: Decision, events: Mapping[str, Event]) -> dict[tuple[str, str], str]:
+def _wanted(decision: Decision, events: Mapping[str, Event], merged: Mapping[str, str]) -> dict[tuple[str, str], str]:
     values = events[decision.subject.ref].values if decision.subject is not None else {}
     if values.get("subject_key") is None:
         return {}
-    kind = ENTERPRISE if values["subject_type"] == SubjectType.ENTERPRISE else RecordKind.PERSON
-    links = {(str(kind), values["subject_key"]): str(values["match"])}
+    kind = _KINDS.get(values["subject_type"], RecordKind.PERSON)
+    subject = values["subject_key"]
+    links = {(str(kind), merged.get(subject, subject)): str(values["match"])}
     if values["certificate_key"] is not None:
         links[str(RecordKind.CERTIFICATE), values["certificate_key"]] = str(values["match"])
     return links

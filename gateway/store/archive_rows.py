@@ -19,7 +19,10 @@ from gateway.domain.names import plain_name, variant_name
 from gateway.domain.periods import DisclosureRule, PeriodSource
 from gateway.store.vault import Vault
 
+CENTRE = "centre"
+"""under which name the centre's own records stand in the archive"""
 _MOST = 2**31 - 1
+_BRACKETS = str.maketrans("[]【】〖〗（）「」", "〔〕〔〕〔〕〔〕〔〕") | str.maketrans("()", "〔〕")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +64,10 @@ class Event:
             match=Match(values["match"]),
             subject=values["subject_key"],
             outcome=AckCode(values["outcome"]) if values["outcome"] else None,
+            local=values["local"],
+            preferred=values["preferred"],
+            owner=values["owner_digest"],
+            sender=values["sender_digest"],
         )
 
 
@@ -106,6 +113,13 @@ def to_event(finding: Finding, vault: Vault, *, platform: str, inbox_id: int, re
             "certificate_key": None,
             "outcome": None,
             "effect": "NONE",
+            "local": False,
+            "preferred": False,
+            "flawed": False,
+            "credit_code": fit(finding.credit_code, 20) if finding.credit_code else None,
+            "decision_digest": _digest(vault, "decision", plain_decision(finding.decision_no or "")),
+            "owner_digest": _digest(vault, "authority", plain_name(finding.authority or "")),
+            "sender_digest": _digest(vault, "authority", plain_name(finding.source_org or "")),
             "payload": vault.seal(_plain(finding), payload_place(platform, event_id, digest)),
         }
     )
@@ -140,15 +154,28 @@ def to_row(row: Mapping[str, Any], refs: Mapping[int, str]) -> Row:
 
 
 @cache
-def disclosure_rules() -> tuple[DisclosureRule, ...]:
-    """The dated rules for records that a platform sends."""
-    rows = table("credit_disclosure_rule").rows
-    return tuple(DisclosureRule.from_row(row) for row in rows if row["used_for"] == "PLATFORM")
+def disclosure_rules(platform: str) -> tuple[DisclosureRule, ...]:
+    """The dated rules for records that a platform sends, or for our own; those of examinations hold for both."""
+    uses = ("OWN",) if platform == CENTRE else ("PLATFORM",)
+    return tuple(
+        DisclosureRule.from_row(row)
+        for row in table("credit_disclosure_rule").rows
+        if row["used_for"] in uses or row["category"] == "EXAM_INTEGRITY"
+    )
 
 
 def number_value(id_type: str | None, number: str) -> str:
     """A document number as the search index has it."""
     return f"{id_type}:{plain_number(number, id_type or '')}"
+
+
+def plain_decision(number: str) -> str:
+    """The number of a decision as it is compared: one width, no blanks, one form of brackets."""
+    return plain_name(number).translate(_BRACKETS)
+
+
+def _digest(vault: Vault, what: str, value: str) -> str | None:
+    return vault.index(what, value) if value else None
 
 
 def fit(text: str, length: int) -> str:

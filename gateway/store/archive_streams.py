@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.contract.messages import Finding
 from gateway.domain.credit import TicketKind
 from gateway.store.archive_answers import Scope, close_tickets, open_new, open_tickets
 from gateway.store.archive_rows import Event
 from gateway.store.credit_tables import credit_stream
+from gateway.store.tables import feed
 
 TRIES = 3
 """how often a gap is met, or a signature refused, before a person is told"""
 
 Pair = tuple[Finding, Event]
+_TICK = timedelta(microseconds=1)
+
+
+def lock_feed(connection: Connection, platform: str, now: datetime) -> tuple[str | None, datetime]:
+    """Take the feed for this transaction; gives its cursor and the next recorded moment."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    first = {"platform": platform, "cursor": None, "updated_at": now - _TICK}
+    connection.execute(dialect.insert(feed).values(first).on_conflict_do_nothing())
+    row = connection.execute(select(feed).where(feed.c.platform == platform).with_for_update()).one()
+    at = max(now, row.updated_at + _TICK)
+    connection.execute(update(feed).where(feed.c.platform == platform).values(updated_at=at))
+    return row.cursor, at
 
 
 def divide(scope: Scope, events: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:

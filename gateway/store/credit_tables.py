@@ -73,12 +73,26 @@ credit_event = Table(
     Column("effect", String(12), nullable=False),
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("payload", LargeBinary),  # sealed
+    Column("local", Boolean, nullable=False, server_default=text("false")),
+    Column("preferred", Boolean, nullable=False, server_default=text("false")),
+    Column("flawed", Boolean, nullable=False, server_default=text("false")),
+    Column("credit_code", String(20)),
+    Column("decision_digest", String(64)),
+    Column("owner_digest", String(64)),
+    Column("sender_digest", String(64)),
     UniqueConstraint("platform", "event_id", "digest"),
     Index("ix_credit_event_record", "platform", "record_id", "version"),
     Index("ix_credit_event_outcome", "platform", "outcome"),
+    Index("ix_credit_event_decision", "platform", "decision_digest"),
     Index("ix_credit_event_waiting", "number_digest", sqlite_where=_WAITING, postgresql_where=_WAITING),
 )
-"""Normalised events. ``outcome`` is the code of the last acknowledgement; digests are the vault's keyed ones."""
+"""Normalised events. ``outcome`` is the code of the last acknowledgement; digests are the vault's keyed ones.
+
+``flawed`` events could not be read or were refused as they stood; no history is made of them. ``local`` events are
+the gateway's own observations and are never acknowledged. ``preferred`` is the one of two different events under one
+version that a person chose. ``decision_digest`` covers the number of the decision; ``owner_digest`` names who made it,
+``sender_digest`` who supplied it.
+"""
 
 credit_version = Table(
     "credit_version",
@@ -192,6 +206,7 @@ ticket = Table(
     Column("closed_at", Moment),
     Column("closed_by", String(80)),
     Column("note", Text),
+    Column("act", String(24)),
     Index(
         "uq_ticket_open",
         "platform",
@@ -202,4 +217,7 @@ ticket = Table(
         postgresql_where=_OPEN_TICKET,
     ),
 )
-"""What a person has to look at. A record has at most one open ticket of a kind; a stream's stands under its name."""
+"""What a person has to look at. A record has at most one open ticket of a kind; a stream's stands under its name.
+
+Whose it is and until when follows from its kind (``gateway.domain.tickets``); ``act`` is what was done in the end.
+"""

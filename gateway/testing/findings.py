@@ -66,7 +66,7 @@ def finding(worker: Worker, version: int = 1, event_type: str = "CREATED", **cha
         "credit_code": "D1-1-06",
         "content": "示例行为描述",
         "decision_date": date(2019, 1, 8),
-        "decision_no": "示例罚字〔2019〕1号",
+        "decision_no": f"示例罚字〔2019〕{record}号",
         "is_public": True,
         "publish_begin": date(2019, 1, 10),
         "publish_end": date(2020, 1, 9),

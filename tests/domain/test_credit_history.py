@@ -332,7 +332,7 @@ def test_an_event_that_contradicts_a_final_state_is_kept_out_and_asked_about() -
     shelf = _held(fact(), _change(E.REVOKED))
     held = shelf.current
     assert _codes(shelf, fact(3, E.AMENDED)) == [AckCode.VERSION_FORK]
-    assert (shelf.current, shelf.tickets) == (held, {TicketKind.FORK})
+    assert (shelf.current, shelf.tickets) == (held, {TicketKind.FORK, TicketKind.NOTIFY})
 
 
 def test_a_disclosure_shorter_than_the_sanction_is_accepted_and_flagged() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.domain.credit import EventType, Row, Status, as_of, is_public, is_usable
+from gateway.domain.credit import AckCode, EventType, Row, Status, as_of, is_public, is_usable
 from gateway.domain.credit_fact import Fact
 from gateway.domain.matching_subject import Match
 from gateway.domain.periods import CHINA
@@ -118,7 +118,8 @@ def test_p4_no_two_rows_overlap_on_both_axes_and_valid_time_has_no_hole(
 def test_p6_every_event_gets_one_final_answer_at_most_and_it_is_the_last(
     arrived: tuple[list[Fact], list[list[Fact]]],
 ) -> None:
-    shelf, answers = Shelf(), {}
+    shelf = Shelf()
+    answers: dict[str, list[AckCode]] = {}
     for number, page in enumerate(arrived[1]):
         for outcome in shelf.apply(T0 + timedelta(hours=number), *page).outcomes:
             answers.setdefault(outcome.fact.ref, []).append(outcome.code)

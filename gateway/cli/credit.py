@@ -1,0 +1,222 @@
+"""``gateway credit``: the integrity archive (诚信档案库): its views, its past, the centre's own decisions."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit, opened, say, table
+from gateway.domain.periods import end_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gateway.bootstrap import Gateway
+    from gateway.service.credit_views import Who
+    from gateway.store.engine import Connection
+
+credit = typer.Typer(no_args_is_help=True, help="The integrity archive: who has which record, and who may see it.")
+Subject = Annotated[
+    str,
+    typer.Argument(help="A person's key or certificate number, an enterprise's or authority's code; - reads it."),
+]
+
+
+@credit.command("show")
+def show(
+    subject: Subject,
+    view: Annotated[str, typer.Option(help="internal, usable, public or partner.")] = "internal",
+    as_json: AsJson = False,
+) -> None:
+    """Show a subject's records as they stand now. Numbers are masked."""
+    from gateway.service.credit_views import View
+    from gateway.service.credit_views import show as rows_of
+    from gateway.store.control import note
+
+    if view not in set(View):
+        complain(f"--view is one of: {', '.join(View)}")
+        raise typer.Exit(MISUSE)
+    with opened() as gateway:
+        now = gateway.edge.now()
+        with gateway.store.write() as connection:
+            who = _found(gateway, connection, subject)
+            rows = rows_of(gateway.store, connection, who, View(view), now)
+            note(connection, at=now, actor=getpass.getuser(), action=f"credit_{view}", subject=who.key)
+    if as_json:
+        emit({"subject": _subject(who), "view": view, "at": now, "records": rows})
+        return
+    _say_subject(who)
+    table(f"{view}: {len(rows)}", columns(*_short(rows)), rows) if rows else say("no record in this view")
+
+
+@credit.command("as-of")
+def as_of(
+    subject: Subject,
+    day: Annotated[datetime | None, typer.Option(help="In force on this day; today where it is not given.")] = None,
+    known: Annotated[datetime | None, typer.Option(help="As it was known on this day; now where it is not.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what was in force on a day, as it was known then or on another one. Days end at midnight, +08:00."""
+    from gateway.service.credit_views import as_of as rows_of
+    from gateway.store.control import note
+
+    with opened() as gateway:
+        now = gateway.edge.now()
+        valid_at, known_at = _moment(day, now), _end(known, now)
+        with gateway.store.write() as connection:
+            who = _found(gateway, connection, subject)
+            rows = rows_of(gateway.store, connection, who, valid_at, known_at)
+            note(connection, at=now, actor=getpass.getuser(), action="credit_as_of", subject=who.key)
+    if as_json:
+        emit({"subject": _subject(who), "in_force_at": valid_at, "known_at": known_at, "records": rows})
+        return
+    _say_subject(who)
+    table(f"{len(rows)}", columns(*_short(rows)), rows) if rows else say("nothing was in force, as far as was known")
+
+
+@credit.command("public")
+def public(
+    limit: Annotated[int, typer.Option(min=1, help="At most this many records.")] = 10_000, as_json: AsJson = False
+) -> None:
+    """List what the public may see today, with counts; counts below ten are suppressed."""
+    from gateway.service.credit_views import public as rows_of
+
+    with opened() as gateway:
+        now = gateway.edge.now()
+        with gateway.store.read() as connection:
+            document = rows_of(gateway.store, connection, now, limit)
+    if as_json:
+        emit({"at": now, **document})
+        return
+    rows = document["records"]
+    table(f"public: {len(rows)}", columns(*_short(rows)), rows) if rows else say("nothing is public")
+
+
+@credit.command("share")
+def share(
+    partner: Annotated[str, typer.Argument(help="Who gets it, always under the same name.")],
+    limit: Annotated[int, typer.Option(min=1, help="At most this many records.")] = 10_000,
+    as_json: AsJson = False,
+) -> None:
+    """Give a partner what is new since the last time, and name what may not be used any longer. It is written down."""
+    from gateway.service.credit_views import share as give
+
+    with opened() as gateway:
+        document = give(gateway.store, partner, by=getpass.getuser(), now=gateway.edge.now(), limit=limit)
+        gateway.seal()
+    if as_json:
+        emit(document)
+        return
+    rows = document["records"]
+    table(f"given: {len(rows)}", columns(*_short(rows)), rows) if rows else say("nothing new")
+    for one in document["withdrawn"]:
+        say(f"no longer to be used: {one['platform']} {one['record_id']}")
+
+
+@credit.command("relied")
+def relied(
+    limit: Annotated[int, typer.Option(min=1, help="List at most this many.")] = 500, as_json: AsJson = False
+) -> None:
+    """List what left on the ground of a statement that was corrected or replaced later. Exit code 1 where any did."""
+    from gateway.store.archive_asof import relied as rows_of
+
+    with opened() as gateway, gateway.store.read() as connection:
+        rows = rows_of(connection, limit=limit)
+    if as_json:
+        emit({"relied": rows})
+    elif rows:
+        table(f"{len(rows)}", columns(*rows[0]), rows)
+    else:
+        say("nothing that left has been corrected since")
+    if rows:
+        raise typer.Exit(FAILURES)
+
+
+@credit.command("draft")
+def draft(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The decision as TOML, see the README.")],
+    as_json: AsJson = False,
+) -> None:
+    """Keep an own decision as a draft, and say what it still lacks. Exit code 1 where it lacks something."""
+    from gateway.service.own_decisions import Officer, read_decision
+    from gateway.service.own_decisions import draft as keep
+
+    with opened() as gateway:
+        officer = Officer(by=getpass.getuser(), now=gateway.edge.now(), calendar=gateway.calendar)
+        kept = keep(gateway.store, read_decision(file), officer, new_key=gateway.edge.new_id)
+        gateway.seal()
+    if as_json:
+        emit({name: getattr(kept, name) for name in type(kept).__dataclass_fields__})
+    else:
+        say(f"{kept.key} version {kept.version}: draft; publish and push by {kept.due_on or 'an unknown day'}")
+        say(f"lacks: {', '.join(kept.lacking)}" if kept.lacking else "complete")
+    if kept.lacking:
+        raise typer.Exit(FAILURES)
+
+
+@credit.command("publish")
+def publish(
+    key: Annotated[str, typer.Argument(help="Key of the draft, as `gateway credit draft` gives it.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")],
+    as_json: AsJson = False,
+) -> None:
+    """Publish an own decision; the next `gateway feedback` sends it. Without complete proof it stays a draft."""
+    from gateway.contract.credit import TakesDecisions
+    from gateway.service.own_decisions import Officer
+    from gateway.service.own_decisions import publish as bring_out
+
+    with opened() as gateway:
+        taking = [p for p in gateway.configured() if isinstance(gateway.connector(p), TakesDecisions)]
+        officer = Officer(by=getpass.getuser(), now=gateway.edge.now(), calendar=gateway.calendar)
+        period = gateway.settings.own_disclosure
+        platform = taking[0] if taking else None
+        row = bring_out(gateway.store, key, officer, reason=reason, platform=platform, default_period=period)
+        gateway.seal()
+    if as_json:
+        emit({"key": row.key, "version": row.version, "platform": row.platform, "published_at": row.published_at})
+    else:
+        told = f"{platform} is told next" if platform else "no platform takes it"
+        say(f"{row.key} version {row.version} is published; {told}")
+
+
+def _short(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The columns of a table for people; ``--json`` has them all."""
+    names = ("name", "number", "record_id", "status", "category", "decision_no", "valid_from", "published_to")
+    return [name for name in names if any(name in row for row in rows)]
+
+
+def _found(gateway: Gateway, connection: Connection, text: str) -> Who:
+    from gateway.service.credit_views import find_subject
+
+    text = typer.prompt("subject", hide_input=True) if text == "-" else text
+    who = find_subject(connection, gateway.store, text)
+    if who is None:
+        complain("nobody we hold: give a person's key or certificate number, or a code")
+        raise typer.Exit(MISUSE)
+    return who
+
+
+def _subject(who: Who) -> dict[str, Any]:
+    return {"kind": who.kind, "key": who.key, "redirected": who.redirected}
+
+
+def _say_subject(who: Who) -> None:
+    say(f"{who.kind} {who.key}{' (stands for the one asked for)' if who.redirected else ''}")
+
+
+def _moment(day: datetime | None, now: datetime) -> datetime:
+    """The last moment of a day, +08:00; now where none is given."""
+    return now if day is None else _midnight(day) - timedelta(microseconds=1)
+
+
+def _end(day: datetime | None, now: datetime) -> datetime:
+    """The moment after a day, +08:00, but never later than now: what will be known is not known yet."""
+    return now if day is None else min(_midnight(day), now)
+
+
+def _midnight(day: datetime) -> datetime:
+    return end_of(day.date())

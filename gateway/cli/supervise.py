@@ -1,0 +1,94 @@
+"""``gateway supervise``: random checks that anyone can draw again."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit, opened, say, table
+
+if TYPE_CHECKING:
+    from gateway.store.draws import Draw
+
+supervise = typer.Typer(no_args_is_help=True, help="Double-random checks (双随机): draw, and prove a draw.")
+_SEED_BYTES = 16
+
+
+@supervise.command("draw")
+def draw(
+    of: Annotated[str, typer.Argument(help="enterprises, cities or certificates.")],
+    ratio: Annotated[str, typer.Option(help="A share (5%, 1/20) or a number.")],
+    checkers: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="CSV with columns checker and avoids.")],
+    reason: Annotated[str, typer.Option(help="Why is checked; kept in the audit trail.")],
+    seed: Annotated[str | None, typer.Option(help="Drawn in public, say; otherwise a fresh random one.")] = None,
+    around: Annotated[
+        str | None, typer.Option(help="Only certificates of this division, verification point or enterprise.")
+    ] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="OBJECT=REASON; may be given several times.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw objects and a checker for each; opens a ticket for every object."""
+    from gateway.service.own_decisions import Officer
+    from gateway.service.supervision import Order, make_draw, read_checker_file
+
+    with opened() as gateway:
+        order = Order(
+            of=of,
+            ratio=ratio,
+            seed=seed or gateway.edge.random_bytes(_SEED_BYTES).hex(),
+            reason=reason,
+            checkers=read_checker_file(checkers),
+            excluded=dict(_excluded(one) for one in exclude or ()),
+            around=around,
+        )
+        officer = Officer(by=getpass.getuser(), now=gateway.edge.now(), calendar=gateway.calendar)
+        made = make_draw(gateway.store, order, officer, number=gateway.edge.new_id())
+        gateway.seal()
+    _tell(made, None, as_json=as_json)
+
+
+@supervise.command("show")
+def show(
+    number: Annotated[str, typer.Argument(help="Number of the draw, as it was told.")], as_json: AsJson = False
+) -> None:
+    """Show a draw and draw it again. Exit code 1 where that gives another result or the population has changed."""
+    from gateway.service.supervision import draw_again
+    from gateway.store.draws import one
+
+    with opened() as gateway:
+        with gateway.store.read() as connection:
+            made = one(connection, number)
+        same = None if made is None else draw_again(gateway.store, made)
+    if made is None:
+        complain("there is no such draw")
+        raise typer.Exit(MISUSE)
+    _tell(made, "same" if same else "population changed" if same is None else "another result", as_json=as_json)
+    if not same:
+        raise typer.Exit(FAILURES)
+
+
+def _excluded(text: str) -> tuple[str, str]:
+    name, _, why = text.partition("=")
+    if not name or not why:
+        complain("--exclude OBJECT=REASON")
+        raise typer.Exit(MISUSE)
+    return name, why
+
+
+def _tell(made: Draw, again: str | None, *, as_json: bool) -> None:
+    document: dict[str, Any] = {name: getattr(made, name) for name in type(made).__dataclass_fields__}
+    document["drawn"] = [{"object": one.object, "checker": one.checker} for one in made.drawn]
+    document |= {} if again is None else {"drawn_again": again}
+    if as_json:
+        emit({"draw": document})
+        return
+    for name in ("number", "of", "seed", "method", "population", "population_digest", "ratio", "due_on"):
+        say(f"{name:>18}  {document[name]}")
+    for name, why in made.excluded.items():
+        say(f"{'excluded':>18}  {name}: {why}")
+    if again is not None:
+        say(f"{'drawn again':>18}  {again}")
+    table("drawn", columns("object", "checker"), document["drawn"])

@@ -1,0 +1,84 @@
+"""``gateway tickets``: what persons have to look at, whose it is, until when, and doing it."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Annotated
+
+import typer
+
+from gateway.cli.output import MISUSE, AsJson, columns, complain, emit, opened, say, table
+from gateway.domain.credit import TicketKind
+from gateway.domain.tickets import Act
+
+tickets = typer.Typer(no_args_is_help=True, help="What persons have to look at: list, show, settle.")
+_LISTED = ("number", "kind", "title", "owner", "due_on", "late", "platform", "record_id", "opened_at", "acts")
+
+
+@tickets.command("list")
+def listing(
+    platform: Annotated[str | None, typer.Option(help="Only this platform; centre for our own.")] = None,
+    kind: Annotated[TicketKind | None, typer.Option(help="Only this kind.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="List at most this many.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List tickets, the oldest first: whose they are, until when, and which acts are possible."""
+    from gateway.service.tickets import work_list
+    from gateway.store.tickets import Filter
+
+    with opened() as gateway:
+        wanted = Filter(platform=platform, kind=kind, closed=everything)
+        total, found = work_list(gateway.store, gateway.calendar, wanted, limit, gateway.edge.now())
+    rows = [one.document() for one in found]
+    if as_json:
+        emit({"total": total, "shown": len(rows), "tickets": rows})
+    elif rows:
+        table(f"{len(rows)} of {total}", columns(*_LISTED), rows)
+    else:
+        say("there is no open ticket")
+
+
+@tickets.command("show")
+def show(
+    number: Annotated[str, typer.Argument(help="Number of the ticket, as `gateway tickets list` gives it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show one ticket: what it is about, what may be done, and what was done."""
+    from gateway.service.tickets import look_up
+
+    with opened() as gateway:
+        found = look_up(gateway.store, gateway.calendar, number, gateway.edge.now())
+    if found is None:
+        complain("there is no such ticket")
+        raise typer.Exit(MISUSE)
+    document = found.document()
+    if as_json:
+        emit({"ticket": document})
+        return
+    for name, value in document.items():
+        say(f"{name:>12}  {', '.join(value) if isinstance(value, list) else value}")
+
+
+@tickets.command("settle")
+def settle(
+    number: Annotated[str, typer.Argument(help="Number of the ticket.")],
+    act: Annotated[Act, typer.Argument(help="One of the acts that `gateway tickets show` names.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")],
+    subject: Annotated[
+        str | None, typer.Option(help="With confirm: key of the person or code of the enterprise meant.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Settle one ticket; what the act asks for is carried out with it."""
+    from gateway.service.tickets import Settlement
+    from gateway.service.tickets import settle as run
+
+    with opened() as gateway:
+        given = Settlement(number=number, act=act, reason=reason, by=getpass.getuser(), subject=subject)
+        closed = run(gateway.store, given, gateway.edge.now())
+        gateway.seal()
+    if as_json:
+        emit({"number": closed.number, "act": closed.act, "closed_at": closed.closed_at, "closed_by": closed.closed_by})
+    else:
+        say(f"{closed.number} settled: {closed.act}")

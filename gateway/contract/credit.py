@@ -1,0 +1,255 @@
+"""What a credit platform may do beyond feedback: tell a record by its id, publish books, take decisions and objections.
+
+Each is a Protocol of its own, found by ``isinstance``; the core does without those that a platform lacks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+from gateway.contract.messages import Finding, Stamp, Subject, Verdict, WireRequest, WireResponse
+
+CURSOR_EXPIRED = "cursor_expired"
+"""Code of the ``not_found`` verdict of ``decode_feedback`` where the cursor is too old: the core loads the latest
+snapshot (``PublishesBooks``) and goes on from its cursor."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gone:
+    """The platform no longer tells the record. ``reason``: REPAIRED, REVOKED, VOIDED, MERGED, or UNKNOWN."""
+
+    reason: str
+
+
+@runtime_checkable
+class FetchesRecords(Protocol):
+    """A credit record can be asked for by its id: what it is now, and every version it had."""
+
+    def encode_record(self, record_id: str, stamp: Stamp, /) -> WireRequest: ...
+
+    def decode_record(self, response: WireResponse, record_id: str, stamp: Stamp, /) -> Finding | Gone | Verdict:
+        """The newest version; ``Gone`` for a clear "not here" of the platform (404 or 410), never for a fault."""
+        ...
+
+    def encode_versions(self, record_id: str, stamp: Stamp, /) -> WireRequest: ...
+
+    def decode_versions(
+        self, response: WireResponse, record_id: str, stamp: Stamp, /
+    ) -> tuple[Finding, ...] | Gone | Verdict:
+        """All versions, each as the feed told it, so that one that came before is known again by id and digest."""
+        ...
+
+
+class BookKind(StrEnum):
+    """What a file of a day's books lists."""
+
+    CHANGES = "D"
+    ACTIVE = "S"
+    """all records in force at the cut-off"""
+    PUSHED = "P"
+    """our certificates as they were taken"""
+    ACKNOWLEDGED = "A"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BookFile:
+    """One file of a manifest; ``digest`` is lower-case hex of the file as it is sent (compressed)."""
+
+    name: str
+    stream: str
+    kind: BookKind
+    rows: int
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Manifest:
+    """What the platform says its books hold. Its signature is checked by the connector; the chain by the core.
+
+    day:      the day the books are of; of a snapshot the day of its cut-off
+    cursor:   where the feed stands at the cut-off
+    digest:   of this manifest, and ``previous`` of the one before, as both sides compute it
+    """
+
+    day: date
+    cutoff: datetime
+    files: tuple[BookFile, ...]
+    cursor: str
+    digest: str
+    previous: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BookRow:
+    """One row of a file.
+
+    key:    record id (changes, active), certificate key (pushed) or event id (acknowledged)
+    code:   the platform's status (changes, active), result of the item (pushed) or acknowledgement (acknowledged)
+    digest: of the payload, as the feed gives it; empty for acknowledgements
+    """
+
+    kind: BookKind
+    key: str
+    version: int
+    code: str
+    digest: str = ""
+    publish_end: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BookItem:
+    """One difference as it is told to the platform; ``outcome`` is a class of ``credit_recon_diff``."""
+
+    key: str
+    outcome: str
+    local_version: int | None = None
+    remote_version: int | None = None
+    ticket: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BookResult:
+    """What comparing a day's books came to. ``totals`` counts the rows by class, MATCH included."""
+
+    day: date
+    started_at: datetime
+    finished_at: datetime
+    totals: dict[str, int]
+    items: tuple[BookItem, ...]
+    closed: bool
+
+
+@runtime_checkable
+class PublishesBooks(Protocol):
+    """The platform publishes each day's books (对账文件) and, on asking, a snapshot of all that is in force."""
+
+    def encode_manifest(self, day: date | None, stamp: Stamp, /) -> WireRequest:
+        """Of a day, or of the latest snapshot (None)."""
+        ...
+
+    def decode_manifest(self, response: WireResponse, day: date | None, stamp: Stamp, /) -> Manifest | Verdict:
+        """``not_found``: not published yet."""
+        ...
+
+    def encode_book(self, manifest: Manifest, file: BookFile, stamp: Stamp, /) -> WireRequest: ...
+
+    def decode_book(
+        self, response: WireResponse, manifest: Manifest, file: BookFile, stamp: Stamp, /
+    ) -> tuple[BookRow, ...] | Verdict:
+        """The rows as they stand in the file, however many; ``conflict`` with code COUNT_DIFF where its digest is not
+        the manifest's or it cannot be read. The core compares the counts."""
+        ...
+
+    def encode_result(self, result: BookResult, stamp: Stamp, /) -> WireRequest: ...
+
+    def decode_result(self, response: WireResponse, result: BookResult, stamp: Stamp, /) -> Verdict: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sanction:
+    """One penalty of a decision; ``type`` is a code of the platform's table of sanctions."""
+
+    type: str
+    amount: str | None = None
+    """10 000 yuan (万元), decimal text"""
+    permit: str | None = None
+    begin: date | None = None
+    end: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OwnDecision:
+    """A credit record that the centre itself has decided, as the platform is to hold it.
+
+    key:         our key of the record; ``platform_record_id`` is the platform's once it has taken the first version
+    event_type:  CREATED, then AMENDED, CORRECTED, PERIOD_CHANGED, REVOKED, VOIDED or REPAIRED
+    notice_date, heard, delivered_date, decision_digest: proof that the decision was made by the rules (notice of
+                 rights, statement and defence, delivery, signed document)
+    """
+
+    key: str
+    version: int
+    platform_record_id: str | None
+    event_type: str
+    effective_from: datetime | None = None
+    change_reason: str | None = None
+    subject: Subject
+    category: str
+    credit_type: str | None = None
+    credit_code: str | None = None
+    content: str = field(repr=False)
+    happen_date: date | None = None
+    region: str
+    authority: str
+    authority_code: str | None = None
+    authority_level: str = "1"
+    """0 ministry, 1 province, 2 city, 3 county"""
+    legal_basis: str
+    sanctions: tuple[Sanction, ...] = ()
+    decision: str = field(repr=False)
+    """the decision's own words"""
+    decision_no: str
+    decision_date: date
+    sanction_end: date | None = None
+    publish_begin: date | None = None
+    publish_end: date | None = None
+    """inclusive"""
+    usage_scope: str = "0"
+    by_reference: bool = True
+    """the rule is applied by reference (参照)"""
+    notice_date: date
+    heard: bool
+    delivered_date: date
+    decision_digest: str
+
+
+@runtime_checkable
+class TakesDecisions(Protocol):
+    """The platform takes credit records of the centre's own, and their later versions."""
+
+    def encode_decision(self, decision: OwnDecision, stamp: Stamp, /) -> WireRequest: ...
+
+    def decode_decision(self, response: WireResponse, decision: OwnDecision, stamp: Stamp, /) -> Verdict:
+        """``accepted`` names the record in ``platform_id``; the same version sent again is accepted as well."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Objection:
+    """A subject's objection (异议申诉) to a record, passed on to the platform that holds it."""
+
+    key: str
+    record_id: str
+    version: int
+    objector: str = field(repr=False)
+    contact: str = field(repr=False)
+    ground: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObjectionState:
+    """How an objection stands. ``status``: SUBMITTED, ACCEPTED, REJECTED, UPHELD, CHANGED or REVOKED."""
+
+    number: str
+    status: str
+    result: str | None = None
+
+
+@runtime_checkable
+class TakesObjections(Protocol):
+    """Objections can be handed on and asked about; how one ends also arrives as an event of the feed."""
+
+    def encode_objection(self, objection: Objection, stamp: Stamp, /) -> WireRequest: ...
+
+    def decode_objection(self, response: WireResponse, objection: Objection, stamp: Stamp, /) -> Verdict:
+        """``accepted`` carries the platform's number in ``receipt``."""
+        ...
+
+    def encode_objection_state(self, number: str, stamp: Stamp, /) -> WireRequest: ...
+
+    def decode_objection_state(
+        self, response: WireResponse, number: str, stamp: Stamp, /
+    ) -> ObjectionState | Verdict: ...

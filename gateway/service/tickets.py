@@ -1,0 +1,182 @@
+"""The work list: whose each ticket is, until when, what may be done, and doing it, audited with a reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from gateway.domain.credit import TicketKind
+from gateway.domain.credit_subject import SubjectNews
+from gateway.domain.errors import InputError
+from gateway.domain.periods import CHINA
+from gateway.domain.records import RecordKind
+from gateway.domain.tickets import DUTIES, Act
+from gateway.domain.working_days import WorkCalendar
+from gateway.store import archive_twins, own, tickets
+from gateway.store.archive_answers import Scope
+from gateway.store.archive_news import local_key, split
+from gateway.store.archive_rows import payload_place
+from gateway.store.archive_streams import lock_feed
+from gateway.store.archive_subjects import ENTERPRISE
+from gateway.store.engine import Store
+from gateway.store.tickets import Filter, Ticket
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A ticket with its duty. ``due_on`` is unknown where the calendar of that year is not loaded."""
+
+    ticket: Ticket
+    owner: str
+    title: str
+    title_zh: str
+    due_on: date | None
+    late: bool
+    soon: bool
+    """an own decision whose day to warn has passed (R09)"""
+    acts: tuple[Act, ...]
+
+    def document(self) -> dict[str, Any]:
+        """As one flat mapping; nothing in it is personal."""
+        fields = {name: getattr(self.ticket, name) for name in Ticket.__dataclass_fields__}
+        duty: dict[str, Any] = {"owner": self.owner, "due_on": self.due_on, "late": self.late, "soon": self.soon}
+        duty["acts"] = [str(act) for act in self.acts]
+        return {**fields, "kind": str(self.ticket.kind), "title": self.title, "title_zh": self.title_zh, **duty}
+
+
+def work_list(
+    store: Store, calendar: WorkCalendar, wanted: Filter, limit: int, now: datetime
+) -> tuple[int, list[Shown]]:
+    """The tickets wanted, the oldest first, and how many there are in all."""
+    with store.read() as connection:
+        total, found = tickets.listed(connection, wanted, limit)
+        days = own.deadlines(connection, [one.record_id for one in found if one.kind is TicketKind.DEADLINE])
+    return total, [shown(one, calendar, now, days.get(one.record_id)) for one in found]
+
+
+def look_up(store: Store, calendar: WorkCalendar, number: str, now: datetime) -> Shown | None:
+    """One ticket by its number."""
+    with store.read() as connection:
+        found = tickets.one(connection, number)
+        days = own.deadlines(connection, [found.record_id] if found and found.kind is TicketKind.DEADLINE else [])
+    return None if found is None else shown(found, calendar, now, days.get(found.record_id))
+
+
+def shown(
+    ticket: Ticket, calendar: WorkCalendar, now: datetime, days: tuple[date | None, date | None] | None = None
+) -> Shown:
+    """A ticket with its duty as of ``now``; ``days`` to warn and to end, where they do not follow from its opening."""
+    duty = DUTIES[ticket.kind]
+    today = now.astimezone(CHINA).date()
+    warn, due = days or (None, calendar.due(ticket.opened_at.astimezone(CHINA).date(), duty.days))
+    waits = ticket.closed_at is None
+    return Shown(
+        ticket=ticket,
+        owner=str(duty.owner),
+        title=duty.title,
+        title_zh=duty.title_zh,
+        due_on=due,
+        late=waits and due is not None and today > due,
+        soon=waits and warn is not None and today > warn,
+        acts=duty.acts if waits else (),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settlement:
+    """What a person does about a ticket.
+
+    subject: whom a record is about, where it is not the one suspected: key of a person or code of an enterprise
+    """
+
+    number: str
+    act: Act
+    reason: str
+    by: str
+    subject: str | None = None
+
+
+def settle(store: Store, given: Settlement, now: datetime) -> Ticket:
+    """Close the ticket and carry the act out, in one commit; raises InputError where it is not possible."""
+    if not given.reason.strip():
+        raise InputError("an act on a ticket needs a reason")
+    with store.write() as connection:
+        found = tickets.one(connection, given.number)
+        if found is None:
+            raise InputError("there is no such ticket")
+        duty = DUTIES[found.kind]
+        if given.act not in duty.acts:
+            raise InputError(f"a ticket of kind {found.kind} is settled by: {', '.join(duty.acts)}")
+        _, at = lock_feed(connection, found.platform, now)
+        scope = Scope(connection=connection, vault=store.vault, platform=found.platform, at=at)
+        if not tickets.close(scope, found.number, act=given.act, reason=given.reason, by=given.by):
+            raise InputError("the ticket is closed already")
+        _CARRIED_OUT.get(given.act, _nothing)(scope, found, given)
+        closed = tickets.one(connection, given.number)
+    assert closed is not None
+    return closed
+
+
+def _nothing(scope: Scope, about: Ticket, given: Settlement) -> None:
+    """The act says what a person did elsewhere."""
+
+
+def _confirm(scope: Scope, about: Ticket, given: Settlement) -> None:
+    if given.subject is None:
+        key = tickets.suspected(scope.connection, about)
+        if key is None:
+            raise InputError("several subjects come into question: name one with --subject")
+    else:
+        kinds = (str(RecordKind.PERSON), ENTERPRISE)
+        key = next((found for kind in kinds if (found := local_key(scope, kind, given.subject))), None)
+        if key is None:
+            raise InputError("there is no such subject")
+    tickets.rule(scope, about.record_id, key, number=about.number, by=given.by)
+
+
+def _refuse(scope: Scope, about: Ticket, given: Settlement) -> None:
+    tickets.rule(scope, about.record_id, None, number=about.number, by=given.by)
+
+
+def _keep_first(scope: Scope, about: Ticket, given: Settlement) -> None:
+    tickets.prefer(scope, about, other=False)
+
+
+def _take_other(scope: Scope, about: Ticket, given: Settlement) -> None:
+    if not tickets.prefer(scope, about, other=True):
+        raise InputError("there is no other content under this version; the event contradicts what is held")
+
+
+def _part(scope: Scope, about: Ticket, given: Settlement) -> None:
+    archive_twins.part(scope, about.record_id)
+
+
+def _undo(scope: Scope, about: Ticket, given: Settlement) -> None:
+    row = tickets.event_row(scope.connection, about)
+    if row is None or row["payload"] is None:
+        raise InputError("the event behind the ticket is no longer there")
+    place = payload_place(scope.platform, row["event_id"], row["digest"])
+    news = SubjectNews.of(json.loads(scope.vault.open(row["payload"], place)))
+    kind = ENTERPRISE if news.enterprise else str(RecordKind.PERSON)
+    key = local_key(scope, kind, news.from_key)
+    if key is None or not split(scope, kind, key):
+        raise InputError("there is no merge in force that could be undone")
+
+
+def _push_again(scope: Scope, about: Ticket, given: Settlement) -> None:
+    if not own.send_again(scope.connection, scope.platform, about.record_id):
+        raise InputError("this record is none of our own; there is nothing to send")
+
+
+_CARRIED_OUT: dict[Act, Callable[[Scope, Ticket, Settlement], None]] = {
+    Act.CONFIRM: _confirm,
+    Act.REFUSE: _refuse,
+    Act.KEEP_FIRST: _keep_first,
+    Act.TAKE_OTHER: _take_other,
+    Act.DIFFERENT: _part,
+    Act.UNDO: _undo,
+    Act.PUSH_AGAIN: _push_again,
+}

@@ -1,0 +1,86 @@
+"""Events that cannot be applied as they stand: kept with their reason, answered, and never part of a history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import func, select, update
+
+from gateway.contract.messages import Finding
+from gateway.domain.credit import AckCode, EventType, TicketKind
+from gateway.store import archive_answers as answers
+from gateway.store.archive_answers import Scope, Values
+from gateway.store.archive_records import insert_events
+from gateway.store.archive_rows import Event, fit
+from gateway.store.archive_streams import TRIES
+from gateway.store.chunks import chunks
+from gateway.store.credit_tables import credit_ack, credit_event, ticket
+
+
+def flaw_of(finding: Finding) -> AckCode | None:
+    """Why an event cannot be applied as it stands."""
+    if finding.flaw is not None:
+        return AckCode(finding.flaw) if finding.flaw in set(AckCode) else AckCode.SCHEMA_INVALID
+    if finding.event_type not in set(EventType) - {EventType.RETURNED} or finding.subject is None:
+        return AckCode.SCHEMA_INVALID
+    return AckCode.SCHEMA_INVALID if finding.version < 1 else None
+
+
+def keep_flawed(scope: Scope, flawed: Sequence[tuple[Event, AckCode]]) -> list[AckCode]:
+    """Keep what cannot be applied. An event with a wrong signature is no event: its bytes are in the inbox (F35)."""
+    last = answers.last_codes(scope, {event.values["event_id"] for event, _ in flawed})
+    stored = [
+        Event(values={**event.values, "outcome": code, "flawed": True})
+        for event, code in flawed
+        if code is not AckCode.SIGNATURE_INVALID
+    ]
+    insert_events(scope, stored)
+    rows: list[Values] = []
+    for event, code in flawed:
+        if last.get(event.values["event_id"]) is not code:
+            rows.append(answers.ack_row(scope, event.values, code))
+    answers.queue(scope, rows)
+    if any(code is AckCode.SIGNATURE_INVALID for _, code in flawed):
+        _alarm(scope)
+    return [code for _, code in flawed]
+
+
+def _alarm(scope: Scope) -> None:
+    """Tell a person once three events with a wrong signature came since the last such ticket was closed."""
+    closed = select(func.max(ticket.c.closed_at)).where(
+        ticket.c.platform == scope.platform, ticket.c.kind == TicketKind.SIGNATURE
+    )
+    since = scope.connection.execute(closed).scalar_one()
+    refused = select(func.count(credit_ack.c.event_id.distinct())).where(
+        credit_ack.c.platform == scope.platform, credit_ack.c.code == AckCode.SIGNATURE_INVALID
+    )
+    if since is not None:
+        refused = refused.where(credit_ack.c.at > since)
+    if scope.connection.execute(refused).scalar_one() >= TRIES:
+        place = fit(scope.platform, 64)
+        wanted: dict[tuple[str, str], str | None] = {(place, str(TicketKind.SIGNATURE)): None}
+        answers.open_new(scope, wanted, answers.open_tickets(scope, [place]))
+
+
+def let_go(scope: Scope) -> int:
+    """Answer finally about strangers whose contents retention has cleared: keeping them had no purpose any more.
+
+    Gives how many. The events stay with their digests, so that one that comes again is known.
+    """
+    rows = (
+        scope.connection.execute(
+            select(credit_event.c.id, credit_event.c.event_id, credit_event.c.record_id, credit_event.c.version).where(
+                credit_event.c.platform == scope.platform,
+                credit_event.c.outcome == AckCode.ACCEPTED_UNMATCHED,
+                credit_event.c.payload.is_(None),
+                ~credit_event.c.local,
+            )
+        )
+        .mappings()
+        .all()
+    )
+    for part in chunks(rows):
+        here = credit_event.c.id.in_([row["id"] for row in part])
+        scope.connection.execute(update(credit_event).where(here).values(outcome=AckCode.REJECTED_POLICY))
+        answers.queue(scope, [answers.ack_row(scope, dict(row), AckCode.REJECTED_POLICY) for row in part])
+    return len(rows)
