@@ -16,22 +16,26 @@ if TYPE_CHECKING:
 def intake(
     files: Annotated[list[Path], typer.Argument(help="Workbooks (.xlsx, .xls) or CSV files of the summary form.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge only; keep nothing.")] = False,
-    returns: Annotated[Path | None, typer.Option(help="Write refused and held rows here, with reasons.")] = None,
+    returns: Annotated[
+        Path | None, typer.Option(help="Write rows here with reasons: refused, held, warned about.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Read reported batches: rows that pass the gates become records owed to the platforms.
 
     Exit code 1 where a row was refused or held, 2 where a file is no batch at all; then nothing of it is kept.
     """
-    from gateway.cli.progress import counting
+    from gateway.cli.progress import two_counts
 
     if returns is not None and len(files) > 1:
         raise typer.BadParameter("one file at a time with --returns")
     with opened() as gateway:
         reports = []
         for path in files:
-            with counting(f"reading {path.name}", quiet=as_json) as progress:
-                reports.append(gateway.take_in(path, returns=returns, dry_run=dry_run, progress=progress))
+            with two_counts(f"reading {path.name}", "keeping it", quiet=as_json) as (progress, keeping):
+                reports.append(
+                    gateway.take_in(path, returns=returns, dry_run=dry_run, progress=progress, keeping=keeping)
+                )
     if as_json:
         emit({"batches": [_document(report) for report in reports], "dry_run": dry_run})
     else:
@@ -51,11 +55,13 @@ def _tell(report: IntakeReport, returns: Path | None) -> None:
         return
     say(
         f"{report.name}: {report.rows} rows, {report.admitted} admitted, {report.unchanged} unchanged, "
-        f"{report.refused} refused, {report.held} held for a person"
+        f"{report.refused} refused, {report.held} held for a person, {report.warned} with a warning"
     )
+    columns = [Column("rule", lambda r: r[0]), Column("rows", lambda r: r[1])]
     if report.gates:
-        columns = [Column("rule", lambda r: r[0]), Column("rows", lambda r: r[1])]
         table("refused and held, by rule", columns, report.gates.most_common())
+    if report.warnings:
+        table("warnings, by rule", columns, report.warnings.most_common())
     if returns is not None and report.returned:
         say(f"{report.returned} rows written back to {returns}")
 

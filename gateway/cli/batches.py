@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import getpass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.output import MISUSE, AsJson, columns, complain, emit, opened, say, table
+from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit, opened, say, table
 
 if TYPE_CHECKING:
     from gateway.store.batch_views import BatchPart
@@ -59,6 +61,46 @@ def show(
         table("changed against the version before", columns("field", "versions"), rows)
 
 
+@batches.command("returns")
+def returns(
+    name: Annotated[str, typer.Argument(help="Name of the file, or number of the report.")],
+    out: Annotated[Path, typer.Argument(help="Where to write the workbook (.xlsx).")],
+    as_json: AsJson = False,
+) -> None:
+    """Write the returns of a batch or report again, from what is kept: refused, held and warned about."""
+    from gateway.service.handing_back import hand_back
+
+    with opened() as gateway:
+        count = hand_back(gateway.store, name, out)
+    if as_json:
+        emit({"name": name, "returns": str(out), "rows": count})
+    else:
+        say(f"{count} rows written back to {out}")
+
+
+@batches.command("close")
+def close(
+    report: Annotated[str, typer.Argument(help="Number of the report, as in the lists.")],
+    reason: Annotated[str, typer.Option(help="Why what is open of it will not come; kept for the auditor.")],
+    as_json: AsJson = False,
+) -> None:
+    """Close a report of which rows never came back. Its own items may still be corrected; nothing new may be added.
+
+    Exit code 1 where it was closed by hand before, 2 where there is no such report.
+    """
+    from gateway.service.closing import close_report
+
+    with opened() as gateway:
+        closed = close_report(gateway.store, report, reason=reason, by=getpass.getuser(), now=gateway.edge.now())
+    if as_json:
+        emit({"report_no": report, "closed": closed, "reason": reason})
+    elif closed:
+        say(f"{report}: closed")
+    if not closed:
+        complain("this report was closed by hand before")
+        raise typer.Exit(FAILURES)
+
+
 def _document(part: BatchPart, now: datetime) -> dict[str, Any]:
     waited = None if part.oldest_waiting is None else (now - part.oldest_waiting).days
     return {
@@ -68,6 +110,11 @@ def _document(part: BatchPart, now: datetime) -> dict[str, Any]:
         "report_no": part.report_no,
         "rows": part.rows.total(),
         **{told: part.rows[outcome] for told, outcome in _ROWS.items()},
+        "warned": part.warned,
+        "open": part.open,
+        "closed_at": part.closed_at,
+        "closed_because": part.closed_by_hand[1] if part.closed_by_hand else None,
+        "open_days": None if part.closed_at else (now - part.read_at).days,
         "states": {str(state): count for state, count in sorted(part.states.items())},
         "platforms": part.platforms,
         "oldest_waiting": part.oldest_waiting,
@@ -76,7 +123,8 @@ def _document(part: BatchPart, now: datetime) -> dict[str, Any]:
 
 
 def _tell(found: list[dict[str, Any]]) -> None:
-    table("rows", columns("name", "read_at", "city", "report_no", "rows", *_ROWS), found)
+    table("rows", columns("name", "read_at", "city", "report_no", "rows", *_ROWS, "warned"), found)
+    table("as a whole", columns("name", "report_no", "open", "open_days", "closed_at", "closed_because"), found)
     rows = [
         {"name": one["name"], "report_no": one["report_no"], "platform": platform, **counts}
         for one in found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,6 +23,9 @@ def pull(
     everything: Annotated[
         bool, typer.Option("--everything", help="Read from the beginning; what was seen is left out as always.")
     ] = False,
+    returns: Annotated[
+        Path | None, typer.Option(help="Write rows here with reasons, of all reports: refused, held, warned about.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Read what is new or changed in the source and judge it as the rows of a file, one batch for each report.
@@ -40,7 +44,9 @@ def pull(
             now=gateway.edge.now(),
             new_id=gateway.edge.new_id,
         )
-        report = pull_source(gateway.loader(SourceSettings), desk, dry_run=dry_run, everything=everything)
+        report = pull_source(
+            gateway.loader(SourceSettings), desk, dry_run=dry_run, everything=everything, returns=returns
+        )
     if as_json:
         emit({**vars(report), "batches": [vars(one) for one in report.batches], "dry_run": dry_run})
     else:
@@ -48,8 +54,12 @@ def pull(
         for one in report.batches:
             say(
                 f"{one.name}: {one.rows} rows, {one.admitted} admitted ({one.withdrawn} withdrawals), "
-                f"{one.unchanged} unchanged, {one.refused} refused, {one.held} held for a person"
+                f"{one.unchanged} unchanged, {one.refused} refused, {one.held} held for a person, "
+                f"{one.warned} with a warning"
             )
+        written = sum(one.returned for one in report.batches)
+        if written:
+            say(f"{written} rows written back to {returns}")
     if report.overtaken:
         complain("another pull was at work; run it again")
     if report.overtaken or any(one.refused or one.held for one in report.batches):

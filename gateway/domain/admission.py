@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import attrgetter
 from typing import TypeVar
 
 from gateway.domain.errors import InputError
-from gateway.domain.filing import Filing, Origin
+from gateway.domain.filing import PLACEMENT, Filing, Origin
 from gateway.domain.gates import GateFailure, GateRules, accept_phase, required
-from gateway.domain.records import Certificate, Employer, Verification, Worker
+from gateway.domain.records import Certificate, Employer, Placement, Training, Verification, Worker
 
 T = TypeVar("T")
 
@@ -26,6 +27,15 @@ NOT_HELD = GateFailure(
     message="there is no such certificate to be withdrawn",
     message_zh="没有可撤回的该证书",
 )
+
+
+_DESCRIBED = attrgetter(
+    *("name", "id_type", "id_number", "gender", "birth_date", "ethnicity", "education", "mobile"),
+    *("home_region", "address", "employed", "employer_name", "employer_code", "employer_region"),
+    *("contract_term", "contract_start", "contract_end"),
+    *(*PLACEMENT, "team_leader", "site_since", "politics", "card_issuer", "photo"),
+)
+"""all that goes into a worker"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,8 +78,10 @@ def admit(filing: Filing, entered_at: datetime, rules: GateRules = _DEFAULTS) ->
         application_date=filing.application_date,
         valid_to=filing.valid_to,
         verification=_verification(filing, entered_at, rules),
+        training=_training(filing),
     )
-    return Admitted(worker=holder, certificate=certificate)
+    placement = _placement(filing)
+    return Admitted(worker=replace(holder, placement=placement) if placement else holder, certificate=certificate)
 
 
 def judge_withdrawal(filing: Filing, read: Iterable[GateFailure]) -> tuple[GateFailure, ...]:
@@ -85,6 +97,11 @@ def judge_withdrawal(filing: Filing, read: Iterable[GateFailure]) -> tuple[GateF
 def withdrawal_claims(filing: Filing) -> Filing:
     """The part of such a row that other rows can contradict: whose certificate it is."""
     return replace(filing, name=None, filing_corp_code=None)
+
+
+def described(filing: Filing) -> int:
+    """A number that is equal for filings that say the same about the person, whatever their certificates."""
+    return hash(_DESCRIBED(filing))
 
 
 def _worker(filing: Filing) -> Worker:
@@ -112,6 +129,30 @@ def _employer(filing: Filing) -> Employer:
         contract_end=filing.contract_end,
         region=filing.employer_region,
     )
+
+
+def _placement(filing: Filing) -> Placement | None:
+    if filing.project_code is None:
+        return None
+    return Placement(
+        project_code=filing.project_code,
+        corp_code=_said(filing.team_corp_code, "team_corp_code"),
+        corp_name=_said(filing.team_corp_name, "team_corp_name"),
+        team_no=_said(filing.team_no, "team_no"),
+        team_name=_said(filing.team_name, "team_name"),
+        trade=_said(filing.site_trade, "site_trade"),
+        team_leader=filing.team_leader is True,
+        since=filing.site_since,
+        politics=filing.politics,
+        card_issuer=filing.card_issuer,
+        photo=filing.photo,
+    )
+
+
+def _training(filing: Filing) -> Training | None:
+    if filing.project_code is None:
+        return None
+    return Training(project_code=filing.project_code, hours=filing.training_hours, score=filing.score)
 
 
 def _verification(filing: Filing, entered_at: datetime, rules: GateRules) -> Verification:

@@ -38,6 +38,25 @@ class Objection(StrEnum):
     UPHELD = "UPHELD"
 
 
+class StatusStep(StrEnum):
+    """What a decision does to a certificate (状态变更)."""
+
+    SUSPEND = "SUSPEND"
+    """暂扣"""
+    GIVE_BACK = "GIVE_BACK"
+    """暂扣发还"""
+    LAPSE = "LAPSE"
+    """失效"""
+    REVOKE = "REVOKE"
+    """吊销"""
+    RESCIND = "RESCIND"
+    """撤销"""
+    CANCEL = "CANCEL"
+    """注销"""
+    OTHER = "OTHER"
+    """其他"""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Filing:
     """What one row says. None means the row does not say it; codes are the canonical ones of the code tables."""
@@ -104,9 +123,31 @@ class Filing:
     channel: Channel | None = None
     filing_corp_code: str | None = None
 
+    project_code: str | None = None
+    """the project the person works on at present; with company, team and trade it is complete, or not said at all"""
+    team_corp_code: str | None = None
+    team_corp_name: str | None = None
+    team_no: str | None = None
+    team_name: str | None = None
+    site_trade: str | None = None
+    """worker-platform trade code"""
+    team_leader: bool | None = None
+    site_since: date | None = None
+    politics: str | None = None
+    card_issuer: str | None = None
+    photo: str | None = None
+    training_hours: str | None = None
+    score: str | None = None
+
     withdrawn: bool | None = None
     """whether the row takes its certificate back; then it says whose and which one, and nothing else counts"""
     withdrawal_reason: str | None = None
+    status_step: StatusStep | None = None
+    """what a decision does to its certificate; then the row says whose, which one, why and since when, and no more"""
+    status_reason: str | None = None
+    status_date: date | None = None
+    decision_no: str | None = None
+    decision_org: str | None = None
 
     unread: frozenset[str] = frozenset()
     """fields that were filled in but could not be read, or whose absence is reported already; gates leave them alone"""
@@ -119,6 +160,8 @@ class Filing:
         return getattr(self, field) in (None, "") and field not in self.unread
 
 
+PLACEMENT = ("project_code", "team_corp_code", "team_corp_name", "team_no", "team_name", "site_trade")
+"""what a row says of a project: all of it or nothing"""
 _ALWAYS = (
     "name",
     "id_type",
@@ -228,6 +271,9 @@ STEPS: dict[tuple[FilingState, Step], tuple[Role, FilingState]] = {
     (_F.OBJECTED, _S.UPHOLD): (_R.CITY, _F.REJECTED),
     (_F.ON_NOTICE, _S.AMEND): (_R.CITY, _F.REVIEWED),
     (_F.NOTICE_DONE, _S.AMEND): (_R.CITY, _F.REVIEWED),
+    (_F.REPORTED, _S.AMEND): (_R.CITY, _F.REVIEWED),
+    (_F.ENTERED, _S.AMEND): (_R.CITY, _F.REVIEWED),
+    (_F.PUSHED, _S.AMEND): (_R.CITY, _F.REVIEWED),
     (_F.DRAFT, _S.WITHDRAW): (_R.APPLICANT, _F.WITHDRAWN),
     (_F.SUBMITTED, _S.WITHDRAW): (_R.APPLICANT, _F.WITHDRAWN),
     (_F.AT_POINT, _S.WITHDRAW): (_R.APPLICANT, _F.WITHDRAWN),

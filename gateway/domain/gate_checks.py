@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
-from gateway.domain.filing import Channel, Filing, Origin
+from gateway.domain.filing import PLACEMENT, Channel, Filing, Origin
 from gateway.domain.gate_rules import CHINA, GateRules, add_years, china_date
 from gateway.domain.identifiers import NUMBERED_TYPES, is_certificate_number, parse_resident_id, permit_type
 from gateway.domain.identifiers import ResidentNumber as Resident
@@ -35,6 +35,11 @@ def absent(field: str) -> Check:
 def absent_if_employed(field: str) -> Check:
     """The rule that a field is filled in for a person with an employer."""
     return lambda filing, _: filing.employed is True and filing.lacks(field)
+
+
+def half_placed(field: str) -> Check:
+    """The rule that a field is filled in where anything is said about a project."""
+    return lambda filing, _: filing.lacks(field) and not all(filing.lacks(one) for one in PLACEMENT)
 
 
 def _later(first: date | datetime | None, second: date | datetime | None) -> bool:

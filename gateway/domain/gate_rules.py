@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
@@ -13,6 +14,7 @@ CHINA = timezone(timedelta(hours=8))
 CERTIFICATE_NAME = "中华人民共和国建设部职业技能岗位证书"
 """the one kind of certificate the notice speaks of (一)"""
 
+_RULE = re.compile(r"N[0-9]{2}")
 _SUCCESSORS = MappingProxyType(
     {
         "371200": "370100",
@@ -52,6 +54,10 @@ class GateRules:
     """N22: natural days of the public notice after its first day"""
     reviewer_differs: bool = True
     """N21: whether the reviewer must be another person than the verifier (our reading)"""
+    notice_restarts: bool = True
+    """N22: whether a change of what the notice showed asks for a new public notice (our reading)"""
+    until: Mapping[str, date] = field(default_factory=dict)
+    """rule id -> last day on which it was in force, for rules that were repealed"""
     centre_region: str = "370000"
     region_successors: Mapping[str, str] = field(default_factory=lambda: _SUCCESSORS)
     """N19: old division code -> the one that does its work now"""
@@ -62,6 +68,14 @@ class GateRules:
         """The prefecture that does the work of a division today; the province stands for itself."""
         prefecture = region[:4] + "00"
         return self.region_successors.get(region) or self.region_successors.get(prefecture, prefecture)
+
+
+def last_days(text: str) -> dict[str, date]:
+    """Rule id -> last day in force, from ``N22=2020-12-31 N15=2021-06-30``; ValueError for anything else."""
+    parts = [part.partition("=") for part in text.split()]
+    if not all(_RULE.fullmatch(rule) for rule, _, _ in parts):
+        raise ValueError("not rule ids of the notice (N01 ...), each with = and a day")
+    return {rule: date.fromisoformat(day) for rule, _, day in parts}
 
 
 def china_date(moment: datetime) -> date:

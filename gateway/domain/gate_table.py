@@ -8,10 +8,11 @@ that the notice's truth, accuracy and validity (真实性、准确性、有效�
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 from gateway.domain import gate_checks as check
-from gateway.domain.filing import Objection
+from gateway.domain.filing import PLACEMENT, Objection
 
 
 class Severity(StrEnum):
@@ -47,6 +48,14 @@ class Gate:
     zh: str
     broken: check.Check
     severity: Severity = Severity.REFUSE
+    since: date | None = None
+    """first day on which it is in force; None: a rule of the notice begins with it, one of consistency always held"""
+    until: date = date.max
+    """last day on which it is in force; a repeal that comes later than this release is a setting"""
+
+    def begins(self, notice_start: date) -> date:
+        """The first day on which it is in force."""
+        return self.since or (date.min if self.id.startswith("R-") else notice_start)
 
     @property
     def failure(self) -> GateFailure:
@@ -55,6 +64,9 @@ class Gate:
 
 
 _HOLD = Severity.HOLD
+_EVER = date.min
+_BATCHES = date(2019, 4, 1)
+"""from here on certificates are reported in batches (三(二))"""
 
 # fmt: off
 GATES: tuple[Gate, ...] = (
@@ -88,9 +100,9 @@ GATES: tuple[Gate, ...] = (
     Gate("N07", "二", "employed", "said to have no employer, yet employer or contract is given",
          "填写为无工作单位，却有单位或合同信息", check.employer_without_employment),
     Gate("N08", "三(一)", "reported_at", "reported before the concentrated period began",
-         "报送时间早于集中受理期", check.before_notice),
+         "报送时间早于集中受理期", check.before_notice, since=_EVER),
     Gate("N09", "三(二)", "batch_no", "the batch number belongs to another city",
-         "报送批次不属于复核地区", check.foreign_batch),
+         "报送批次不属于复核地区", check.foreign_batch, since=_BATCHES),
     Gate("N10", "四(一)", "filing_corp_code", "the enterprise that answers for the filing is not named",
          "企业填报的须填写填报企业代码", check.enterprise_unnamed),
     Gate("N10", "四(一)", "channel", "a person with an employer is filed by the enterprise",
@@ -171,6 +183,11 @@ GATES: tuple[Gate, ...] = (
          check.ended_before_issue),
     Gate("R-ORDER", "", "contract_end", "the contract ends before it begins", "合同终止日期早于起始日期",
          check.contract_reversed),
+    *(
+        Gate("R-PLACE", "", field, "a row that names a project names company, team and trade there as well",
+             "填写项目信息的，项目编码、参建单位、班组、现场工种须填写完整", check.half_placed(field))
+        for field in PLACEMENT
+    ),
 )
 # fmt: on
-"""Every rule of a single row. Two rows with one id are two ways to fail one gate."""
+"""Every rule of a single row, with the days on which it is in force. Two rows with one id are two ways to fail it."""

@@ -102,9 +102,31 @@ COLUMNS: tuple[Column, ...] = (
     Column("batch_no", "报送批次", ("报送批次号", "批次", "批次号", "上报批次"), limit=30),
     Column("channel", "填报渠道", ("填报方式", "申报渠道", "申报方式")),
     Column("filing_corp_code", "填报企业代码", ("填报企业统一社会信用代码", "填报单位代码", "申报企业代码")),
+    # the project a person works on: asked for by the worker platform, and optional; all of the first six, or none
+    Column("project_code", "项目编码", ("项目编号", "项目代码", "工程项目编码"), needed=False, limit=50),
+    Column(
+        "team_corp_code", "参建单位代码", ("参建单位统一社会信用代码", "用工单位代码", "班组所属单位代码"), needed=False
+    ),
+    Column("team_corp_name", "参建单位名称", ("用工单位名称", "班组所属单位名称"), needed=False, limit=200),
+    Column("team_no", "班组编号", ("班组代码", "班组编码"), needed=False, limit=20),
+    Column("team_name", "班组名称", ("班组", "所在班组"), needed=False, limit=50),
+    Column("site_trade", "现场工种", ("项目工种", "班组工种"), needed=False),
+    Column("team_leader", "是否班组长", ("班组长",), needed=False, harmless=True),
+    Column("site_since", "进场日期", ("进场时间", "入场日期"), needed=False, harmless=True),
+    Column("politics", "政治面貌", needed=False, harmless=True),
+    Column("card_issuer", "身份证签发机关", ("签发机关", "身份证发证机关"), needed=False, harmless=True, limit=50),
+    Column("photo", "照片", ("证件照", "头像", "人员照片"), needed=False, harmless=True, limit=50_000),
+    Column("training_hours", "培训学时", ("学时", "培训时长"), needed=False, harmless=True),
+    Column("score", "考核成绩", ("成绩", "鉴定成绩", "考试成绩"), needed=False, harmless=True),
     # a certificate that is taken back
     Column("withdrawn", "撤回标记", ("是否撤回", "撤回"), needed=False),
     Column("withdrawal_reason", "撤回原因", ("撤回理由",), needed=False, limit=200),
+    # a decision about a certificate
+    Column("status_step", "状态变更", ("证书状态变更", "状态变更类型"), needed=False),
+    Column("status_reason", "状态变更原因", ("变更原因",), needed=False, limit=500),
+    Column("status_date", "状态变更日期", ("变更日期", "变更生效日期"), needed=False),
+    Column("decision_no", "决定文号", ("文书号", "决定书文号"), needed=False, limit=100),
+    Column("decision_org", "决定机关", ("作出决定机关",), needed=False, limit=100),
 )
 
 FIELDS: Mapping[str, Column] = {column.field: column for column in COLUMNS}

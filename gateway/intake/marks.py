@@ -7,11 +7,12 @@ An empty last day of validity means "without end", so such cells must be told ap
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from gateway.intake.rules import MERGED
+from gateway.intake.sheet import Line
 from gateway.intake.values import Broken, Cell
 
 Place = tuple[int, int]
@@ -34,13 +35,9 @@ class Marks:
     old_days: bool = False
 
 
-def marked(
-    rows: Iterable[Sequence[Cell]], marks: Marks, merged: Iterable[Range], first_column: int
-) -> Iterator[Sequence[Cell]]:
-    """Put marks and merged values into the rows of a sheet.
+def marked(lines: Iterable[Line], merged: Iterable[Range]) -> Iterator[Line]:
+    """Put merged values into the rows of a sheet, from the first column on.
 
-    rows:         from the sheet's first row on
-    first_column: the sheet's column in which the rows begin
     A value merged downwards holds for each row it spans. One merged over columns says
     nothing about the further columns.
     """
@@ -48,26 +45,25 @@ def marked(
     for one in merged:
         tops[one[0][0]].append(one)
     open_ranges: list[tuple[Range, Cell]] = []
-    for number, row in enumerate(rows):
-        broken = marks.broken.get(number)
-        if not open_ranges and number not in tops and broken is None:
-            yield row
+    for line in lines:
+        number = line.number - 1
+        open_ranges = [(one, value) for one, value in open_ranges if one[1][0] >= number]
+        if not open_ranges and number not in tops:
+            yield line
             continue
-        cells = list(row)
-        for column, cell in (broken or {}).items():
-            if 0 <= column - first_column < len(cells):
-                cells[column - first_column] = cell
+        cells = list(line.cells)
         for one in tops.get(number, ()):
-            at = one[0][1] - first_column
-            open_ranges.append((one, cells[at] if 0 <= at < len(cells) else ""))
+            at = one[0][1]
+            open_ranges.append((one, cells[at] if at < len(cells) else ""))
         for one, value in open_ranges:
-            _spread(cells, one, value, number, first_column)
-        open_ranges = [(one, value) for one, value in open_ranges if one[1][0] > number]
-        yield cells
+            _spread(cells, one, value, number)
+        yield line._replace(cells=cells)
 
 
-def _spread(cells: list[Cell], one: Range, value: Cell, number: int, first_column: int) -> None:
+def _spread(cells: list[Cell], one: Range, value: Cell, number: int) -> None:
     (top, left), (_, right) = one
-    for column in range(max(left - first_column, 0), min(right - first_column + 1, len(cells))):
-        if (number, column + first_column) != (top, left):
+    if value != "" and left == right and len(cells) <= left:
+        cells.extend([""] * (left + 1 - len(cells)))
+    for column in range(left, min(right + 1, len(cells))):
+        if (number, column) != (top, left):
             cells[column] = value if left == right else Broken("", MERGED)

@@ -79,15 +79,18 @@ class _Layout:
 
     def __iter__(self) -> Iterator[Row]:
         fields = [(field, indexes[0]) for field, indexes in self.places.items()]
-        numbered = enumerate(self.table.rows(), start=1)
-        for number, cells in itertools.islice(numbered, self.header_row, None):
+        for number, cells, hidden in self.table.rows():
+            if number <= self.header_row:
+                continue
             given = {field: cells[index] for field, index in fields if index < len(cells)}
             if all(is_blank(cell) for cell in given.values()) or is_aside(cells, given):
                 continue
             if is_header(cells, given):
                 self._refuse_other_header(number, given)
                 continue
-            yield self._read(number, cells, given)
+            row = self._read(number, cells, given)
+            # not on the paper that was stamped; nobody can say from here whether it was meant to be reported
+            yield replace(row, failures=(*row.failures, failure(HIDDEN, "", Severity.HOLD))) if hidden else row
 
     def _read(self, number: int, cells: Sequence[Cell], given: Mapping[str, Cell]) -> Row:
         texts = {header: original_text(cell) for header, cell in zip(self.headers, cells, strict=False) if cell != ""}
@@ -95,11 +98,7 @@ class _Layout:
             return Row(number=number, cells=texts, filing=None, failures=(failure(WIDTH, ""),))
         if self.table.old_days:
             given = {field: _undated(field, cell) for field, cell in given.items()}
-        row = read_row(number, texts, given)
-        if number in self.table.hidden:
-            # not on the paper that was stamped; nobody can say from here whether it was meant to be reported
-            return replace(row, failures=(*row.failures, failure(HIDDEN, "", Severity.HOLD)))
-        return row
+        return read_row(number, texts, given)
 
     def _refuse_other_header(self, number: int, given: Mapping[str, Cell]) -> None:
         if not is_same_header(given):
@@ -121,9 +120,11 @@ def _is_shifted(cells: Sequence[Cell], width: int) -> bool:
 
 def _find_header(file: str, table: Table) -> _Layout | None:
     """The row, or pair of rows under a merged group title, that names most columns of the form; the first one wins."""
-    top = [[original_text(cell).strip() for cell in row] for row in itertools.islice(table.rows(), _HEADER_ROWS + 1)]
+    top: list[list[str]] = [[] for _ in range(_HEADER_ROWS)]
+    for number, cells, _ in itertools.takewhile(lambda line: line.number <= _HEADER_ROWS, table.rows()):
+        top[number - 1] = [original_text(cell).strip() for cell in cells]
     best: _Layout | None = None
-    for index, lower in enumerate(top[:_HEADER_ROWS]):
+    for index, lower in enumerate(top):
         for headers in (lower, _under(top[index - 1], lower) if index else lower):
             places = columns.positions(headers)
             if len(places) >= _LEAST_COLUMNS and (best is None or len(places) > len(best.places)):

@@ -1,7 +1,8 @@
-"""The returns (退回表): refused and held rows written back for the city, each with its reasons at the cells concerned.
+"""The returns (退回表): rows written back for the city, each with its reasons at the cells concerned.
 
-The original columns stand unchanged to the right, so the corrected sheet can be reported again as it is. The file holds
-the rows as the city wrote them and is meant for that city only.
+Refused and held rows are there, and those that went but with a warning. The original columns stand unchanged to the
+right, so the corrected sheet can be reported again as it is. The file holds the rows as the city wrote them and is
+meant for that city only.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Self
 
 import xlsxwriter
 from xlsxwriter.exceptions import FileCreateError
@@ -24,6 +27,8 @@ LEADING = ("原表行号", "处理结果", "规则编号", "退回原因")
 _RESULTS = {Outcome.REFUSE: "退回修改", Outcome.HOLD: "暂缓，转人工核查", Outcome.ADMIT: "已接收，有提示"}
 _COLOURS = {Severity.REFUSE: "#FFC7CE", Severity.HOLD: "#FFEB9C", Severity.WARN: "#DDEBF7"}
 _WEIGHT = (Severity.REFUSE, Severity.HOLD, Severity.WARN)
+_MOST_COMMENTS = 20_000
+"""more make a workbook slow to open and are kept in memory; beyond them colours and the column of reasons remain"""
 _MADE = datetime(2019, 1, 25)  # noqa: DTZ001 - fixed, so that equal rows give equal files
 _SAFE: dict[str, object] = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 
@@ -46,39 +51,81 @@ class RefusedRow:
         return cls(number=row.number, cells=row.cells, failures=tuple(failures))
 
 
+def verify_writable(path: Path) -> None:
+    """Refuse a place where no workbook can be written, before a batch is kept whose returns would be lost."""
+    is_new = not path.exists()
+    try:
+        path.open("ab").close()
+    except OSError as error:
+        raise InputError(f"{path.name}: the returns cannot be written there") from error
+    if is_new:
+        path.unlink()
+
+
 def write_returns(path: Path, batch_columns: Sequence[str], refused: Iterable[RefusedRow]) -> int:
-    """Write the returns as .xlsx and return how many rows it holds.
+    """Write the returns of one batch as .xlsx and return how many rows it holds."""
+    with Returns(path, batch_columns) as book:
+        return book.add(refused)
+
+
+class Returns:
+    """A returns workbook, open for the rows of one or several batches with the same columns.
 
     batch_columns: ``Batch.columns`` of the file the rows come from
     Where that file is such a returns workbook itself, its own leading columns are not kept.
+    Rows are not kept in memory, but comments are.
     """
-    batch_columns = [name for name in batch_columns if name not in LEADING]
-    book = xlsxwriter.Workbook(str(path), _SAFE)
-    book.set_properties({"title": "审核汇总表退回表", "created": _MADE})
-    styles = _Styles(book)
-    sheet = book.add_worksheet("退回表")
-    sheet.freeze_panes(1, len(LEADING))
-    for first, last, width in ((0, 2, 14), (3, 3, 60), (4, 3 + len(batch_columns), 18)):
-        sheet.set_column(first, last, width, styles.text)
-    sheet.write_row(0, 0, (*LEADING, *batch_columns), styles.bold)
-    places = {name: indexes[0] for name, indexes in columns.positions(batch_columns).items()}
-    reasons: Counter[GateFailure] = Counter()
-    count = 0
-    for count, row in enumerate(refused, start=1):
-        reasons.update(row.failures)
-        _write_reasons(sheet, count, row, styles.wrapped)
-        at_cell = _by_place(row.failures, places)
-        for place, header in enumerate(batch_columns):
-            here = at_cell.get(place, ())
-            sheet.write_string(count, len(LEADING) + place, row.cells.get(header, ""), styles.of(here))
-            if here:
-                sheet.write_comment(count, len(LEADING) + place, "\n".join(map(_reason, here)), {"author": "数据网关"})
-    _write_summary(book.add_worksheet("退回原因汇总"), reasons, styles.bold)
-    try:
-        book.close()
-    except FileCreateError as error:
-        raise InputError(f"{path.name}: the returns cannot be written there") from error
-    return count
+
+    def __init__(self, path: Path, batch_columns: Sequence[str]) -> None:
+        verify_writable(path)
+        self._path = path
+        self._columns = [name for name in batch_columns if name not in LEADING]
+        self._places = {name: indexes[0] for name, indexes in columns.positions(self._columns).items()}
+        # what is half written is as personal as the workbook itself, and lies where that may lie
+        self._folder = TemporaryDirectory(dir=path.parent, prefix=".returns-")
+        self._book = xlsxwriter.Workbook(str(path), {**_SAFE, "constant_memory": True, "tmpdir": self._folder.name})
+        self._book.set_properties({"title": "审核汇总表退回表", "created": _MADE})
+        self._styles = _Styles(self._book)
+        self._sheet = self._book.add_worksheet("退回表")
+        self._sheet.freeze_panes(1, len(LEADING))
+        for first, last, width in ((0, 2, 14), (3, 3, 60), (4, 3 + len(self._columns), 18)):
+            self._sheet.set_column(first, last, width, self._styles.text)
+        self._sheet.write_row(0, 0, (*LEADING, *self._columns), self._styles.bold)
+        self._reasons: Counter[GateFailure] = Counter()
+        self._comments = 0
+        self.rows = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with self._folder:
+            if kind is None:
+                _write_summary(self._book.add_worksheet("退回原因汇总"), self._reasons, self._styles.bold)
+                self._close()
+
+    def add(self, refused: Iterable[RefusedRow]) -> int:
+        """Write rows below those that are there; returns how many."""
+        before = self.rows
+        for row in refused:
+            self.rows += 1
+            self._reasons.update(row.failures)
+            _write_reasons(self._sheet, self.rows, row, self._styles.wrapped)
+            at_cell = _by_place(row.failures, self._places)
+            for place, header in enumerate(self._columns):
+                here = at_cell.get(place, ())
+                cell = (self.rows, len(LEADING) + place)
+                self._sheet.write_string(*cell, row.cells.get(header, ""), self._styles.of(here))
+                if here and self._comments < _MOST_COMMENTS:
+                    self._comments += 1
+                    self._sheet.write_comment(*cell, "\n".join(map(_reason, here)), {"author": "数据网关"})
+        return self.rows - before
+
+    def _close(self) -> None:
+        try:
+            self._book.close()
+        except (FileCreateError, OSError) as error:
+            raise InputError(f"{self._path.name}: the returns cannot be written there") from error
 
 
 class _Styles:

@@ -17,7 +17,7 @@ from gateway.domain.identifiers import (
     parse_resident_id,
     permit_type,
 )
-from gateway.intake import rules, words
+from gateway.intake import rules, site, words
 from gateway.intake import values as v
 from gateway.intake.columns import COLUMNS, FIELDS
 
@@ -69,6 +69,16 @@ _READERS: Mapping[str, v.Reader] = {
     "originals": v.read_with(words.originals_of),
     "seal_stamped": v.read_flag,
     "withdrawn": v.read_flag,
+    "status_step": v.read_word(words.STATUS_STEPS),
+    "status_date": v.read_date,
+    "team_corp_code": v.read_credit_code,
+    "site_trade": v.read_with(site.trade_of),
+    "team_leader": v.read_flag,
+    "site_since": v.read_date,
+    "politics": v.read_with(site.politics_of),
+    "photo": site.read_photo,
+    "training_hours": site.read_hours,
+    "score": site.read_score,
     "review_region": v.read_with(words.region_of),
     "reviewer": v.read_name,
     "reviewed_at": v.read_moment,
@@ -81,7 +91,9 @@ _READERS: Mapping[str, v.Reader] = {
 }
 DATED = frozenset(n for n, read in _READERS.items() if read in (v.read_date, v.read_end_date, v.read_moment))
 """fields that hold a day or a moment"""
-_IDENTIFIERS = frozenset({"id_number", "promise_version", "point_code", "summary_form_no", "batch_no"})
+_IDENTIFIERS = frozenset(
+    {"id_number", "promise_version", "point_code", "summary_form_no", "batch_no", "project_code", "team_no"}
+)
 _FLAWS = {IdentityFlaw.FORM: rules.ID_FORM, IdentityFlaw.DATE: rules.ID_DATE, IdentityFlaw.CHECK: rules.ID_CHECK}
 _WORDS_WITH_NONE = frozenset({"employed", "objection", "seal_stamped"})
 """columns in which 无 says something; elsewhere it is an empty cell"""
@@ -91,7 +103,7 @@ _TOLD_BY_NUMBER = ("birth_date", "gender")
 """their absence is no second failure where the number that would tell them is unreadable"""
 
 
-_OWN = frozenset({"name", "id_number", "birth_date", "mobile", "address", "certificate_number"})
+_OWN = frozenset({"name", "id_number", "birth_date", "mobile", "address", "certificate_number", "photo"})
 """columns that differ from row to row and say who it is: nothing of them is remembered"""
 
 
@@ -133,7 +145,7 @@ def read_row(number: int, cells: Mapping[str, str], given: Mapping[str, v.Cell])
     _split_trade(said)
     _settle_identity(said, flaws)
     unread = {*flaws, *(_TOLD_BY_NUMBER if "id_number" in flaws else ())}
-    filing = dataclasses.replace(Filing(), **said, unread=frozenset(unread))  # type: ignore[arg-type]  # by field
+    filing = Filing(**said, unread=frozenset(unread))  # type: ignore[arg-type]  # by field
     absent = tuple(missing(filing))
     filing = dataclasses.replace(filing, unread=filing.unread | frozenset(absent)) if absent else filing
     broken = tuple(failure(rule, name, _severity(name)) for name, rule in flaws.items())

@@ -55,8 +55,15 @@ HIDDEN = Rule(
     "the row is hidden in the sheet: to be checked by a person",
     "该行在表中被隐藏，转人工核查",
 )
+PHOTO = Rule(
+    "R-PHOTO",
+    "not a JPEG or PNG picture in Base64 of less than 50,000 characters",
+    "不是50000字符以内的Base64格式JPEG或PNG照片",
+)
+NUMBER = Rule("R-NUMBER", "not a number in the range that is allowed here", "不是允许范围内的数字")
 RULES: tuple[Rule, ...] = (
     *(DATE, TIME, DIGITS_LOST, CODE, CREDIT_CODE, NAME, MOBILE, LENGTH),
     *(ID_FORM, ID_DATE, ID_CHECK, EMPTY_ROW, WIDTH, ERROR_VALUE, FORMULA, MERGED, HIDDEN),
+    *(PHOTO, NUMBER),
 )
 """every rule of reading but R-REQUIRED, which the domain knows"""

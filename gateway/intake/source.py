@@ -1,6 +1,6 @@
 """Opens a workbook or CSV as a table of cells. Every trouble is an InputError that names the file.
 
-A workbook is loaded whole by the library and handed on row by row without a second copy; a CSV is read as a stream.
+A newer workbook and a CSV are read as streams; an old workbook, which has 65 536 rows at most, is loaded whole.
 The content decides what a file is, within its family: an old workbook may be named .xlsx, but a web page may not.
 """
 
@@ -13,7 +13,8 @@ import itertools
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -22,7 +23,8 @@ from lxml import etree
 
 from gateway.domain.errors import InputError
 from gateway.intake import xls, xlsx
-from gateway.intake.marks import Marks, marked
+from gateway.intake.marks import Marks, Range, marked
+from gateway.intake.sheet import Line
 from gateway.intake.values import Cell
 
 if TYPE_CHECKING:
@@ -49,14 +51,15 @@ LARGEST_UNPACKED = 2 << 30
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
-    """One sheet as rows of cells; ``rows`` may be called again and starts from the first row each time."""
+    """One sheet as rows of cells; ``rows`` may be called again and starts from the first row each time.
+
+    Rows without cells may be left out. Damage that shows only while reading is an InputError, too.
+    """
 
     sheet: str
-    rows: Callable[[], Iterator[Sequence[Cell]]]
+    rows: Callable[[], Iterator[Line]]
     ragged: bool
     """whether a row may have another number of cells than the header (text files only)"""
-    hidden: frozenset[int] = frozenset()
-    """rows that are not shown, from 1"""
     old_days: bool = False
     """whether a bare number counts its days from 1904"""
 
@@ -98,19 +101,23 @@ def _kind(start: bytes) -> str:
 
 
 def _workbook(path: Path, largest: int, *, old: bool) -> tuple[Table, ...]:
-    from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+    with _damage(path):
+        if old:
+            return tuple(_old_table(path, sheet, marks) for sheet, marks in _old_sheets(path))
+        return tuple(
+            _table(path, sheet.name, sheet.lines, sheet.merged, old_days=sheet.old_days)
+            for sheet in xlsx.open_sheets(path, largest)
+        )
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Every way in which a workbook can be no workbook becomes an InputError that names the file."""
+    from python_calamine import CalamineError
 
     damaged = InputError(f"{path.name}: truncated or damaged; it does not open as a workbook")
     try:
-        marks = _marks(path, largest, old=old)
-        with path.open("rb") as handle:
-            book = CalamineWorkbook.from_filelike(handle)
-        sheets = [
-            book.get_sheet_by_name(sheet.name)
-            for sheet in book.sheets_metadata
-            if sheet.visible is SheetVisibleEnum.Visible and sheet.typ is SheetTypeEnum.WorkSheet
-        ]
-        return tuple(_sheet(sheet, marks.get(sheet.name, Marks())) for sheet in sheets if sheet.start)
+        yield
     except InputError as error:
         raise InputError(f"{path.name}: {error}") from error
     except (RuntimeError, NotImplementedError) as error:  # what zipfile raises for a locked or exotic member
@@ -123,32 +130,54 @@ def _workbook(path: Path, largest: int, *, old: bool) -> tuple[Table, ...]:
         raise damaged from error
 
 
-def _marks(path: Path, largest: int, *, old: bool) -> Mapping[str, Marks]:
-    if old:
-        return xls.read_marks(path.read_bytes())
-    with zipfile.ZipFile(path) as archive:
-        if sum(member.file_size for member in archive.infolist()) > largest:
-            raise InputError(f"unpacks to more than {largest} bytes; split the batch")
-        return xlsx.read_marks(archive)
+def _old_sheets(path: Path) -> Iterator[tuple[CalamineSheet, Marks]]:
+    from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+
+    marks = xls.read_marks(path.read_bytes())
+    with path.open("rb") as handle:
+        book = CalamineWorkbook.from_filelike(handle)
+    for found in book.sheets_metadata:
+        if found.visible is SheetVisibleEnum.Visible and found.typ is SheetTypeEnum.WorkSheet:
+            sheet = book.get_sheet_by_name(found.name)
+            if sheet.start:
+                yield sheet, marks.get(sheet.name, Marks())
 
 
-def _sheet(sheet: CalamineSheet, marks: Marks) -> Table:
-    first_column = sheet.start[1] if sheet.start else 0
-    merged = sheet.merged_cell_ranges or []
-    return Table(
-        sheet=sheet.name,
-        rows=lambda: marked(sheet.iter_rows(), marks, merged, first_column),
-        ragged=False,
-        hidden=frozenset(row + 1 for row in marks.hidden),
-        old_days=marks.old_days,
-    )
+def _old_table(path: Path, sheet: CalamineSheet, marks: Marks) -> Table:
+    """The library leaves out the columns before the first filled one, and tells nothing of hidden rows and errors."""
+    before = [""] * (sheet.start[1] if sheet.start else 0)
+
+    def lines() -> Iterator[Line]:
+        for number, cells in enumerate(sheet.iter_rows()):
+            whole: list[Cell] = [*before, *cells]
+            for column, broken in marks.broken.get(number, {}).items():
+                if column < len(whole):
+                    whole[column] = broken
+            yield Line(number + 1, whole, number in marks.hidden)
+
+    return _table(path, sheet.name, lines, sheet.merged_cell_ranges or (), old_days=marks.old_days)
+
+
+def _table(
+    path: Path, name: str, lines: Callable[[], Iterator[Line]], merged: Sequence[Range], *, old_days: bool
+) -> Table:
+    def rows() -> Iterator[Line]:
+        reading = marked(lines(), merged)
+        while True:
+            with _damage(path):
+                line = next(reading, None)
+            if line is None:
+                return
+            yield line
+
+    return Table(sheet=name, rows=rows, ragged=False, old_days=old_days)
 
 
 def _text(path: Path) -> Table:
     encoding = _encoding(path)
     delimiter = _delimiter(path, encoding)
 
-    def rows() -> Iterator[Sequence[Cell]]:
+    def rows() -> Iterator[Line]:
         with path.open(encoding=encoding, newline="") as handle:
             yield from _parse(path, handle, delimiter)
 
@@ -157,11 +186,11 @@ def _text(path: Path) -> Table:
     return Table(sheet="", rows=rows, ragged=True)
 
 
-def _parse(path: Path, handle: IO[str], delimiter: str) -> Iterator[Sequence[Cell]]:
+def _parse(path: Path, handle: IO[str], delimiter: str) -> Iterator[Line]:
     number = 0
     try:
-        for number, row in enumerate(csv.reader(handle, delimiter=delimiter, strict=True), start=1):  # noqa: B007
-            yield row
+        for number, row in enumerate(csv.reader(handle, delimiter=delimiter, strict=True), start=1):
+            yield Line(number, row)
     except csv.Error as error:
         raise InputError(f"{path.name}: row {number + 1} is no CSV (unclosed quote or truncated file)") from error
 

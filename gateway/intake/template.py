@@ -63,7 +63,21 @@ EXAMPLES: Mapping[str, str] = MappingProxyType(
         "reported_at": "2019-03-11 09:00",
         "batch_no": "370100-201903-01",
         "filing_corp_code": _CODE,
+        "project_code": "000000300101010001",
+        "team_corp_code": _CODE,
+        "team_corp_name": "山东示例建设有限公司",
+        "team_no": "100001",
+        "team_name": "钢筋一班",
+        "site_since": "2018-03-05",
+        "card_issuer": "示例市公安局",
+        "photo": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg==",
+        "training_hours": "24",
+        "score": "86.5",
         "withdrawal_reason": "证书登记错误",
+        "status_reason": "违章作业",
+        "status_date": "2019-03-11",
+        "decision_no": "鲁建示例〔2019〕1号",
+        "decision_org": "济南市住房和城乡建设局",
     }
 )
 """one good row, but for the columns with a list; nobody has these numbers"""
@@ -73,7 +87,7 @@ def choices(field: str) -> Sequence[str]:
     """What the drop-down list of a column offers; empty where it has none."""
     if field in ("issuer_region", "assessment_region", "review_region"):
         return _cities()
-    if field == "trade":
+    if field in ("trade", "site_trade"):
         return [name for name in _names("trade_worker_platform") if words.trade_of(name)]
     return _CHOICES.get(field, ()) or [name for name in _names(_TABLES.get(field, "")) if name]
 
@@ -90,9 +104,15 @@ _CHOICES: Mapping[str, Sequence[str]] = {
     "seal_stamped": ("是", "否"),
     "objection": ("无异议", "异议不成立", "处理中", "异议成立"),
     "channel": ("企业", "个人"),
+    "team_leader": ("否", "是"),
     "withdrawn": ("否", "是"),
+    "status_step": ("暂扣", "暂扣发还", "失效", "吊销", "撤销", "注销", "其他"),
 }
-_TABLES = {"ethnicity": "ethnicity_gbt3304", "education": "education_gbt4658"}
+_TABLES = {
+    "ethnicity": "ethnicity_gbt3304",
+    "education": "education_gbt4658",
+    "politics": "politics_gbt4762",
+}
 
 
 def _names(name: str) -> Sequence[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from gateway.codec.codes import table
-from gateway.domain.filing import Channel, Objection, Origin
+from gateway.domain.filing import Channel, Objection, Origin, StatusStep
 from gateway.domain.identifiers import half_width, normal_text
 from gateway.domain.records import ContractTerm
 
@@ -43,6 +43,15 @@ OBJECTIONS: Mapping[str, Objection] = {
     **dict.fromkeys(("有异议", "有", "处理中", "异议处理中", "OPEN"), Objection.OPEN),
     **dict.fromkeys(("异议不成立", "不成立", "DISMISSED"), Objection.DISMISSED),
     **dict.fromkeys(("异议成立", "成立", "UPHELD"), Objection.UPHELD),
+}
+STATUS_STEPS: Mapping[str, StatusStep] = {
+    **dict.fromkeys(("暂扣", "SUSPEND"), StatusStep.SUSPEND),
+    **dict.fromkeys(("暂扣发还", "发还", "GIVE_BACK"), StatusStep.GIVE_BACK),
+    **dict.fromkeys(("失效", "LAPSE"), StatusStep.LAPSE),
+    **dict.fromkeys(("吊销", "REVOKE"), StatusStep.REVOKE),
+    **dict.fromkeys(("撤销", "RESCIND"), StatusStep.RESCIND),
+    **dict.fromkeys(("注销", "CANCEL"), StatusStep.CANCEL),
+    **dict.fromkeys(("其他", "OTHER"), StatusStep.OTHER),
 }
 _ORIGINALS: Mapping[str, str] = {
     **dict.fromkeys(("证书", "岗位证书", "证书原件", "CERT"), "CERT"),

@@ -1,43 +1,80 @@
-"""The marks of an .xlsx workbook, read from its parts; every part is unpacked once, so that a damaged one shows here.
+"""An .xlsx workbook as tables, read as a stream. Every part is unpacked once at the start, so that damage shows there.
 
-Most sheets hold no mark at all: their bytes are searched for signs of one, and only a sheet with signs is parsed.
+The library for old workbooks could read these too, but holds every cell of a sheet at once: a reported batch of
+100 000 rows would take most of a gigabyte.
 """
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 import zipfile
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from typing import IO
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
 
 from lxml import etree
 
 from gateway.domain.errors import InputError
-from gateway.intake.marks import Marks
-from gateway.intake.rules import ERROR_VALUE, FORMULA
-from gateway.intake.values import Broken
+from gateway.intake.marks import Range
+from gateway.intake.sheet import Line, Notation, drop, read_lines, string_of
+from gateway.intake.spool import Spool
 
-LARGEST_TABLE = 20_000_000
-"""cells between the first and the last; the reading library takes memory for each of them, filled or not"""
 _CHUNK = 1 << 20
 _OVERLAP = 200
 """bytes searched again with the next chunk, longer than any sign"""
 _PROLOGUE = 4096
-_SIGNS = (b"<f>", b"<f ", b"<f/", b't="e"', b'hidden="', b"='")
-"""formula, error, hidden; and attributes in single quotes, in which the other signs would not be seen"""
-_ROW = re.compile(rb'<row [^>]*?\br="([0-9]{1,7})"')
-_WIDE = re.compile(rb'<c r="(?:[A-Z]{3}|[D-Z][A-Z])[0-9]')
-_NARROW = 104
-"""columns A to CZ: no cell beyond them where ``_WIDE`` found none"""
+_UNUSUAL = (b"<!--", b"<![CDATA[", b"='")
+"""comments and literal text, in which a row could only seem to begin; attributes in single quotes"""
+_DECLARED = re.compile(rb'^\s*(?:\xef\xbb\xbf)?<\?xml[^>]*encoding="([^"]+)"')
+_MERGED = re.compile(rb"""<(?:\w+:)?mergeCell\s[^>]*?ref=["']([A-Z]+)([0-9]+):([A-Z]+)([0-9]+)["']""")
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _STRICT_RELATION = "{http://purl.oclc.org/ooxml/officeDocument/relationships}id"
 _TRUE = frozenset({"1", "true"})
+_TEXTS = 256
+"""shared texts in one block of the spool"""
+_DAY_FORMATS = frozenset({*range(14, 23), *range(27, 37), 45, 47, *range(50, 59)})
+"""built-in formats of days and times, those of East Asian languages included"""
+_SPAN_FORMAT = 46
+_QUIET = re.compile(r'"[^"]*"|\\.|[_*].|\[(?!h+\]|m+\]|s+\])[^\]]*\]', re.IGNORECASE)
+"""parts of a format that are shown as they stand, and colours, conditions and languages"""
+_SPAN = re.compile(r"\[(h+|m+|s+)\]", re.IGNORECASE)
 
 
-def read_marks(archive: zipfile.ZipFile) -> Mapping[str, Marks]:
-    """Marks by sheet name. Raises InputError without the file's name, or what zipfile and lxml raise for damage."""
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """One visible sheet; ``lines`` may be called again and begins anew."""
+
+    name: str
+    lines: Callable[[], Iterator[Line]]
+    merged: Sequence[Range]
+    old_days: bool
+
+
+@dataclass(kw_only=True)
+class _Scan:
+    """What unpacking a sheet once has shown."""
+
+    usual: bool = True
+    filled: bool = False
+    merged: list[Range] = field(default_factory=list)
+
+
+def open_sheets(path: Path, largest: int) -> Sequence[Sheet]:
+    """The visible sheets that hold cells.
+
+    largest: bytes it may unpack to
+    Raises InputError without the file's name, or what zipfile and lxml raise for damage.
+    """
+    with zipfile.ZipFile(path) as archive:
+        if sum(member.file_size for member in archive.infolist()) > largest:
+            raise InputError(f"unpacks to more than {largest} bytes; split the batch")
+        return _sheets(archive, path)
+
+
+def _sheets(archive: zipfile.ZipFile, path: Path) -> Sequence[Sheet]:
     parts = {_part(member.filename): member for member in archive.infolist()}
     if "xl/workbook.xml" not in parts:
         raise InputError("an archive or document, but no workbook of the kind .xlsx; save it again as .xlsx")
@@ -47,16 +84,29 @@ def read_marks(archive: zipfile.ZipFile) -> Mapping[str, Marks]:
         one.get("Id"): _part(posixpath.join("xl", one.get("Target", "")))
         for one in _document(archive, parts["xl/_rels/workbook.xml.rels"]).iter("{*}Relationship")
     }
-    sheets = {
-        one.get("name", ""): targets.get(one.get(_RELATION) or one.get(_STRICT_RELATION))
-        for one in book.iter("{*}sheet")
-    }
-    signed = {part: _has_signs(archive, member) for part, member in parts.items()}
-    return {
-        name: _parsed(archive, parts[part], name, old_days=old_days) if signed[part] else Marks(old_days=old_days)
-        for name, part in sheets.items()
-        if part in parts
-    }
+    scans = {part: _scan(archive, member) for part, member in parts.items()}
+    notation = Notation(
+        text=_shared_texts(archive, parts.get("xl/sharedstrings.xml")),
+        days=_day_formats(archive, parts.get("xl/styles.xml")),
+        old_days=old_days,
+    )
+    found = []
+    for one in book.iter("{*}sheet"):
+        part = targets.get(one.get(_RELATION) or one.get(_STRICT_RELATION), "")
+        scan = scans.get(part)
+        if scan is None or not scan.filled or one.get("state", "visible") != "visible":
+            continue
+        lines = _lines(path, parts[part], notation, usual=scan.usual)
+        found.append(Sheet(name=one.get("name", ""), lines=lines, merged=scan.merged, old_days=old_days))
+    return found
+
+
+def _lines(path: Path, member: zipfile.ZipInfo, notation: Notation, *, usual: bool) -> Callable[[], Iterator[Line]]:
+    def lines() -> Iterator[Line]:
+        with zipfile.ZipFile(path) as archive:
+            yield from read_lines(archive, member, notation, usual=usual)
+
+    return lines
 
 
 def _part(name: str) -> str:
@@ -69,80 +119,88 @@ def _document(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> etree._Eleme
         return etree.parse(handle, parser).getroot()
 
 
-def _has_signs(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
-    """Unpack a part to its end, which checks its sum; whether a sheet must be parsed.
+def _scan(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> _Scan | None:
+    """Unpack a part to its end, which checks its sum; None for a part that is no sheet.
 
-    A sheet in another spelling than the usual one (prefixes, single quotes) is always parsed.
+    A sheet in another spelling than the usual one must go through the XML parser, and does so once here, so that a
+    damaged one is refused before its first row is believed.
     """
-    is_sheet = _part(member.filename).startswith("xl/worksheets/")
-    found, usual, last_row, kept = False, False, 0, b""
+    is_sheet = _part(member.filename).startswith("xl/worksheets/") and member.filename.lower().endswith(".xml")
+    found, kept, begun, ended = _Scan(), b"", False, False
     with archive.open(member) as handle:
         for chunk in iter(lambda: handle.read(_CHUNK), b""):
             if b"<!DOCTYPE" in chunk[:_PROLOGUE]:
                 raise InputError("a part of the workbook declares a document type, which no spreadsheet program writes")
-            if not is_sheet or found:
+            if not is_sheet:
                 continue
+            if not kept and (encoding := _DECLARED.match(chunk)) and encoding[1].upper() != b"UTF-8":
+                found.usual = False
             kept += chunk
-            usual = usual or b"<sheetData" in kept
-            rows = _ROW.findall(kept)
-            last_row = max(last_row, int(rows[-1]) if rows else 0)
-            found = any(sign in kept for sign in _SIGNS) or _WIDE.search(kept) is not None
-            found = found or last_row * _NARROW > LARGEST_TABLE
+            found.usual = found.usual and not any(sign in kept for sign in _UNUSUAL)
+            begun = begun or b"<sheetData>" in kept or b"<sheetData/>" in kept
+            found.filled = found.filled or b"<c " in kept or b":c " in kept or b"<c>" in kept
+            found.merged += [_range(*groups) for groups in _MERGED.findall(kept)]
+            ended = kept.rstrip().endswith(b"</worksheet>")
             kept = kept[-_OVERLAP:]
-    return found or not usual
-
-
-def _parsed(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, *, old_days: bool) -> Marks:
-    hidden: set[int] = set()
-    broken: defaultdict[int, dict[int, Broken]] = defaultdict(dict)
-    first, last, width = None, 0, 0
-    with archive.open(member) as handle:
-        for number, row in _rows(handle):
-            if row.get("hidden") in _TRUE:
-                hidden.add(number)
-            column = -1
-            for cell in row.iterchildren("{*}c"):
-                column = _column(cell.get("r", "")) if cell.get("r") else column + 1
-                if len(cell):
-                    first, last, width = number if first is None else first, number, max(width, column + 1)
-                if (wrong := _broken(cell)) is not None:
-                    broken[number][column] = wrong
-            if (last + 1 - (first or 0)) * width > LARGEST_TABLE:
-                raise InputError(
-                    f"sheet {name}, row {last + 1}: a cell stands so far from the others that the table has more than "
-                    f"{LARGEST_TABLE} cells; delete the rows and columns outside the table"
-                )
-    return Marks(hidden=frozenset(hidden), broken=dict(broken), old_days=old_days)
-
-
-def _rows(handle: IO[bytes]) -> Iterator[tuple[int, etree._Element]]:
-    number = -1
-    for _, row in etree.iterparse(handle, tag="{*}row", resolve_entities=False, no_network=True, load_dtd=False):
-        given = row.get("r")
-        number = int(given) - 1 if given else number + 1
-        yield number, row
-        row.clear()
-        parent = row.getparent()
-        while parent is not None and row.getprevious() is not None:
-            del parent[0]
-
-
-def _broken(cell: etree._Element) -> Broken | None:
-    """What stands in a cell without a value, for the city to see again."""
-    value = cell.findtext("{*}v") or ""
-    if cell.get("t") == "e":
-        return Broken(value, ERROR_VALUE)
-    formula = cell.find("{*}f")
-    if formula is None or value or (cell.get("t") == "str" and cell.find("{*}v") is not None):
+    if not is_sheet:
         return None
-    return Broken(f"={formula.text or ''}", FORMULA)
+    found.merged = list(dict.fromkeys(found.merged))
+    if not (found.usual and begun and ended):
+        found.usual = False
+        with archive.open(member) as handle:
+            for _, row in etree.iterparse(handle, tag="{*}row", resolve_entities=False, no_network=True):
+                found.filled = found.filled or next(row.iterchildren("{*}c"), None) is not None
+                drop(row)
+    return found
 
 
-def _column(reference: str) -> int:
-    """``B7`` is column 1."""
-    number = 0
-    for letter in reference:
-        if not letter.isalpha():
-            break
-        number = number * 26 + ord(letter.upper()) - 64
-    return number - 1
+def _range(left: bytes, top: bytes, right: bytes, bottom: bytes) -> Range:
+    def column(letters: bytes) -> int:
+        number = 0
+        for letter in letters:
+            number = number * 26 + letter - 64
+        return number - 1
+
+    return (int(top) - 1, column(left)), (int(bottom) - 1, column(right))
+
+
+def _shared_texts(archive: zipfile.ZipFile, member: zipfile.ZipInfo | None) -> Callable[[int], str]:
+    """Shared texts by number. There may be millions of them: they lie sealed on disk, and rows ask for near ones."""
+    spool = Spool()
+    if member is not None:
+        texts: list[str] = []
+        with archive.open(member) as handle:
+            for _, item in etree.iterparse(handle, tag="{*}si", resolve_entities=False, no_network=True):
+                texts.append(string_of(item))
+                drop(item)
+                if len(texts) == _TEXTS:
+                    spool.add(json.dumps(texts).encode())
+                    texts = []
+        spool.add(json.dumps(texts).encode())
+
+    @lru_cache(maxsize=256)
+    def block(number: int) -> list[str]:
+        found: list[str] = json.loads(spool.read(number))
+        return found
+
+    return lambda number: block(number // _TEXTS)[number % _TEXTS]
+
+
+def _day_formats(archive: zipfile.ZipFile, member: zipfile.ZipInfo | None) -> Mapping[int, bool]:
+    """Number of a cell format -> whether it shows a span of time; for those that show days or times."""
+    if member is None:
+        return {}
+    styles = _document(archive, member)
+    own = {int(one.get("numFmtId", "-1")): one.get("formatCode", "") for one in styles.iter("{*}numFmt")}
+    found = {}
+    for place, one in enumerate(styles.iterfind("{*}cellXfs/{*}xf")):
+        number = int(one.get("numFmtId") or 0)
+        if number in own:
+            plain = _QUIET.sub("", own[number])
+            if _SPAN.search(plain):
+                found[place] = True
+            elif any(letter in plain.lower() for letter in "dmyhs"):
+                found[place] = False
+        elif number in _DAY_FORMATS or number == _SPAN_FORMAT:
+            found[place] = number == _SPAN_FORMAT
+    return found

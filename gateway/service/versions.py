@@ -2,11 +2,12 @@
 
 A withdrawal is the next version of the certificate it takes back and carries its key, so versions of both are one
 sequence, in which the platforms get them. A certificate filed again after its withdrawal is the version after that.
+A change of status is kept in two forms of one version: the change, and the certificate as it is from then on. A filing
+says nothing about the status, so one that comes again keeps what the certificate has.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,7 +16,6 @@ from gateway.domain.admission import Admitted, admit
 from gateway.domain.changes import Difference, differences, nature
 from gateway.domain.filing import Filing
 from gateway.domain.gates import GateFailure, GateRules, Outcome, outcome
-from gateway.domain.names import plain_name, variant_name
 from gateway.domain.records import (
     Certificate,
     ChangeNature,
@@ -23,18 +23,41 @@ from gateway.domain.records import (
     Record,
     RecordKind,
     Withdrawal,
-    Worker,
     fingerprint,
+)
+from gateway.domain.status import RENEWED, changed, is_done, is_renewed
+from gateway.service.naming import (
+    REPORT_NO,
+    certificate_identity,
+    identity,
+    index_entries,
+    named_certificate,
+    report_no,
+    subject,
+    withdrawn_keys,
 )
 from gateway.store import records
 from gateway.store.batches import FilingRow
 from gateway.store.engine import Connection, Store
 from gateway.store.records import IndexEntry, Known
 
+__all__ = [
+    "REPORT_NO",
+    "UNCHANGED",
+    "WITHDRAW",
+    "JudgedRow",
+    "Versions",
+    "certificate_identity",
+    "identity",
+    "named_certificate",
+    "report_no",
+    "subject",
+    "withdrawn_keys",
+]
+
 UNCHANGED = "unchanged"
 WITHDRAW = "withdraw"
-REPORT_NO = re.compile(r"[0-9]{6}-[0-9]{6}-[0-9]{1,4}")
-"""a report's number; anything else in its cell may be somebody's data and is not kept in clear"""
+_OF_CERTIFICATES = (RecordKind.CERTIFICATE, RecordKind.STATUS_CHANGE, RecordKind.WITHDRAWAL)
 
 
 @dataclass(kw_only=True)
@@ -45,6 +68,8 @@ class JudgedRow:
     packed: bytes = field(repr=False)
     filing: Filing | None
     failures: tuple[GateFailure, ...]
+    speaks: bool = True
+    """whether the person's record is made from this row; where rows of one person differ only the last one's is"""
 
     @property
     def outcome(self) -> Outcome:
@@ -55,6 +80,16 @@ class JudgedRow:
     def withdraws(self) -> bool:
         """Whether it takes a certificate back."""
         return self.filing is not None and self.filing.withdrawn is True
+
+    @property
+    def steps(self) -> bool:
+        """Whether it changes the status of a certificate."""
+        return self.filing is not None and self.filing.status_step is not None and not self.withdraws
+
+    @property
+    def only_names(self) -> bool:
+        """Whether it names a certificate without describing it."""
+        return self.withdraws or self.steps
 
 
 @dataclass(kw_only=True)
@@ -70,22 +105,26 @@ class Versions:
     entries: list[IndexEntry] = field(default_factory=list)
     changes: dict[tuple[str, str, int], Mapping[str, Difference]] = field(default_factory=dict, repr=False)
     """(kind, key, version) -> what differs from the version before"""
+    fingerprints: dict[tuple[str, str, int], str] = field(default_factory=dict)
+    """of the new versions, by the same"""
     _held: dict[tuple[RecordKind, str], Known] = field(default_factory=dict)
     _keys: dict[tuple[RecordKind, str], str] = field(default_factory=dict)
+    _statuses: dict[str, Certificate] = field(default_factory=dict, repr=False)
+    """key -> newest version of certificates about which something was decided"""
 
     def of(self, rows: Sequence[JudgedRow]) -> list[FilingRow]:
         """The rows as they are to be kept; ``new`` and ``entries`` then hold what they add."""
         admitted = {
             row.number: admit(row.filing, self.now, self.rules)
             for row in rows
-            if row.filing is not None and row.outcome is Outcome.ADMIT and not row.withdraws
+            if row.filing is not None and row.outcome is Outcome.ADMIT and not row.only_names
         }
-        going = [row for row in rows if row.withdraws and row.outcome is Outcome.ADMIT]
-        self._look_up(admitted.values(), [named_certificate(row.filing) for row in going if row.filing])
-        taken_back = self._taken_back(going)
+        naming = [row for row in rows if row.only_names and row.outcome is Outcome.ADMIT]
+        self._look_up(admitted.values(), [named_certificate(row.filing) for row in naming if row.filing])
+        named = self._named(naming)
         filings = [
-            self._withdrawn(row, taken_back)
-            if row.withdraws and row.outcome is Outcome.ADMIT
+            self._naming(row, named)
+            if row.only_names and row.outcome is Outcome.ADMIT
             else self._filed(row, admitted.get(row.number))
             for row in rows
         ]
@@ -104,13 +143,18 @@ class Versions:
         ):
             found = {v: matches[0][1] for v, matches in records.find(self.connection, vault, what, values).items()}
             self._keys |= {(kind, value): key for value, key in found.items()}
-            kinds = (kind, RecordKind.WITHDRAWAL) if kind is RecordKind.CERTIFICATE else (kind,)
+            kinds = _OF_CERTIFICATES if kind is RecordKind.CERTIFICATE else (kind,)
             for which in kinds:
                 known = records.newest(self.connection, which, list(found.values()))
                 self._held |= {(which, key): held for key, held in known.items()}
 
-    def _taken_back(self, rows: Sequence[JudgedRow]) -> dict[str, Record]:
-        """Key -> newest version of the certificates that rows take back."""
+        changed = [key for kind, key in self._held if kind is RecordKind.STATUS_CHANGE]
+        for record in records.newest_records(self.connection, self.store.vault, RecordKind.CERTIFICATE, changed):
+            assert isinstance(record.content, Certificate)
+            self._statuses[record.key] = record.content
+
+    def _named(self, rows: Sequence[JudgedRow]) -> dict[str, Record]:
+        """Key -> newest version of the certificates that rows name."""
         keys = {self._keys[RecordKind.CERTIFICATE, named_certificate(row.filing)] for row in rows if row.filing}
         found = records.newest_records(self.connection, self.store.vault, RecordKind.CERTIFICATE, keys)
         return {record.key: record for record in found}
@@ -119,12 +163,15 @@ class Versions:
         kept = self._row(row)
         if admitted is None:
             return kept
-        worker, certificate = admitted.worker, admitted.certificate
+        worker, certificate = admitted.worker, self._with_status(admitted.certificate)
         known_as = identity(worker.id_type, worker.id_number)
-        person_key, person_new = self._version(RecordKind.PERSON, known_as, worker, None)
+        if row.speaks:
+            person_key, person_new = self._version(RecordKind.PERSON, known_as, worker, None)
+        else:
+            person_key, person_new = self._key(RecordKind.PERSON, known_as), False
         known_as = certificate_identity(certificate.number, certificate.trade)
         certificate_key, certificate_new = self._version(RecordKind.CERTIFICATE, known_as, certificate, person_key)
-        self.entries += _index_entries(worker, certificate, person_key, certificate_key)
+        self.entries += index_entries(worker, certificate, person_key, certificate_key)
         return replace(
             kept,
             outcome=row.outcome if person_new or certificate_new else UNCHANGED,
@@ -132,13 +179,39 @@ class Versions:
             certificate_key=certificate_key,
         )
 
-    def _withdrawn(self, row: JudgedRow, certificates: dict[str, Record]) -> FilingRow:
+    def _with_status(self, certificate: Certificate) -> Certificate:
+        """The certificate of a filing with the status it has by decision; a later end renews a lapsed one."""
+        key = self._keys.get((RecordKind.CERTIFICATE, certificate_identity(certificate.number, certificate.trade)), "")
+        held = self._statuses.get(key)
+        if held is None or self._is_withdrawn(key) or is_renewed(held, certificate):
+            return certificate
+        return replace(certificate, status=held.status, status_reason=held.status_reason)
+
+    def _naming(self, row: JudgedRow, certificates: dict[str, Record]) -> FilingRow:
         assert row.filing is not None
-        key = self._keys[RecordKind.CERTIFICATE, named_certificate(row.filing)]
-        certificate = certificates[key]
-        kept = replace(self._row(row), person_key=certificate.person_key, certificate_key=key)
+        certificate = certificates[self._keys[RecordKind.CERTIFICATE, named_certificate(row.filing)]]
+        kept = replace(self._row(row), person_key=certificate.person_key, certificate_key=certificate.key)
+        return self._withdrawn(row, kept, certificate) if row.withdraws else self._stepped(row, kept, certificate)
+
+    def _stepped(self, row: JudgedRow, kept: FilingRow, certificate: Record) -> FilingRow:
+        """Both forms of the version that a decision makes; one that says nothing new makes none."""
+        key, content, filing = certificate.key, certificate.content, row.filing
+        assert isinstance(content, Certificate)
+        assert filing is not None
+        assert filing.status_step is not None
+        if is_done(content.status, filing.status_step):
+            return replace(kept, outcome=UNCHANGED)
+        after, change = changed(key, content, certificate.version, filing)
+        reason = f"{filing.status_step.lower()} by decision"
+        record = self._add(RecordKind.CERTIFICATE, key, after, certificate.person_key, reason)
+        self._keep(replace(record, kind=RecordKind.STATUS_CHANGE, content=change))
+        return kept
+
+    def _withdrawn(self, row: JudgedRow, kept: FilingRow, certificate: Record) -> FilingRow:
+        key = certificate.key
         if self._is_withdrawn(key):
             return replace(kept, outcome=UNCHANGED)
+        assert row.filing is not None
         assert isinstance(certificate.content, Certificate)
         content = Withdrawal(
             withdrawn_kind=RecordKind.CERTIFICATE,
@@ -152,7 +225,14 @@ class Versions:
 
     def _row(self, row: JudgedRow) -> FilingRow:
         failures = [
-            {"gate": f.gate, "field": f.field, "message": f.message, "message_zh": f.message_zh} for f in row.failures
+            {
+                "gate": f.gate,
+                "field": f.field,
+                "message": f.message,
+                "message_zh": f.message_zh,
+                "severity": f.severity.value,
+            }
+            for f in row.failures
         ]
         return FilingRow(
             row_no=row.number,
@@ -160,17 +240,26 @@ class Versions:
             packed=row.packed,
             failures=failures,
             report_no=report_no(row.filing, self.rules),
+            subject=None if row.outcome is Outcome.ADMIT else subject(row.filing, self.store.vault),
         )
+
+    def _key(self, kind: RecordKind, known_as: str) -> str:
+        """The key of what is known by that name; a new one is kept for the next row."""
+        key = self._keys.get((kind, known_as)) or self.new_id()
+        self._keys[kind, known_as] = key
+        return key
 
     def _version(self, kind: RecordKind, known_as: str, content: Content, person_key: str | None) -> tuple[str, bool]:
         """The key of the record and whether this content makes a new version of it."""
-        key = self._keys.get((kind, known_as)) or self.new_id()
-        self._keys[kind, known_as] = key
+        key = self._key(kind, known_as)
         known = self._held.get((kind, key))
         again = kind is RecordKind.CERTIFICATE and self._is_withdrawn(key)
         if known is not None and known.fingerprint == fingerprint(content) and not again:
             return key, False
         reason = "filed again after its withdrawal" if again else "reported again by the city" if known else None
+        held = self._statuses.get(key)
+        if held is not None and isinstance(content, Certificate) and not again and is_renewed(held, content):
+            reason = RENEWED
         self._add(kind, key, content, person_key or key, reason)
         return key, True
 
@@ -178,21 +267,25 @@ class Versions:
         filed, taken_back = (self._held.get((k, key)) for k in (RecordKind.CERTIFICATE, RecordKind.WITHDRAWAL))
         return taken_back is not None and (filed is None or taken_back.version > filed.version)
 
-    def _add(self, kind: RecordKind, key: str, content: Content, person_key: str, reason: str | None) -> None:
+    def _add(self, kind: RecordKind, key: str, content: Content, person_key: str, reason: str | None) -> Record:
         """The next version under the key, whatever kind the one before was of."""
         held = [self._held[one, key] for one in RecordKind if (one, key) in self._held]
-        version = 1 + max((known.version for known in held), default=0)
         record = Record(
             kind=kind,
             key=key,
-            version=version,
+            version=1 + max((known.version for known in held), default=0),
             person_key=person_key,
             content=content,
             effective_from=self.now,
             change_reason=reason,
         )
-        self._held[kind, key] = Known(key=key, person_key=person_key, version=version, fingerprint=record.fingerprint)
-        self.new.append(record)
+        self._keep(record)
+        return record
+
+    def _keep(self, one: Record) -> None:
+        known = Known(key=one.key, person_key=one.person_key, version=one.version, fingerprint=one.fingerprint)
+        self._held[one.kind, one.key] = known
+        self.new.append(one)
 
     def _compared(self) -> list[Record]:
         """The new versions with how each came to be: NEW, or by what differs from the version before."""
@@ -203,6 +296,8 @@ class Versions:
             before[record.kind, record.key] = record.content
             if record.kind is RecordKind.WITHDRAWAL:
                 compared.append(replace(record, change=ChangeNature.CORRECTION))
+            elif record.kind is RecordKind.STATUS_CHANGE:
+                compared.append(replace(record, change=ChangeNature.CHANGE))
             elif old is None:
                 compared.append(record)
             else:
@@ -219,44 +314,3 @@ class Versions:
             for record in records.newest_records(self.connection, self.store.vault, kind, keys):
                 found[kind, record.key] = record.content
         return found
-
-
-def identity(id_type: str, id_number: str) -> str:
-    """What a person is known by."""
-    return f"{id_type}:{id_number}"
-
-
-def certificate_identity(number: str, trade: str) -> str:
-    """A certificate is its number and trade (N06); who holds it is part of the content, guarded by the gate."""
-    return f"{number}|{trade}"
-
-
-def named_certificate(filing: Filing) -> str:
-    """The certificate that a row names; for rows that say number and trade."""
-    return certificate_identity(filing.certificate_number or "", filing.trade or "")
-
-
-def report_no(filing: Filing | None, rules: GateRules) -> str | None:
-    """The number of the report a row belongs to, else its city, else None. Neither says anything about a person."""
-    if filing is None:
-        return None
-    if REPORT_NO.fullmatch(filing.batch_no or ""):
-        return filing.batch_no
-    region = filing.review_region or filing.assessment_region
-    return rules.city(region) if region else None
-
-
-def _index_entries(worker: Worker, certificate: Certificate, person_key: str, certificate_key: str) -> list[IndexEntry]:
-    def person(what: str, value: str) -> IndexEntry:
-        return IndexEntry(kind=RecordKind.PERSON, key=person_key, what=what, value=value)
-
-    def paper(what: str, value: str) -> IndexEntry:
-        return IndexEntry(kind=RecordKind.CERTIFICATE, key=certificate_key, what=what, value=value)
-
-    return [
-        person("id_number", identity(worker.id_type, worker.id_number)),
-        person("name", plain_name(worker.name)),
-        person("name", variant_name(worker.name)),
-        paper("certificate", certificate_identity(certificate.number, certificate.trade)),
-        paper("certificate_number", certificate.number),
-    ]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Text, cast, insert, select, true, update
 
-from gateway.store.chunks import chunks
+from gateway.store.batch_tables import filing_subject
+from gateway.store.bulk import adding, next_ids
+from gateway.store.chunks import MOST, chunks
 from gateway.store.tables import batch, filing
 from gateway.store.vault import Vault
 
@@ -41,6 +42,8 @@ class FilingRow:
     person_key: str | None = None
     certificate_key: str | None = None
     report_no: str | None = None
+    subject: tuple[str | None, str | None] | None = None
+    """digests of certificate and person, for a row that does not go (``filing_subject``)"""
 
 
 def pack(cells: Mapping[str, str]) -> bytes:
@@ -60,19 +63,70 @@ def known(connection: Connection, digest: str) -> BatchCounts | None:
     return None if row is None else BatchCounts(**{k: v for k, v in row.items() if k != "read_at"})
 
 
-def add_batch(connection: Connection, counts: Mapping[str, Any], *, read_at: datetime) -> int:
-    """Insert a batch; returns its id."""
-    statement = insert(batch).values(**counts, read_at=read_at).returning(batch.c.id)
+def named(connection: Connection, name: str) -> list[int]:
+    """The batches of a file's name, or with rows of a report, oldest first."""
+    by_name = set(connection.execute(select(batch.c.id).where(batch.c.name == name)).scalars())
+    by_report = select(filing.c.batch_id).where(filing.c.report_no == name).distinct()
+    return sorted(by_name | set(connection.execute(by_report).scalars()))
+
+
+def failing(connection: Connection, vault: Vault, batch_ids: Sequence[int], name: str) -> Iterator[FilingRow]:
+    """The rows of these batches about which something was said, in order; of the named report where it is one.
+
+    Rows whose cells were cleared are left out.
+    """
+    for batch_id in batch_ids:
+        is_file = connection.execute(select(batch.c.id).where(batch.c.id == batch_id, batch.c.name == name)).first()
+        after = 0
+        while True:
+            wanted = select(filing).where(
+                filing.c.batch_id == batch_id,
+                filing.c.row_no > after,
+                cast(filing.c.failures, Text) != "[]",
+                true() if is_file else filing.c.report_no == name,
+            )
+            rows = connection.execute(wanted.order_by(filing.c.row_no).limit(MOST)).mappings().all()
+            for row in rows:
+                if row["cells"]:
+                    yield FilingRow(
+                        row_no=row["row_no"],
+                        outcome=row["outcome"],
+                        packed=vault.open(row["cells"], f"filing.cells:{batch_id}/{row['row_no']}"),
+                        failures=row["failures"],
+                    )
+            if len(rows) < MOST:
+                break
+            after = rows[-1]["row_no"]
+
+
+def add_batch(connection: Connection, name: str, digest: str, *, read_at: datetime) -> int:
+    """Insert a batch whose rows are to follow; returns its id."""
+    counts = dict.fromkeys(("rows", "admitted", "refused", "held", "unchanged"), 0)
+    statement = insert(batch).values(name=name, digest=digest, read_at=read_at, **counts).returning(batch.c.id)
     return int(connection.execute(statement).scalar_one())
 
 
+def count_batch(connection: Connection, batch_id: int, counts: Mapping[str, int]) -> None:
+    """Set what became of the rows of a batch, once they are all kept."""
+    connection.execute(update(batch).where(batch.c.id == batch_id).values(**counts))
+
+
+_ADD_FILINGS = adding(
+    filing,
+    *("id", "batch_id", "row_no", "outcome", "cells", "failures"),
+    *("person_key", "certificate_key", "report_no"),
+)
+
+
 def add_filings(connection: Connection, vault: Vault, batch_id: int, rows: Sequence[FilingRow]) -> None:
-    """Insert the rows of a batch, cells sealed to their place."""
+    """Insert rows of a batch, cells sealed to their place."""
     for part in chunks(rows):
-        connection.execute(
-            insert(filing),
+        ids = list(next_ids(connection, {"filing": len(part)})["filing"])
+        _ADD_FILINGS(
+            connection,
             [
                 {
+                    "id": row_id,
                     "batch_id": batch_id,
                     "row_no": row.row_no,
                     "outcome": row.outcome,
@@ -82,6 +136,13 @@ def add_filings(connection: Connection, vault: Vault, batch_id: int, rows: Seque
                     "certificate_key": row.certificate_key,
                     "report_no": row.report_no,
                 }
-                for row in part
+                for row_id, row in zip(ids, part, strict=True)
             ],
         )
+        subjects = [
+            {"filing_id": row_id, "certificate": row.subject[0], "person": row.subject[1]}
+            for row_id, row in zip(ids, part, strict=True)
+            if row.subject is not None
+        ]
+        if subjects:
+            connection.execute(insert(filing_subject), subjects)

@@ -120,7 +120,7 @@ FLAWS: tuple[Flaw, ...] = (
     _says("N07", contract_term="固定期限", contract_end=""),
     _says("N07", employed=False, contract_start="2018-03-01"),
     Flaw("N08", lambda _, row: row | _january()),
-    _says("N09", batch_no="370200-201903-01"),
+    _says("N09", batch_no="370200-201904-01", reported_at="2019-04-01", contract_term="无固定期限", contract_end=""),
     _says("N10", filing_corp_code=""),
     _says("N10", channel="个人"),
     _says("N11", review_department=""),

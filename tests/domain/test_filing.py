@@ -126,3 +126,11 @@ def test_where_a_reported_filing_stands_follows_from_its_row_and_its_certificate
     outcome: str, pushed: bool, withdrawn: bool, expected: FilingState
 ) -> None:
     assert stands(outcome, pushed=pushed, withdrawn=withdrawn) is expected
+
+
+@pytest.mark.parametrize("state", [FilingState.REPORTED, FilingState.ENTERED, FilingState.PUSHED])
+def test_a_change_of_content_after_the_report_starts_the_public_notice_again(state: FilingState) -> None:
+    city, centre = Role.CITY, Role.CENTRE
+    for step, role in ((Step.AMEND, city), (Step.PUBLISH, city), (Step.CLOSE_NOTICE, city), (Step.REPORT, city)):
+        state = take(state, step, role)
+    assert take(state, Step.ENTER, centre) is FilingState.ENTERED

@@ -8,13 +8,14 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
-from gateway.domain.filing import Channel, Filing, Objection, Origin
+from gateway.domain.filing import PLACEMENT, Channel, Filing, Objection, Origin
 from gateway.domain.gates import (
     GATES,
     GateRules,
     Outcome,
     Severity,
     accept_phase,
+    claims,
     cross_check,
     cross_keys,
     judge,
@@ -178,6 +179,7 @@ def test_boundaries_that_still_pass(filing: Filing, changes: Mapping[str, object
     assert broken(filing, **changes) == []
 
 
+PLACED: Mapping[str, object] = dict.fromkeys(PLACEMENT, "示例")
 FAILING: tuple[tuple[str, str, Filing, Mapping[str, object]], ...] = (
     ("N01", "application_date", EMPLOYED, {"issue_date": date(2017, 3, 10), "application_date": None}),
     ("N01", "application_date", EMPLOYED, {"issue_date": date(2017, 1, 1), "application_date": None}),
@@ -201,7 +203,7 @@ FAILING: tuple[tuple[str, str, Filing, Mapping[str, object]], ...] = (
     ("N07", "contract_end", EMPLOYED, {"contract_end": None}),
     ("N07", "employed", ALONE, {"contract_start": date(2018, 3, 1)}),
     ("N07", "employed", ALONE, {"employer_name": "山东示例建设有限公司"}),
-    ("N09", "batch_no", EMPLOYED, {"batch_no": "370200-201903-01"}),
+    ("N09", "batch_no", EMPLOYED, {"batch_no": "370200-201904-01", "reported_at": at("2019-04-01T00:00")}),
     ("N10", "filing_corp_code", EMPLOYED, {"filing_corp_code": None}),
     ("N10", "channel", EMPLOYED, {"channel": Channel.PERSON}),
     ("N11", "review_department", EMPLOYED, {"review_department": None}),
@@ -247,6 +249,7 @@ FAILING: tuple[tuple[str, str, Filing, Mapping[str, object]], ...] = (
     ("R-ORDER", "application_date", EMPLOYED, {"application_date": date(2012, 6, 2)}),
     ("R-ORDER", "contract_end", EMPLOYED, {"contract_start": date(2018, 3, 1), "contract_end": date(2018, 2, 28)}),
     ("R-ORDER", "valid_to", EMPLOYED, {"valid_to": date(2012, 5, 31)}),
+    *(("R-PLACE", field, EMPLOYED, {**PLACED, field: None}) for field in PLACEMENT),
     ("R-REQUIRED", "name", EMPLOYED, {"name": None}),
     ("R-REQUIRED", "ethnicity", EMPLOYED, {"ethnicity": None}),
     ("R-REQUIRED", "reported_at", EMPLOYED, {"reported_at": None}),
@@ -263,6 +266,16 @@ def test_each_broken_rule_is_the_only_one_named(
     found = broken(filing, **changes)
     assert (gate, field) in found
     assert {name for name, _ in found} <= {gate, _ALSO.get((gate, field), gate)}
+
+
+def test_a_row_may_name_a_project_in_full_and_rows_of_one_person_must_agree_about_it() -> None:
+    placed = dataclasses.replace(EMPLOYED, **PLACED)  # type: ignore[arg-type]  # fields by name
+    assert judge(placed, RULES) == ()
+    second = dataclasses.replace(placed, certificate_number="鲁A20120009999", trade="020")
+    assert cross_check([claims(placed), claims(second)], {}) == {}
+    for other in ({"team_no": "另"}, dict.fromkeys(PLACEMENT)):
+        found = cross_check([claims(placed), claims(dataclasses.replace(second, **other))], {})  # type: ignore[arg-type]
+        assert [failure.gate for failures in found.values() for failure in failures] == ["R-PLACE", "R-PLACE"]
 
 
 def test_every_gate_has_a_negative_case() -> None:
@@ -448,7 +461,8 @@ OTHER = dataclasses.replace(
 
 
 def crossed(*filings: Filing | None, known: Mapping[str, str] | None = None) -> dict[int, list[str]]:
-    return {i: [f.gate for f in found] for i, found in cross_check(filings, known or {}).items()}
+    found = cross_check([claims(one) for one in filings], known or {})
+    return {index: [failure.gate for failure in failures] for index, failures in found.items()}
 
 
 def test_different_people_and_second_certificates_do_not_disturb_each_other() -> None:
@@ -467,7 +481,8 @@ def test_two_enterprises_for_one_person_stop_both() -> None:
 def test_one_identity_number_with_two_names_waits() -> None:
     renamed = dataclasses.replace(SECOND, name="示例丙")
     assert crossed(EMPLOYED, renamed) == {0: ["R-PERSON"], 1: ["R-PERSON"]}
-    assert {f.severity for found in cross_check([EMPLOYED, renamed], {}).values() for f in found} == {Severity.HOLD}
+    found = cross_check([claims(EMPLOYED), claims(renamed)], {})
+    assert {failure.severity for failures in found.values() for failure in failures} == {Severity.HOLD}
 
 
 def test_an_exact_repetition_stops_the_later_row_only() -> None:

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from gateway.domain.filing import Channel, Filing, Objection, Origin
-from gateway.domain.gates import GATES, GateRules, cross_check, judge
+from gateway.domain.filing import PLACEMENT, Channel, Filing, Objection, Origin
+from gateway.domain.gates import GATES, GateRules, claims, cross_check, judge
 from gateway.domain.identifiers import credit_code_check_character, resident_id_check_digit
 from gateway.domain.records import ContractTerm
 
@@ -51,6 +51,7 @@ _NO_CONTRACT = dict.fromkeys(
 ALONE = dataclasses.replace(
     EMPLOYED, **_NO_CONTRACT, employed=False, originals=("CERT", "IDCARD"), channel=Channel.PERSON
 )
+PLACED: Changes = dict.fromkeys(PLACEMENT, "示例")
 NOW = GateRules(now=at("2019-03-11T09:00"))
 JANUARY: Changes = {
     "promise_signed_at": at("2019-01-03T09:00"),
@@ -59,6 +60,10 @@ JANUARY: Changes = {
     "notice_begin": date(2019, 1, 8),
     "notice_end": date(2019, 1, 15),
 }
+
+
+APRIL = {"reported_at": at("2019-04-01T00:00:00")}
+"""the first moment of the reports in batches"""
 
 
 class Pair(NamedTuple):
@@ -96,7 +101,7 @@ BOUNDARY = (
       for field in ("employer_name", "employer_code", "contract_term", "contract_start", "contract_end")),
     step("N07", "employer_region", None, "370100", ALONE),
     step("N08", "reported_at", at("2019-01-25T00:00:00"), at("2019-01-24T23:59:59"), **JANUARY),
-    step("N09", "batch_no", "370199-1", "370200-1"),
+    Pair("N09", {"batch_no": "370199-1", **APRIL}, {"batch_no": "370200-1", **APRIL}, rules=GateRules()),
     step("N10", "filing_corp_code", code(1), None),
     step("N10", "channel", Channel.ENTERPRISE, Channel.PERSON),
     step("N11", "review_department", "局", None),
@@ -139,6 +144,7 @@ BOUNDARY = (
     step("R-ORDER", "issue_date", D(2019, 2, 26), D(2019, 2, 27)),
     step("R-ORDER", "valid_to", D(2012, 6, 1), D(2012, 5, 31), also="N33"),
     step("R-ORDER", "contract_end", D(2017, 1, 1), D(2016, 12, 31), also="N05"),
+    *(Pair("R-PLACE", PLACED, {**PLACED, field: None}) for field in PLACEMENT),
 )  # fmt: skip
 
 PLAIN = (
@@ -152,7 +158,9 @@ PLAIN = (
     Pair("N06", {"certificate_number": "鲁建20120001234"}, {"certificate_number": "见原件"}),
     Pair("N07", {}, {"contract_start": D(2018, 3, 1)}, ALONE),
     Pair("N08", {}, {**JANUARY, "reported_at": at("2019-01-20T09:00")}),
-    Pair("N09", {"batch_no": "第3批"}, {"batch_no": "371600-201903-01"}),
+    Pair("N09", {"batch_no": "第3批", **APRIL}, {"batch_no": "371600-201904-01", **APRIL}, rules=GateRules()),
+    Pair("N09", {"batch_no": "371600-1", "reported_at": at("2019-03-31T23:59:59")}, {"batch_no": "371600-1", **APRIL},
+         rules=GateRules()),
     Pair("N10", {"channel": Channel.PERSON}, {"channel": Channel.ENTERPRISE, "filing_corp_code": None}, ALONE,
          also=frozenset({"N17"})),
     Pair("N11", {"review_region": "370100"}, {"review_region": "371600", "batch_no": "1"}),
@@ -171,6 +179,7 @@ PLAIN = (
     Pair("R-ID-BIRTH", {}, {"birth_date": D(1970, 5, 5)}),
     Pair("R-ID-GENDER", born(D(1980, 1, 1), "003"), {**born(D(1980, 1, 1), "002"), "gender": "1"}),
     Pair("R-ORDER", {"application_date": D(2011, 1, 1)}, {"application_date": D(2013, 1, 1)}),
+    Pair("R-PLACE", {}, {"project_code": "P1"}),
 )  # fmt: skip
 
 
@@ -217,6 +226,6 @@ OTHER = dataclasses.replace(SECOND, name="示例乙", **born(date(1980, 1, 1), "
     ],
 )
 def test_gates_between_rows_have_both_sides_too(gate: str, kept: Filing, broken: Filing) -> None:
-    assert cross_check([EMPLOYED, kept], {}) == {}
-    found = cross_check([EMPLOYED, broken], {})
+    assert cross_check([claims(EMPLOYED), claims(kept)], {}) == {}
+    found = cross_check([claims(EMPLOYED), claims(broken)], {})
     assert {failure.gate for failures in found.values() for failure in failures} == {gate}

@@ -8,7 +8,7 @@ import openpyxl
 import pytest
 
 from gateway.domain.errors import InputError
-from gateway.domain.gates import GateFailure, GateRules, Outcome, Severity, cross_check, judge, outcome
+from gateway.domain.gates import GateFailure, GateRules, Outcome, Severity, claims, cross_check, judge, outcome
 from gateway.intake.reader import Batch, read_batch
 from gateway.intake.returns import LEADING, RefusedRow, write_returns
 from gateway.testing.batch import write_sample
@@ -18,7 +18,7 @@ RED, YELLOW, BLUE = "FFFFC7CE", "FFFFEB9C", "FFDDEBF7"
 
 def _refused(batch: Batch) -> list[RefusedRow]:
     rows, rules = list(batch.rows), GateRules()
-    crossed = cross_check([row.filing for row in rows], {})
+    crossed = cross_check([claims(row.filing) for row in rows], {})
     found = []
     for index, row in enumerate(rows):
         failures = (*row.failures, *(judge(row.filing, rules) if row.filing else ()), *crossed.get(index, ()))
