@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -24,8 +26,12 @@ _PREFECT = {
     "PREFECT_LOGGING_LEVEL": "WARNING",
     "PREFECT_LOGGING_SERVER_LEVEL": "ERROR",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    # Relative, so that the page finds its interface under whatever name and port it was opened.
+    "PREFECT_SERVER_UI_API_URL": "/api",
 }
 _READY_WITHIN = 120.0
+_AGAIN_AFTER = 1.0
+_ANY = "0.0.0.0"  # noqa: S104 - compared with, not bound to
 
 
 def fetch(url: str, timeout: float = 30) -> Any:
@@ -35,17 +41,15 @@ def fetch(url: str, timeout: float = 30) -> Any:
 
 
 class PrefectServer:
-    """A Prefect server started by Prefect's own command, in a folder of its own, without telemetry."""
+    """A Prefect server in a folder of its own, without telemetry."""
 
-    def __init__(self, home: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self._port}/api"
-        environment = {**os.environ, **_PREFECT, "PREFECT_HOME": str(home / "prefect")}
+    def __init__(self, home: Path, port: int = 0, host: str = "127.0.0.1") -> None:
+        self._port = port or _free_port()
+        self.url = f"http://{'127.0.0.1' if host == _ANY else host}:{self._port}/api"
+        environment = {**os.environ, **_PREFECT, "PREFECT_HOME": str((home / "prefect").resolve())}
         environment.pop("PREFECT_API_URL", None)
-        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self._port)]
-        self._log = (home / "prefect-server.log").open("wb")
+        command = [sys.executable, "-m", "gateway.flows.server", "--host", host, "--port", str(self._port)]
+        self._log = (home / "prefect-server.log").open("ab")
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
             [sys.executable, "-m", "gateway.cli.guard", *command],
             stdin=subprocess.PIPE,
@@ -74,12 +78,65 @@ class PrefectServer:
             return False
         return True
 
+    def wait(self) -> None:
+        """Wait until the server ends."""
+        self._process.wait()
+
     def stop(self) -> None:
         """End the server and what it started."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(20)
         self._log.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def set_quiet() -> None:
+    """Let Prefect in this process and in those it starts tell nobody anything."""
+    os.environ.update({name: value for name, value in _PREFECT.items() if name not in os.environ})
+
+
+@contextmanager
+def kept_prefect_server(home: Path, port: int, host: str = "127.0.0.1") -> Iterator[str]:
+    """The URL of the Prefect server that the environment names, or of one of ours that is started again if it ends."""
+    named = os.environ.get("PREFECT_API_URL")
+    set_quiet()
+    if named:
+        yield named
+        return
+    os.environ["PREFECT_HOME"] = str((home / "prefect").resolve())
+    server = PrefectServer(home, port, host)
+    ending = threading.Event()
+
+    def watch() -> None:
+        nonlocal server
+        while True:
+            server.wait()
+            if ending.wait(_AGAIN_AFTER):
+                return
+            server = PrefectServer(home, port, host)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    try:
+        os.environ["PREFECT_API_URL"] = server.ready()
+        watcher.start()
+        yield server.url
+    finally:
+        ending.set()
+        server.stop()
+
+
+def until_interrupted() -> None:
+    """Wait for an interrupt or a request to end."""
+    done = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: done.set())
+    done.wait()
 
 
 @contextmanager

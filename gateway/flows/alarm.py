@@ -1,0 +1,31 @@
+"""The flow ``alarm``: what an automation starts when nobody named a notification; it writes the alarm down."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.artifacts import acreate_markdown_artifact
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from pydantic import Field
+
+from gateway.flows.ending import EXIT_FAILURES, Ending, Mark
+from gateway.flows.session import to_state
+from gateway.flows.showing import told
+
+log = logging.getLogger(__name__)
+
+What = Annotated[str, Field(title="What", max_length=80, description="What the alarm is about.")]
+Platform = Annotated[str, Field(title="Platform", max_length=40, description="The platform it is about.")]
+
+
+@flow(name="alarm", flow_run_name="alarm: {what}, {platform}")
+async def alarm(what: What, platform: Platform = "") -> State[Any]:
+    """Write an alarm to the log of the worker and to an artifact; it ends with attention, so that it is seen."""
+    log.warning("alarm", extra={"what": what, "platform": platform})
+    if flow_run.id is not None:
+        await told(acreate_markdown_artifact(f"**{what}**: {platform}", key="alarm", description="The last alarm"))
+    text = f"{platform}: {what}; see gateway status"
+    return to_state(Ending(mark=Mark.ATTENTION, message=text, exit=EXIT_FAILURES))

@@ -1,0 +1,117 @@
+"""Automations on the Prefect server: alarms that reach a person, and the end of runs that no longer give a sign.
+
+Each is made anew under its own name, so that the command may be repeated; what people made themselves is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from prefect.automations import Automation
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ChangeFlowRunState, RunDeployment, SendNotification
+from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.exceptions import ObjectNotFound
+
+from gateway.domain.errors import ConfigurationError
+from gateway.flows.deployments import ALL, TAG
+from gateway.flows.ending import Mark
+from gateway.flows.showing import FLOWING, HELD, OVERDUE, resource
+
+STALE = "gateway: runs without a sign of life"
+_PLATFORM = "{{ event.resource.name }}"
+_ENDS = {f"prefect.flow-run.{name}" for name in ("Cancelled", "Crashed", *Mark)}
+_HEARTBEAT = "prefect.flow-run.heartbeat"
+HEARTBEAT_SECONDS = 30
+"""the least that Prefect allows"""
+
+Action = ChangeFlowRunState | RunDeployment | SendNotification
+
+
+async def close_silent_runs() -> str:
+    """Let Prefect mark a run as crashed whose heartbeats ended; returns the automation's name."""
+    trigger = EventTrigger(
+        after={_HEARTBEAT},
+        expect={_HEARTBEAT, *_ENDS},
+        match={"prefect.resource.id": "prefect.flow-run.*"},
+        match_related={"prefect.resource.id": f"prefect.tag.{TAG}"},
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
+        threshold=1,
+        within=timedelta(seconds=3 * HEARTBEAT_SECONDS),
+    )
+    message = "no sign of life for 90 s; the ledger knows what is still to do, and the next run does it"
+    return await _make(
+        STALE, trigger, ChangeFlowRunState(name=None, state=StateType.CRASHED, message=message, force=False)
+    )
+
+
+async def raise_alarms(
+    platforms: Sequence[str], *, quiet: timedelta, repeat: timedelta, to: str | None = None
+) -> list[str]:
+    """Make the three alarms; returns the automations' names.
+
+    quiet:  something is due and nothing has left for so long, or no run has told anything
+    repeat: a platform's alarm is not raised again before
+    to:     slug of a notification block (``slack-webhook/ops``); without one the flow ``alarm`` is run
+    """
+    names = []
+    for event, what in ((HELD, "platform held"), (OVERDUE, "acknowledgement overdue")):
+        trigger = EventTrigger(
+            expect={event},
+            match={"prefect.resource.id": resource("*")},
+            for_each={"prefect.resource.id", "prefect.resource.name"},
+            posture=Posture.Reactive,
+            threshold=1,
+            within=repeat,
+        )
+        names.append(await _make(f"gateway: {what}", trigger, await _action(what, _PLATFORM, to)))
+    hours = f"{quiet.total_seconds() / 3600:g}"
+    for platform in platforms:
+        what = f"nothing sent for {hours} hours"
+        trigger = EventTrigger(
+            expect={FLOWING},
+            match={"prefect.resource.id": resource(platform)},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=quiet,
+        )
+        names.append(await _make(f"gateway: nothing sent, {platform}", trigger, await _action(what, platform, to)))
+    return names
+
+
+async def _action(what: str, platform: str, to: str | None) -> Action:
+    async with get_client() as client:
+        if to is not None:
+            kind, _, name = to.partition("/")
+            try:
+                block = await client.read_block_document_by_name(name, kind, include_secrets=False)
+            except ObjectNotFound:
+                raise ConfigurationError(f"no notification block {to!r} on the Prefect server") from None
+            assert block.id is not None
+            body = f"{platform}: {what}. gateway status says more."
+            return SendNotification(block_document_id=block.id, subject=f"Gateway: {what}", body=body)
+        deployment = await _alarm_deployment(client)
+    template: Any = {"__prefect_kind": "jinja", "template": platform} if "{{" in platform else platform
+    parameters = {"what": what, "platform": template}
+    return RunDeployment(source="selected", deployment_id=deployment, parameters=parameters, job_variables=None)
+
+
+async def _alarm_deployment(client: Any) -> UUID:
+    try:
+        found = await client.read_deployment_by_name(f"alarm/{ALL}")
+    except ObjectNotFound:
+        raise ConfigurationError("no deployment alarm/all: run gateway serve or gateway deploy first") from None
+    return UUID(str(found.id))
+
+
+async def _make(name: str, trigger: EventTrigger, action: Action) -> str:
+    async with get_client() as client:
+        for old in await client.read_automations_by_name(name):
+            await client.delete_automation(old.id)
+    await Automation(name=name, trigger=trigger, actions=[action]).acreate()
+    return name

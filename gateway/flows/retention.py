@@ -1,0 +1,58 @@
+"""The flow ``retention``: what has had its time is cleared, rule by rule; what is under a hold is not."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from prefect import flow, task
+from prefect.artifacts import acreate_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from pydantic import Field
+
+from gateway.flows.ending import EXIT_DONE, EXIT_FAILURES, Ending, Mark, failed
+from gateway.flows.session import alone, at_it, current, opened, reason_of, to_state
+from gateway.flows.showing import close_lost, told
+from gateway.service.retention import RetentionReport, retain
+from gateway.settings import RetentionSettings
+
+DryRun = Annotated[bool, Field(title="Dry run", description="Count what has had its time, and clear nothing.")]
+
+
+@task(name="retention", task_run_name="retention", cache_policy=NO_CACHE)
+async def apply_rules(dry_run: bool) -> RetentionReport:
+    """Apply every rule once; a run that is killed is gone on with by the next."""
+    gateway = current()
+    days = gateway.loader(RetentionSettings).model_dump()
+
+    def work() -> RetentionReport:
+        report = retain(gateway.store, days, gateway.edge.now(), by="gateway", dry_run=dry_run)
+        gateway.seal()
+        return report
+
+    return await asyncio.to_thread(work)
+
+
+@flow(name="retention", flow_run_name="retention, dry run: {dry_run}")
+async def retention(dry_run: DryRun = False) -> State[Any]:
+    """Clear what has had its time by the rules of the settings; the audit trail keeps every purge."""
+    try:
+        with opened() as gateway:
+            await close_lost(gateway)
+            async with alone(gateway, "retention", "") as other:
+                if other is not None:
+                    return to_state(Ending(mark=Mark.SKIPPED, message=at_it(other), exit=EXIT_DONE))
+                report = await apply_rules(dry_run)
+    except Exception as error:  # noqa: BLE001 - the guard of a run
+        return to_state(failed(reason_of(error, "retention")))
+    if flow_run.id is not None:
+        rows = [{"rule": rule, "rows": n, "older than": str(report.before[rule])} for rule, n in report.rows.items()]
+        await told(acreate_table_artifact(rows, key="retention", description="Dry run" if dry_run else "Cleared"))
+    if report.held:
+        text = f"a hold on everything is in force; nothing was cleared (exit {EXIT_FAILURES})"
+        return to_state(Ending(mark=Mark.HELD, message=text, exit=EXIT_FAILURES))
+    said = ", ".join(f"{count} {rule}" for rule, count in report.rows.items() if count) or "nothing has had its time"
+    text = f"{'would be cleared: ' if dry_run else ''}{said} (exit {EXIT_DONE})"
+    return to_state(Ending(mark=Mark.COMPLETED, message=text, exit=EXIT_DONE, data={"exit": EXIT_DONE, **report.rows}))

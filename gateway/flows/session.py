@@ -1,0 +1,193 @@
+"""One run: the gateway it opens, the platforms it works on side by side, the lease that keeps a second run away.
+
+Work that raises is told by its platform's part; the other platforms go on. Nothing here waits for Prefect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from prefect.client.schemas.objects import State, StateType
+from prefect.runtime import deployment, flow_run
+
+from gateway import logs
+from gateway.bootstrap import Gateway, open_gateway
+from gateway.domain import errors
+from gateway.domain.errors import GatewayError, StoreError
+from gateway.domain.periods import CHINA
+from gateway.flows import showing
+from gateway.flows.ending import Ending, Part, ending, failed, merged
+from gateway.service import waiting
+from gateway.settings import ServeSettings
+from gateway.store import runs
+from gateway.store.owners import is_dead, myself
+from gateway.store.runs import Claim, Holder
+
+log = logging.getLogger(__name__)
+
+Work = Callable[[Gateway, str], Awaitable[Part]]
+After = Callable[[Gateway, Sequence[Part]], Awaitable[Mapping[str, Any]]]
+_GATEWAY: ContextVar[Gateway] = ContextVar("gateway")
+_LEASE = timedelta(minutes=2)
+_RENEW_SECONDS = 30.0
+
+
+def current() -> Gateway:
+    """The gateway of this run."""
+    return _GATEWAY.get()
+
+
+@contextmanager
+def opened() -> Iterator[Gateway]:
+    """The gateway of this run; one that a caller opened already is used."""
+    outer = _GATEWAY.get(None)
+    if outer is not None:
+        yield outer
+        return
+    with open_gateway() as gateway:
+        if deployment.id:  # a process of its own; by hand, the caller has set up its logs
+            logs.set_up(gateway.settings.log_level)
+        token = _GATEWAY.set(gateway)
+        try:
+            yield gateway
+        finally:
+            _GATEWAY.reset(token)
+
+
+async def conduct(
+    work: str,
+    chosen: Sequence[str],
+    do: Work,
+    *,
+    then: Work | None = None,
+    after: After | None = None,
+    side_by_side: bool = False,
+) -> State[Any]:
+    """Do a piece of work on each platform, show what came of it, and give the state that tells the truth.
+
+    chosen:       platforms; all that are configured where none is named
+    then:         done once the first is through on all platforms, where it was not another run that had the work
+    after:        called once with all parts; what it gives is added to the result
+    side_by_side: let as many runs as there are lanes do it at once, and not one alone
+    """
+    try:
+        with opened() as gateway:
+            await showing.close_lost(gateway)
+            names = gateway.configured(chosen)
+            if not names:
+                return to_state(failed("no platform is configured for this: set its GATEWAY_<PLATFORM>__ENDPOINT"))
+            lanes = gateway.loader(ServeSettings).lanes if side_by_side else 1
+            parts = await asyncio.gather(*(_part(gateway, work, name, do, lanes) for name in names))
+            if then is not None:
+                parts = await asyncio.gather(*(_further(gateway, work, part, then, lanes) for part in parts))
+            await asyncio.to_thread(gateway.seal)
+            data = {"platforms": {part.platform: dict(part.counts) for part in parts}}
+            if after is not None:
+                data |= await after(gateway, parts)
+            await showing.show(gateway, work, parts)
+    except Exception as error:  # noqa: BLE001 - the guard of a run, see ``reason_of``
+        return to_state(failed(reason_of(error, work)))
+    return to_state(ending(parts, data))
+
+
+def reason_of(error: Exception, work: str) -> str:
+    """What Prefect may know of an error: our own sentence, or its kind, for a foreign text may hold a person."""
+    cause = errors.alone(error) if isinstance(error, ExceptionGroup) else error
+    if isinstance(cause, GatewayError):
+        return str(cause)
+    log.error("run failed", exc_info=error, extra={"work": work})
+    return f"{type(cause).__name__}: not foreseen; the log of the worker has more"
+
+
+def to_state(end: Ending) -> State[Any]:
+    """The final state of Prefect for an ending."""
+    kind = StateType.FAILED if end.mark == "Failed" else StateType.COMPLETED
+    return State(type=kind, name=end.mark.value, message=end.message, data=dict(end.data))
+
+
+async def _part(gateway: Gateway, work: str, platform: str, do: Work, lanes: int) -> Part:
+    try:
+        async with alone(gateway, work, platform, lanes=lanes) as other:
+            part = Part(platform=platform, skipped=at_it(other)) if other else await do(gateway, platform)
+        stop = await _stop(gateway, platform)
+    except Exception as error:  # noqa: BLE001 - the guard of a platform, so that the others go on
+        return Part(platform=platform, error=reason_of(error, work))
+    return part if part.stop is not None else Part(**{**vars(part), "stop": stop})
+
+
+async def _further(gateway: Gateway, work: str, part: Part, then: Work, lanes: int) -> Part:
+    if part.error or (part.skipped and not part.counts):
+        return part
+    more = await _part(gateway, work, part.platform, then, lanes)
+    return Part(**{**vars(merged([part, more])), "stop": more.stop})
+
+
+async def _stop(gateway: Gateway, platform: str) -> Any:
+    rules = {platform: gateway.connector(platform).endpoint.traffic}
+    now = gateway.edge.now()
+
+    def read() -> Any:
+        with gateway.store.read() as connection:
+            return waiting.stops(connection, [platform], rules, now)[platform][0]
+
+    return await asyncio.to_thread(read)
+
+
+def at_it(holder: Holder) -> str:
+    """Who has the work, for people."""
+    return f"another run has been at it since {holder.since.astimezone(CHINA):%H:%M:%S} +08:00; nothing was started"
+
+
+@asynccontextmanager
+async def alone(gateway: Gateway, work: str, platform: str, *, lanes: int = 1) -> AsyncIterator[Holder | None]:
+    """Have this work on this platform for ourselves, or one of its lanes; gives who has it where it is taken."""
+    run = str(flow_run.id or "")
+    claim = Claim(work=work, platform=platform, run=run, owner=myself(), lanes=lanes)
+    got = await asyncio.to_thread(_take, gateway, claim)
+    if isinstance(got, Holder):
+        yield got
+        return
+    keeper = asyncio.create_task(_keep(gateway, claim, got))
+    try:
+        yield None
+    finally:
+        keeper.cancel()
+        await asyncio.to_thread(_give_back, gateway, claim, got)
+
+
+def _take(gateway: Gateway, claim: Claim) -> int | Holder:
+    with gateway.store.write() as connection:
+        return runs.take(connection, claim, now=gateway.edge.now(), lease=_LEASE, is_dead=is_dead)
+
+
+def _give_back(gateway: Gateway, claim: Claim, lane: int) -> None:
+    try:
+        with gateway.store.write() as connection:
+            runs.release(connection, claim, lane)
+    except StoreError as error:
+        log.warning("lease not given back; it ends by itself", extra={"work": claim.work, "error": str(error)})
+
+
+async def _keep(gateway: Gateway, claim: Claim, lane: int) -> None:
+    def renew() -> bool:
+        with gateway.store.write() as connection:
+            return runs.renew(connection, claim, lane, now=gateway.edge.now(), lease=_LEASE)
+
+    while True:
+        await asyncio.sleep(_RENEW_SECONDS)
+        try:
+            kept = await asyncio.to_thread(partial(renew))
+        except StoreError as error:
+            log.warning("lease not renewed", extra={"work": claim.work, "error": str(error)})
+            continue
+        if not kept:
+            # Another run took it for lost. Deliveries have leases of their own, so both may go on.
+            log.warning("lease lost", extra={"work": claim.work, "platform": claim.platform})
+            return

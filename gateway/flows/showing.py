@@ -1,0 +1,186 @@
+"""What people see of a run in Prefect: name, tables, progress, a link to the report, and the events alarms hear.
+
+All of it is told once, within seconds, and given up where Prefect does not answer: the work goes on without. Only
+platform names, codes, counts and moments are shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from prefect.artifacts import (
+    acreate_link_artifact,
+    acreate_progress_artifact,
+    acreate_table_artifact,
+    aupdate_progress_artifact,
+)
+from prefect.client.orchestration import get_client
+from prefect.events import emit_event
+from prefect.runtime import flow_run
+
+from gateway.bootstrap import Gateway
+from gateway.codec.redact import redact
+from gateway.domain.delivery import State
+from gateway.domain.errors import GatewayError
+from gateway.flows import closing
+from gateway.flows.ending import Mark, Part
+from gateway.flows.parameters import named
+from gateway.service.report import write_report
+from gateway.settings import ServeSettings
+from gateway.store import run_views, views
+
+log = logging.getLogger(__name__)
+
+HELD, OVERDUE, FLOWING = "gateway.platform.held", "gateway.acknowledgement.overdue", "gateway.platform.flowing"
+_SECONDS = 10.0
+_SHOWN = (State.REJECTED, State.PARKED, State.HELD)
+_CALM = frozenset({Mark.COMPLETED, Mark.SKIPPED})
+
+
+def resource(platform: str) -> str:
+    """The name under which events speak of a platform."""
+    return f"gateway.platform.{platform}"
+
+
+async def told(call: Awaitable[Any]) -> Any:
+    """Tell Prefect something; None where that takes too long or fails, for what was done is done."""
+    try:
+        return await asyncio.wait_for(call, _SECONDS)
+    except Exception as error:  # noqa: BLE001 - whatever Prefect or its HTTP client raises: the work does not need it
+        log.warning("Prefect was not told", extra={"error": type(error).__name__})
+        return None
+
+
+async def close_lost(gateway: Gateway) -> None:
+    """Close runs that ended without a word; what Prefect cannot hear now is left for a later run."""
+    await told(closing.close_lost(gateway))
+
+
+async def show(gateway: Gateway, work: str, parts: Sequence[Part]) -> None:
+    """Tables of what was done and of what needs a person, the run's name with its counts, and the events."""
+    if flow_run.id is None:
+        return
+    names = [part.platform for part in parts]
+    worked = [part for part in parts if not part.skipped]
+    if any(part.counts or part.mark not in _CALM for part in worked):
+        key = artifact_key(work, names)
+        rows = [_row(part) for part in parts]
+        await told(acreate_table_artifact(_even(rows), key=key, description=f"What {named(work, names)} did"))
+        failures = await told(asyncio.to_thread(_failures, gateway, names))
+        if failures:
+            text = "Refused, parked and held by reason, as the ledger stands now; `gateway failures` lists them"
+            await told(acreate_table_artifact(failures, key=f"{key}-failures", description=text))
+    await told(_rename(work, parts))
+    for part in worked:
+        await told(asyncio.to_thread(_emit, gateway, part))
+
+
+def artifact_key(work: str, platforms: Sequence[str]) -> str:
+    """Prefect's keys are of small letters, digits and dashes."""
+    return "-".join([work, *(platforms if len(platforms) == 1 else ["all"])]).replace("_", "-")
+
+
+def _row(part: Part) -> dict[str, Any]:
+    return {"platform": part.platform, "state": part.mark.value, **part.counts}
+
+
+def _even(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    return [{name: row.get(name, 0) for name in columns} for row in rows]
+
+
+def _failures(gateway: Gateway, platforms: Sequence[str]) -> list[dict[str, Any]]:
+    with gateway.store.read() as connection:
+        rows = views.reasons(connection, _SHOWN)
+    return [
+        {"platform": row["platform"], "state": row["state"], "reason": redact(row["code"] or ""), "count": row["count"]}
+        for row in rows
+        if row["platform"] in platforms
+    ]
+
+
+async def _rename(work: str, parts: Sequence[Part]) -> None:
+    sums: dict[str, int] = {}
+    for part in parts:
+        for name in _COUNTED.get(work, ()):
+            sums[name] = sums.get(name, 0) + part.counts.get(name, 0)
+    told_of = ", ".join(f"{count} {name}" for name, count in sums.items() if count) or "nothing due"
+    async with get_client() as client:
+        await client.update_flow_run(
+            UUID(str(flow_run.id)), name=f"{named(work, [part.platform for part in parts])}: {told_of}"
+        )
+
+
+_COUNTED: Mapping[str, tuple[str, ...]] = {
+    "push": ("sent",),
+    "acks": ("asked",),
+    "resolve": ("asked",),
+    "feedback": ("pulled",),
+    "reconcile": ("match",),
+    "sync": ("sent", "asked", "pulled", "match"),
+}
+
+
+def _emit(gateway: Gateway, part: Part) -> None:
+    """Tell alarms what they wait for. Without an event nothing is in order: a worker that is gone says nothing."""
+    now, platform = gateway.edge.now(), part.platform
+    hours = gateway.loader(ServeSettings).overdue_hours
+    with gateway.store.read() as connection:
+        late = run_views.overdue(connection, platform, now - timedelta(hours=hours))
+        due = sum(run_views.due(connection, platform, state, now) for state in (State.QUEUED, State.HELD))
+    about = {"prefect.resource.id": resource(platform), "prefect.resource.name": platform}
+    if part.mark is Mark.HELD and part.stop is not None:
+        emit_event(HELD, about, payload={"platform": platform, "code": part.stop.code})
+    if late:
+        emit_event(OVERDUE, about, payload={"platform": platform, "count": late, "hours": hours})
+    if part.counts.get("sent") or not due:
+        emit_event(FLOWING, about, payload={"platform": platform})
+
+
+class Progress:
+    """The progress of one platform's long push, as an artifact that is drawn anew with each chunk."""
+
+    def __init__(self, platform: str, total: int) -> None:
+        self._platform, self._total = platform, total
+        self._id: UUID | None = None
+
+    async def __call__(self, done: int) -> None:
+        """Show how much of what was due at the start is sent."""
+        if flow_run.id is None or not self._total:
+            return
+        share = min(100.0, 100.0 * done / self._total)
+        text = f"{self._platform}: {done} of {self._total} that were due when the run began"
+        if self._id is None:
+            key = artifact_key("progress", [self._platform])
+            self._id = await told(acreate_progress_artifact(share, key=key, description=text))
+        else:
+            await told(aupdate_progress_artifact(self._id, share, text))
+
+
+async def link_report(gateway: Gateway) -> str | None:
+    """Write the report's page and link it; gives its path, or None where it could not be written."""
+    folder = Path(gateway.settings.home) / "reports"
+    settings = gateway.loader(ServeSettings)
+
+    def write() -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        fresh, page = folder / f".{gateway.edge.new_id()}.html", folder / "gateway-report.html"
+        write_report(gateway.store, fresh, now=gateway.edge.now(), chinese=gateway.settings.chinese)
+        return fresh.replace(page)
+
+    try:
+        page = await asyncio.to_thread(write)
+    except (GatewayError, OSError) as error:
+        log.warning("report not written", extra={"error": type(error).__name__})
+        return None
+    base = settings.reports_url
+    link = f"{base.rstrip('/')}/{page.name}" if base else page.resolve().as_uri()
+    if flow_run.id is not None:
+        await told(acreate_link_artifact(link=link, link_text="Report", key="report", description=str(page)))
+    return str(page)

@@ -1,0 +1,83 @@
+"""An hour of operation, six times as fast: every schedule on, platforms that misbehave, files dropped now and then.
+
+``SOAK_MINUTES`` says how long it takes (10). At the end every delivery has settled and the books of both sides agree.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from gateway.testing.batch import write_sample
+from tests.flows.sites import Site, end, until
+
+pytestmark = [pytest.mark.slow, pytest.mark.prefect, pytest.mark.soak]
+
+MINUTES = float(os.environ.get("SOAK_MINUTES", "10"))
+SCHEDULES = {
+    "SYNC": "50s",
+    "PUSH": "4m",
+    "ACKS": "4m",
+    "RESOLVE": "4m",
+    "FEEDBACK": "2m",
+    "RECONCILE": "3m",
+    "INTAKE": "50s",
+    "RETENTION": "5m",
+}
+STUCK = {"parked", "held"}
+
+
+@pytest.fixture
+def site(make_site: Callable[..., Site]) -> Iterator[Site]:
+    made = make_site(**{f"GATEWAY_SERVE__{name}": value for name, value in SCHEDULES.items()})
+    made.environment |= {
+        "GATEWAY_SERVE__DROP": str(made.folder / "drop"),
+        "GATEWAY_SERVE__DROP_SETTLE_SECONDS": "1",
+        "GATEWAY_SERVE__PROCESSES": "3",
+        "GATEWAY_LEASE_SECONDS": "60",
+        "PREFECT_RUNNER_POLL_FREQUENCY": "5",
+    }
+    made.sandbox("demo", only=None)
+    made.environment |= {f"GATEWAY_{name.upper()}__DEADLINE_SECONDS": "3" for name in made.platforms}
+    made.run("init")
+    made.serve()
+    yield made
+    made.close()
+
+
+def drop_files(site: Site, stop: threading.Event) -> int:
+    """A batch every two minutes, as cities send them; written aside and moved in whole."""
+    dropped = 0
+    while True:
+        fresh = site.folder / f"city-{dropped}.xlsx"
+        write_sample(fresh, rows=300, seed=100 + dropped)
+        (site.folder / "drop").mkdir(exist_ok=True)
+        fresh.replace(site.folder / "drop" / fresh.name)
+        dropped += 1
+        if stop.wait(120):
+            return dropped
+
+
+def test_an_hour_of_every_schedule_with_faults_ends_with_books_that_agree(site: Site) -> None:
+    stop = threading.Event()
+    timer = threading.Timer(MINUTES * 60, stop.set)
+    timer.start()
+    dropped = drop_files(site, stop)
+    ends = {flow: Counter(one["state_name"] for one in site.runs_of(flow)) for flow in ("sync", "intake", "reconcile")}
+    assert all(counted.total() > MINUTES / 6 for counted in ends.values()), ends
+    end(site.processes[-1])
+
+    def settled() -> bool:
+        site.run("push", expect_any=True)
+        site.run("acks", expect_any=True)
+        site.run("resolve", expect_any=True)
+        counted = [one["states"] for one in site.run("status")["platforms"]]
+        return all(set(states) <= {"accepted", "superseded", *STUCK} for states in counted)
+
+    until(settled, 300, "nothing waits")
+    assert len(list((site.folder / "drop" / "done").glob("*Z-city-*.xlsx"))) >= dropped - 1
+    assert site.contradictions() == [], ends

@@ -1,0 +1,165 @@
+"""Prefect, its database, its workers and our own processes die: pushes stay exact and nobody waits for anything."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.flows.sites import PLATFORM, Site, end, pid_of, server_of, until
+
+pytestmark = [pytest.mark.slow, pytest.mark.prefect, pytest.mark.soak]
+
+SLOW = {
+    "GATEWAY_PROVINCIAL_CREDIT__BATCH_MAX": "2",
+    "GATEWAY_PROVINCIAL_CREDIT__MIN_INTERVAL_SECONDS": "0.5",
+    "GATEWAY_PROVINCIAL_CREDIT__CONNECTIONS": "1",
+}
+
+
+@pytest.fixture
+def site(make_site: Callable[..., Site]) -> Iterator[Site]:
+    made = make_site()
+    made.sandbox()
+    made.environment |= SLOW
+    made.fill()
+    yield made
+    made.close()
+
+
+def begin_push(site: Site) -> tuple[str, int]:
+    """A push that has sent something and will go on for a while: its run and its process."""
+    key = site.trigger(f"push/{PLATFORM}")
+    until(lambda: site.states().get("awaiting_ack", 0) > 10, 90, "a push is under way")
+    [holder] = [one for one in site.at_work() if one.work == "push"]
+    assert holder.run == key
+    return key, pid_of(holder)
+
+
+def finish_everything(site: Site) -> None:
+    """By the commands alone, without Prefect, until nothing waits; then both sides are compared."""
+
+    def rest() -> bool:
+        for command in ("push", "acks", "resolve"):
+            site.run(command, expect_any=True)
+        return set(site.states()) == {"accepted"}
+
+    until(rest, 120, "every delivery accepted")
+    assert site.contradictions() == []
+    assert site.effects()["duplicates"] == 0
+    assert set(site.run("reconcile")["platforms"][PLATFORM]["classes"]) == {"match"}
+
+
+def pause_schedule(site: Site, name: str) -> None:
+    deployment = site.deployment(name)
+    [schedule] = deployment["schedules"]
+    site.api(f"/deployments/{deployment['id']}/schedules/{schedule['id']}", {"active": False}, "PATCH")
+
+
+def schedule_is_active(site: Site, name: str) -> bool:
+    [schedule] = site.deployment(name)["schedules"]
+    return bool(schedule["active"])
+
+
+def test_a_killed_machine_is_found_at_the_next_start_and_a_paused_schedule_stays_paused(site: Site) -> None:
+    own = {"GATEWAY_SERVE__RECONCILE": "30 1 * * *", "GATEWAY_SERVE__FEEDBACK": "10 1 * * *"}
+    serve = site.serve(**own)
+    pause_schedule(site, f"reconcile/{PLATFORM}")
+    key, pid = begin_push(site)
+    serve.kill()
+    os.kill(pid, signal.SIGKILL)
+    serve.wait()
+
+    site.serve(**own)
+    run = site.finish(key, 30)
+    assert run["state_name"] == "Crashed"
+    assert "its process is gone" in run["state"]["message"]
+    assert not schedule_is_active(site, f"reconcile/{PLATFORM}")
+    assert schedule_is_active(site, f"feedback/{PLATFORM}")
+    assert site.at_work() == []
+    tasks = site.api("/task_runs/filter", {"flow_runs": {"id": {"any_": [key]}}})
+    assert {one["state_type"] for one in tasks} == {"CRASHED"}
+    finish_everything(site)
+
+
+def test_a_run_whose_worker_was_killed_goes_on_and_is_left_alone(site: Site) -> None:
+    serve = site.serve(GATEWAY_PROVINCIAL_CREDIT__BATCH_MAX="1")
+    key, _ = begin_push(site)
+    serve.kill()
+    serve.wait()
+    site.serve()
+    assert site.flow_run(key)["state_type"] in ("RUNNING", "COMPLETED"), "a living run is not closed"
+    until(lambda: not site.at_work(), 240, "the orphan ends")
+    assert site.flow_run(key)["state_type"] != "CRASHED"
+    assert "queued" not in site.states()
+    finish_everything(site)
+
+
+def test_a_push_goes_on_to_its_end_while_prefects_server_is_killed_and_started_again(site: Site) -> None:
+    serve = site.serve()
+    key, _ = begin_push(site)
+    os.kill(server_of(serve), signal.SIGKILL)
+    until(lambda: not site.at_work(), 180, "the push ends")
+    assert "queued" not in site.states()
+    run = site.finish(key, 180)
+    assert run["state_type"] in ("COMPLETED", "CRASHED"), run["state"]
+    until(lambda: site.finish(site.trigger(f"sync/{PLATFORM}"))["state_type"] == "COMPLETED", 180, "serving again")
+    finish_everything(site)
+
+
+def test_a_push_goes_on_while_prefects_database_is_full(site: Site) -> None:
+    serve = site.serve()
+    _, _ = begin_push(site)
+    server = server_of(serve)
+    before = resource.prlimit(server, resource.RLIMIT_FSIZE)
+    resource.prlimit(server, resource.RLIMIT_FSIZE, (4096, before[1]))
+    until(lambda: not site.at_work(), 240, "the push ends")
+    assert "queued" not in site.states()
+    resource.prlimit(server, resource.RLIMIT_FSIZE, before)
+    until(lambda: site.finish(site.trigger(f"sync/{PLATFORM}"))["state_type"] == "COMPLETED", 180, "serving again")
+    finish_everything(site)
+
+
+def test_runs_missed_while_nobody_served_are_caught_up_by_one(site: Site) -> None:
+    server = site.start("serve", "--server-only", "--port", str(site.port), "--json", log="server.log")
+    until(lambda: site.api("/health"), 180, "server")
+    own = {"GATEWAY_SERVE__SYNC": "10s", "PREFECT_API_URL": site.api_url}
+    serve = site.serve(**own)
+    until(lambda: [one for one in site.runs_of("sync") if one["state_type"] == "COMPLETED"], 120, "a scheduled sync")
+    end(serve)
+
+    def late() -> list[str]:
+        return [one["id"] for one in site.runs_of("sync") if one["state_name"] == "Late"]
+
+    missed = until(lambda: found if len(found := late()) >= 5 else [], 120, "late runs")
+    site.serve(**own | {"GATEWAY_SERVE__SYNC": "1h"})
+    until(lambda: not late(), 60, "no late runs")
+    became = [site.finish(key)["state_type"] for key in missed]
+    assert became.count("CANCELLED") >= len(missed) - 2
+    assert 1 <= became.count("COMPLETED") <= 2
+    assert server.poll() is None
+
+
+def test_a_database_of_an_older_prefect_is_upgraded_and_keeps_what_people_set(site: Site) -> None:
+    own = {"GATEWAY_SERVE__RECONCILE": "30 1 * * *"}
+    serve = site.serve(**own)
+    pause_schedule(site, f"reconcile/{PLATFORM}")
+    end(serve)
+    environment = {**site.environment, "PREFECT_HOME": str(site.home / "prefect")}
+    command = [sys.executable, "-m", "prefect", "server", "database", "downgrade", "-y", "-r", "-2"]
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+    site.serve(**own)
+    assert not schedule_is_active(site, f"reconcile/{PLATFORM}")
+    assert site.finish(site.trigger(f"push/{PLATFORM}"))["state_type"] == "COMPLETED"
+
+
+def test_the_commands_work_and_wait_for_nothing_where_no_prefect_is(site: Site) -> None:
+    nowhere = {"PREFECT_API_URL": "http://127.0.0.1:9/api"}
+    site.run("push", "--limit", "10", **nowhere)
+    assert site.states()["awaiting_ack"] == 10

@@ -1,0 +1,115 @@
+"""One run without a Prefect server: platforms side by side, errors that tell nobody's data, one run at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from prefect.client.schemas.objects import StateType
+
+from gateway import registry
+from gateway.bootstrap import Gateway, open_gateway
+from gateway.domain.errors import StoreError
+from gateway.flows.ending import Part
+from gateway.flows.session import alone, conduct
+from gateway.store import runs
+from gateway.store.owners import myself
+from gateway.store.runs import Claim
+
+ONE, OTHER = "national_market", "provincial_credit"
+
+
+@pytest.fixture
+def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GATEWAY_HOME", str(tmp_path))
+    for name in (ONE, OTHER):
+        sandbox = registry.build_sandbox(name)
+        for variable, value in sandbox.access("http://127.0.0.1:1").environment.items():
+            monkeypatch.setenv(variable, value)
+        sandbox.books.close()
+    with open_gateway(create=True) as opened:
+        yield opened
+
+
+async def fine(_gateway: Gateway, platform: str) -> Part:
+    return Part(platform=platform, counts={"sent": 3})
+
+
+def hold(gateway: Gateway, platform: str) -> None:
+    claim = Claim(work="push", platform=platform, run="", owner=myself())
+    with gateway.store.write() as connection:
+        runs.take(connection, claim, now=datetime.now(UTC), lease=timedelta(minutes=5), is_dead=lambda _: False)
+
+
+def at_work(gateway: Gateway) -> int:
+    with gateway.store.read() as connection:
+        return len(runs.at_work(connection))
+
+
+def test_all_configured_platforms_are_worked_on_and_their_leases_given_back(gateway: Gateway) -> None:
+    state = asyncio.run(conduct("push", [], fine))
+    assert (state.type, state.name) == (StateType.COMPLETED, "Completed")
+    assert state.message == f"{ONE}: 3 sent; {OTHER}: 3 sent (exit 0)"
+    assert at_work(gateway) == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RuntimeError("张三 370000199001011234"), "RuntimeError: not foreseen; the log of the worker has more"),
+        (StoreError("the store is full"), "the store is full"),
+        (ExceptionGroup("both", [StoreError("full"), StoreError("full")]), "full"),
+        (ExceptionGroup("both", [StoreError("full"), ValueError("张三")]), "ExceptionGroup: not foreseen"),
+    ],
+)
+@pytest.mark.usefixtures("gateway")
+def test_an_error_fails_its_platform_only_and_tells_nobodys_data(error: Exception, said: str) -> None:
+    async def work(gateway: Gateway, platform: str) -> Part:
+        if platform == ONE:
+            raise error
+        return await fine(gateway, platform)
+
+    state = asyncio.run(conduct("push", [], work))
+    assert state.type is StateType.FAILED
+    assert f"{ONE}: {said}" in str(state.message)
+    assert f"{OTHER}: 3 sent" in str(state.message)
+    assert "张三" not in str(state.message)
+
+
+def test_work_another_run_has_is_skipped_and_the_rest_is_done(gateway: Gateway) -> None:
+    hold(gateway, ONE)
+    state = asyncio.run(conduct("push", [], fine))
+    assert (state.type, state.name) == (StateType.COMPLETED, "Completed")
+    assert f"{ONE}: another run has been at it since" in str(state.message)
+    only = asyncio.run(conduct("push", [ONE], fine))
+    assert (only.type, only.name) == (StateType.COMPLETED, "Skipped")
+    assert at_work(gateway) == 1, "the other run's lease is left alone"
+
+
+def test_while_a_run_is_at_work_nobody_else_gets_its_lease(gateway: Gateway) -> None:
+    async def both() -> list[bool]:
+        async with alone(gateway, "push", ONE) as first, alone(gateway, "push", ONE) as second:
+            return [first is None, second is None]
+
+    assert asyncio.run(both()) == [True, False]
+    assert at_work(gateway) == 0
+
+
+@pytest.mark.usefixtures("gateway")
+def test_a_platform_that_is_not_known_fails_the_run_by_its_name() -> None:
+    state = asyncio.run(conduct("push", ["nowhere"], fine))
+    assert state.type is StateType.FAILED
+    assert "nowhere" in str(state.message)
+
+
+def test_a_run_without_any_platform_fails_and_says_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GATEWAY_HOME", str(tmp_path))
+    open_gateway(create=True).store.close()
+    state = asyncio.run(conduct("push", [], fine))
+    assert state.type is StateType.FAILED
+    assert "GATEWAY_<PLATFORM>__ENDPOINT" in str(state.message)
