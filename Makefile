@@ -6,10 +6,10 @@ READY  := $(VENV)/.ready
 JOBS   ?= auto
 ARGS   ?=
 
-.PHONY: help setup demo test soak check format lint types imports notebooks bench lock clean
+.PHONY: help setup demo test soak check format lint types imports notebooks bench bench-full lock clean
 
 help:  ## list the verbs
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 setup: $(READY)  ## install the pinned dependencies into .venv
 
@@ -29,8 +29,8 @@ demo: setup  ## run the main job end to end; ARGS="…" is passed on
 test: setup  ## all tests
 	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
-soak: setup  ## thousands of seeds and kills; SOAK_SEEDS, SOAK_KILLS and SOAK_EXAMPLES set how many
-	$(BIN)/pytest -m soak -n $(JOBS) $(ARGS) tests/simulation tests/crash tests/store/test_ledger_machine.py
+soak: setup  ## thousands of seeds and kills; SOAK_SEEDS, SOAK_KILLS, SOAK_SHOCKS, SOAK_EXAMPLES and SOAK_TRIALS set how many
+	$(BIN)/pytest -m soak -n $(JOBS) $(ARGS) tests/simulation tests/crash tests/flows tests/store tests/connectors
 
 check: setup lint types imports notebooks test  ## format, lint, types, import contracts, notebooks, tests
 
@@ -49,6 +49,9 @@ notebooks: setup  ## run the notebooks offline
 
 bench: setup  ## performance as ratios against a floor measured in the same run
 	$(BIN)/python -m tests.bench $(ARGS)
+
+bench-full: setup  ## bench with 10 M deliveries and a million waiting; takes half an hour and 10 GB
+	$(BIN)/python -m tests.bench --full $(ARGS)
 
 format: setup  ## format and sort imports
 	$(BIN)/ruff check --fix --quiet --select I gateway connectors tests

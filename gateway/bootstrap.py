@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from gateway import registry
 from gateway.contract.connector import Connector
 from gateway.contract.messages import Token
-from gateway.domain.errors import ConfigurationError, NotConfigured
-from gateway.domain.gate_rules import GateRules
+from gateway.domain.errors import ConfigurationError, NotConfigured, StoreError, alone
+from gateway.domain.gate_rules import GateRules, last_days
+from gateway.domain.working_days import WorkCalendar
+from gateway.service.calendar import read_calendar
 from gateway.service.exchange import Edge, Exchanger
-from gateway.settings import BaseSettings, GatewaySettings, Loader, S, SourceSettings, load
+from gateway.settings import BaseSettings, GatewaySettings, Loader, S, ServeSettings, SourceSettings, load
 from gateway.store import control
 from gateway.store.engine import Store, migrate, open_engine, verify_schema
 from gateway.store.thread import StoreThread
@@ -96,7 +98,7 @@ class Gateway:
             with suppress(ConfigurationError):
                 self.connector(name)
         readable = set(_OTHER_VARIABLES)
-        classes: list[type[BaseSettings]] = [GatewaySettings, SourceSettings, *self._settings]
+        classes: list[type[BaseSettings]] = [GatewaySettings, SourceSettings, ServeSettings, *self._settings]
         for settings in classes:
             prefix = settings.model_config.get("env_prefix", "")
             readable |= {f"{prefix}{name}".upper() for name in settings.model_fields}
@@ -124,6 +126,7 @@ class Gateway:
         returns: Path | None = None,
         dry_run: bool = False,
         progress: Callable[[int], None] = lambda _: None,
+        keeping: Callable[[int], None] = lambda _: None,
     ) -> IntakeReport:
         """Read one reported batch for every configured platform."""
         from gateway.service.admit import take_in
@@ -138,7 +141,14 @@ class Gateway:
             returns=returns,
             dry_run=dry_run,
             progress=progress,
+            keeping=keeping,
         )
+
+    def seal(self) -> int:
+        """Cover what was written since with the evidence chain; gives how many rows."""
+        from gateway.service.evidence import seal
+
+        return seal(self.store, self.edge.now(), self.settings.anchors)
 
     @property
     def rules(self) -> GateRules:
@@ -146,8 +156,15 @@ class Gateway:
         return GateRules(
             age_limit_inclusive=self.settings.age_limit_inclusive,
             notice_start=self.settings.notice_start,
+            notice_restarts=self.settings.notice_restarts,
+            until=last_days(self.settings.rules_until),
             now=self.edge.now(),
         )
+
+    @cached_property
+    def calendar(self) -> WorkCalendar:
+        """Working days of the years that are known, with those of the settings."""
+        return read_calendar(self.settings.calendar)
 
     @asynccontextmanager
     async def exchanger(self, platform: str) -> AsyncIterator[Exchanger]:
@@ -155,7 +172,14 @@ class Gateway:
         connector = self.connector(platform)
         with StoreThread(self.store) as thread:
             async with Sender(connector.endpoint) as sender:
-                yield Exchanger(connector, sender, thread, self.edge, self._tokens)
+                exchanger = Exchanger(connector, sender, thread, self.edge, self._tokens)
+                try:
+                    yield exchanger
+                except BaseExceptionGroup as group:
+                    raise alone(group) from None
+                finally:
+                    with suppress(StoreError):
+                        await exchanger.seats.leave()
 
 
 async def across(gateway: Gateway, platforms: Sequence[str], work: Callable[[Exchanger], Awaitable[T]]) -> list[T]:

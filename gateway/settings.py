@@ -29,9 +29,20 @@ from gateway.contract.connector import Endpoint, Pace
 from gateway.domain import windows
 from gateway.domain.breaker import BreakerRules
 from gateway.domain.errors import ConfigurationError, NotConfigured
+from gateway.domain.gate_rules import last_days
 from gateway.domain.traffic import Budget, Traffic
 
-__all__ = ["BaseSettings", "GatewaySettings", "Loader", "PlatformSettings", "S", "SourceSettings", "load", "loader"]
+__all__ = [
+    "BaseSettings",
+    "GatewaySettings",
+    "Loader",
+    "PlatformSettings",
+    "S",
+    "ServeSettings",
+    "SourceSettings",
+    "load",
+    "loader",
+]
 
 S = TypeVar("S", bound=BaseSettings)
 _FIELD = re.compile(r'field "(\w+)"')
@@ -95,11 +106,26 @@ class GatewaySettings(_Settings):
     """first day of the concentrated period (N08); the notice's date is not in its text"""
     age_limit_inclusive: bool = False
     """whether a person may file on the 60th birthday (N04)"""
+    notice_restarts: bool = True
+    """whether a change of what the public notice showed asks for a new notice (N22)"""
+    rules_until: Annotated[str, AfterValidator(lambda text: (last_days(text), text)[1])] = ""
+    """last day of rules of the notice that were repealed: ``N22=2020-12-31 N15=2021-06-30``"""
+    own_disclosure: str | None = Field(default=None, pattern=r"^P(\d+Y(\d+M)?(\d+D)?|\d+M(\d+D)?|\d+D)$")
+    """ISO 8601 period of disclosure of own bad records that fix none; default by rule R-SD-LOCAL (one year)"""
+    calendar: Path | None = None
+    """CSV with ``day`` and ``kind`` (OFF, WORK): working days of years that are not built in, or corrections"""
+    evidence_anchors: Path | None = None
+    """where the head of the evidence chain is noted; default ``anchors.jsonl`` in ``home``"""
 
     @property
     def url(self) -> str:
         """The store's URL, the embedded one where none is set."""
         return self.database_url or f"sqlite:///{self.home / 'gateway.db'}"
+
+    @property
+    def anchors(self) -> Path:
+        """The file of anchors; best kept where who can change the store cannot write."""
+        return self.evidence_anchors or self.home / "anchors.jsonl"
 
     @property
     def chinese(self) -> bool:
@@ -122,6 +148,63 @@ class SourceSettings(_Settings):
     """SQLAlchemy URL of a database account that may only read"""
     mapping: Path | None = None
     """TOML file that says which column of the view is which of the form"""
+
+
+_SCHEDULE = r"^off$|^[1-9]\d*[smh]$|^\S+( \S+){4}$"
+Schedule = Annotated[str, Field(pattern=_SCHEDULE)]
+
+
+class ServeSettings(_Settings):
+    """Settings of scheduled runs, prefix ``GATEWAY_SERVE__``.
+
+    A schedule is a cron line in +08:00 (``*/5 * * * *``), an interval (``20s``, ``5m``, ``2h``) or ``off``.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="GATEWAY_SERVE__")
+
+    sync: Schedule = "*/5 * * * *"
+    """push, results and doubts of each platform"""
+    push: Schedule = "off"
+    acks: Schedule = "off"
+    resolve: Schedule = "off"
+    feedback: Schedule = "10 1 * * *"
+    reconcile: Schedule = "30 1 * * *"
+    intake: Schedule = "*/5 * * * *"
+    """files of ``drop``; none where no folder is set"""
+    retention: Schedule = "40 3 * * *"
+    drop: Path | None = None
+    """folder whose files are taken in; on many machines one that all of them share"""
+    drop_settle_seconds: float = Field(default=10, ge=0)
+    """a file younger than this may still be written to and is left for the next run"""
+    minutes: float = Field(default=50, ge=0)
+    """a scheduled run begins no further chunk after so many minutes; 0: never ends before nothing is due"""
+    lanes: int = Field(default=1, ge=1, le=32)
+    """runs of one platform that may send at once, for several workers"""
+    processes: int = Field(default=4, ge=1, le=64)
+    """runs at once on this machine"""
+    reports_url: str | None = None
+    """where ``reports`` in ``home`` is reachable for browsers; default: the file's own address"""
+    overdue_hours: float = Field(default=24, gt=0)
+    """a result that has not come after so many hours raises an alarm"""
+
+
+class RetentionSettings(_Settings):
+    """How many days what is kept, prefix ``GATEWAY_RETENTION__``."""
+
+    model_config = SettingsConfigDict(env_prefix="GATEWAY_RETENTION__")
+
+    exchanges: int = Field(default=1825, ge=184)
+    """requests and answers, as bytes; network logs must be kept for six months"""
+    inbox: int = Field(default=365, ge=1)
+    """pages of credit findings, as bytes"""
+    filings: int = Field(default=365, ge=1)
+    """cells of reported rows"""
+    credit: int = Field(default=1825, ge=1)
+    """contents of bad records, counted from when they were over"""
+    quarantine: int = Field(default=180, ge=1)
+    """findings about unknown persons"""
+    audit: int = Field(default=1825, ge=1096)
+    """the audit trail; records of impact assessments must be kept for three years"""
 
 
 class PlatformSettings(_Settings):

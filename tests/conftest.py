@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,30 @@ if TYPE_CHECKING:
 
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
+
+
+@pytest.fixture
+def count(record_property: Callable[[str, object], None]) -> Callable[..., None]:
+    """Count what a long test did, so that the sums of all workers stand at the end of the run."""
+
+    def add(**numbers: int) -> None:
+        for name, number in numbers.items():
+            record_property(f"count:{name}", number)
+
+    return add
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print the sums of everything that was counted."""
+    sums: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", "") == "call":
+                sums.update({k: int(v) for k, v in report.user_properties if k.startswith("count:")})
+    if sums:
+        terminalreporter.section("counted")
+        for name, number in sorted(sums.items()):
+            terminalreporter.write_line(f"{name.removeprefix('count:'):<32}{number:>10}")
 
 
 @pytest.fixture(autouse=True)
@@ -123,3 +148,19 @@ def make_store() -> Iterator[Callable[[str], Store]]:
 def store(store_url: str, make_store: Callable[[str], Store]) -> Store:
     """An empty, migrated store; each test runs on SQLite and on PostgreSQL."""
     return make_store(store_url)
+
+
+@pytest.fixture
+def page() -> Iterator[Any]:
+    """A page of headless Chromium that reaches nothing beyond this machine."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("no chromium on this machine (Debian's package chromium)")
+    with playwright.sync_playwright() as started:
+        quiet = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+        browser = started.chromium.launch(executable_path=chromium, args=quiet)
+        opened = browser.new_page(viewport={"width": 1400, "height": 1000})
+        opened.set_default_timeout(60_000)
+        yield opened
+        browser.close()

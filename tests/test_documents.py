@@ -18,7 +18,14 @@ from gateway import registry
 from gateway.cli.app import app
 from gateway.cli.sandbox import FOLLOW_PARENT
 from gateway.domain.delivery import TERMINAL, TRANSITIONS, Event, State
-from gateway.settings import BaseSettings, GatewaySettings, PlatformSettings, SourceSettings
+from gateway.settings import (
+    BaseSettings,
+    GatewaySettings,
+    PlatformSettings,
+    RetentionSettings,
+    ServeSettings,
+    SourceSettings,
+)
 from gateway.testing.sandbox import COMMON_FAULTS, PROFILES, Sandbox
 
 ROOT = Path(__file__).parents[1]
@@ -60,7 +67,12 @@ def anchors(name: str) -> set[str]:
 
 def settings_classes() -> dict[str, type[BaseSettings]]:
     """Section of ``gateway.toml`` -> settings class; the core's section has no name."""
-    found: dict[str, type[BaseSettings]] = {"": GatewaySettings, "source": SourceSettings}
+    found: dict[str, type[BaseSettings]] = {
+        "": GatewaySettings,
+        "source": SourceSettings,
+        "serve": ServeSettings,
+        "retention": RetentionSettings,
+    }
     for platform in registry.names():
         module = import_module(f"connectors.{platform}.settings")
         [found[platform]] = [
@@ -77,6 +89,13 @@ def variables() -> set[str]:
         for one in settings_classes().values()
         for name in one.model_fields
     }
+
+
+def every_command(command: Any) -> Iterator[Any]:
+    """A command and all that stand below it."""
+    yield command
+    for below in getattr(command, "commands", {}).values():
+        yield from every_command(below)
 
 
 def state_diagram() -> str:
@@ -115,10 +134,8 @@ def test_every_command_named_exists(name: str) -> None:
 
 @pytest.mark.parametrize("name", BOTH)
 def test_every_option_named_exists(name: str) -> None:
-    group: Any = typer.main.get_command(app)
-    options = {
-        flag for command in group.commands.values() for parameter in command.params for flag in parameter.opts
-    } | {"--help"}
+    commands = every_command(typer.main.get_command(app))
+    options = {flag for command in commands for parameter in command.params for flag in parameter.opts} | {"--help"}
     named = {flag for line in code(name) for flag in re.findall(r"(?<![\w-])--[a-z-]+", line)}
     assert named <= options
 
@@ -185,7 +202,9 @@ def _plain(value: Any) -> Any:
 
 
 def test_nothing_is_switched_on_in_the_example() -> None:
-    assert tomllib.loads(text("gateway.example.toml")) == {section: {} for section in ("source", *registry.names())}
+    assert tomllib.loads(text("gateway.example.toml")) == {
+        section: {} for section in ("source", "serve", "retention", *registry.names())
+    }
 
 
 @pytest.mark.parametrize("name", BOTH)

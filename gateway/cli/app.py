@@ -5,18 +5,28 @@ from __future__ import annotations
 import typer
 
 from gateway.cli import (
+    backup,
     batch,
     batches,
+    credit,
     deliveries,
     demo,
+    evidence,
     exchange,
+    metrics,
     platforms,
     release,
+    replay,
+    retention,
     sandbox,
     selftest,
+    serve,
     source,
     store,
+    supervise,
     template,
+    tickets,
+    why,
 )
 
 app = typer.Typer(
@@ -41,15 +51,31 @@ for command in (
     deliveries.status,
     deliveries.failures,
     deliveries.show,
+    why.why,
     release.release,
     platforms.pause,
     platforms.resume,
     platforms.check,
+    metrics.metrics,
+    backup.backup,
+    backup.restore,
     sandbox.sandbox,
+    serve.serve,
+    serve.deploy,
+    serve.alarms,
     selftest.selftest,
     batch.report,
 ):
     app.command()(command)
 
-for name, group in (("batches", batches.batches), ("source", source.source)):
+for name, group in (
+    ("batches", batches.batches),
+    ("credit", credit.credit),
+    ("evidence", evidence.evidence),
+    ("replay", replay.replay),
+    ("retention", retention.retention),
+    ("source", source.source),
+    ("supervise", supervise.supervise),
+    ("tickets", tickets.tickets),
+):
     app.add_typer(group, name=name)

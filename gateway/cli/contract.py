@@ -1,6 +1,7 @@
-"""``gateway check PLATFORM --wsdl URL-or-file``: what a platform publishes now against the pinned contract.
+"""``gateway check PLATFORM --wsdl URL-or-file`` and ``--codes``: what a platform publishes now against what is pinned.
 
-Documents come from the address named, and from no other host, or from the file named and its folder.
+Documents come from the address named, and from no other host, or from the file named and its folder. Code tables are
+asked for one by one.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urljoin, urlsplit
 
 import typer
@@ -18,13 +19,20 @@ from gateway.cli.output import FAILURES, columns, emit, opened, say, table
 from gateway.domain.errors import InputError
 
 if TYPE_CHECKING:
+    from gateway.contract.codes import CodeDrift, PublishesCodes
     from gateway.contract.connector import Endpoint
+    from gateway.contract.messages import Verdict
+    from gateway.service.exchange import Exchanger
 
 Wsdl = Annotated[
     str | None,
     typer.Option("--wsdl", metavar="URL-OR-FILE", help="Compare this WSDL with the one the connector was written for."),
 ]
+Codes = Annotated[
+    bool, typer.Option("--codes", help="Compare the platform's code tables with those the connector writes from.")
+]
 _MOST_DOCUMENTS = 100
+_LISTS = ("missing", "closed", "renamed", "added")
 
 
 def check_contract(platforms: Sequence[str], source: str, *, as_json: bool) -> None:
@@ -54,6 +62,70 @@ def check_contract(platforms: Sequence[str], source: str, *, as_json: bool) -> N
         )
     if breaking:
         raise typer.Exit(FAILURES)
+
+
+def check_codes(platforms: Sequence[str], *, as_json: bool) -> None:
+    """Show how each code table differs; exit code 1 where codes of ours would be refused, or a table did not come."""
+    with opened() as gateway:
+        from gateway.bootstrap import across
+        from gateway.contract.codes import PublishesCodes
+
+        if len(platforms) != 1:
+            raise InputError("--codes goes with exactly one platform")
+        if not isinstance(gateway.connector(platforms[0]), PublishesCodes):
+            raise InputError(f"{platforms[0]}: the platform cannot be asked for its code tables")
+        (rows,) = asyncio.run(across(gateway, list(platforms), _compared))
+    bad = sum(not row["ok"] for row in rows)
+    if as_json:
+        emit({"platform": platforms[0], "breaking": bad, "tables": rows})
+    else:
+        shown = [{name: _joined(value) for name, value in row.items()} for row in rows]
+        heads = ("table", "ok", "detail", "version", "since", *_LISTS)
+        table(f"{platforms[0]}: {bad} of {len(rows)} code tables differ in what we send", columns(*heads), shown)
+    if bad:
+        raise typer.Exit(FAILURES)
+
+
+def _joined(value: object) -> object:
+    return ", ".join(value) if isinstance(value, list) else value
+
+
+async def _compared(exchanger: Exchanger) -> list[dict[str, Any]]:
+    """One row for each table: ``ok`` is False where it differs in what we send, or could not be had."""
+    from gateway.contract.codes import PublishesCodes
+
+    connector = exchanger.connector
+    assert isinstance(connector, PublishesCodes)
+    return [_row(name, await _code_table(exchanger, connector, name)) for name in connector.code_tables()]
+
+
+async def _code_table(exchanger: Exchanger, connector: PublishesCodes, name: str) -> CodeDrift | Verdict:
+    from gateway.contract.messages import Verdict
+    from gateway.domain.delivery import Event
+
+    answer = await exchanger.ask("codes", lambda stamp: connector.encode_code_table(name, stamp), anyway=True)
+    if answer.verdict is None and answer.response is not None:
+        return connector.decode_code_table(answer.response, name, answer.stamp)
+    return answer.verdict or Verdict(event=Event.UNKNOWN, code="no_answer", reason="no answer")
+
+
+def _row(name: str, found: CodeDrift | Verdict) -> dict[str, Any]:
+    from gateway.contract.codes import CodeDrift
+
+    if not isinstance(found, CodeDrift):
+        unknown = dict.fromkeys(("version", "since", *_LISTS))
+        return {"table": name, "ok": False, "detail": f"{found.code}: {found.reason}", **unknown}
+    lists = {field: list(getattr(found, field)) for field in _LISTS}
+    since = None if found.since is None else found.since.isoformat()
+    detail = "the same" if found.is_clean else "differs" if found.breaks else "has more codes"
+    return {
+        "table": name,
+        "ok": not found.breaks,
+        "detail": detail,
+        "version": found.version,
+        "since": since,
+        **lists,
+    }
 
 
 def _read(file: Path) -> dict[str, bytes]:

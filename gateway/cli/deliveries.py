@@ -38,8 +38,10 @@ def status(as_json: AsJson = False) -> None:
             say(f"{row['platform']} is held since {pause['since']}: {why}")
         if row["stop"]:
             say(f"{row['platform']} takes nothing now: {row['stop']['text']}")
+        elif row["queue"]:
+            say(f"{row['platform']} takes one after another: {row['queue']['text']}")
     for row in document["not_owed"]:
-        say(f"{row['platform']} is not owed {row['kind']}: {row['why']}")
+        say(f"{row['platform']} is not owed {row['kind']} ({row['records']} records): {row['why']}")
     if document["reasons"]:
         table("why", columns("platform", "state", "code", "count"), document["reasons"])
 
@@ -47,12 +49,14 @@ def status(as_json: AsJson = False) -> None:
 def _status(gateway: Gateway) -> dict[str, Any]:
     from gateway.service.waiting import stops
     from gateway.store import control, views
+    from gateway.store.waiting_views import queue
 
     now, rules = gateway.edge.now(), _rules(gateway)
     with gateway.store.read() as connection:
         counted = views.counts(connection)
         pauses = {name: control.pause_of(connection, name, now) for name in gateway.platforms}
         held = stops(connection, gateway.platforms, rules, now)
+        queues = {name: queue(connection, name, now) for name in gateway.platforms}
         why = views.reasons(connection, (*_WAITING, *_FAILED))
     by_name = {one.platform: one for one in counted}
     rows = []
@@ -68,25 +72,41 @@ def _status(gateway: Gateway) -> dict[str, Any]:
                 "oldest_waiting": one.oldest_waiting if one else None,
                 "next_due": one.next_due if one else None,
                 "pause": None if pause is None else vars(pause),
+                "queue": _shown(queues.get(name)),
                 **_traffic(*held[name], now),
             }
         )
-    declined = [
-        {"platform": name, "kind": kind, "why": reason}
-        for name in gateway.configured()
-        for kind, reason in gateway.connector(name).info.declined.items()
-    ]
+    declined = _not_owed(gateway)
     return {"at": now, "platforms": rows, "reasons": why, "not_owed": declined}
+
+
+def _not_owed(gateway: Gateway) -> list[dict[str, Any]]:
+    """Kinds, or parts of them, that a platform does not take: why, and how many records that concerns."""
+    from gateway.store import projects
+
+    rows = []
+    with gateway.store.read() as connection:
+        for name in gateway.configured():
+            info = gateway.connector(name).info
+            for kind, reason in info.declined.items():
+                count = projects.not_owed(connection, info, kind)
+                rows.append({"platform": name, "kind": kind, "records": count, "why": reason})
+    return rows
 
 
 def _rules(gateway: Gateway) -> dict[str, Traffic]:
     return {name: gateway.connector(name).endpoint.traffic for name in gateway.configured()}
 
 
+def _shown(stop: Stop | None) -> dict[str, Any] | None:
+    if stop is None:
+        return None
+    return {"code": stop.code, "reason": stop.reason, "until": stop.until, "text": stop.text}
+
+
 def _traffic(stop: Stop | None, breaker: Breaker, now: datetime) -> dict[str, Any]:
-    shown = None if stop is None else {"code": stop.code, "reason": stop.reason, "until": stop.until, "text": stop.text}
     state = {name: getattr(breaker, name) for name in ("failures", "trips", "since", "until", "code")}
-    return {"stop": shown, "breaker": {"phase": breaker.phase(now), **state}}
+    return {"stop": _shown(stop), "breaker": {"phase": breaker.phase(now), **state}}
 
 
 def _why(gateway: Gateway, connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
@@ -163,3 +183,5 @@ def show(
         say(f"  verdict  {one['event']} {one['code']} {one['reason']} {'' if one['applied'] else '(changed nothing)'}")
         say(f"  sent     {one['request']}")
         say(f"  got      {one['status'] or one['failure']} {one['response']}")
+        if one["response_headers"]:
+            say(f"  headers  {', '.join(one['response_headers'].splitlines())}")

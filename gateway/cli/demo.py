@@ -128,11 +128,18 @@ def _sync(gateway: Gateway, patience: float, *, quiet: bool) -> dict[str, Any]:
     """The flow ``sync`` in this process, observed by bars that read the ledger."""
     import asyncio
 
-    from gateway.flows import runs
+    from gateway.domain.errors import GatewayError
+    from gateway.flows.sync import sync
+
+    async def run() -> dict[str, Any]:
+        state = await sync(chunk=gateway.settings.claim_limit, patience_seconds=patience, return_state=True)
+        result: Any = await state.aresult(raise_on_failure=False)
+        if "states" not in result:
+            raise GatewayError(f"the flow sync could not begin: {state.message}")
+        return dict(result)
 
     with _bars(gateway, quiet=quiet):
-        result: dict[str, Any] = asyncio.run(runs.sync(chunk=gateway.settings.claim_limit, patience_seconds=patience))
-    return result
+        return asyncio.run(run())
 
 
 @contextmanager
@@ -184,7 +191,8 @@ def _document(
 
     effects = {name: background.fetch(f"{_origin(one['url'])}/__sandbox/effects") for name, one in access.items()}
     seen = {name: background.fetch(f"{_origin(one['url'])}/__sandbox/requests") for name, one in access.items()}
-    return account.of_run(gateway.store, batch=batch, effects=effects, seen=seen, result=result)
+    connectors = {name: gateway.connector(name) for name in effects}
+    return account.of_run(gateway.store, batch=batch, effects=effects, seen=seen, result=result, connectors=connectors)
 
 
 def _origin(url: str) -> str:

@@ -73,14 +73,24 @@ def feedback(platforms: Platforms = None, as_json: AsJson = False) -> None:
 
 
 def reconcile(platforms: Platforms = None, as_json: AsJson = False) -> None:
-    """Compare ours with theirs. Exit code 1 where a difference needs a person."""
+    """Compare ours with theirs, and the books of the day before. Exit code 1 where a difference needs a person."""
+    from gateway.contract.credit import PublishesBooks
+    from gateway.service.credit_books import reconcile_yesterday
     from gateway.service.reconcile import reconcile as run
 
     with opened() as gateway:
         reports = _across(gateway, platforms, run)
-    quiet = {"match", "lag", "never_sent"}
-    documents = [{**_plain(r), "total": r.total} for r in reports]
-    _finish(documents, as_json, failed=any(r.stopped or set(r.classes) - quiet for r in reports))
+        keeping = [p for p in gateway.configured(platforms or ()) if isinstance(gateway.connector(p), PublishesBooks)]
+        books = (
+            _across(gateway, keeping, lambda e: reconcile_yesterday(e, gateway.store, gateway.edge.now))
+            if keeping
+            else []
+        )
+    quiet = {"match", "lag", "never_sent", "not_owed"}
+    told = {one.platform: one.document() for one in books if one is not None}
+    documents = [{**_plain(r), "total": r.total, "books": told.get(r.platform)} for r in reports]
+    failed = any(r.stopped or set(r.classes) - quiet for r in reports) or any(b.open or b.stopped for b in books if b)
+    _finish(documents, as_json, failed=failed)
 
 
 def _across(
@@ -88,7 +98,10 @@ def _across(
 ) -> list[Any]:
     from gateway.bootstrap import across
 
-    return asyncio.run(across(gateway, gateway.configured(platforms or ()), work))
+    try:
+        return asyncio.run(across(gateway, gateway.configured(platforms or ()), work))
+    finally:
+        gateway.seal()
 
 
 def _plain(report: Any) -> dict[str, Any]:

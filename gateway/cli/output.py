@@ -32,12 +32,13 @@ MISUSE = 2
 def opened(*, create: bool = False) -> Iterator[Gateway]:
     """The gateway of the current settings; errors become one line on stderr and an exit code."""
     with reported():
-        from gateway import logs
+        from gateway import logs, tracing
         from gateway.bootstrap import open_gateway
         from gateway.settings import GatewaySettings, load
 
         settings = load(GatewaySettings)
         logs.set_up(settings.log_level)
+        tracing.set_up()
         with open_gateway(settings, create=create) as gateway:
             yield gateway
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.contract import Wsdl, check_contract
+from gateway.cli.contract import Codes, Wsdl, check_codes, check_contract
 from gateway.cli.output import FAILURES, MISUSE, AsJson, Platforms, columns, complain, emit, opened, say, table
 from gateway.domain.periods import CHINA
 
@@ -82,10 +82,13 @@ def resume(
     _told({"platform": platform, "paused": False, "was_paused": was, "queued": freed}, text, as_json=as_json)
 
 
-def check(platforms: Platforms = None, wsdl: Wsdl = None, as_json: AsJson = False) -> None:
+def check(platforms: Platforms = None, wsdl: Wsdl = None, codes: Codes = False, as_json: AsJson = False) -> None:
     """Check settings, store and each platform's health call. Exit code 1 where something is not well."""
     if wsdl is not None:
         check_contract(platforms or (), wsdl, as_json=as_json)
+        return
+    if codes:
+        check_codes(platforms or (), as_json=as_json)
         return
     with opened() as gateway:
         from gateway.bootstrap import across

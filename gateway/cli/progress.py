@@ -24,3 +24,28 @@ def counting(text: str, *, quiet: bool = False, total: int | None = None) -> Ite
         if total is None:
             done = bar.tasks[0].completed
             bar.update(task, total=done)
+
+
+@contextmanager
+def two_counts(
+    text: str, then: str, *, quiet: bool = False
+) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
+    """As ``counting`` for work in two passes over the same things; the second bar appears with its first step."""
+    if quiet:
+        yield lambda _: None, lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(file=sys.stderr)) as bar:
+        first = bar.add_task(text, total=None)
+        second = bar.add_task(then, total=None, visible=False)
+
+        def again(done: int) -> None:
+            total = bar.tasks[0].completed
+            bar.update(first, total=total)
+            bar.update(second, completed=done, total=total, visible=True)
+
+        yield lambda done: bar.update(first, completed=done), again
+        bar.update(first, total=bar.tasks[0].completed)

@@ -36,6 +36,9 @@ def plan(
     code: Annotated[str | None, typer.Option(help="Only this code.")] = None,
     since: Annotated[datetime | None, typer.Option(help="Only what changed since then.")] = None,
     batch: Annotated[str | None, typer.Option(help="Only rows of the batch file with this name.")] = None,
+    lost: Annotated[
+        bool, typer.Option("--lost", help="Instead: what was accepted and is lost there by the last reconciliation.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Fix the list of everything that failed and matches. Nothing is sent. Exit code 1 where nothing matches."""
@@ -47,7 +50,8 @@ def plan(
         states = () if state is None else (State(state),)
         wanted = Filter(platform=platform, states=states, code=code, since=moment, batch=batch)
         with gateway.store.write() as connection:
-            made = make(connection, wanted, reason=reason, by=getpass.getuser(), now=gateway.edge.now())
+            by, now = getpass.getuser(), gateway.edge.now()
+            made = make(connection, wanted, reason=reason, by=by, now=now, lost=lost)
     if made is None:
         complain("nothing that failed matches")
         raise typer.Exit(FAILURES)

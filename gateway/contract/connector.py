@@ -6,6 +6,9 @@ The required part is ``Connector``; each further ability is a Protocol of its ow
 The core judges the outer shape of a reply first (transport, status, media type, emptiness: ``gateway.codec.replies``),
 so ``decode_*`` sees only replies in the platform's own form. It must be total all the same: any bytes give verdicts,
 and only a positive match with the request at hand is a success.
+
+What a credit platform may do beyond ``GivesFeedback`` (records by id, daily books, decisions, objections) stands in
+``gateway.contract.credit``.
 """
 
 from __future__ import annotations
@@ -50,11 +53,14 @@ class KindInfo:
     batch_max:    most payloads in one request
     replay_safe:  sending the same payload twice cannot create anything twice (the platform deduplicates for ever)
     after:        kinds of the same person that the platform must have accepted first
+    by_project:   the platform registers the kind within a project: only records that name one are owed, and the same
+                  record in another project is new there (``replaces`` is about one project)
     """
 
     batch_max: int
     replay_safe: bool
     after: tuple[RecordKind, ...] = ()
+    by_project: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,11 +88,13 @@ class ConnectorInfo:
     negative_lookups: int = 2
     holdings_by: HoldingsBy | None = None
     declined: Mapping[RecordKind, str] = field(default_factory=dict)
+    """kind -> why the platform is not owed it; of a kind taken by project, why it is not owed the rest"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pace:
-    """The traffic a platform allows: at least ``interval`` between two requests, at most ``connections`` at once."""
+    """The traffic a platform allows: at least ``interval`` between two requests, at most ``connections`` at once,
+    over all workers."""
 
     interval: timedelta
     connections: int
@@ -161,6 +169,13 @@ class LooksUp(Protocol):
 
 
 @runtime_checkable
+class PagesLookups(Protocol):
+    """A look-up may need several pages; ``decode_lookup`` then names the next one in its verdict (``next_page``)."""
+
+    def encode_lookup_page(self, payload: Payload, page: str, stamp: Stamp, /) -> WireRequest: ...
+
+
+@runtime_checkable
 class ListsHoldings(Protocol):
     """The platform's side can be read for reconciliation, by page or record by record (``info.holdings_by``)."""
 
@@ -176,6 +191,38 @@ class ListsHoldings(Protocol):
         self, response: WireResponse, payload: Payload | None, stamp: Stamp, /
     ) -> HoldingsPage | Verdict:
         """A page (empty where the platform says it holds nothing), or the verdict that stopped it."""
+        ...
+
+
+@runtime_checkable
+class ListsParts(Protocol):
+    """Some holdings are listed in parts (one for each project), the others are asked about record by record.
+
+    Used with ``ListsHoldings`` and ``HoldingsBy.RECORD``. A part's first cursor is its name; ``encode_holdings`` gets
+    its cursors without a payload.
+    """
+
+    def part_of(self, payload: Payload, /) -> str | None:
+        """The part that would show this payload; None where it is asked about by itself."""
+        ...
+
+    def parts(self) -> Sequence[str]:
+        """Parts to be read whether or not anything of ours is expected there."""
+        ...
+
+    def decode_part(self, response: WireResponse, cursor: str, stamp: Stamp, /) -> HoldingsPage | Verdict: ...
+
+
+@runtime_checkable
+class VerifiesUnowed(Protocol):
+    """What the platform cannot be sent may be there all the same, and can be asked about record by record."""
+
+    def verifies(self) -> frozenset[RecordKind]:
+        """Kinds of which records that are not owed are asked about at a reconciliation."""
+        ...
+
+    def verifiable(self, submission: Submission, /) -> Payload | None:
+        """What to ask about a record the platform is not owed; None where it cannot be asked about."""
         ...
 
 
@@ -208,6 +255,15 @@ class ProbesHealth(Protocol):
     def encode_health(self, stamp: Stamp, /) -> WireRequest: ...
 
     def decode_health(self, response: WireResponse, stamp: Stamp, /) -> Health: ...
+
+
+@runtime_checkable
+class SizesMessages(Protocol):
+    """How many payloads one request holds depends on what they carry."""
+
+    def most_together(self, payload: Payload, /) -> int:
+        """The most that may share a request with others like this one; ``batch_max`` of its kind bounds it."""
+        ...
 
 
 @runtime_checkable

@@ -16,11 +16,16 @@ JSON = None | bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Token:
-    """A login that is still good. ``values`` are the platform's own (token text, secret and its id); never stored."""
+    """A login that is still good. ``values`` are the platform's own (token text, secret and its id).
+
+    proof: the values, and no others, by which ``decode_*`` checks the signature of an answer. They are kept sealed with
+           each exchange, so that its answer can be judged again; everything else of a login is never stored
+    """
 
     values: Mapping[str, str] = field(repr=False)
     expires_at: datetime
     renew_at: datetime
+    proof: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,6 +140,7 @@ class Verdict:
     split:        the message was refused as a whole, surely nothing of it was stored, and no delivery in it is to
                   blame as far as the answer tells: what travelled together is sent again in halves. A delivery that
                   travelled alone meets ``event`` as it stands
+    next_page:    a look-up that says nothing yet, because its answer has further pages: where to go on
     """
 
     event: Event
@@ -146,6 +152,7 @@ class Verdict:
     platform_id: str | None = None
     same_message: bool = False
     split: bool = False
+    next_page: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,10 +172,15 @@ class Holding:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HoldingsPage:
-    """A page of what the platform holds. ``next_cursor`` None ends the listing."""
+    """A page of what the platform holds. ``next_cursor`` None ends the listing.
+
+    afresh: the listing changed while it was read: what its earlier pages said is dropped, and ``next_cursor`` begins
+            it again
+    """
 
     holdings: tuple[Holding, ...]
     next_cursor: str | None = None
+    afresh: bool = False
 
 
 class SubjectType(StrEnum):
@@ -176,6 +188,8 @@ class SubjectType(StrEnum):
 
     PERSON = "PERSON"
     ENTERPRISE = "ENTERPRISE"
+    AUTHORITY = "AUTHORITY"
+    """a city's authority; only in records of the centre's own"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -212,7 +226,7 @@ class Finding:
     subject: Subject | None = None
     prev_version: int | None = None
     effective_from: datetime | None = None
-    change_reason: str | None = None
+    change_reason: str | None = field(default=None, repr=False)
     category: str = ""
     credit_type: str | None = None
     credit_code: str | None = None

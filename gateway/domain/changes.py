@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from typing import Any
 
-from gateway.domain.records import ChangeNature, Content
+from gateway.domain.records import Attachment, ChangeNature, Content
 
 Difference = tuple[str | None, str | None]
 """old and new value of one field as text; None where the version does not have it"""
@@ -18,7 +18,8 @@ _WHO_AND_WHICH = frozenset(
 """a person or certificate keeps these for life: where one differs, the earlier version was wrong"""
 _HAPPENS = frozenset({"level", "status", "status_reason", "valid_from", "valid_to"})
 """these change in the life of a certificate"""
-_EMPLOYER = "employer"
+_OF_THE_WORLD = frozenset({"employer", "placement", "training"})
+"""parts of a record whose every field may change from one day to the next"""
 _WITHOUT_MEANING = frozenset({"entered_at"})
 """says when we read the content; ``fingerprint`` leaves it out too"""
 
@@ -34,22 +35,26 @@ def nature(fields: Collection[str]) -> ChangeNature:
     """Tell a change of the world from a correction by the fields that differ.
 
     Who the person is and which certificate it is never change, so a difference there is a correction, whatever else
-    differs: taken for a change it would leave the error standing for the past. Employer, contract, level, status and
-    its dates change. All other fields alone (issuer, way of verification, contact) are corrected statements.
+    differs: taken for a change it would leave the error standing for the past. Employer, contract, project, level,
+    status and its dates change. All other fields alone (issuer, way of verification, contact) are corrected statements.
     Source: our reading; the notice asks for changes to be pushed (五(五)) and does not tell the two apart.
     """
     steps = [field.split(".") for field in fields]
-    employer = [path for path in steps if _EMPLOYER in path]
-    others = [path[-1] for path in steps if _EMPLOYER not in path]
+    changing = [path for path in steps if not _OF_THE_WORLD.isdisjoint(path)]
+    others = [path[-1] for path in steps if _OF_THE_WORLD.isdisjoint(path)]
     if not _WHO_AND_WHICH.isdisjoint(others):
         return ChangeNature.CORRECTION
-    return ChangeNature.CHANGE if employer or not _HAPPENS.isdisjoint(others) else ChangeNature.CORRECTION
+    return ChangeNature.CHANGE if changing or not _HAPPENS.isdisjoint(others) else ChangeNature.CORRECTION
 
 
 def _flat(value: Any, path: str = "") -> dict[str, str]:
     """Dotted path -> text of every value that is there."""
     if value is None:
         return {}
+    if isinstance(value, Attachment):
+        return {path: f"{value.kind} {value.sha256}"}
+    if isinstance(value, tuple) and any(map(dataclasses.is_dataclass, value)):
+        return {name: text for n, one in enumerate(value) for name, text in _flat(one, f"{path}[{n + 1}]").items()}
     if not dataclasses.is_dataclass(value):
         return {path: _text(value)}
     found: dict[str, str] = {}

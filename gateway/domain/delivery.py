@@ -60,6 +60,8 @@ class Event(StrEnum):
     """the retry schedule, the poll plan or the look-ups are used up"""
     RELEASED = "released"
     """a person lets a parked one go on"""
+    REPLAYED = "replayed"
+    """a person lets it go once more: it was rejected for a cause that is mended, or accepted and lost there"""
     RESUMED = "resumed"
     NEWER_VERSION = "newer_version"
 
@@ -107,8 +109,10 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (_S.HELD, _E.NEWER_VERSION): _S.SUPERSEDED,
     (_S.PARKED, _E.RELEASED): _S.QUEUED,
     (_S.PARKED, _E.NEWER_VERSION): _S.SUPERSEDED,
+    (_S.REJECTED, _E.REPLAYED): _S.QUEUED,
+    (_S.ACCEPTED, _E.REPLAYED): _S.QUEUED,
 }
-"""Every allowed move. An accepted or rejected delivery never moves again: a correction is a new version."""
+"""Every allowed move. Out of acceptance and rejection leads a replay alone; a correction is a new version."""
 
 
 def advance(state: State, event: Event) -> State:

@@ -50,3 +50,15 @@ class NotSent(TransportFailure):
 
 class Unanswered(TransportFailure):
     """The request may have been received and carried out; only the platform knows."""
+
+
+def alone(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first of several errors that tasks side by side ended with, where all are ours; else the group as it is.
+
+    A store that fails makes every task of a run end, each with the same words.
+    """
+    found: list[BaseException] = []
+    for one in group.exceptions:
+        inner = alone(one) if isinstance(one, BaseExceptionGroup) else one
+        found.append(inner)
+    return found[0] if all(isinstance(one, GatewayError) for one in found) else group

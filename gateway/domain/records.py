@@ -10,10 +10,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cache, lru_cache
 
 
 class RecordKind(StrEnum):
@@ -54,6 +54,39 @@ class Employer:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Placement:
+    """Where a worker works at present (项目、参建单位、班组). A filing may name it; some platforms register by it."""
+
+    project_code: str
+    corp_code: str
+    """participating company: unified social credit code"""
+    corp_name: str
+    team_no: str
+    team_name: str
+    trade: str
+    """worker-platform trade code of the work done there"""
+    team_leader: bool = False
+    since: date | None = None
+    politics: str | None = None
+    """GB/T 4762, two digits"""
+    card_issuer: str | None = None
+    """authority that issued the identity card"""
+    photo: str | None = field(default=None, repr=False)
+    """JPEG or PNG as a ``data:`` address in Base64"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Training:
+    """The assessment behind a certificate, for platforms that keep it as a training of a project."""
+
+    project_code: str
+    hours: str | None = None
+    """decimal number as text"""
+    score: str | None = None
+    """0 to 100, at most one decimal place, as text"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Worker:
     """A verified person. Absent employer means the person filed without one (无工作单位)."""
 
@@ -73,6 +106,8 @@ class Worker:
     home_region: str | None = None
     address: str | None = None
     employer: Employer | None = None
+    placement: Placement | None = None
+    """only in the person's own record; the holder of a certificate carries none"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,6 +140,22 @@ class Verification:
     accept_phase: str
     """CONCENTRATED to 2019-03-31, BATCH from 2019-04-01 (三)"""
     batch_no: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attachment:
+    """A scan that goes with a record: its bytes, or where a platform may fetch them. Never its file name."""
+
+    kind: str
+    """CERT_IMAGE, CERT_PDF or CERT_OFD"""
+    media_type: str
+    size: int
+    """bytes"""
+    sha256: str
+    """lower-case hex, of the bytes"""
+    content: str | None = field(default=None, repr=False)
+    """Base64"""
+    url: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,6 +192,8 @@ class Certificate:
     """canonical code of ``cert_status``; 01 valid"""
     status_reason: str | None = None
     verification: Verification
+    training: Training | None = None
+    files: tuple[Attachment, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -213,23 +266,45 @@ class Submission:
         return f"{self.platform}/{self.record.kind}/{self.record.key}/{self.record.version}"
 
 
+_SAID_SINCE_LATER = frozenset({"placement", "training", "files"})
+
+
+def project_of(content: Content) -> str | None:
+    """The project that a person or certificate is registered with, where its filing names one."""
+    if isinstance(content, Worker):
+        return content.placement.project_code if content.placement else None
+    if isinstance(content, Certificate):
+        return content.training.project_code if content.training else None
+    return None
+
+
+@lru_cache(maxsize=16)
 def fingerprint(content: Content) -> str:
     """SHA-256 (hex) over sorted, compact JSON of the content; a moment counts as a point in time, in whatever zone.
 
     The moment of entry is left out: it says when we read the content, and a row reported again unchanged is no news.
+    So is what older content could not say, where it is not said: content stored before has the fingerprint it had.
     """
-    fields = dataclasses.asdict(content, dict_factory=_counted)
-    plain = json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_text)
-    return hashlib.sha256(f"{type(content).__name__}\n{plain}".encode()).hexdigest()
+    return hashlib.sha256(f"{type(content).__name__}\n{_encoder().encode(content)}".encode()).hexdigest()
 
 
-def _counted(fields: Iterable[tuple[str, object]]) -> dict[str, object]:
-    return {name: value for name, value in fields if name != "entered_at"}
+@cache
+def _encoder() -> json.JSONEncoder:
+    return json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_text)
 
 
-def _text(value: object) -> str:
+@cache
+def _counted(kind: type) -> tuple[str, ...]:
+    """Names of the fields that count."""
+    return tuple(field.name for field in dataclasses.fields(kind) if field.name != "entered_at")
+
+
+def _text(value: object) -> object:
     if isinstance(value, datetime):
         return f"{value.timestamp():.6f}"
     if isinstance(value, date):
         return value.isoformat()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        said = ((name, getattr(value, name)) for name in _counted(type(value)))
+        return {name: one for name, one in said if one is not None or name not in _SAID_SINCE_LATER}
     raise TypeError(f"no canonical form for {type(value).__name__}")

@@ -10,6 +10,7 @@ from gateway.domain.periods import CHINA
 from gateway.domain.windows import Window, next_open
 
 MAINTENANCE, BREAKER_OPEN, ASKED_TO_WAIT = "maintenance", "breaker_open", "asked_to_wait"
+IN_FLIGHT, PACED = "in_flight", "paced"
 KEPT_BACK = "held"
 OURS = frozenset({KEPT_BACK, "lease_short"})
 """failures of an exchange that say nothing about the platform: we kept the request back after it was written down"""
@@ -41,7 +42,7 @@ class Traffic:
 class Stop:
     """Why nothing may leave for a platform, and, where known, until when.
 
-    code: ``maintenance``, ``breaker_open``, ``asked_to_wait``, or a pause's own code with ``paused`` set
+    code: ``maintenance``, ``breaker_open``, ``asked_to_wait``, ``in_flight``, ``paced``, or, with ``paused``, its own
     """
 
     code: str

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.domain.delivery import TERMINAL, State
-from gateway.domain.traffic import ASKED_TO_WAIT, BREAKER_OPEN, MAINTENANCE, Stop
+from gateway.domain.traffic import ASKED_TO_WAIT, BREAKER_OPEN, IN_FLIGHT, MAINTENANCE, PACED, Stop
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +47,8 @@ class Reason:
 _STOPS = {
     MAINTENANCE: ("平台在维护时段，不发送", "the platform is closed at these hours"),
     BREAKER_OPEN: ("平台没有应答，已暂时断开", "the platform does not answer; the breaker is open"),
+    IN_FLIGHT: ("平台的连接都在使用中", "all connections to the platform are in use"),
+    PACED: ("按平台允许的速度依次发送", "goes in its turn, at the pace the platform allows"),
     ASKED_TO_WAIT: ("平台要求稍后再发", "the platform asked to be left alone for a while"),
 }
 _PEOPLE = {
@@ -77,8 +79,8 @@ _DUE = {
 }
 
 
-def waiting_reason(waiting: Waiting, stop: Stop | None, now: datetime) -> Reason | None:
-    """Why it has not ended yet; None where it has.
+def waiting_reason(waiting: Waiting, stop: Stop | None, now: datetime, queue: Stop | None = None) -> Reason | None:
+    """Why it has not ended yet; None where it has. ``queue`` is what makes others go first where nothing else holds.
 
     What only a person can end comes first, then what it waits behind, then its own time, then what holds the whole
     platform: the last of these that ends is the one that decides.
@@ -100,6 +102,8 @@ def waiting_reason(waiting: Waiting, stop: Stop | None, now: datetime) -> Reason
         return Reason(code=code, zh=zh, en=en, until=waiting.due_at)
     if held is not None:
         return held
+    if queue is not None:
+        return _held(queue)
     code, zh, en = _DUE[state]
     return Reason(code=code, zh=zh, en=en)
 

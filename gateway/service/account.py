@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gateway.contract.connector import Connector
 from gateway.domain.delivery import State
 from gateway.store import views
 from gateway.store.engine import Store
@@ -28,18 +29,22 @@ def of_run(
     effects: Mapping[str, Mapping[str, Any]],
     seen: Mapping[str, Sequence[Mapping[str, Any]]],
     result: Mapping[str, Any],
+    connectors: Mapping[str, Connector],
 ) -> dict[str, Any]:
     """One document: batch, platforms, the sandboxes' own effects, feedback, reconciliation and what does not add up.
 
     effects, seen:  by platform, from ``/__sandbox/effects`` and ``/__sandbox/requests``
     result:         what the flow ``sync`` returned
+    connectors:     by platform; every acceptance is judged again by them
     """
     with store.read() as connection:
         counted = {one.platform: one for one in views.counts(connection)}
         problems = [
             f"{name}: {sentence}"
             for name in effects
-            for sentence in broken(connection, name, effects[name], seen[name])
+            for sentence in broken(
+                connection, name, effects[name], seen[name], vault=store.vault, connector=connectors[name]
+            )
         ]
     platforms: dict[str, dict[str, int]] = {}
     for name in effects:

@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import groupby
 
-from gateway.contract.connector import LooksUp, PollsAcks
+from gateway.contract.connector import LooksUp, PagesLookups, PollsAcks
+from gateway.contract.messages import Payload, Stamp, Verdict, WireRequest
 from gateway.domain.delivery import State
 from gateway.domain.traffic import Stop
-from gateway.service.exchange import Exchanger
+from gateway.service.concluding import conclude, verdicts_of, with_attempts
+from gateway.service.exchange import Answer, Exchanger
 from gateway.service.outcome import after_lookup, after_poll, cannot_ask
-from gateway.service.push import claim, conclude, give_back, prepare, sweep, verdicts_of, with_attempts
+from gateway.service.push import claim, give_back, prepare, sweep
 from gateway.store import ledger
+from gateway.store.exchanges import Conclusion
 from gateway.store.ledger import Claimed, Settlement
 
 
@@ -95,18 +98,10 @@ async def resolve(
         if refused:
             await exchanger.thread.write(ledger.settle, refused, exchanger.platform, exchanger.edge.now())
             return tuple(refused)
-        payload = good[0][1]
-        answer = await exchanger.exchange(
-            "lookup", lambda stamp: connector.encode_lookup(payload, stamp), replay_safe=True, carries=group
-        )
+        answer, verdicts = await _look_up(exchanger, connector, group, good[0][1])
         if answer.stop is not None:
             await give_back(exchanger, group)
             return answer.stop
-        verdicts = verdicts_of(
-            answer,
-            1,
-            lambda a: (connector.decode_lookup(a.response, payload, a.stamp),) if a.response else (),
-        )
         settlement = after_lookup(
             with_attempts([item], answer)[0],
             verdicts[0],
@@ -117,6 +112,33 @@ async def resolve(
         return await conclude(exchanger, answer, verdicts, [settlement])
 
     return await _ask_all(exchanger, State.IN_DOUBT, ask, claim_limit=claim_limit, lease=lease, progress=progress)
+
+
+async def _look_up(
+    exchanger: Exchanger, connector: LooksUp, group: Sequence[Claimed], payload: Payload
+) -> tuple[Answer, tuple[Verdict, ...]]:
+    """Ask about one delivery, page by page where the platform shows pages; the last page's answer decides."""
+    page: str | None = None
+    read: set[str | None] = set()
+    while True:
+        read.add(page)
+
+        def encode(stamp: Stamp, page: str | None = page) -> WireRequest:
+            if page is not None and isinstance(connector, PagesLookups):
+                return connector.encode_lookup_page(payload, page, stamp)
+            return connector.encode_lookup(payload, stamp)
+
+        answer = await exchanger.exchange("lookup", encode, replay_safe=True, carries=group)
+        if answer.stop is not None:
+            return answer, ()
+        verdicts = verdicts_of(
+            answer, 1, lambda a: (connector.decode_lookup(a.response, payload, a.stamp),) if a.response else ()
+        )
+        page = verdicts[0].next_page
+        if page is None or page in read or answer.closing is None:
+            return answer, verdicts
+        # it says nothing about the delivery, which stays leased until its last page
+        await exchanger.conclude(Conclusion(closing=answer.closing))
 
 
 async def _settle_unasked(exchanger: Exchanger, claim_limit: int, lease: timedelta) -> AskReport:

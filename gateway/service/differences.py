@@ -17,6 +17,8 @@ class Difference(StrEnum):
     MATCH = "match"
     LAG = "lag"
     """still on its way, or not yet to be expected there"""
+    OUTDATED = "outdated"
+    """rejected or parked here, and the platform still holds the version before; the fields are named"""
     NEVER_SENT = "never_sent"
     """rejected or parked here, and not there"""
     LOST = "lost"
@@ -29,20 +31,27 @@ class Difference(StrEnum):
     """rejected or parked here, and there all the same"""
     UNKNOWN_HERE = "unknown_here"
     """there, and nothing we ever sent"""
+    NOT_OWED = "not_owed"
+    """the platform does not take it from us, and it is not there"""
     NOT_ASKED = "not_asked"
     """the platform gave no usable answer about it"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ours:
-    """One record on our side: its newest delivery and what the platform should hold."""
+    """One record on our side: its newest delivery and what the platform should hold.
 
-    delivery_id: int
+    state: None for a record that the platform is not owed; it may have come there on another way
+    """
+
+    delivery_id: int | None
     kind: RecordKind
-    state: State
+    state: State | None
     expected: Holding | None
     """None where the record does not pass the connector's check"""
     asked: bool = True
+    replaces: bool = False
+    """whether the platform accepted an earlier version, so that something else may be there under the key"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,14 +86,18 @@ def _compare(own: Ours, there: Sequence[Holding]) -> tuple[Difference, tuple[str
         return Difference.DOUBLED, ()
     stopped = own.state in (State.REJECTED, State.PARKED)
     if not there:
+        if own.state is None:
+            return Difference.NOT_OWED, ()
         if own.state is State.ACCEPTED:
             return Difference.LOST, ()
         return (Difference.NEVER_SENT if stopped else Difference.LAG), ()
     assert own.expected is not None
     fields = differing(own.expected, there[0])
-    if own.state is State.ACCEPTED:
+    if own.state in (State.ACCEPTED, None):
         return (Difference.ALTERED, fields) if fields else (Difference.MATCH, ())
-    return (Difference.UNEXPECTED, fields) if stopped and not fields else (Difference.LAG, fields)
+    if stopped:
+        return (Difference.OUTDATED if fields and own.replaces else Difference.UNEXPECTED), fields
+    return Difference.LAG, fields
 
 
 def differing(expected: Holding, held: Holding) -> tuple[str, ...]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
+from gateway.codec.replies import answered, judge_failure
 from gateway.contract.messages import Stamp, Verdict, WireResponse
 from gateway.domain.crashpoints import Point, nobody
-from gateway.domain.traffic import Stop
+from gateway.domain.delivery import Event
+from gateway.domain.errors import TransportFailure
+from gateway.domain.traffic import OURS, Stop
 from gateway.store.exchanges import Closing
 
 
@@ -40,3 +43,37 @@ class Answer:
     closing: Closing | None = None
     stop: Stop | None = None
     """nothing was written down nor sent, because the platform takes nothing now; what it carried just waits"""
+
+    def without(self, failure: TransportFailure, now: datetime, *, replay_safe: bool) -> Answer:
+        """This exchange, to which no answer came."""
+        closing = Closing(
+            exchange_id=self.exchange_id,
+            closed_at=now,
+            failure=failure.code,
+            code=failure.code,
+            answered=None if failure.code in OURS else False,
+        )
+        return replace(self, verdict=judge_failure(failure, replay_safe=replay_safe), closing=closing)
+
+    def with_(
+        self, response: WireResponse, verdict: Verdict | None, now: datetime, *, wish: timedelta | None, keep_body: bool
+    ) -> Answer:
+        """This exchange with the answer that came, and what its outer shape already says."""
+        closing = Closing(
+            exchange_id=self.exchange_id,
+            closed_at=now,
+            status=response.status,
+            body=response.body,
+            headers=response.headers,
+            keep_body=keep_body,
+            answered=answered(response, verdict),
+            code="" if verdict is None else verdict.code,
+            wish=wish,
+        )
+        return replace(self, response=response, verdict=verdict, closing=closing)
+
+
+def kept_back(stamp: Stamp, code: str, reason: str, stop: Stop | None = None) -> Answer:
+    """Nothing was written down or sent; whoever cannot simply wait may try again later."""
+    verdict = Verdict(event=Event.RETRY, code=code, reason=reason)
+    return Answer(exchange_id=0, stamp=stamp, verdict=verdict, stop=stop)

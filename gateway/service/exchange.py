@@ -11,24 +11,29 @@ import logging
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from typing import Concatenate, ParamSpec, TypeVar
 
+from gateway import tracing
 from gateway.codec.redact import redact
-from gateway.codec.replies import answered, judge_failure, judge_reply
-from gateway.contract.connector import TOKEN_REFUSED, Connector, ConnectorInfo, NeedsToken
+from gateway.codec.replies import judge_reply
+from gateway.contract.connector import TOKEN_REFUSED, Connector, ConnectorInfo, LooksUp, NeedsToken
 from gateway.contract.messages import Payload, Stamp, Token, Verdict, WireRequest
 from gateway.domain.crashpoints import Point
 from gateway.domain.delivery import Event
 from gateway.domain.errors import NotSent, TransportFailure
-from gateway.domain.traffic import KEPT_BACK, OURS, Stop
-from gateway.service.edge import Answer, Edge
+from gateway.domain.traffic import KEPT_BACK, Stop
+from gateway.service.edge import Answer, Edge, kept_back
 from gateway.service.gate import Gate
+from gateway.service.seats import Noted, Seats
 from gateway.store import control, exchanges, traffic
 from gateway.store.engine import Connection
-from gateway.store.exchanges import Closing, Conclusion, Opening
+from gateway.store.exchanges import Conclusion, Opening
 from gateway.store.ledger import Claimed
+from gateway.store.seats import Door
 from gateway.store.thread import GroupCommit, StoreThread
 from gateway.store.traffic import Opened
+from gateway.store.vault import random_bytes
 from gateway.store.verdicts import keepable
 from gateway.transport.sender import Sender
 
@@ -38,6 +43,8 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 """type of what the store gives back"""
+Slot = datetime | None
+Concluding = asyncio.Future[tuple[tuple[bool, ...], Noted]]
 
 
 class Exchanger:
@@ -57,34 +64,46 @@ class Exchanger:
         self._sender = sender
         self._tokens: MutableMapping[str, Token] = {} if tokens is None else tokens
         self._login = asyncio.Lock()
-        self._connections = asyncio.Semaphore(connector.endpoint.pace.connections)
         vault, platform = thread.store.vault, connector.info.platform
         self._blocked = False
 
         self.gate = Gate(connector, thread, edge)
         lane = self.gate.lane
+        # not drawn at the edge: two doors that draw alike are still two
+        door = Door(platform=platform, key=random_bytes(13).hex(), most=self.gate.connections, lease=self.gate.lease)
+        self.seats = seats = Seats(door, connector.endpoint.deadline, thread, edge)
 
-        def open_all(c: Connection, items: Sequence[Opening]) -> list[Opened | Stop]:
+        def open_all(c: Connection, items: Sequence[Opening]) -> list[tuple[Opened | Stop, Noted]]:
+            counted = seats.opening(c)
+            if seats.none:
+                return [(seats.full, counted)] * len(items)
             opened = traffic.open_allowed(c, vault, items, lane, edge.now())
+            counted = seats.refused(c, zip((o.message_id for o in items), opened, strict=True)) or counted
             edge.reach(Point.BEFORE_OPEN)
-            return opened
+            return [(one, counted) for one in opened]
 
-        def conclude_all(c: Connection, items: Sequence[Conclusion]) -> list[tuple[bool, ...]]:
+        def conclude_all(c: Connection, items: Sequence[Conclusion]) -> list[tuple[tuple[bool, ...], Noted]]:
+            counted = seats.closing(c)
             closings = [item.closing for item in items]
             self.gate.heard(closings, traffic.hear(c, lane, closings, edge.now()))
             applied = exchanges.conclude(c, vault, items, platform)
             edge.reach(Point.BEFORE_SETTLE)
-            return applied
+            return [(one, counted) for one in applied]
 
-        self._open: GroupCommit[Opening, Opened | Stop] = GroupCommit(thread, open_all)
-        self._conclude: GroupCommit[Conclusion, tuple[bool, ...]] = GroupCommit(thread, conclude_all)
+        # what came back and what leaves next share their commits
+        self._conclude: GroupCommit[Conclusion, tuple[tuple[bool, ...], Noted]] = GroupCommit(thread, conclude_all)
+        self._open: GroupCommit[Opening, tuple[Opened | Stop, Noted]] = GroupCommit(
+            thread, open_all, behind=self._conclude
+        )
+        self._needs_token = connector if isinstance(connector, NeedsToken) else None
+        self.can_ask = isinstance(connector, LooksUp)
 
-    @property
+    @cached_property
     def info(self) -> ConnectorInfo:
         """The connector's data."""
         return self.connector.info
 
-    @property
+    @cached_property
     def platform(self) -> str:
         """The platform's name."""
         return self.connector.info.platform
@@ -113,7 +132,22 @@ class Exchanger:
 
     async def conclude(self, conclusion: Conclusion) -> tuple[bool, ...]:
         """Close an exchange and settle what it carried; returns after the commit."""
-        applied = await self._conclude(conclusion)
+        return await self.concluded(self.concluding(conclusion))
+
+    def concluding(self, conclusion: Conclusion) -> Concluding:
+        """Hand in the end of an exchange; what is opened after this is never committed before it."""
+        self.seats.end(conclusion.closing.exchange_id)
+        concluding = self._conclude.hand_in(conclusion)
+        concluding.add_done_callback(self._counted)
+        return concluding
+
+    def _counted(self, concluding: Concluding) -> None:
+        if not concluding.cancelled() and concluding.exception() is None:
+            self.seats.apply(concluding.result()[1])
+
+    async def concluded(self, concluding: Concluding) -> tuple[bool, ...]:
+        """Wait for its commit."""
+        applied, _ = await concluding
         self.edge.reach(Point.AFTER_SETTLE)
         return applied
 
@@ -155,19 +189,19 @@ class Exchanger:
         """
         while True:
             slot = await self.gate.slot()
-            stamp = replace(self._stamp(message_id), token=previous)
-            if isinstance(self.connector, NeedsToken) and purpose != "login":
-                token = await self._token_for(self.connector, anyway=anyway)
+            stamp = self._stamp(message_id, previous)
+            if self._needs_token is not None and purpose != "login":
+                token = await self._token_for(self._needs_token, anyway=anyway)
                 if not isinstance(token, Token):
                     return replace(token, stamp=stamp)
-                stamp = replace(self._stamp(stamp.message_id), token=token)
+                stamp = self._stamp(stamp.message_id, token)
             request = encode(stamp)
             opening = Opening(
                 platform=self.platform,
                 purpose=purpose,
                 operation=request.operation,
                 message_id=stamp.message_id,
-                at=self.edge.now(),
+                at=stamp.now,
                 body=None if purpose == "login" else request.body,
                 digest=exchanges.digest(request.body),
                 carries=tuple(carries),
@@ -175,62 +209,76 @@ class Exchanger:
                 payloads=tuple(payloads),
                 spec_version=self.info.spec_version,
                 anyway=anyway,
+                nonce=stamp.nonce,
+                proof={} if stamp.token is None else stamp.token.proof,
             )
-            opened = await self._open(opening)
-            if not isinstance(opened, Stop) or not await self.gate.waited_out(opened):
+            opened = await self._opened(opening)
+            if opened is not None:
                 break
         if isinstance(opened, Stop):
-            return _kept_back(stamp, opened.code, opened.reason, stop=opened)
+            return kept_back(stamp, opened.code, opened.reason, stop=opened)
         exchange_id, attempt_ids = opened
         if not exchange_id:
-            return _kept_back(stamp, "lease_lost", "another worker holds a delivery of this message")
+            return kept_back(stamp, "lease_lost", "another worker holds a delivery of this message")
         self.edge.reach(Point.AFTER_OPEN)
         answer = Answer(exchange_id=exchange_id, stamp=stamp, attempt_ids=tuple(attempt_ids))
         answer = await self._send(request, answer, opening, slot, replay_safe=replay_safe)
         self.edge.reach(Point.AFTER_SEND)
         return answer
 
+    async def _opened(self, opening: Opening) -> Opened | Stop | None:
+        """Write it down; None where something stood in the way for a moment only, and it is to be tried anew."""
+        self.seats.begin(opening.message_id)
+        exchange_id = 0
+        try:
+            opened, counted = await self._open(opening)
+            self.seats.apply(counted)
+            if not isinstance(opened, Stop):
+                exchange_id = opened[0]
+                return opened
+            if opened is self.seats.full:
+                return await self.seats.wait()
+            return None if await self.gate.waited_out(opened) else opened
+        finally:
+            self.seats.opened(opening.message_id, exchange_id)
+
     async def _send(
-        self, request: WireRequest, opened: Answer, opening: Opening, slot: datetime | None, *, replay_safe: bool
+        self, request: WireRequest, opened: Answer, opening: Opening, slot: Slot, *, replay_safe: bool
     ) -> Answer:
-        async with self._connections:
-            answer = await self._on_the_wire(request, opened, opening, slot, replay_safe=replay_safe)
-            assert answer.closing is not None
+        seated = await self.seats.take()
+        carried = [item.id for item in opening.carries] if tracing.on() else []
+        try:
+            with tracing.exchange(opening.platform, opening.purpose, opened.exchange_id, carried) as told:
+                answer = await self._on_the_wire(
+                    request, opened, opening, slot, replay_safe=replay_safe, blocked=self._blocked or not seated
+                )
+                assert answer.closing is not None
+                told |= {"status": answer.closing.status, "failure": answer.closing.failure}
             self.gate.noticed(answer.closing)
+        finally:
+            if seated:
+                self.seats.give()
+        if log.isEnabledFor(logging.INFO):
+            told |= {"exchange": opened.exchange_id, "platform": self.platform, "purpose": opening.purpose}
+            log.info("exchange", extra=told | {"deliveries": [item.id for item in opening.carries]})
         return answer
 
     async def _on_the_wire(
-        self, request: WireRequest, opened: Answer, opening: Opening, slot: datetime | None, *, replay_safe: bool
+        self, request: WireRequest, opened: Answer, opening: Opening, slot: Slot, *, replay_safe: bool, blocked: bool
     ) -> Answer:
         exchange_id = opened.exchange_id
         try:
-            if self._blocked:
-                raise NotSent(KEPT_BACK, "the platform was held while this message waited for a connection")
+            if blocked:
+                raise NotSent(KEPT_BACK, "the platform was held, or all its connections taken, while this one waited")
             await self.gate.in_time(opening, slot)
             response = await self._sender.send(request)
         except TransportFailure as failure:
             log.info("no answer", extra={"exchange": exchange_id, "platform": self.platform, "code": failure.code})
-            closing = Closing(
-                exchange_id=exchange_id,
-                closed_at=self.edge.now(),
-                failure=failure.code,
-                code=failure.code,
-                answered=None if failure.code in OURS else False,
-            )
-            return replace(opened, verdict=judge_failure(failure, replay_safe=replay_safe), closing=closing)
+            return opened.without(failure, self.edge.now(), replay_safe=replay_safe)
         now = self.edge.now()
         verdict = judge_reply(response, self.info, replay_safe=replay_safe, now=now)
-        closing = Closing(
-            exchange_id=exchange_id,
-            closed_at=now,
-            status=response.status,
-            body=response.body,
-            keep_body=opening.purpose != "login",
-            answered=answered(response, verdict),
-            code="" if verdict is None else verdict.code,
-            wish=None if verdict is None else self.gate.wish([verdict]),
-        )
-        return replace(opened, response=response, verdict=verdict, closing=closing)
+        wish = None if verdict is None else self.gate.wish([verdict])
+        return opened.with_(response, verdict, now, wish=wish, keep_body=opening.purpose != "login")
 
     async def hold(self, verdict: Verdict) -> None:
         """Pause the platform because a precondition failed; a person resumes it."""
@@ -275,11 +323,6 @@ class Exchanger:
                 await self.hold(token)
             return Answer(exchange_id=0, stamp=answer.stamp, verdict=token)
 
-    def _stamp(self, message_id: str | None) -> Stamp:
-        return Stamp(message_id=message_id or self.edge.new_id(), now=self.edge.now(), nonce=self.edge.random_bytes(16))
-
-
-def _kept_back(stamp: Stamp, code: str, reason: str, stop: Stop | None = None) -> Answer:
-    """Nothing was written down or sent; whoever cannot simply wait may try again later."""
-    verdict = Verdict(event=Event.RETRY, code=code, reason=reason)
-    return Answer(exchange_id=0, stamp=stamp, verdict=verdict, stop=stop)
+    def _stamp(self, message_id: str | None, token: Token | None) -> Stamp:
+        drawn = message_id or self.edge.new_id()
+        return Stamp(message_id=drawn, now=self.edge.now(), nonce=self.edge.random_bytes(16), token=token)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.codec.redact import redact
-from gateway.codec.wiretext import readable
+from gateway.codec.wiretext import HIDDEN, readable, readable_headers
 from gateway.service.outcome import names
 from gateway.store.engine import Store
 from gateway.store.records import changed_fields
@@ -21,7 +21,8 @@ def explain(store: Store, delivery_id: int) -> dict[str, Any] | None:
 
     ``changed`` names the fields in which the record differs from its version before; None where there is none.
     Requests and answers are laid out for reading, with names, identity and phone numbers of everybody who travelled
-    along replaced, and signatures left out. Values the platform's protocol encrypts stay as sent.
+    along replaced, and signatures left out; of an answer's headers those that help. Values the platform's protocol
+    encrypts stay as sent.
     """
     with store.read() as connection:
         found = transmission(connection, store.vault, delivery_id)
@@ -40,8 +41,12 @@ def explain(store: Store, delivery_id: int) -> dict[str, Any] | None:
 
 
 def _shown(one: Mapping[str, Any], people: tuple[str, ...]) -> dict[str, Any]:
-    shown = dict(one)
+    shown = {name: value for name, value in one.items() if name not in ("nonce", "proof")}
     for side in ("request", "response"):
         body = one[side]
         shown[side] = None if body is None else redact(readable(body), *people)[:_SHOWN]
+    headers = one["response_headers"]
+    if headers is not None:
+        laid_out = readable_headers({**headers.kept, **dict.fromkeys(headers.left_out, HIDDEN)})
+        shown["response_headers"] = redact(laid_out, *people)[:_SHOWN]
     return shown

@@ -42,6 +42,11 @@ class Gate:
         self.lane = Lane(platform=self._platform, rules=self._rules, probe=self.lease, draw=edge.draw)
 
     @property
+    def connections(self) -> int:
+        """Requests that may be on the wire at once, over all workers."""
+        return self._pace.connections
+
+    @property
     def paced(self) -> bool:
         """Whether requests wait for slots, so that more of them at once would gain nothing."""
         return bool(self._pace.interval or self._rules.budget)

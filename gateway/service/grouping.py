@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.contract.connector import ConnectorInfo
@@ -22,8 +22,12 @@ class Message:
     message_id: str | None
 
 
-def messages(info: ConnectorInfo, good: Sequence[tuple[Claimed, Payload]]) -> Iterator[Message]:
+def messages(
+    info: ConnectorInfo, good: Sequence[tuple[Claimed, Payload]], *, most: Callable[[Payload], int] | None = None
+) -> Iterator[Message]:
     """Group deliveries into requests.
+
+    most: how many payloads may share a request with one like this, where they differ in that
 
     A message whose outcome is unknown is sent again whole and under its old id, so that the platform can recognise it;
     where some of its deliveries are missing by now, the rest travels as new ones. What is new to the platform and
@@ -46,8 +50,8 @@ def messages(info: ConnectorInfo, good: Sequence[tuple[Claimed, Payload]]) -> It
         alike: dict[int, list[tuple[Claimed, Payload]]] = {}
         for item, payload in fresh.get(kind, []):
             if payload.replaces is replaces:
-                most = info.kinds[kind].batch_max
-                alike.setdefault(min(item.message_limit or most, most), []).append((item, payload))
+                largest = min(info.kinds[kind].batch_max, most(payload) if most else info.kinds[kind].batch_max)
+                alike.setdefault(min(item.message_limit or largest, largest), []).append((item, payload))
         for size, group in alike.items():
             for start in range(0, len(group), size):
                 yield _message(kind, group[start : start + size], None)

@@ -9,24 +9,27 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from gateway.contract.connector import ConnectorInfo, LooksUp
-from gateway.contract.messages import Payload, Problems, Verdict
+from gateway.contract.connector import ConnectorInfo, SizesMessages
+from gateway.contract.messages import Payload, Problems
 from gateway.domain.crashpoints import Point
 from gateway.domain.delivery import Event, State
-from gateway.domain.errors import ContractError
 from gateway.domain.records import Submission
 from gateway.domain.traffic import KEPT_BACK, Stop
-from gateway.service.exchange import Answer, Exchanger
+from gateway.service.concluding import conclude, conclusion, verdicts_of, with_attempts
+from gateway.service.exchange import Concluding, Exchanger
 from gateway.service.grouping import Message, messages
 from gateway.service.outcome import after_push, refused_here
 from gateway.store import control, ledger, queueing
+from gateway.store.chunks import chunks
 from gateway.store.engine import Connection
-from gateway.store.exchanges import Conclusion
 from gateway.store.ledger import Claimed, Settlement
 from gateway.store.owners import is_dead, myself
+
+_AT_ONCE = 20
+"""records that are mapped and checked before the answers that came meanwhile have their turn"""
 
 
 @dataclass(kw_only=True)
@@ -99,36 +102,67 @@ class _Run:
             if not claimed:
                 return
             self.report.claimed += len(claimed)
-            good, refused = prepare(self.exchanger, claimed)
+            good, refused = await self._prepared(claimed)
             if refused:
                 now = self.exchanger.edge.now()
                 await self.exchanger.thread.write(ledger.settle, refused, self.exchanger.platform, now)
                 self.report.outcomes[State.REJECTED] += len(refused)
-            for message in messages(self.exchanger.info, good):
+            connector = self.exchanger.connector
+            most = connector.most_together if isinstance(connector, SizesMessages) else None
+            for message in messages(self.exchanger.info, good, most=most):
                 await self.queue.put(message)
             if trying:
                 await self.queue.join()
 
-    async def work(self) -> None:
-        """Send messages until the feeder is done; after something came in the way, give back what is left."""
-        while (message := await self.queue.get()) is not None:
-            if self.held:
-                await give_back(self.exchanger, message.carries)
-            else:
-                await self._one(message)
-            self.queue.task_done()
+    async def _prepared(self, claimed: Sequence[Claimed]) -> tuple[list[tuple[Claimed, Payload]], list[Settlement]]:
+        good: list[tuple[Claimed, Payload]] = []
+        refused: list[Settlement] = []
+        for part in chunks(claimed, _AT_ONCE):
+            fit, unfit = prepare(self.exchanger, part)
+            good += fit
+            refused += unfit
+            await asyncio.sleep(0)
+        return good, refused
 
-    async def _one(self, message: Message) -> None:
-        settlements = await _send(self.exchanger, message)
-        if isinstance(settlements, Stop):
-            self.held, self.report.stopped = True, settlements.text
-            return
+    async def work(self) -> None:
+        """Send messages until the feeder is done; after something came in the way, give back what is left.
+
+        The end of a message is handed in before the beginning of the next: one commit for both, and never more
+        messages between their two commits than there are workers.
+        """
+        sent: Sent | None = None
+        while True:
+            if sent is not None and (self.queue.empty() or self.exchanger.gate.paced):
+                await self._finish(sent)
+                sent = None
+            message = await self.queue.get()
+            before, sent = sent, None if message is None or self.held else await self._begin(message)
+            if before is not None:
+                await self._finish(before)
+            if message is None:
+                return
+            if sent is None:
+                await give_back(self.exchanger, message.carries)
+                self.queue.task_done()
+
+    async def _begin(self, message: Message) -> Sent | None:
+        sent = await _send(self.exchanger, message)
+        if isinstance(sent, Stop):
+            self.held, self.report.stopped = True, sent.text
+            return None
+        kept_back = any(not s.counted and s.message_limit is None for s in sent.settlements)
+        self.held = self.held or kept_back or any(s.event is Event.HOLD for s in sent.settlements)
+        return sent
+
+    async def _finish(self, sent: Sent) -> None:
+        """Count a message once its end is durable."""
+        if sent.concluding is not None:
+            await self.exchanger.concluded(sent.concluding)
         self.report.exchanges += 1
-        self.report.sent += len(message.carries)
-        self.report.outcomes.update(s.event for s in settlements)
-        kept_back = any(not s.counted and s.message_limit is None for s in settlements)
-        self.held = self.held or kept_back or any(s.event is Event.HOLD for s in settlements)
+        self.report.sent += len(sent.settlements)
+        self.report.outcomes.update([s.event for s in sent.settlements])
         self.progress(self.report)
+        self.queue.task_done()
 
 
 def _claim_size(exchanger: Exchanger, claim_limit: int, lease: timedelta) -> int:
@@ -205,7 +239,16 @@ async def give_back(exchanger: Exchanger, carries: Sequence[Claimed]) -> None:
     await exchanger.thread.write(ledger.give_back, carries, exchanger.edge.now())
 
 
-async def _send(exchanger: Exchanger, message: Message) -> tuple[Settlement, ...] | Stop:
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """A message that was answered, or surely was not: what becomes of it, and the commit that makes it so."""
+
+    settlements: tuple[Settlement, ...]
+    concluding: Concluding | None
+    """None where it is durable already"""
+
+
+async def _send(exchanger: Exchanger, message: Message) -> Sent | Stop:
     replay_safe = exchanger.info.kinds[message.kind].replay_safe
     answer = await exchanger.exchange(
         "push",
@@ -216,60 +259,31 @@ async def _send(exchanger: Exchanger, message: Message) -> tuple[Settlement, ...
         payloads=message.payloads,
     )
     if answer.stop is not None:
-        await give_back(exchanger, message.carries)
         return answer.stop
     verdicts = verdicts_of(
         answer,
         len(message.carries),
         lambda a: exchanger.connector.decode_push(a.response, message.payloads, a.stamp) if a.response else (),
     )
-    now, can_ask = exchanger.edge.now(), isinstance(exchanger.connector, LooksUp)
-    settlements = [
+    now = exchanger.edge.now()
+    settlements = tuple(
         after_push(
             item,
             verdict,
             exchanger.info,
             now,
             draw=exchanger.edge.draw(),
-            can_ask=can_ask,
+            can_ask=exchanger.can_ask,
             together=len(message.carries),
             kept_back=answer.closing is not None and answer.closing.failure == KEPT_BACK,
         )
         for item, verdict in zip(with_attempts(message.carries, answer), verdicts, strict=True)
-    ]
-    return await conclude(exchanger, answer, verdicts, settlements)
-
-
-def verdicts_of(answer: Answer, count: int, decode: Callable[[Answer], Sequence[Verdict]]) -> tuple[Verdict, ...]:
-    """One verdict for each item: the answer's own where nothing can be decoded, else the connector's."""
-    if answer.verdict is not None:
-        return (answer.verdict,) * count
-    verdicts = tuple(decode(answer))
-    if len(verdicts) != count:
-        raise ContractError(f"the connector gave {len(verdicts)} verdicts for {count} deliveries")
-    return verdicts
-
-
-def with_attempts(carries: Sequence[Claimed], answer: Answer) -> list[Claimed]:
-    """The deliveries with the attempts under which this exchange was written down."""
-    attempts = answer.attempt_ids or (None,) * len(carries)
-    return [replace(item, attempt_id=attempt) for item, attempt in zip(carries, attempts, strict=True)]
-
-
-async def conclude(
-    exchanger: Exchanger, answer: Answer, verdicts: Sequence[Verdict], settlements: Sequence[Settlement]
-) -> tuple[Settlement, ...]:
-    """Close the exchange and settle its deliveries in one commit; hold the platform where a precondition failed."""
-    held = next((s.verdict for s in settlements if s.verdict.event is Event.HOLD), None)
-    if held is not None:
-        exchanger.block()
-    if answer.closing is None:
-        await exchanger.thread.write(ledger.settle, settlements, exchanger.platform, exchanger.edge.now())
-    else:
-        closing = replace(answer.closing, wish=answer.closing.wish or exchanger.gate.wish(verdicts))
-        await exchanger.conclude(Conclusion(closing=closing, settlements=tuple(settlements)))
+    )
+    if answer.closing is None or any(s.event is Event.HOLD for s in settlements):
+        await conclude(exchanger, answer, verdicts, settlements)
+        return Sent(settlements=settlements, concluding=None)
     for verdict in verdicts:
         exchanger.forget_token(verdict)
-    if held is not None:
-        await exchanger.hold(held)
-    return tuple(settlements)
+    return Sent(
+        settlements=settlements, concluding=exchanger.concluding(conclusion(exchanger, answer, verdicts, settlements))
+    )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from gateway.contract.connector import HoldingsBy, ListsHoldings
+from gateway.contract.connector import HoldingsBy, ListsHoldings, ListsParts, VerifiesUnowed
 from gateway.contract.messages import Holding, HoldingsPage, Payload, Verdict
 from gateway.domain.delivery import Event
-from gateway.domain.records import RecordKind
+from gateway.domain.records import Record, RecordKind, Submission
+from gateway.domain.status import as_certificate
 from gateway.service.differences import Difference, Item, Ours, classify
 from gateway.service.exchange import Exchanger
 from gateway.service.push import prepare
@@ -20,6 +21,7 @@ from gateway.store.ledger import Claimed
 
 _PAGE = 500
 _MOST_PAGES = 100_000
+_MOST_BEGINNINGS = 5
 
 Theirs = dict[tuple[RecordKind, str], list[Holding]]
 
@@ -55,24 +57,21 @@ async def reconcile(
     by_page = exchanger.info.holdings_by is HoldingsBy.PAGE
     theirs: Theirs = defaultdict(list)
     trouble = await _read_pages(exchanger, connector, theirs) if by_page else None
-    ours: list[Ours] = []
-    after = 0
-    while trouble is None:
-        page = await exchanger.thread.read(
-            reconciliations.page_of_ours, exchanger.thread.store.vault, exchanger.platform, after, _PAGE
-        )
-        if not page:
-            break
-        after = page[-1].id
-        part = _ours(exchanger, connector, page)
-        if not by_page:
-            part = await _ask_each(exchanger, connector, part, theirs)
-        ours += [own for own, _ in part]
-        report.ours = len(ours)
-        progress(report)
     if trouble is not None:
         report.stopped = f"{trouble.code}: {trouble.reason}"
         return report
+    ours: list[Ours] = []
+    listed: dict[str, list[Ours]] = defaultdict(list)
+    async for part in _pages_of_ours(exchanger, connector):
+        single = part if by_page else await _ask_each(exchanger, connector, _set_aside(connector, part, listed), theirs)
+        ours += [own for own, _ in single]
+        report.ours = len(ours) + sum(map(len, listed.values()))
+        progress(report)
+    if isinstance(connector, ListsParts):
+        for name in dict.fromkeys((*listed, *connector.parts())):
+            read = await _read_part(exchanger, connector, name, theirs)
+            ours += listed[name] if read else [replace(own, asked=False) for own in listed[name]]
+            progress(report)
     report.theirs = sum(len(rows) for rows in theirs.values())
     report.theirs_at = exchanger.edge.now()
     await _keep(exchanger, report, classify(ours, theirs))
@@ -97,8 +96,86 @@ async def _keep(exchanger: Exchanger, report: ReconcileReport, items: Sequence[I
     )
 
 
-def _ours(exchanger: Exchanger, connector: ListsHoldings, page: Sequence[Claimed]) -> list[tuple[Ours, Payload | None]]:
-    """Our side of a page. What the check refuses was never sent, so nothing can be expected of it."""
+Side = list[tuple[Ours, Payload | None]]
+"""our side of a page, with what can be asked about"""
+
+
+async def _pages_of_ours(exchanger: Exchanger, connector: ListsHoldings) -> AsyncIterator[Side]:
+    """What we sent or owe, page by page, then what the platform is not owed and can be asked about."""
+    vault, after = exchanger.thread.store.vault, 0
+    while page := await exchanger.thread.read(reconciliations.page_of_ours, vault, exchanger.platform, after, _PAGE):
+        after = page[-1].id
+        yield _ours(exchanger, connector, page)
+    kinds = connector.verifies() if isinstance(connector, VerifiesUnowed) else frozenset()
+    after = 0
+    while kinds and (
+        rest := await exchanger.thread.read(
+            reconciliations.page_of_unowed, vault, exchanger.platform, kinds, after=after, limit=_PAGE
+        )
+    ):
+        after = rest[-1][0]
+        yield _unowed(exchanger, connector, [record for _, record in rest])
+
+
+def _unowed(exchanger: Exchanger, connector: ListsHoldings, records: Sequence[Record]) -> Side:
+    assert isinstance(connector, VerifiesUnowed)
+    found: Side = []
+    for record in records:
+        payload = connector.verifiable(Submission(platform=exchanger.platform, record=record))
+        if payload is not None:
+            expected = connector.expected(payload)
+            found.append((Ours(delivery_id=None, kind=record.kind, state=None, expected=expected), payload))
+    return found
+
+
+def _set_aside(connector: ListsHoldings, side: Side, listed: dict[str, list[Ours]]) -> Side:
+    """Put away what a part will show; what remains is asked about by itself."""
+    remaining: Side = []
+    for own, payload in side:
+        part = connector.part_of(payload) if payload is not None and isinstance(connector, ListsParts) else None
+        if part is None:
+            remaining.append((own, payload))
+        else:
+            listed[part].append(own)
+    return remaining
+
+
+async def _read_part(exchanger: Exchanger, connector: ListsHoldings, name: str, theirs: Theirs) -> bool:
+    """Read one part to its end; False where the platform would not show it, and then nothing of it counts.
+
+    A listing that changes while it is read is begun again, a few times at most.
+    """
+    cursor, begun = name, 1
+    found: list[Holding] = []
+    for _ in range(_MOST_PAGES):
+        page = await _page(exchanger, connector, cursor, None)
+        if isinstance(page, Verdict):
+            return False
+        found += page.holdings
+        if page.afresh:
+            found.clear()
+            begun += 1
+        if begun > _MOST_BEGINNINGS:
+            return False
+        if page.next_cursor is None:
+            for holding in found:
+                theirs[holding.kind, holding.key].append(holding)
+            return True
+        cursor = page.next_cursor
+    return False
+
+
+def _ours(exchanger: Exchanger, connector: ListsHoldings, page: Sequence[Claimed]) -> Side:
+    """Our side of a page. What the check refuses was never sent, so nothing can be expected of it.
+
+    After a change of status the platform should hold the certificate as the change left it.
+    """
+    page = [
+        replace(item, record=as_certificate(item.record), payload=None)
+        if item.record.kind is RecordKind.STATUS_CHANGE
+        else item
+        for item in page
+    ]
     payloads = {item.id: payload for item, payload in prepare(exchanger, page)[0]}
     return [
         (
@@ -107,6 +184,7 @@ def _ours(exchanger: Exchanger, connector: ListsHoldings, page: Sequence[Claimed
                 kind=item.record.kind,
                 state=item.state,
                 expected=connector.expected(payloads[item.id]) if item.id in payloads else None,
+                replaces=item.replaces,
             ),
             payloads.get(item.id),
         )
@@ -128,11 +206,9 @@ async def _read_pages(exchanger: Exchanger, connector: ListsHoldings, theirs: Th
     return Verdict(event=Event.UNKNOWN, code="endless", reason="the platform's listing does not end")
 
 
-async def _ask_each(
-    exchanger: Exchanger, connector: ListsHoldings, part: Sequence[tuple[Ours, Payload | None]], theirs: Theirs
-) -> list[tuple[Ours, Payload | None]]:
+async def _ask_each(exchanger: Exchanger, connector: ListsHoldings, part: Side, theirs: Theirs) -> Side:
     """Ask record by record, several at once; one that cannot be asked about says so in its class."""
-    asked: list[tuple[Ours, Payload | None]] = []
+    asked: Side = []
     queue = iter(part)
 
     async def work() -> None:
@@ -140,11 +216,11 @@ async def _ask_each(
             if payload is None:
                 asked.append((own, None))
                 continue
-            page = await _page(exchanger, connector, None, payload)
-            if isinstance(page, Verdict):
+            held = await _all_of(exchanger, connector, payload)
+            if held is None:
                 asked.append((replace(own, asked=False), payload))
                 continue
-            for holding in page.holdings:
+            for holding in held:
                 known = theirs[holding.kind, holding.key]
                 if holding not in known:
                     known.append(holding)
@@ -156,6 +232,21 @@ async def _ask_each(
     return asked
 
 
+async def _all_of(exchanger: Exchanger, connector: ListsHoldings, payload: Payload) -> list[Holding] | None:
+    """What the platform holds of one record, over all pages; None where it would not say."""
+    cursor: str | None = None
+    found: list[Holding] = []
+    for _ in range(_MOST_PAGES):
+        page = await _page(exchanger, connector, cursor, payload)
+        if isinstance(page, Verdict):
+            return None
+        found += page.holdings
+        if page.next_cursor is None:
+            return found
+        cursor = page.next_cursor
+    return None
+
+
 async def _page(
     exchanger: Exchanger, connector: ListsHoldings, cursor: str | None, payload: Payload | None
 ) -> HoldingsPage | Verdict:
@@ -164,7 +255,10 @@ async def _page(
     for round_no in range(1, 4):
         answer = await exchanger.ask("holdings", lambda stamp: connector.encode_holdings(cursor, payload, stamp))
         if answer.verdict is None and answer.response is not None:
-            page = connector.decode_holdings(answer.response, payload, answer.stamp)
+            if payload is None and cursor is not None and isinstance(connector, ListsParts):
+                page = connector.decode_part(answer.response, cursor, answer.stamp)
+            else:
+                page = connector.decode_holdings(answer.response, payload, answer.stamp)
         else:
             page = answer.verdict or page
         if isinstance(page, HoldingsPage) or page.event is not Event.RETRY:

@@ -51,6 +51,7 @@ _ZH: Mapping[str, str] = {
     State.SUPERSEDED: "已被替代",
     Difference.MATCH: "一致",
     Difference.LAG: "在途",
+    Difference.OUTDATED: "对方仍为旧版",
     Difference.NEVER_SENT: "未发送",
     Difference.LOST: "对方缺失",
     Difference.ALTERED: "内容不同",

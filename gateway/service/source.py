@@ -10,6 +10,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -18,10 +19,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gateway.domain.errors import ConfigurationError
+from gateway.domain.errors import ConfigurationError, InputError
 from gateway.domain.gate_rules import CHINA
 from gateway.intake.columns import COLUMNS, FIELDS, title
 from gateway.intake.reader import Batch
+from gateway.intake.returns import Returns
 from gateway.intake.rows import Row, read_row
 from gateway.intake.values import Cell, original_text
 from gateway.service.admit import Desk, IntakeReport, admit_batch
@@ -96,10 +98,19 @@ def read_mapping(path: Path) -> SourceView:
     )
 
 
-def pull(settings: SourceSettings, desk: Desk, *, dry_run: bool = False, everything: bool = False) -> PullReport:
+def pull(
+    settings: SourceSettings,
+    desk: Desk,
+    *,
+    dry_run: bool = False,
+    everything: bool = False,
+    returns: Path | None = None,
+) -> PullReport:
     """Read what is new in the source and take it in.
 
     everything: read from the beginning; rows seen in the same form are left out as always
+    returns:    where to write the rows that go back, of all reports; InputError where a file is there already, because
+                a pull tells of each row once. No file is written where there are none.
     """
     if settings.url is None or settings.mapping is None:
         raise ConfigurationError("no source: set GATEWAY_SOURCE__URL and GATEWAY_SOURCE__MAPPING")
@@ -108,8 +119,17 @@ def pull(settings: SourceSettings, desk: Desk, *, dry_run: bool = False, everyth
         start = source.progress(connection, view.name)
     since = None if everything or start.mark is None else source.earlier(start.mark, view)
     one = _Pull(desk=desk, view=view, revision=start.revision, mark=start.mark, dry_run=dry_run)
-    with source.reading(settings.url.get_secret_value(), view) as reader:
-        one.run(reader, since)
+    with ExitStack() as stack:
+        if returns is not None:
+            if returns.exists():
+                raise InputError(
+                    f"{returns.name}: is there already; returns that were not sent yet are not written over"
+                )
+            one.returns = stack.enter_context(Returns(returns, [title(ours) for ours in view.columns]))
+        with source.reading(settings.url.get_secret_value(), view) as reader:
+            one.run(reader, since)
+    if returns is not None and one.returns is not None and not one.returns.rows:
+        returns.unlink(missing_ok=True)
     if one.mark != start.mark and not dry_run and not one.report.overtaken:
         with desk.store.write() as connection:
             queueing.lock_records(connection)
@@ -125,6 +145,7 @@ class _Pull:
     revision: int
     mark: Mark | None
     dry_run: bool
+    returns: Returns | None = None
     report: PullReport = field(init=False)
 
     def __post_init__(self) -> None:
@@ -155,7 +176,9 @@ class _Pull:
             return
         batch = _batch(name, number, list(fresh.values()), self.desk.new_id)
         claim = self._claim({key: digests[key] for key in fresh})
-        one = admit_batch(batch, self.desk, dry_run=self.dry_run, claim=claim)
+        returns = self.returns
+        hand_back = None if returns is None else lambda _, rows: returns.add(rows)
+        one = admit_batch(batch, self.desk, returns=hand_back, dry_run=self.dry_run, claim=claim)
         if one.repeated:
             self.report.overtaken = True
             return

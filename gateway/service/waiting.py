@@ -10,7 +10,7 @@ from gateway.domain.traffic import Stop, Traffic, stop_of
 from gateway.domain.waiting import Reason, waiting_reason
 from gateway.store import traffic
 from gateway.store.engine import Connection
-from gateway.store.waiting_views import waiting
+from gateway.store.waiting_views import queue, waiting
 
 Rules = Mapping[str, Traffic]
 """traffic rules by platform; one that is not configured has none"""
@@ -30,5 +30,6 @@ def stops(
 def reasons(connection: Connection, ids: Sequence[int], rules: Rules, now: datetime) -> dict[int, Reason | None]:
     """Why each delivery waits; None for one that has ended."""
     facts = waiting(connection, ids)
-    held = stops(connection, {platform for platform, _ in facts.values()}, rules, now)
-    return {key: waiting_reason(one, held[platform][0], now) for key, (platform, one) in facts.items()}
+    names = {platform for platform, _ in facts.values()}
+    held, queues = stops(connection, names, rules, now), {name: queue(connection, name, now) for name in names}
+    return {key: waiting_reason(one, held[name][0], now, queues[name]) for key, (name, one) in facts.items()}

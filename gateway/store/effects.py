@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, exists, func, select
 
-from gateway.contract.connector import Connector
+from gateway.contract.connector import Connector, Endpoint
 from gateway.domain.delivery import Event, State
 from gateway.store.tables import attempt, delivery, exchange, verdict
 
@@ -133,6 +133,29 @@ def attempts_match(connection: Connection, platform: str) -> Iterator[str]:
     ).scalar_one()
     if empty:
         yield f"I5: {empty} pushes carried nothing"
+
+
+def pace_kept(endpoint: Endpoint, moments: Iterable[datetime]) -> Iterator[str]:
+    """I10: in no stretch of time did the platform see more requests than its budget and its pace allow.
+
+    On their way requests may come closer to each other; the budget leaves room for that, the pace is given a second.
+    """
+    at = sorted(moments)
+    budget, interval = endpoint.traffic.budget, endpoint.pace.interval
+    if budget is not None:
+        close = sum(later - first < budget.window for first, later in zip(at, at[budget.requests :], strict=False))
+        if close:
+            yield f"I10: {close} times more than {budget.requests} requests came within {budget.window}"
+    ahead: datetime | None = None
+    hurried = 0
+    for moment in at if interval else ():
+        hurried += ahead is not None and moment < ahead - _UNDERWAY
+        ahead = (moment if ahead is None else max(ahead, moment)) + interval
+    if hurried:
+        yield f"I10: {hurried} requests came sooner than the pace allows"
+
+
+_UNDERWAY = timedelta(seconds=1)
 
 
 def requests_match(connection: Connection, platform: str, seen: Collection[Mapping[str, Any]]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 
 from gateway.domain.errors import ConfigurationError, StoreError
 from gateway.store.vault import Vault
@@ -20,6 +20,8 @@ __all__ = ["Connection", "Store", "migrate", "open_engine", "verify_schema"]
 
 _COLLISIONS = frozenset({"40001", "40P01"})
 """PostgreSQL: serialization failure, deadlock detected"""
+_OUR_MISTAKES = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
+"""what a database says of a wrong statement; all else means that it cannot be reached, or is full, locked or broken"""
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
 
@@ -109,7 +111,9 @@ class Collision(StoreError):
 def _reached() -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
+    except DBAPIError as error:
+        if isinstance(error, _OUR_MISTAKES) and not error.connection_invalidated:
+            raise
         if getattr(error.orig, "sqlstate", None) in _COLLISIONS:
             raise Collision("two workers stood in each other's way") from None
         first = str(error.orig).strip().partition("\n")[0]
@@ -119,21 +123,26 @@ def _reached() -> Iterator[None]:
 def migrate(engine: Engine) -> str:
     """Create or upgrade the tables to this release; returns the revision reached."""
     from alembic import command
-    from alembic.script import ScriptDirectory
 
     config = _config()
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-    return str(ScriptDirectory.from_config(config).get_current_head())
+    return head_revision()
+
+
+def head_revision() -> str:
+    """The schema of this release."""
+    from alembic.script import ScriptDirectory
+
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
 
 
 def verify_schema(engine: Engine) -> None:
     """Refuse a store that is empty or of another release, with what to do."""
     from alembic.runtime.migration import MigrationContext
-    from alembic.script import ScriptDirectory
 
-    head = ScriptDirectory.from_config(_config()).get_current_head()
+    head = head_revision()
     with engine.connect() as connection:
         if not inspect(connection).has_table("alembic_version"):
             raise StoreError("the store is empty: run `gateway init`")

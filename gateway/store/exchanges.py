@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, update
+from sqlalchemy import Connection, func, update
 
 from gateway.contract.messages import Payload
+from gateway.store.answer_tables import exchange
+from gateway.store.answers import seal_headers, seal_proof
+from gateway.store.bulk import Bulk, adding, next_ids
 from gateway.store.ledger import Claimed, Settlement, current, settle
-from gateway.store.tables import Moment, attempt, delivery, exchange, payload
+from gateway.store.tables import attempt, delivery, payload
 from gateway.store.translate import seal_payload
 from gateway.store.vault import Vault
 
@@ -36,6 +39,10 @@ class Opening:
     spec_version: str = ""
     anyway: bool = False
     """a person asks how the platform is: goes out in spite of a pause or an open breaker"""
+    nonce: bytes | None = field(default=None, repr=False)
+    """of the stamp; ``at`` is the stamp's moment, so that the answer can be judged again"""
+    proof: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """of the stamp's token"""
 
 
 def open_exchanges(connection: Connection, vault: Vault, openings: Sequence[Opening]) -> list[tuple[int, list[int]]]:
@@ -50,37 +57,68 @@ def open_exchanges(connection: Connection, vault: Vault, openings: Sequence[Open
     good = [o for o in openings if all(held.get(item.id) == (item.fence, item.state) for item in o.carries)]
     if not good:
         return [(0, []) for _ in openings]
-    rows = [_exchange_row(opening, vault) for opening in good]
-    exchange_ids = list(connection.execute(_INSERT_EXCHANGES, rows).scalars())
-    carried = [
-        (opening, exchange_id, place, item)
-        for opening, exchange_id in zip(good, exchange_ids, strict=True)
+    count = sum(len(opening.carries) for opening in good)
+    ids = next_ids(connection, {"exchange": len(good), "attempt": count} if count else {"exchange": len(good)})
+    numbered = list(zip(good, ids["exchange"], strict=True))
+    _ADD_EXCHANGES(connection, [_exchange_row(opening, exchange_id, vault) for opening, exchange_id in numbered])
+    rows = [
+        {
+            "id": next(ids["attempt"]),
+            "delivery_id": item.id,
+            "exchange_id": number,
+            "position": place,
+            "fence": item.fence,
+        }
+        for opening, number in numbered
         for place, item in enumerate(opening.carries)
     ]
-    attempts = iter(_add_attempts(connection, carried))
+    if rows:
+        _ADD_ATTEMPTS(connection, rows)
     _keep_payloads(connection, vault, good)
     _note(connection, good)
-    opened = {
-        id(opening): (exchange_id, [next(attempts) for _ in opening.carries])
-        for opening, exchange_id in zip(good, exchange_ids, strict=True)
-    }
+    attempts = iter(row["id"] for row in rows)
+    opened = {id(opening): (number, [next(attempts) for _ in opening.carries]) for opening, number in numbered}
     return [opened.get(id(opening), (0, [])) for opening in openings]
 
 
-_INSERT_EXCHANGES = insert(exchange).returning(exchange.c.id, sort_by_parameter_order=True)
-_INSERT_ATTEMPTS = insert(attempt).returning(attempt.c.id, sort_by_parameter_order=True)
-_PROLONG = (
-    update(delivery)
-    .where(delivery.c.id == bindparam("b_id"))
-    .values(lease_until=func.coalesce(bindparam("b_until", type_=Moment), delivery.c.lease_until))
+_ADD_EXCHANGES = adding(
+    exchange,
+    *("id", "platform", "purpose", "operation", "message_id", "opened_at"),
+    *("request_digest", "request", "nonce", "proof"),
 )
-_NOTE_MESSAGE = _PROLONG.values(
-    message_id=bindparam("b_message"), message_size=bindparam("b_size"), tries=delivery.c.tries + 1
+_ADD_ATTEMPTS = adding(attempt, "id", "delivery_id", "exchange_id", "position", "fence")
+_ADD_PAYLOADS = adding(payload, "delivery_id", "content", "spec_version", "made_at")
+_PROLONG = Bulk(
+    {"id": delivery.c.id.type, "until": delivery.c.lease_until.type},
+    lambda given: (
+        update(delivery)
+        .where(delivery.c.id == given["id"])
+        .values(lease_until=func.coalesce(given["until"], delivery.c.lease_until))
+    ),
+)
+_NOTE_MESSAGE = Bulk(
+    {
+        "id": delivery.c.id.type,
+        "until": delivery.c.lease_until.type,
+        "message": delivery.c.message_id.type,
+        "size": delivery.c.message_size.type,
+    },
+    lambda given: (
+        update(delivery)
+        .where(delivery.c.id == given["id"])
+        .values(
+            lease_until=func.coalesce(given["until"], delivery.c.lease_until),
+            message_id=given["message"],
+            message_size=given["size"],
+            tries=delivery.c.tries + 1,
+        )
+    ),
 )
 
 
-def _exchange_row(opening: Opening, vault: Vault) -> dict[str, Any]:
+def _exchange_row(opening: Opening, exchange_id: int, vault: Vault) -> dict[str, Any]:
     return {
+        "id": exchange_id,
         "platform": opening.platform,
         "purpose": opening.purpose,
         "operation": opening.operation,
@@ -88,17 +126,9 @@ def _exchange_row(opening: Opening, vault: Vault) -> dict[str, Any]:
         "opened_at": opening.at,
         "request_digest": opening.digest,
         "request": _seal(vault, opening.body, f"exchange.request:{opening.message_id}/{opening.digest}"),
+        "nonce": opening.nonce,
+        "proof": seal_proof(vault, opening.message_id, opening.digest, opening.proof),
     }
-
-
-def _add_attempts(connection: Connection, carried: Sequence[tuple[Opening, int, int, Claimed]]) -> list[int]:
-    if not carried:
-        return []
-    rows = [
-        {"delivery_id": item.id, "exchange_id": exchange_id, "position": place, "fence": item.fence}
-        for _, exchange_id, place, item in carried
-    ]
-    return list(connection.execute(_INSERT_ATTEMPTS, rows).scalars())
 
 
 def _keep_payloads(connection: Connection, vault: Vault, openings: Sequence[Opening]) -> None:
@@ -114,21 +144,25 @@ def _keep_payloads(connection: Connection, vault: Vault, openings: Sequence[Open
         if item.payload is None
     ]
     if fresh:
-        connection.execute(insert(payload), fresh)
+        _ADD_PAYLOADS(connection, fresh)
 
 
 def _note(connection: Connection, openings: Sequence[Opening]) -> None:
     """Prolong the leases of what is carried; a push is counted as a try and keeps the id of its message."""
     for pushes, statement in ((True, _NOTE_MESSAGE), (False, _PROLONG)):
         rows = [
-            {"b_id": item.id, "b_until": opening.lease_until}
-            | ({"b_message": opening.message_id, "b_size": len(opening.carries)} if pushes else {})
+            {
+                "id": item.id,
+                "until": opening.lease_until,
+                "message": opening.message_id,
+                "size": len(opening.carries),
+            }
             for opening in openings
             if (opening.purpose == "push") is pushes
             for item in opening.carries
         ]
         if rows:
-            connection.execute(statement, rows)
+            statement(connection, rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +176,7 @@ class Closing:
     failure: str | None = None
     keep_body: bool = True
     """False where the answer holds a secret (a login): only its digest is kept"""
+    headers: Mapping[str, str] | None = field(default=None, repr=False)
     answered: bool | None = None
     """whether the platform itself answered, for its circuit breaker; None says nothing either way"""
     code: str = ""
@@ -154,19 +189,29 @@ def close_exchanges(connection: Connection, vault: Vault, closings: Sequence[Clo
     """Write what came back; an exchange is closed once and never changed again."""
     rows = [
         {
-            "b_id": c.exchange_id,
+            "id": c.exchange_id,
             "closed_at": c.closed_at,
             "status": c.status,
             "failure": c.failure,
             "response_digest": None if c.body is None else digest(c.body),
             "response": _seal(vault, c.body if c.keep_body else None, f"exchange.response:{c.exchange_id}"),
+            "response_headers": seal_headers(vault, c.exchange_id, c.headers if c.keep_body else None),
         }
         for c in closings
     ]
     if rows:
-        connection.execute(
-            update(exchange).where(exchange.c.id == bindparam("b_id"), exchange.c.closed_at.is_(None)), rows
-        )
+        _CLOSE(connection, rows)
+
+
+_CLOSED = ("closed_at", "status", "failure", "response_digest", "response", "response_headers")
+_CLOSE = Bulk(
+    {name: exchange.c[name].type for name in ("id", *_CLOSED)},
+    lambda given: (
+        update(exchange)
+        .where(exchange.c.id == given["id"], exchange.c.closed_at.is_(None))
+        .values({name: given[name] for name in _CLOSED})
+    ),
+)
 
 
 @dataclass(frozen=True, kw_only=True)

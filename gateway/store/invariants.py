@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Connection, Select, String, Text, and_, cast, exists, false, func, or_, select
+from sqlalchemy import JSON, Connection, Select, String, Text, and_, cast, exists, func, or_, select
 
 from gateway.contract.connector import Connector
 from gateway.domain.delivery import TERMINAL, Event, State
@@ -22,14 +23,15 @@ from gateway.store.effects import (
     count,
     kinds_in_order,
     one_effect_each,
+    pace_kept,
     requests_match,
     versions_in_order,
 )
-from gateway.store.evidence_tables import replay_item
 from gateway.store.projects import is_left_out
 from gateway.store.proofs import unproven
 from gateway.store.replays import plans
 from gateway.store.retention import cleared
+from gateway.store.soundness import attempts_only_added, differences_add_up, ends_are_told, fences_hold
 from gateway.store.tables import attempt, delivery, exchange, metadata, record, verdict
 from gateway.store.vault import Vault
 
@@ -52,27 +54,42 @@ def broken(
 ) -> list[str]:
     """Sentences about every invariant that does not hold between our ledger and one platform's own books.
 
-    vault, connector:  given both, every acceptance is judged again from the stored bytes (I3), and the order of kinds
-                       is checked (I4). Headers are not stored, so platforms that sign in a header cannot be judged.
+    vault, connector:  given both, every acceptance is judged again from the stored bytes (I3), the order of kinds is
+                       checked (I4), and the platform's pace and budget by what it saw (I10)
     canaries:          names and numbers that must not stand in any clear column, beside all synthetic identity numbers
+
+    The evidence chain (I9) has a check of its own. How many requests were on the wire at once (I10) is counted by those
+    who carry or receive them.
     """
+    asked = list(seen)
     found = [
-        *_each_record_once(connection, platform),
-        *_none_is_stuck(connection, platform),
+        *unsound(connection, platform, canaries=canaries),
         *one_effect_each(connection, platform, effects),
         *_acceptances_are_proven(connection, platform),
         *versions_in_order(connection, platform, effects),
-        *attempts_match(connection, platform),
-        *requests_match(connection, platform, list(seen)),
-        *_nobody_in_clear(connection, canaries),
-        *_fences_hold(connection, platform),
+        *requests_match(connection, platform, asked),
+        *ends_are_told(connection, platform),
         *_plans_add_up(connection),
     ]
     if connector is not None:
         found += kinds_in_order(connection, connector, effects)
+        found += pace_kept(connector.endpoint, (datetime.fromisoformat(request["at"]) for request in asked))
     if connector is not None and vault is not None:
         found += unproven(connection, vault, connector)
     return found
+
+
+def unsound(connection: Connection, platform: str, *, canaries: Collection[str] = ()) -> list[str]:
+    """The part of ``broken`` that our ledger tells alone, at any moment of its life (I1, I5, I7, I8, I12)."""
+    return [
+        *_each_record_once(connection, platform),
+        *_none_is_stuck(connection, platform),
+        *attempts_match(connection, platform),
+        *attempts_only_added(connection, platform),
+        *differences_add_up(connection, platform),
+        *_nobody_in_clear(connection, canaries),
+        *fences_hold(connection, platform),
+    ]
 
 
 def restless(connection: Connection, platform: str) -> int:
@@ -190,64 +207,6 @@ def _tells(text: str, canaries: Collection[str]) -> bool:
     if any(canary in text for canary in canaries):
         return True
     return any(isinstance(parse_resident_id(number), ResidentNumber) for number in _SYNTHETIC.findall(text))
-
-
-def _fences_hold(connection: Connection, platform: str) -> Iterator[str]:
-    """A lease settles once; what has ended stays ended; what was not applied changed nothing."""
-    here = delivery.c.platform == platform
-    judged = (
-        select(
-            delivery.c.id,
-            attempt.c.id.label("attempt"),
-            attempt.c.fence,
-            verdict.c.id.label("verdict"),
-            verdict.c.event,
-            verdict.c.applied,
-        )
-        .join(attempt, attempt.c.delivery_id == delivery.c.id)
-        .join(verdict, verdict.c.attempt_id == attempt.c.id)
-        .where(here)
-        .subquery()
-    )
-    twice = connection.execute(
-        select(judged.c.id).where(judged.c.applied).group_by(judged.c.id, judged.c.fence).having(func.count() > 1)
-    ).all()
-    if twice:
-        yield f"I12: {len(twice)} leases were settled more than once"
-    other, newer = attempt.alias(), verdict.alias()
-    overtaken = connection.execute(
-        select(func.count(judged.c.id.distinct())).where(
-            judged.c.applied,
-            exists()
-            .where(other.c.delivery_id == judged.c.id, other.c.fence > judged.c.fence)
-            .where(newer.c.attempt_id == other.c.id, newer.c.id < judged.c.verdict),
-        )
-    ).scalar_one()
-    if overtaken:
-        yield f"I12: {overtaken} deliveries were settled under a lease that another had followed"
-    final = [str(Event.ACCEPTED), str(Event.REJECTED)]
-    replayed = exists().where(replay_item.c.delivery_id == judged.c.id, replay_item.c.outcome == "done")
-    moved = connection.execute(
-        select(func.count(judged.c.id.distinct())).where(
-            judged.c.applied,
-            ~and_(judged.c.event == str(Event.REJECTED), replayed),
-            judged.c.event.in_(final),
-            exists().where(attempt.c.delivery_id == judged.c.id, attempt.c.id > judged.c.attempt),
-        )
-    ).scalar_one()
-    if moved:
-        yield f"I12: {moved} deliveries were sent or asked about after they had ended"
-    for state, event in ((State.ACCEPTED, Event.ACCEPTED), (State.REJECTED, Event.REJECTED)):
-        told = exists().where(judged.c.id == delivery.c.id, judged.c.event == event, judged.c.applied)
-        here_only = and_(delivery.c.code == "check", delivery.c.state == State.REJECTED)
-        unfounded = count(connection, here, delivery.c.state == state, ~told, ~here_only)
-        if unfounded:
-            yield f"I12: {unfounded} deliveries are {state} without a verdict that counted"
-        again = exists().where(replay_item.c.delivery_id == delivery.c.id, replay_item.c.outcome == "done")
-        excused = again if event is Event.REJECTED else false()
-        ignored = count(connection, here, delivery.c.state != state, told, ~excused)
-        if ignored:
-            yield f"I12: {ignored} deliveries had the verdict {event} and are something else"
 
 
 def _plans_add_up(connection: Connection) -> Iterator[str]:

@@ -6,21 +6,18 @@ kept as evidence and changes nothing. All functions take the caller's transactio
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    Boolean,
     Connection,
-    Integer,
     Select,
     bindparam,
-    case,
     exists,
     func,
-    null,
     or_,
     select,
     update,
@@ -29,13 +26,16 @@ from sqlalchemy import (
 from gateway.contract.messages import Payload, Verdict
 from gateway.domain.delivery import Event, State, advance
 from gateway.domain.records import Record
+from gateway.store.bulk import Bulk
 from gateway.store.chunks import chunks
 from gateway.store.precedence import accepted_before
 from gateway.store.queueing import release_waiting
+from gateway.store.settling import write_settled
+from gateway.store.sparse_tables import MAY_BE_DUE, OPEN
 from gateway.store.tables import attempt, delivery, payload, receipt, record
 from gateway.store.translate import to_payload, to_record
 from gateway.store.vault import Vault
-from gateway.store.verdicts import keep_receipts, keepable, write_verdicts
+from gateway.store.verdicts import keep_receipts, write_verdicts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +126,7 @@ def _due(platform: str, state: State, now: datetime) -> Select[int]:
         .where(
             delivery.c.platform == platform,
             delivery.c.state == state,
+            MAY_BE_DUE,
             delivery.c.due_at <= now,
             delivery.c.blocked_by.is_(None),
         )
@@ -154,8 +155,9 @@ def load(connection: Connection, vault: Vault, ids: list[int]) -> list[Claimed]:
             .outerjoin(receipt, receipt.c.id == delivery.c.receipt_id)
             .where(delivery.c.id.in_(part))
             .order_by(delivery.c.id)
-        ).mappings()
-        found += [_to_claimed(dict(row), vault) for row in rows]
+        )
+        names = list(rows.keys())
+        found += [_to_claimed(dict(zip(names, row, strict=True)), vault) for row in rows]
     return found
 
 
@@ -193,66 +195,33 @@ def settle(connection: Connection, settlements: Sequence[Settlement], platform: 
     live = [s for s, good in zip(settlements, applied, strict=True) if good]
     if live:
         receipts = keep_receipts(connection, live, platform, now)
-        connection.execute(_SETTLE, [_row_of(s, receipts, now) for s in live])
+        write_settled(connection, live, receipts, now)
         release_waiting(connection, {s.claimed.id: advance(s.claimed.state, s.event) for s in live}, now)
     return applied
 
 
 def current(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[int, State]]:
     """Fence and state of deliveries as they stand now, locked until the end of the transaction."""
-    held: dict[int, tuple[int, State]] = {}
-    for part in chunks(sorted(ids)):
-        rows = connection.execute(
-            select(delivery.c.id, delivery.c.fence, delivery.c.state)
-            .where(delivery.c.id.in_(part))
-            .order_by(delivery.c.id)
-            .with_for_update()
-        )
-        held |= {row.id: (row.fence, State(row.state)) for row in rows}
-    return held
+    asked = [{"id": number} for number in sorted(ids)]
+    rows: Any = ()
+    if asked and connection.dialect.name == "sqlite":
+        rows = json.loads(_CURRENT_IN_ONE(connection, asked).scalar_one())
+    elif asked:
+        rows = _CURRENT(connection, asked)
+    return {number: (fence, State(state)) for number, fence, state in rows}
 
 
-_SETTLE = (
-    update(delivery)
-    .where(delivery.c.id == bindparam("b_id"))
-    .values(
-        state=bindparam("b_state"),
-        due_at=bindparam("b_due_at"),
-        lease_owner=None,
-        lease_until=None,
-        code=bindparam("b_code"),
-        reason=bindparam("b_reason"),
-        polls=bindparam("b_polls"),
-        lookups=bindparam("b_lookups"),
-        negatives=bindparam("b_negatives"),
-        platform_ref=func.coalesce(bindparam("b_platform_ref"), delivery.c.platform_ref),
-        receipt_id=func.coalesce(bindparam("b_receipt_id"), delivery.c.receipt_id),
-        message_limit=func.coalesce(bindparam("b_limit", type_=Integer), delivery.c.message_limit),
-        tries=delivery.c.tries - bindparam("b_uncounted", type_=Integer),
-        message_id=case((bindparam("b_forget", type_=Boolean), null()), else_=delivery.c.message_id),
-        updated_at=bindparam("b_now"),
-    )
+_HELD = (delivery.c.id, delivery.c.fence, delivery.c.state)
+_CURRENT = Bulk(
+    {"id": delivery.c.id.type},
+    lambda given: (
+        select(*_HELD).where(delivery.c.id.in_(select(given["id"]))).order_by(delivery.c.id).with_for_update()
+    ),
 )
-
-
-def _row_of(settlement: Settlement, receipts: Mapping[str, int], now: datetime) -> dict[str, Any]:
-    claimed, given = settlement.claimed, settlement.verdict
-    return {
-        "b_id": claimed.id,
-        "b_state": advance(claimed.state, settlement.event),
-        "b_due_at": settlement.due_at,
-        "b_code": keepable(given.code, 80),
-        "b_reason": keepable(given.reason),
-        "b_polls": settlement.polls,
-        "b_lookups": settlement.lookups,
-        "b_negatives": settlement.negatives,
-        "b_platform_ref": None if given.platform_id is None else keepable(given.platform_id, 80),
-        "b_receipt_id": receipts.get(given.receipt or ""),
-        "b_forget": not settlement.keep_message,
-        "b_limit": settlement.message_limit,
-        "b_uncounted": 0 if settlement.counted else 1,
-        "b_now": now,
-    }
+_CURRENT_IN_ONE = Bulk(
+    {"id": delivery.c.id.type},
+    lambda given: select(func.json_group_array(func.json_array(*_HELD))).where(delivery.c.id == given["id"]),
+)
 
 
 def lease_owners(connection: Connection, platform: str) -> set[str]:
@@ -302,7 +271,7 @@ def sweep(
 def let_go(connection: Connection, event: Event, now: datetime, *, platform: str, ids: Collection[int] = ()) -> int:
     """Requeue what a person releases (PARKED) or what a resumed platform held (HELD); returns how many."""
     source = {Event.RELEASED: State.PARKED, Event.RESUMED: State.HELD}[event]
-    chosen = [delivery.c.platform == platform, delivery.c.state == source]
+    chosen = [delivery.c.platform == platform, delivery.c.state == source, OPEN]
     if ids:
         chosen.append(delivery.c.id.in_(list(ids)))
     return connection.execute(

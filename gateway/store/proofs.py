@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from gateway.codec.replies import judge_reply
 from gateway.contract.connector import Connector, LooksUp, PollsAcks
-from gateway.contract.messages import Stamp, Verdict, WireResponse
+from gateway.contract.messages import Verdict, WireResponse
 from gateway.domain.delivery import Event, State
+from gateway.store.answer_tables import exchange
+from gateway.store.answers import headers_of, stamp_of
 from gateway.store.ledger import Claimed, load
-from gateway.store.tables import attempt, delivery, exchange, verdict
+from gateway.store.retention import cleared
+from gateway.store.tables import attempt, delivery, verdict
 from gateway.store.vault import Vault
-
-_NO_NONCE = bytes(16)
 
 
 def unproven(connection: Connection, vault: Vault, connector: Connector) -> Iterator[str]:
     """Sentences about acceptances whose stored reply the connector would not accept now.
 
-    A reply is judged with the media type of the platform and no other header, because headers are not stored.
+    Replies that were kept before headers were are judged with the platform's media type and no other header; those
+    that are signed in a header cannot be judged and are passed over, as are those whose time was over (retention).
     """
-    failed = 0
+    failed, gone = 0, cleared(connection, exchange)
     for exchange_id, accepted in _proofs(connection, connector.info.platform).items():
-        carried = _carried(connection, vault, exchange_id)
+        if exchange_id in gone:
+            continue
+        carried = carried_by(connection, vault, exchange_id)
         row = connection.execute(select(exchange).where(exchange.c.id == exchange_id)).mappings().one()
-        verdicts = _judge(dict(row), vault, connector, carried)
+        kept = reply_of(dict(row), vault, connector)
+        verdicts = () if kept is None else judge(kept, dict(row), vault, connector, carried)
         events = {item.id: given.event for item, given in zip(carried, verdicts, strict=False)}
-        failed += sum(1 for delivery_id in accepted if events.get(delivery_id) is not Event.ACCEPTED)
+        judged = row["response_headers"] is not None or row["nonce"] is not None
+        failed += sum(1 for delivery_id in accepted if judged and events.get(delivery_id) is not Event.ACCEPTED)
     if failed:
         yield f"I3: {failed} acceptances rest on a reply that is not accepted when it is read again"
 
@@ -54,7 +60,7 @@ def _proofs(connection: Connection, platform: str) -> dict[int, list[int]]:
     return found
 
 
-def _carried(connection: Connection, vault: Vault, exchange_id: int) -> list[Claimed]:
+def carried_by(connection: Connection, vault: Vault, exchange_id: int) -> list[Claimed]:
     """The deliveries of an exchange in their order on the wire."""
     ids = connection.execute(
         select(attempt.c.delivery_id).where(attempt.c.exchange_id == exchange_id).order_by(attempt.c.position)
@@ -63,16 +69,26 @@ def _carried(connection: Connection, vault: Vault, exchange_id: int) -> list[Cla
     return sorted(load(connection, vault, list(order)), key=lambda item: order[item.id])
 
 
-def _judge(row: dict[str, Any], vault: Vault, connector: Connector, carried: list[Claimed]) -> tuple[Verdict, ...]:
-    payloads = [item.payload for item in carried if item.payload is not None]
-    if row["response"] is None or len(payloads) != len(carried):
-        return ()
-    response = WireResponse(
+def reply_of(row: Mapping[str, Any], vault: Vault, connector: Connector) -> WireResponse | None:
+    """The answer as it was kept in a row of table ``exchange``; None where none was."""
+    if row["response"] is None:
+        return None
+    headers = headers_of(row, vault)
+    return WireResponse(
         status=row["status"],
-        headers={"content-type": min(connector.info.reply_media_types)},
+        headers={"content-type": min(connector.info.reply_media_types)} if headers is None else headers.kept,
         body=vault.open(row["response"], f"exchange.response:{row['id']}"),
     )
-    stamp = Stamp(message_id=row["message_id"], now=row["opened_at"], nonce=_NO_NONCE)
+
+
+def judge(
+    response: WireResponse, row: Mapping[str, Any], vault: Vault, connector: Connector, carried: Sequence[Claimed]
+) -> tuple[Verdict, ...]:
+    """What an answer to the request of this row would mean for what it carried; nothing where it cannot be judged."""
+    payloads = [item.payload for item in carried if item.payload is not None]
+    if len(payloads) != len(carried):
+        return ()
+    stamp = stamp_of(row, vault)
     if judge_reply(response, connector.info, replay_safe=False, now=stamp.now) is not None:
         return ()
     found: Any = ()

@@ -6,14 +6,25 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, insert, or_, select, update
 
 from gateway.contract.connector import ConnectorInfo
 from gateway.domain.delivery import TERMINAL, Event, State, sources
 from gateway.domain.records import RecordKind
+from gateway.store import projects
+from gateway.store.bulk import Bulk
 from gateway.store.chunks import MOST, chunks
-from gateway.store.precedence import OLD, cancel_withdrawn, in_flight, step_up, supersede_overtaken
+from gateway.store.precedence import (
+    OLD,
+    cancel_withdrawn,
+    in_flight,
+    step_up,
+    supersede_contained,
+    supersede_overtaken,
+    told_otherwise,
+)
 from gateway.store.tables import delivery, owed, record
+from gateway.store.voided import cancel_needless
 
 _RECORDS_LOCK = 0x6761_7465
 """advisory lock of PostgreSQL under which records are added and owed, so that no row id appears below a marker"""
@@ -41,27 +52,34 @@ def owe(connection: Connection, info: ConnectorInfo, now: datetime) -> int:
     An older version that is still waiting is superseded; one in flight is waited for, so versions arrive in order.
     A withdrawal carries the key of what it takes back and counts as its next version: what still waits is cancelled,
     also on platforms that take no withdrawals, and a certificate that was filed again waits for its withdrawal.
-    A kind that must come ``after`` another waits for the same person's delivery of that kind.
+    Of a change of status, a platform that takes such changes gets the change, and any other the certificate's version.
+    A kind that must come ``after`` another waits for the newest version of its person that was there when it came,
+    and, once that was accepted, for an older version of its own record.
     """
     count = 0
     for kind in RecordKind:
         if kind in info.kinds:
             count += _owe_kind(connection, info, kind, now)
     cancel_withdrawn(connection, info.platform, now)
+    cancel_needless(connection, info.platform, now)
     return count
 
 
 def _owe_kind(connection: Connection, info: ConnectorInfo, kind: RecordKind, now: datetime) -> int:
-    here = (owed.c.platform == info.platform, owed.c.kind == kind)
+    word = projects.marker(info, kind)
+    here = (owed.c.platform == info.platform, owed.c.kind == word)
     marker = connection.execute(select(owed.c.up_to).where(*here)).scalar()
     if marker is None:
-        connection.execute(insert(owed), {"platform": info.platform, "kind": kind, "up_to": 0})
+        connection.execute(insert(owed), {"platform": info.platform, "kind": word, "up_to": 0})
     start = marker or 0
+    wanted = projects.is_owed(info, kind)
+    if kind is RecordKind.CERTIFICATE and RecordKind.STATUS_CHANGE in info.kinds:
+        wanted = and_(wanted, ~told_otherwise())
     count, after = 0, start
     columns = (record.c.id, record.c.kind, record.c.key, record.c.version, record.c.person_key)
     while True:
         part = connection.execute(
-            select(*columns).where(record.c.kind == kind, record.c.id > after).order_by(record.c.id).limit(MOST)
+            select(*columns).where(record.c.kind == kind, record.c.id > after, wanted).order_by(record.c.id).limit(MOST)
         ).all()
         if not part:
             break
@@ -94,10 +112,13 @@ def _enqueue(
     _hold_still(connection, info.platform, [r.person_key for r in part])
     connection.execute(insert(delivery), rows)
     keys = [row["business_key"] for row in rows]
+    if info.kinds[RecordKind(part[0].kind)].by_project:
+        projects.register(connection, keys)
     newer = [row["record_key"] for row in rows if row["version"] > 1]
     if newer:
         _supersede_older(connection, info.platform, newer, now)
-    withdrawn = [row["business_key"] for row in rows if row["kind"] == RecordKind.WITHDRAWAL]
+        supersede_contained(connection, info.platform, newer, now)
+    withdrawn = [r["business_key"] for r in rows if r["kind"] in (RecordKind.WITHDRAWAL, RecordKind.STATUS_CHANGE)]
     if withdrawn:
         supersede_overtaken(connection, info.platform, withdrawn, now)
     _wait_for_older(connection, info.platform, keys)
@@ -144,6 +165,8 @@ def _supersede_older(connection: Connection, platform: str, record_keys: list[st
             delivery.c.record_key.in_(record_keys),
             delivery.c.state.in_(sources(Event.NEWER_VERSION)),
             delivery.c.id != newest_id,
+            # each change of status is told, in its order, but for one that came to a stop
+            or_(delivery.c.kind != RecordKind.STATUS_CHANGE, delivery.c.state == State.PARKED),
         )
         .values(state=State.SUPERSEDED, code="newer_version", updated_at=now, blocked_by=None)
     )
@@ -211,24 +234,32 @@ def _wait_for_person(
         .where(
             delivery.c.platform == platform,
             delivery.c.kind == kind,
-            delivery.c.blocked_by.is_(None),
             delivery.c.business_key.in_(business_keys),
         )
-        .values(blocked_by=unfinished)
+        .values(blocked_by=func.coalesce(unfinished, delivery.c.blocked_by))
     )
+
+
+_RELEASE = Bulk(
+    {"id": delivery.c.id.type, "now": delivery.c.due_at.type},
+    lambda given: (
+        update(delivery)
+        .where(delivery.c.blocked_by == given["id"])
+        .values(blocked_by=in_flight(), due_at=given["now"], updated_at=given["now"])
+    ),
+)
 
 
 def release_waiting(connection: Connection, ended: Mapping[int, State], now: datetime) -> None:
     """Let go on what waited for these deliveries: all of it after an acceptance, newer versions after any end.
 
+    What waited for its person waits on for an older version of its own record, where one is still on its way.
     What waited for a version that was refused, and has a newer one, waits for that one from now on.
     """
     accepted = [i for i, state in ended.items() if state is State.ACCEPTED]
     stopped = [i for i, state in ended.items() if state in (State.REJECTED, State.PARKED)]
-    for part in chunks(accepted):
-        connection.execute(
-            update(delivery).where(delivery.c.blocked_by.in_(part)).values(blocked_by=None, due_at=now, updated_at=now)
-        )
+    if accepted:
+        _RELEASE(connection, [{"id": i, "now": now} for i in accepted])
     blocker = delivery.alias("blocker")
     for part in chunks(stopped):
         newer = delivery.alias("newer")
@@ -237,7 +268,13 @@ def release_waiting(connection: Connection, ended: Mapping[int, State], now: dat
             .where(
                 delivery.c.id.in_(part),
                 delivery.c.state == State.PARKED,
-                exists().where(newer.c.blocked_by == delivery.c.id, newer.c.record_key == delivery.c.record_key),
+                exists().where(
+                    newer.c.platform == delivery.c.platform,
+                    newer.c.kind.in_(list(RecordKind)),  # says nothing, but the index begins with it
+                    newer.c.record_key == delivery.c.record_key,
+                    newer.c.version > delivery.c.version,
+                    newer.c.state.not_in(TERMINAL),
+                ),
             )
             .values(state=State.SUPERSEDED, code="newer_version", updated_at=now)
         )

@@ -6,16 +6,26 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 from sqlalchemy import Connection, and_, func, insert, select
 
 from gateway.domain.changes import Difference
 from gateway.domain.records import Record, RecordKind
+from gateway.store import projects
+from gateway.store.bulk import adding, next_ids
 from gateway.store.change_tables import record_change
-from gateway.store.chunks import chunks
+from gateway.store.chunks import MOST, chunks
 from gateway.store.tables import record, search_index
 from gateway.store.translate import seal_content, to_record
 from gateway.store.vault import Vault
+
+_ADD_RECORDS = adding(
+    record,
+    *("id", "kind", "key", "version", "person_key", "fingerprint", "content"),
+    *("effective_from", "change", "change_reason", "created_at", "batch_id"),
+)
+_ADD_ENTRIES = adding(search_index, "digest", "kind", "key", "what", "since")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +60,15 @@ def find(connection: Connection, vault: Vault, what: str, values: Iterable[str])
         )
         for row in rows:
             found.setdefault(by_digest[row.digest], []).append((row.kind, row.key))
+    return found
+
+
+def keys_of(connection: Connection, kind: RecordKind, person_keys: Collection[str]) -> set[str]:
+    """Keys of all records of a kind that belong to these persons."""
+    found: set[str] = set()
+    for part in chunks(person_keys):
+        wanted = select(record.c.key).where(record.c.person_key.in_(part), record.c.kind == kind)
+        found.update(connection.execute(wanted.distinct()).scalars())
     return found
 
 
@@ -89,20 +108,35 @@ def newest_records(connection: Connection, vault: Vault, kind: RecordKind, keys:
             yield to_record(dict(row), vault)
 
 
+def last_id(connection: Connection) -> int:
+    """The row id of the record that was added last; 0 where there is none."""
+    return int(connection.execute(select(func.max(record.c.id))).scalar() or 0)
+
+
 def add(
-    connection: Connection, vault: Vault, records: Sequence[Record], *, batch_id: int | None, now: datetime
+    connection: Connection,
+    vault: Vault,
+    records: Sequence[Record],
+    *,
+    batch_id: int | None,
+    now: datetime,
+    fingerprints: Mapping[tuple[str, str, int], str] = MappingProxyType({}),
 ) -> list[tuple[int, Record]]:
-    """Insert new versions; gives their row ids, in order."""
+    """Insert new versions; gives their row ids, in order.
+
+    fingerprints: those that are known already, by kind, key and version
+    """
     added: list[tuple[int, Record]] = []
-    statement = insert(record).returning(record.c.id, sort_by_parameter_order=True)
     for part in chunks(records):
+        ids = list(next_ids(connection, {"record": len(part)})["record"])
         rows = [
             {
+                "id": record_id,
                 "kind": r.kind,
                 "key": r.key,
                 "version": r.version,
                 "person_key": r.person_key,
-                "fingerprint": r.fingerprint,
+                "fingerprint": fingerprints.get((r.kind, r.key, r.version)) or r.fingerprint,
                 "content": seal_content(r, vault),
                 "effective_from": r.effective_from,
                 "change": r.change,
@@ -110,9 +144,11 @@ def add(
                 "created_at": now,
                 "batch_id": batch_id,
             }
-            for r in part
+            for record_id, r in zip(ids, part, strict=True)
         ]
-        added += zip(connection.execute(statement, rows).scalars(), part, strict=True)
+        _ADD_RECORDS(connection, rows)
+        added += zip(ids, part, strict=True)
+    projects.keep(connection, vault, added)
     return added
 
 
@@ -169,5 +205,5 @@ def index(connection: Connection, vault: Vault, entries: Iterable[IndexEntry], n
         for (digest, kind, key), what in rows.items()
         if (digest, kind, key) not in known
     ]
-    for rows_part in chunks(fresh):
-        connection.execute(insert(search_index), rows_part)
+    for rows_part in chunks(fresh, 4 * MOST):
+        _ADD_ENTRIES(connection, rows_part)

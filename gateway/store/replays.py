@@ -1,8 +1,9 @@
 """Replay by plan: choose what failed, fix the list, then let it go piece by piece; a second run finds nothing to do.
 
 A plan only queues deliveries again; they travel through the same door as all others. What was parked keeps the payload
-it had. What was rejected is mapped anew, because the same bytes would be rejected again. Whatever has moved on since
-the plan was made, or has a newer version, is skipped and says so.
+it had, and so does what was accepted and is lost there by the last reconciliation. What was rejected is mapped anew,
+because the same bytes would be rejected again. What has moved on since the plan was made, or has a newer version, is
+skipped and says so.
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, insert, select, update
 
 from gateway.domain.delivery import Event, State, advance
 from gateway.store.chunks import MOST, chunks
 from gateway.store.control import note
 from gateway.store.evidence_tables import replay_item, replay_plan
-from gateway.store.tables import delivery, payload
+from gateway.store.tables import delivery, payload, reconciliation, reconciliation_item
 from gateway.store.views import Filter, matching
 
-FAILED = {State.PARKED: Event.RELEASED, State.REJECTED: Event.REPLAYED}
+FAILED = {State.PARKED: Event.RELEASED, State.REJECTED: Event.REPLAYED, State.ACCEPTED: Event.REPLAYED}
 """what may be planned, and the event by which it is queued again"""
 
 
@@ -61,12 +62,16 @@ class Plan:
     waiting: int = 0
 
 
-def plan(connection: Connection, wanted: Filter, *, reason: str, by: str, now: datetime) -> Plan | None:
+def plan(
+    connection: Connection, wanted: Filter, *, reason: str, by: str, now: datetime, lost: bool = False
+) -> Plan | None:
     """Fix the list of what failed and matches, all of it, oldest first; None where nothing does.
 
-    Nothing is queued yet. ``digest`` is the SHA-256 of the delivery numbers, one a line.
+    Nothing is queued yet. ``digest`` is the SHA-256 of the delivery numbers, one a line. With ``lost``: of what was
+    accepted and, as the last reconciliation of its platform says, is not there.
     """
-    which = [*matching(wanted), delivery.c.state.in_(list(FAILED))]
+    failed = delivery.c.state.in_([State.PARKED, State.REJECTED])
+    which = [*matching(wanted), and_(delivery.c.state == State.ACCEPTED, _is_lost()) if lost else failed]
     row = {
         "at": now,
         "by": by,
@@ -77,6 +82,7 @@ def plan(connection: Connection, wanted: Filter, *, reason: str, by: str, now: d
             "code": wanted.code,
             "since": None if wanted.since is None else wanted.since.isoformat(),
             "batch": wanted.batch,
+            "lost": lost,
         },
         "items": 0,
         "digest": "",
@@ -98,6 +104,15 @@ def plan(connection: Connection, wanted: Filter, *, reason: str, by: str, now: d
     connection.execute(update(replay_plan).where(replay_plan.c.id == number).values(done))
     note(connection, at=now, actor=by, action="plan_replay", subject=f"replay {number}", reason=reason, detail=done)
     return find(connection, number)
+
+
+def _is_lost() -> ColumnElement[bool]:
+    newest = select(func.max(reconciliation.c.id)).group_by(reconciliation.c.platform)
+    return exists().where(
+        reconciliation_item.c.delivery_id == delivery.c.id,
+        reconciliation_item.c["class"] == "lost",
+        reconciliation_item.c.reconciliation_id.in_(newest),
+    )
 
 
 def _chosen(connection: Connection, which: Sequence[ColumnElement[bool]]) -> Iterator[Row[int, int]]:
@@ -130,7 +145,13 @@ def run(connection: Connection, number: int, *, by: str, now: datetime) -> Count
         newer.c.state != State.SUPERSEDED,
     )
     rows = connection.execute(
-        select(replay_item.c.position, replay_item.c.fence.label("planned"), delivery, overtaken.label("overtaken"))
+        select(
+            replay_item.c.position,
+            replay_item.c.fence.label("planned"),
+            delivery,
+            overtaken.label("overtaken"),
+            _is_lost().label("lost"),
+        )
         .join(delivery, delivery.c.id == replay_item.c.delivery_id)
         .where(replay_item.c.plan_id == number, replay_item.c.outcome.is_(None))
         .order_by(replay_item.c.position)
@@ -142,7 +163,7 @@ def run(connection: Connection, number: int, *, by: str, now: datetime) -> Count
     skipped = {row.position: why for row in rows if (why := _why_not(row)) is not None}
     going = [row for row in rows if row.position not in skipped]
     for state, event in FAILED.items():
-        _queue(connection, [row.id for row in going if row.state == state], advance(state, event), event, now)
+        _queue(connection, [row.id for row in going if row.state == state], state, event, now)
     _settle(connection, number, [row.position for row in going], {"outcome": Outcome.DONE, "at": now})
     for why in Why:
         values = {"outcome": Outcome.SKIPPED, "why": why, "at": now}
@@ -163,7 +184,7 @@ def run(connection: Connection, number: int, *, by: str, now: datetime) -> Count
 
 
 def _why_not(row: Any) -> Why | None:
-    if row.state not in FAILED or row.fence != row.planned:
+    if row.state not in FAILED or row.fence != row.planned or (row.state == State.ACCEPTED and not row.lost):
         return Why.MOVED_ON
     return Why.NEWER_VERSION if row.overtaken else None
 
@@ -171,13 +192,13 @@ def _why_not(row: Any) -> Why | None:
 def _queue(connection: Connection, ids: Sequence[int], state: State, event: Event, now: datetime) -> None:
     if not ids:
         return
-    if event is Event.REPLAYED:
+    if state is State.REJECTED:
         connection.execute(delete(payload).where(payload.c.delivery_id.in_(ids)))
     connection.execute(
         update(delivery)
         .where(delivery.c.id.in_(ids))
         .values(
-            state=state,
+            state=advance(state, event),
             due_at=now,
             updated_at=now,
             fence=delivery.c.fence + 1,

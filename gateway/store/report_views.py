@@ -53,22 +53,20 @@ def ages(connection: Connection, now: datetime, limits: Sequence[timedelta]) -> 
     The age counts from the last push that carried the delivery, or from its entry where none did.
     """
     pushed = (
-        select(attempt.c.delivery_id, func.max(exchange.c.opened_at).label("at"))
-        .join(exchange, and_(exchange.c.id == attempt.c.exchange_id, exchange.c.purpose == "push"))
-        .join(delivery, delivery.c.id == attempt.c.delivery_id)
-        .where(OPEN, delivery.c.state.not_in(TERMINAL))
-        .group_by(attempt.c.delivery_id)
-        .subquery()
+        select(func.max(exchange.c.opened_at))
+        .join(attempt, attempt.c.exchange_id == exchange.c.id)
+        .where(attempt.c.delivery_id == delivery.c.id, exchange.c.purpose == "push")
+        .scalar_subquery()
     )
-    since = func.coalesce(pushed.c.at, delivery.c.created_at)
-    bucket = case(*((since > now - limit, n) for n, limit in enumerate(limits)), else_=len(limits))
     waiting = (
-        select(delivery.c.platform, delivery.c.state, bucket.label("bucket"))
-        .outerjoin(pushed, pushed.c.delivery_id == delivery.c.id)
+        select(delivery.c.platform, delivery.c.state, func.coalesce(pushed, delivery.c.created_at).label("since"))
         .where(OPEN, delivery.c.state.not_in(TERMINAL))
         .subquery()
     )
-    return _counted(connection, waiting.c.platform, waiting.c.state, waiting.c.bucket)
+    since = waiting.c.since
+    bucket = case(*((since > now - limit, n) for n, limit in enumerate(limits)), else_=len(limits))
+    aged = select(waiting.c.platform, waiting.c.state, bucket.label("bucket")).subquery()
+    return _counted(connection, aged.c.platform, aged.c.state, aged.c.bucket)
 
 
 def daily(connection: Connection, days: Sequence[datetime]) -> Counted:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, exists, func, insert, or_, select, update
 
-from gateway.domain.credit import Status
+from gateway.domain.credit import AckCode, Status
 from gateway.domain.delivery import TERMINAL
 from gateway.domain.evidence import to_ranges, within
 from gateway.store.answer_tables import exchange
@@ -22,6 +22,8 @@ from gateway.store.tables import attempt, audit, batch, delivery, filing, inbox,
 
 _MOST = 500
 """rows of one commit"""
+_MANY = 3
+"""columns that are named one by one in a purge"""
 
 _HELD = select(legal_hold.c.person_key).where(legal_hold.c.ended_at.is_(None), legal_hold.c.person_key.is_not(None))
 
@@ -41,7 +43,9 @@ class Job:
     @property
     def what(self) -> str:
         """The table, with its columns where only these are cleared; a book's name where rows are removed."""
-        return ".".join((self.table.name, *sorted(self.cleared)))[:40]
+        return (
+            ".".join((self.table.name, *sorted(self.cleared))) if len(self.cleared) < _MANY else f"{self.table.name}.*"
+        )
 
     @property
     def id(self) -> Column[Any]:
@@ -94,6 +98,16 @@ def _old_findings(before: datetime) -> ColumnElement[bool]:
     )
 
 
+def _strangers(before: datetime) -> ColumnElement[bool]:
+    """Events about persons whom nobody here knows: they never become persons, and are not kept as if they might."""
+    return and_(
+        credit_event.c.received_at < before,
+        credit_event.c.subject_type == "PERSON",
+        credit_event.c.subject_key.is_(None),
+        credit_event.c.outcome == str(AckCode.ACCEPTED_UNMATCHED),
+    )
+
+
 _EMPTY = b""
 JOBS = (
     Job(
@@ -104,6 +118,12 @@ JOBS = (
     ),
     Job(rule="inbox", table=inbox, old=_old_pages, cleared={"raw": _EMPTY}),
     Job(rule="filings", table=filing, old=_old_filings, cleared={"cells": _EMPTY}),
+    Job(
+        rule="quarantine",
+        table=credit_event,
+        old=_strangers,
+        cleared=dict.fromkeys(("payload", "number_digest", "name_digest", "variant_digest", "certificate_digest")),
+    ),
     Job(rule="credit", table=credit_event, old=_old_findings, cleared={"payload": None}),
     Job(rule="audit", table=audit, old=lambda before: audit.c.at < before, cleared={}),
 )

@@ -105,6 +105,7 @@ filing = Table(
     Column("report_no", String(30)),  # the report's own number, or the city's division where it has none
     UniqueConstraint("batch_id", "row_no"),
     Index("ix_filing_certificate_key", "certificate_key"),
+    Index("ix_filing_report_no", "report_no"),
 )
 
 record = Table(

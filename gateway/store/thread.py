@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Concatenate, Generic, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
 from sqlalchemy import Connection
 
@@ -70,41 +70,78 @@ class StoreThread:
 class GroupCommit(Generic[Item, Result]):
     """Many small pieces of work, one commit: whatever arrived while the last commit ran goes into the next one.
 
-    ``work`` gets the items and gives one result for each. A caller returns only after its item is durable.
+    ``work`` gets the items and gives one result for each. A caller returns only after its item is durable. One that
+    comes ``behind`` another shares its commits, and is worked on after it.
     """
 
-    def __init__(self, thread: StoreThread, work: Callable[[Connection, Sequence[Item]], Sequence[Result]]) -> None:
-        self._thread = thread
+    def __init__(
+        self,
+        thread: StoreThread,
+        work: Callable[[Connection, Sequence[Item]], Sequence[Result]],
+        *,
+        behind: GroupCommit[Any, Any] | None = None,
+    ) -> None:
         self._work = work
-        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
-        self._flushing: asyncio.Task[None] | None = None
+        self._desk: _Desk = _Desk(thread) if behind is None else behind._desk
+        self._place = self._desk.place(self._work_on)
 
     async def __call__(self, item: Item) -> Result:
         """Hand in one item and wait for its commit."""
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
-        if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.create_task(self._flush())
-        return await future
+        return await self.hand_in(item)
 
-    async def _flush(self) -> None:
-        while self._waiting:
-            taken, self._waiting = self._waiting, []
-            try:
-                results = await self._thread.write(self._work_on, [item for item, _ in taken])
-            except BaseException as error:
-                for _, future in taken:
-                    if not future.done():
-                        future.set_exception(error if isinstance(error, Exception) else asyncio.CancelledError())
-                if not isinstance(error, Exception):
-                    raise
-                continue
-            for (_, future), result in zip(taken, results, strict=True):
-                if not future.done():
-                    future.set_result(result)
+    def hand_in(self, item: Item) -> asyncio.Future[Result]:
+        """Have an item in the next commit, or in the one after that if it has begun."""
+        return self._desk.hand_in(self._place, item)
 
     def _work_on(self, connection: Connection, items: Sequence[Item]) -> Sequence[Result]:
         results = self._work(connection, items)
         if len(results) != len(items):
             raise StoreError(f"the store gave {len(results)} results for {len(items)} pieces of work")
+        return results
+
+
+class _Desk:
+    """Where items wait for the next commit, in one pile for each kind of work."""
+
+    def __init__(self, thread: StoreThread) -> None:
+        self._thread = thread
+        self._works: list[Callable[[Connection, Sequence[Any]], Sequence[Any]]] = []
+        self._piles: list[list[tuple[Any, asyncio.Future[Any]]]] = []
+        self._flushing: asyncio.Task[None] | None = None
+
+    def place(self, work: Callable[[Connection, Sequence[Any]], Sequence[Any]]) -> int:
+        """Room for one more kind of work."""
+        self._works.append(work)
+        self._piles.append([])
+        return len(self._works) - 1
+
+    def hand_in(self, place: int, item: Any) -> asyncio.Future[Any]:
+        """Put an item on its pile."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._piles[place].append((item, future))
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.create_task(self._flush())
+        return future
+
+    async def _flush(self) -> None:
+        while any(self._piles):
+            taken, self._piles = self._piles, [[] for _ in self._works]
+            futures = [future for pile in taken for _, future in pile]
+            try:
+                results = await self._thread.write(self._commit, [[item for item, _ in pile] for pile in taken])
+            except BaseException as error:
+                for future in futures:
+                    if not future.done():
+                        future.set_exception(error if isinstance(error, Exception) else asyncio.CancelledError())
+                if not isinstance(error, Exception):
+                    raise
+                continue
+            for future, result in zip(futures, results, strict=True):
+                if not future.done():
+                    future.set_result(result)
+
+    def _commit(self, connection: Connection, piles: Sequence[Sequence[Any]]) -> list[Any]:
+        results: list[Any] = []
+        for work, items in zip(self._works, piles, strict=True):
+            results += work(connection, items) if items else ()
         return results

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Column, Index, Integer, String, Table
 
 from gateway.store.tables import Moment, metadata, platform
 
-__all__ = ["platform", "slot"]
+__all__ = ["platform", "seat", "slot"]
 
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
@@ -30,3 +30,17 @@ slot = Table(
     Index("ix_slot_platform_at", "platform", "at"),
 )
 """Requests that a budget has let go, kept for as long as the budget's window looks back."""
+
+seat = Table(
+    "seat",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("platform", String(40), nullable=False),
+    Column("door", String(26), nullable=False, unique=True),
+    Column("owner", String(120), nullable=False),
+    Column("wanted", Integer, nullable=False),
+    Column("granted", Integer, nullable=False),
+    Column("until", Moment, nullable=False),
+    Index("ix_seat_platform", "platform"),
+)
+"""How many of a platform's connections each worker may use, until when; one row for each door to the platform."""

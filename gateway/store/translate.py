@@ -31,6 +31,9 @@ _CONTENT: dict[RecordKind, type[Content]] = {
 }
 
 
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 @cache
 def _adapter(kind: RecordKind) -> TypeAdapter[Any]:
     return TypeAdapter(_CONTENT[kind])
@@ -74,8 +77,7 @@ def to_record(row: Mapping[str, Any], vault: Vault) -> Record:
 
 def seal_payload(payload: Payload, vault: Vault) -> bytes:
     """The sealed form of a payload's fields."""
-    plain = json.dumps(payload.fields, ensure_ascii=False, separators=(",", ":")).encode()
-    return vault.seal(plain, payload_place(payload.key))
+    return vault.seal(_ENCODE(payload.fields).encode(), payload_place(payload.key))
 
 
 def to_payload(sealed: bytes, record: Record, business_key: str, vault: Vault, *, replaces: bool) -> Payload:

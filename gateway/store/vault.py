@@ -9,7 +9,6 @@ space cannot be tried.
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import json
 import os
@@ -152,4 +151,4 @@ class Vault:
 
     def index(self, what: str, value: str) -> str:
         """Keyed digest (64 hex) by which ``value`` is found; ``what`` names the kind (``id_number``)."""
-        return hmac.new(self._ring.index, f"{what}\n{value}".encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self._ring.index, f"{what}\n{value}".encode(), "sha256").hex()

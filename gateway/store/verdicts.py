@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, insert, select
 
+from gateway.store.bulk import Bulk, adding, next_ids
 from gateway.store.chunks import chunks
 from gateway.store.tables import attempt, receipt, verdict
 
@@ -20,7 +21,29 @@ _LONGEST = 2000
 
 def keepable(text: str, most: int = _LONGEST) -> str:
     """A platform's text as every database can hold it: without NUL and lone surrogates, at most ``most`` characters."""
+    if text.isascii() and "\0" not in text:
+        return text[:most]
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()[:most]
+
+
+_ADD_VERDICTS = adding(verdict, "attempt_id", "event", "code", "reason", "fields", "platform_ref", "applied", "at")
+
+
+_ADD_RECEIPTS = Bulk(
+    {
+        "id": receipt.c.id.type,
+        "platform": receipt.c.platform.type,
+        "number": receipt.c.number.type,
+        "attempt": attempt.c.id.type,
+        "at": receipt.c.received_at.type,
+    },
+    lambda given: insert(receipt).from_select(
+        ["id", "platform", "number", "exchange_id", "received_at"],
+        select(given["id"], given["platform"], given["number"], attempt.c.exchange_id, given["at"]).where(
+            attempt.c.id == given["attempt"]
+        ),
+    ),
+)
 
 
 def write_verdicts(
@@ -42,7 +65,7 @@ def write_verdicts(
         if s.claimed.attempt_id is not None
     ]
     if rows:
-        connection.execute(insert(verdict), rows)
+        _ADD_VERDICTS(connection, rows)
 
 
 def keep_receipts(
@@ -58,14 +81,11 @@ def keep_receipts(
             select(receipt.c.number, receipt.c.id).where(receipt.c.platform == platform, receipt.c.number.in_(part))
         )
         known |= {row.number: row.id for row in rows}
-    for number, settlement in by_number.items():
-        if number not in known:
-            exchange_of = (
-                select(attempt.c.exchange_id).where(attempt.c.id == settlement.claimed.attempt_id).scalar_subquery()
-            )
-            known[number] = connection.execute(
-                insert(receipt)
-                .values(platform=platform, number=number, exchange_id=exchange_of, received_at=now)
-                .returning(receipt.c.id)
-            ).scalar_one()
+    fresh = [number for number in by_number if number not in known]
+    if fresh:
+        ids = dict(zip(fresh, next_ids(connection, {"receipt": len(fresh)})["receipt"], strict=True))
+        shared = {"platform": platform, "at": now}
+        received = [{"id": ids[n], "number": n, "attempt": by_number[n].claimed.attempt_id} | shared for n in fresh]
+        _ADD_RECEIPTS(connection, received)
+        known |= ids
     return known

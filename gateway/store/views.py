@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import ColumnElement, Connection, func, or_, select
 
 from gateway.domain.delivery import TERMINAL, State
 from gateway.domain.records import Record
-from gateway.store.tables import attempt, batch, delivery, exchange, payload, receipt, record, verdict
+from gateway.store.answer_tables import exchange
+from gateway.store.answers import headers_of
+from gateway.store.sparse_tables import MAY_BE_DUE, OPEN
+from gateway.store.tables import attempt, batch, delivery, payload, receipt, record, verdict
 from gateway.store.translate import payload_place, to_record
 from gateway.store.vault import Vault
 
@@ -33,14 +36,19 @@ class PlatformCounts:
 
 
 def counts(connection: Connection) -> list[PlatformCounts]:
-    """Counts of every platform that has deliveries."""
-    by_platform: dict[str, dict[str, int]] = {}
-    for row in connection.execute(
-        select(delivery.c.platform, delivery.c.state, func.count().label("n")).group_by(
-            delivery.c.platform, delivery.c.state
-        )
+    """Counts of every platform that has deliveries. What is accepted is all that nothing else is said of."""
+    everything = select(delivery.c.platform, func.count().label("n")).group_by(delivery.c.platform)
+    left: dict[str, int] = {row.platform: row.n for row in connection.execute(everything)}
+    by_platform: dict[str, dict[str, int]] = {platform: {} for platform in left}
+    for platform, state, number in connection.execute(
+        select(delivery.c.platform, delivery.c.state, func.count().label("n"))
+        .where(OPEN)
+        .group_by(delivery.c.platform, delivery.c.state)
     ):
-        by_platform.setdefault(row.platform, {})[row.state] = row.n
+        by_platform[platform][state] = number
+        left[platform] -= number
+    for platform, number in left.items():
+        by_platform[platform] |= {State.ACCEPTED: number} if number else {}
     waiting = {
         row.platform: row
         for row in connection.execute(
@@ -50,7 +58,7 @@ def counts(connection: Connection) -> list[PlatformCounts]:
                 func.min(delivery.c.due_at).filter(delivery.c.blocked_by.is_(None)).label("due"),
                 func.count(delivery.c.blocked_by).label("behind"),
             )
-            .where(delivery.c.state.not_in(TERMINAL))
+            .where(OPEN, delivery.c.state.not_in(TERMINAL))
             .group_by(delivery.c.platform)
         )
     }
@@ -73,6 +81,7 @@ def any_due(connection: Connection, platform: str, state: State, now: datetime) 
         .where(
             delivery.c.platform == platform,
             delivery.c.state == state,
+            MAY_BE_DUE,
             delivery.c.due_at <= now,
             delivery.c.blocked_by.is_(None),
         )
@@ -90,6 +99,7 @@ def movable(connection: Connection, platform: str) -> int:
             select(func.count())
             .select_from(delivery.outerjoin(blocker, blocker.c.id == delivery.c.blocked_by))
             .where(
+                OPEN,
                 delivery.c.platform == platform,
                 delivery.c.state.not_in([*TERMINAL, State.PARKED, State.HELD]),
                 or_(blocker.c.id.is_(None), blocker.c.state.not_in(stuck)),
@@ -102,7 +112,7 @@ def reasons(connection: Connection, states: Collection[State]) -> list[Mapping[s
     """Counts by platform, state and code for deliveries in some states: why they stand there."""
     rows = connection.execute(
         select(delivery.c.platform, delivery.c.state, delivery.c.code, func.count().label("count"))
-        .where(delivery.c.state.in_(list(states)))
+        .where(delivery.c.state.in_(list(states)), *open_only(states))
         .group_by(delivery.c.platform, delivery.c.state, delivery.c.code)
         .order_by(delivery.c.platform, func.count().desc())
     ).mappings()
@@ -120,13 +130,18 @@ class Filter:
     batch: str | None = None
 
 
-def listed(connection: Connection, wanted: Filter, limit: int) -> tuple[int, list[Mapping[str, Any]]]:
-    """How many deliveries match, and the first ``limit`` of them by id, with reasons and without people."""
-    conditions = []
+def open_only(states: Collection[State]) -> list[ColumnElement[bool]]:
+    """The words that lead to the index of what is not accepted, where nothing else is asked for."""
+    return [OPEN] if states and State.ACCEPTED not in states else []
+
+
+def matching(wanted: Filter) -> list[ColumnElement[bool]]:
+    """The conditions of a filter."""
+    conditions: list[ColumnElement[bool]] = []
     if wanted.platform:
         conditions.append(delivery.c.platform == wanted.platform)
     if wanted.states:
-        conditions.append(delivery.c.state.in_(list(wanted.states)))
+        conditions += [delivery.c.state.in_(list(wanted.states)), *open_only(wanted.states)]
     if wanted.code:
         conditions.append(delivery.c.code == wanted.code)
     if wanted.since:
@@ -134,6 +149,12 @@ def listed(connection: Connection, wanted: Filter, limit: int) -> tuple[int, lis
     if wanted.batch:
         of_batch = select(record.c.id).join(batch, batch.c.id == record.c.batch_id).where(batch.c.name == wanted.batch)
         conditions.append(delivery.c.record_id.in_(of_batch))
+    return conditions
+
+
+def listed(connection: Connection, wanted: Filter, limit: int) -> tuple[int, list[Mapping[str, Any]]]:
+    """How many deliveries match, and the first ``limit`` of them by id, with reasons and without people."""
+    conditions = matching(wanted)
     total = connection.execute(select(func.count()).select_from(delivery).where(*conditions)).scalar_one()
     columns = (
         "id",
@@ -148,8 +169,10 @@ def listed(connection: Connection, wanted: Filter, limit: int) -> tuple[int, lis
         "due_at",
         "updated_at",
     )
+    # few are found: sorting them is less than going through all rows in their order
+    order = delivery.c.id + 0 if open_only(wanted.states) else delivery.c.id
     rows = connection.execute(
-        select(*(delivery.c[name] for name in columns)).where(*conditions).order_by(delivery.c.id).limit(limit)
+        select(*(delivery.c[name] for name in columns)).where(*conditions).order_by(order).limit(limit)
     ).mappings()
     return int(total), [dict(row) for row in rows]
 
@@ -211,6 +234,7 @@ def _exchanges(connection: Connection, vault: Vault, delivery_id: int) -> list[M
         ):
             if row[side] is not None:
                 whole[side] = vault.open(row[side], place)
+        whole["response_headers"] = headers_of(whole, vault)
         found.append(whole)
     return found
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import Connection, select
 
 from gateway.domain.delivery import State
+from gateway.domain.traffic import IN_FLIGHT, PACED, Stop
 from gateway.domain.waiting import Blocker, Waiting
 from gateway.store.chunks import chunks
 from gateway.store.tables import delivery
+from gateway.store.traffic_tables import platform, seat
 
 _BLOCKER = delivery.alias("blocker")
 _COLUMNS = (
@@ -24,6 +27,17 @@ _COLUMNS = (
     _BLOCKER.c.state.label("blocker_state"),
     _BLOCKER.c.record_key.label("blocker_key"),
 )
+
+
+def queue(connection: Connection, name: str, now: datetime) -> Stop | None:
+    """What makes requests to a platform wait for each other at present: all connections in use, or its pace."""
+    short = select(seat.c.id).where(seat.c.platform == name, seat.c.until > now, seat.c.granted < seat.c.wanted)
+    if connection.execute(short.limit(1)).first() is not None:
+        return Stop(code=IN_FLIGHT, reason="all connections are in use", until=None)
+    slot = connection.execute(select(platform.c.next_slot_at).where(platform.c.name == name)).scalar()
+    if slot is None or slot <= now:
+        return None
+    return Stop(code=PACED, reason="the next request has its turn then", until=slot)
 
 
 def waiting(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[str, Waiting]]:

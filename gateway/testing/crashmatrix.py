@@ -23,7 +23,7 @@ from gateway.testing.crashworker import Errand, Nursery, connector
 from gateway.testing.model import ModelSandbox
 from gateway.testing.serving import running
 
-_FAULTS = {"busy": 0.03, "empty": 0.05, "gateway_error": 0.03, "duplicate": 0.03}
+FAULTS = {"busy": 0.03, "empty": 0.05, "gateway_error": 0.03, "duplicate": 0.03}
 _ROUNDS = 200
 """most runs in which what is left must come to rest"""
 
@@ -52,10 +52,10 @@ def crash(
     """Run workers on an empty store until ``kills`` of them were killed, then until nothing is left to do."""
     account, rng = Account(), random.Random(seed)
     sandbox = ModelSandbox(replay_safe=replay_safe, seed=seed)
-    sandbox.faults.set(rates=_FAULTS)
+    sandbox.faults.set(rates=FAULTS)
     with running(sandbox) as url, Nursery() as nursery:
         errand = Errand(store_url=store_url, keys=keys, platform_url=url, replay_safe=replay_safe)
-        work = _Work(store, url, rng, replay_safe=replay_safe)
+        work = Work(store, url, rng, replay_safe=replay_safe)
         points = list(Point)
         most = 3 * kills + len(points)
         while account.kills.total() < kills and account.runs < most and not account.broken:
@@ -64,7 +64,7 @@ def crash(
             _run(nursery, replace(errand, die_at=point, at_pass=rng.choice((1, 1, 2, 3))), account)
             progress(account.kills.total())
         sandbox.faults.set(rates={})
-        _until_quiet(nursery, errand, work, account)
+        until_quiet(nursery, errand, work, account)
         seen = [value for _, value in sandbox.books.items("requests")]
         effects = sandbox.effects()
         with store.read() as connection:
@@ -73,7 +73,7 @@ def crash(
     return account
 
 
-class _Work:
+class Work:
     """New records whenever little is left to do."""
 
     def __init__(self, store: Store, url: str, rng: random.Random, *, replay_safe: bool) -> None:
@@ -113,7 +113,7 @@ def _run(nursery: Nursery, errand: Errand, account: Account) -> None:
         account.broken.append(f"a worker ended by itself: {end.error}")
 
 
-def _until_quiet(nursery: Nursery, errand: Errand, work: _Work, account: Account) -> None:
+def until_quiet(nursery: Nursery, errand: Errand, work: Work, account: Account) -> None:
     for _ in range(_ROUNDS):
         _run(nursery, errand, account)
         if account.broken or not work.left():

@@ -20,6 +20,7 @@ from typing import Any, Self
 
 from gateway.bootstrap import system_edge
 from gateway.domain.crashpoints import Point, nobody
+from gateway.domain.errors import StoreError
 from gateway.service.acknowledge import poll, resolve
 from gateway.service.exchange import Exchanger
 from gateway.service.push import push
@@ -43,6 +44,9 @@ class Errand:
     replay_safe: bool
     die_at: str = ""
     at_pass: int = 1
+    connections: int = 2
+    rounds: int = 1
+    """how often it pushes, polls and resolves before it ends by itself"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +55,18 @@ class End:
 
     killed: bool
     error: str = ""
+    no_store: bool = False
+    """it ended because the store could not do what it was asked to"""
 
 
-def connector(platform_url: str, *, replay_safe: bool) -> Model:
+def connector(platform_url: str, *, replay_safe: bool, connections: int = 2) -> Model:
     """The connector of the worker, for those who judge its work."""
     return Model(
-        base_url=platform_url, replay_safe=replay_safe, batch_max=3, connections=2, deadline=timedelta(seconds=5)
+        base_url=platform_url,
+        replay_safe=replay_safe,
+        batch_max=3,
+        connections=connections,
+        deadline=timedelta(seconds=5),
     )
 
 
@@ -95,12 +105,12 @@ def main() -> None:
             _live(errand, writing)
         os.close(writing)
         with os.fdopen(reading, "rb") as pipe:
-            error = pipe.read().decode()
+            no_store, _, error = pipe.read().decode().partition(":")
         status = os.waitpid(child, 0)[1]
         killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
         if not killed and status and not error:
             error = f"ended with status {status}"
-        sys.stdout.write(json.dumps(asdict(End(killed=killed, error=error))) + "\n")
+        sys.stdout.write(json.dumps(asdict(End(killed=killed, error=error, no_store=no_store == "store"))) + "\n")
         sys.stdout.flush()
 
 
@@ -108,20 +118,28 @@ def _live(errand: Errand, report: int) -> None:
     try:
         asyncio.run(_work(errand))
     except BaseException as error:  # noqa: BLE001 - told to the nursery; a forked child must not return
-        os.write(report, repr(error).encode()[:2000])
+        kind = "store" if all(isinstance(one, StoreError) for one in _leaves(error)) else "other"
+        os.write(report, f"{kind}:{error!r}".encode()[:2000])
         os._exit(1)
     os._exit(0)
 
 
+def _leaves(error: BaseException) -> list[BaseException]:
+    """What really went wrong, out of whatever it was wrapped in."""
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
+    return [error]
+
+
 async def _work(errand: Errand) -> None:
-    made = connector(errand.platform_url, replay_safe=errand.replay_safe)
+    made = connector(errand.platform_url, replay_safe=errand.replay_safe, connections=errand.connections)
     store = Store(engine=open_engine(errand.store_url), vault=Vault(KeyRing.parse(errand.keys)))
     edge = replace(system_edge(), reach=_death(errand))
     with StoreThread(store) as thread:
         async with Sender(made.endpoint) as sender:
             exchanger = Exchanger(made, sender, thread, edge)
             steps: tuple[Callable[[Exchanger], Any], ...] = (push, poll, resolve)
-            for step in steps:
+            for step in steps * errand.rounds:
                 await step(exchanger)
     store.close()
 

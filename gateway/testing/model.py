@@ -33,6 +33,7 @@ from gateway.contract.messages import (
 from gateway.domain.delivery import Event
 from gateway.domain.records import Certificate, RecordKind, Submission, Worker
 from gateway.domain.schedule import Waits, waits
+from gateway.domain.traffic import Traffic
 from gateway.testing.sandbox import Access, Sandbox
 
 _EVENTS = {
@@ -61,6 +62,7 @@ class Model:
     retry: Waits = _QUICK
     polls: Waits = _QUICK
     lookups: Waits = field(default_factory=lambda: waits(0.05, 0.05, jitter=0))
+    traffic: Traffic = field(default_factory=Traffic)
 
     @property
     def info(self) -> ConnectorInfo:
@@ -87,7 +89,7 @@ class Model:
     def endpoint(self) -> Endpoint:
         """Where the sandbox listens."""
         pace = Pace(interval=self.interval, connections=self.connections)
-        return Endpoint(base_url=self.base_url, pace=pace, deadline=self.deadline)
+        return Endpoint(base_url=self.base_url, pace=pace, deadline=self.deadline, traffic=self.traffic)
 
     def map(self, submission: Submission, /) -> Draft:
         """Two fields are enough."""

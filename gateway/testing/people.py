@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 
 from gateway.domain.identifiers import credit_code_check_character, resident_id_check_digit
@@ -10,9 +11,11 @@ from gateway.domain.records import (
     Certificate,
     ContractTerm,
     Employer,
+    Placement,
     Record,
     RecordKind,
     Submission,
+    Training,
     Verification,
     Worker,
 )
@@ -28,6 +31,10 @@ _TRADES = (
     ("240", "木工"),
     ("270", "电焊工"),
 )
+PHOTO = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+)
+"""one grey point"""
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -153,6 +160,32 @@ def certificate_record(rng: random.Random, person: Record | None = None) -> Reco
         content=certificate(rng, holder.content),
         effective_from=holder.effective_from,
     )
+
+
+def placement(project_code: str, corp_code: str, corp_name: str, team_no: str, team_name: str) -> Placement:
+    """Work in a team of a project, with everything a platform may ask for."""
+    return Placement(
+        project_code=project_code,
+        corp_code=corp_code,
+        corp_name=corp_name,
+        team_no=team_no,
+        team_name=team_name,
+        trade="020",
+        since=date(2019, 3, 1),
+        politics="13",
+        card_issuer="示例市公安局",
+        photo=PHOTO,
+    )
+
+
+def placed(record: Record, place: Placement) -> Record:
+    """The record of a filing that names a project: a person with placement, or a certificate with its assessment."""
+    content = record.content
+    if isinstance(content, Worker):
+        return replace(record, content=replace(content, placement=place))
+    assert isinstance(content, Certificate)
+    training = Training(project_code=place.project_code, hours="24", score="86.5")
+    return replace(record, content=replace(content, training=training))
 
 
 def submissions(platform: str, kind: RecordKind, count: int = 1, seed: int = 1) -> tuple[Submission, ...]:

@@ -129,6 +129,10 @@ class Sandbox(ABC):
         self.operation = ""
         self.slow_seconds = 0.5
         self.hang_seconds = 60.0
+        self.work_seconds = 0.0
+        """how long every request takes to be worked on"""
+        self.at_once = self.most_at_once = 0
+        """requests being worked on whose sender is still there: now, and the most there ever were"""
 
     @abstractmethod
     def handle(self, request: Request, body: bytes, fault: str | None) -> Response:
@@ -196,15 +200,19 @@ class _Platform:
         request = Request(scope, receive)
         body = await request.body()
         fault = None if sandbox.is_exempt(request) else sandbox.faults.draw()
-        response = self._answer(request, body, fault)
-        if fault == "slow":
-            await asyncio.sleep(sandbox.slow_seconds)
-        if fault in ("timeout_after_commit", "timeout_before_commit"):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(sandbox.hang_seconds):
-                    while (await receive())["type"] != "http.disconnect":
-                        pass
-            return
+        sandbox.at_once += 1
+        sandbox.most_at_once = max(sandbox.most_at_once, sandbox.at_once)
+        try:
+            response = self._answer(request, body, fault)
+            if fault == "slow":
+                await asyncio.sleep(sandbox.slow_seconds)
+            if sandbox.work_seconds:
+                await _until_gone(receive, sandbox.work_seconds)
+            if fault in ("timeout_after_commit", "timeout_before_commit"):
+                await _until_gone(receive, sandbox.hang_seconds)
+                return
+        finally:
+            sandbox.at_once -= 1
         await response(scope, receive, send)
 
     def _answer(self, request: Request, body: bytes, fault: str | None) -> Response:
@@ -248,3 +256,11 @@ class _Platform:
             headers = {k: v for k, v in response.headers.items() if k != "content-length"}
             return Response(bytes(response.body)[: len(response.body) // 2], response.status_code, headers)
         return response
+
+
+async def _until_gone(receive: Receive, seconds: float) -> None:
+    """Wait for the client to hang up, at most so long."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while (await receive())["type"] != "http.disconnect":
+                pass

@@ -6,7 +6,9 @@ import asyncio
 import hashlib
 import random
 import selectors
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -90,6 +92,9 @@ class World:
     surprises: list[str] = field(default_factory=list)
     stormy: bool = True
     closed: bool = False
+    on_the_wire: Counter[str] = field(default_factory=Counter)
+    """requests under way, by worker; what a killed one had sent ended with it"""
+    most_at_once: int = 0
     lives: list[asyncio.Task[None]] = field(default_factory=list)
     """kept to the end: what a killed process was doing must neither go on nor be tidied up"""
 
@@ -98,6 +103,16 @@ class World:
 
     def now(self) -> datetime:
         return _START + timedelta(seconds=asyncio.get_running_loop().time())
+
+    @contextmanager
+    def carrying(self, worker: str) -> Iterator[None]:
+        """Count a request for as long as it is under way."""
+        self.on_the_wire[worker] += 1
+        self.most_at_once = max(self.most_at_once, self.on_the_wire.total())
+        try:
+            yield
+        finally:
+            self.on_the_wire[worker] -= worker in self.on_the_wire
 
     def happens(self, chance: float) -> bool:
         return self.stormy and self.rng.random() < chance
@@ -133,6 +148,7 @@ class Worker:
         """Die here, now and then; a thread that is in a transaction dies with it."""
         if self.mortal and self.world.happens(0.01):
             self.world.note(self.name, f"dies at {point}")
+            self.world.on_the_wire.pop(self.name, None)
             self.ended.set()
             raise Dead
 
@@ -212,7 +228,8 @@ class SimulatedSender:
         under_way.add_done_callback(KEPT.discard)
         try:
             async with asyncio.timeout(world.model.deadline.total_seconds()):
-                answer = await asyncio.shield(under_way)
+                with world.carrying(name):
+                    answer = await asyncio.shield(under_way)
         except TimeoutError:
             world.note(name, "no answer")
             raise Unanswered("deadline") from None

@@ -109,6 +109,8 @@ async def _story(world: World) -> list[str]:
             connector=world.model,
         )
     found += world.surprises
+    if world.most_at_once > world.model.connections:
+        found.append(f"I10: {world.most_at_once} requests at once, {world.model.connections} are allowed")
     if waiting:
         found.append(f"I1: after {CALM / 3600:.0f} quiet hours {waiting} deliveries still wait")
     return found

@@ -1,6 +1,6 @@
 """``make bench``: each figure is a ratio against a floor measured in the same run, round by round in turn.
 
-    python -m tests.bench [--rounds N] [--records N] [--only NAME …]
+    python -m tests.bench [--full] [--rounds N] [--records N] [--only NAME …]
 
 Prints a table and one JSON line ``{"bench": …}``. Absolute figures are for orientation only: they move with the load.
 """
@@ -11,30 +11,35 @@ import argparse
 import json
 import statistics
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.bench import cases
-from tests.bench.cases import Case
+from tests.bench.around import Case, surroundings
+from tests.bench.cases import all_cases
 
 
 def main() -> int:
     """Run the chosen cases; 0 where every goal is met."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--records", type=int, default=1500, help="records pushed in a round at 0 ms")
-    parser.add_argument("--only", nargs="*", default=[], help="names of cases")
+    parser.add_argument("--records", type=int, default=3000, help="records pushed in a round")
+    parser.add_argument("--only", nargs="*", default=[], help="names of cases, or how they begin")
+    parser.add_argument("--full", action="store_true", help="also what takes long")
     options = parser.parse_args()
-    with TemporaryDirectory(prefix="bench-") as folder, cases.surroundings(Path(folder)) as around:
-        chosen = [c for c in cases.all_cases(around, options.records) if not options.only or c.name in options.only]
+    with TemporaryDirectory(prefix="bench-") as folder, surroundings(Path(folder)) as around:
+        wanted = tuple(options.only) or ("",)
+        chosen = [
+            case
+            for case in all_cases(around, options.records)
+            if case.name.startswith(wanted) and (options.full or not case.long)
+        ]
         results = {case.name: run(case, options.rounds) for case in chosen}
-    sys.stdout.write(f"\n{'case':34} {'ratio':>8} {'goal':>9}  met   ours / floor\n")
+    sys.stdout.write(f"\n{'case':44} {'ratio':>8} {'goal':>9}  met   ours / floor\n")
     for name, one in results.items():
         goal = f"{'>=' if one['at_least'] else '<='} {one['goal']}"
         met = "yes" if one["met"] else "NO"
         sys.stdout.write(
-            f"{name:34} {one['ratio']:8.2f} {goal:>9}  {met:4}  {one['ours']:.4g} / {one['floor']:.4g} {one['unit']}\n"
+            f"{name:44} {one['ratio']:8.2f} {goal:>9}  {met:4}  {one['ours']:.4g} / {one['floor']:.4g} {one['unit']}\n"
         )
     sys.stdout.write(json.dumps({"bench": results}) + "\n")
     return 0 if all(one["met"] for one in results.values()) else 1
@@ -43,9 +48,8 @@ def main() -> int:
 def run(case: Case, rounds: int) -> dict[str, object]:
     """Ours and the floor in turn; the ratio is the median of the rounds' ratios."""
     pairs = []
-    for number in range(rounds):
-        floor = measure(case.floor, number)
-        ours = measure(case.ours, number)
+    for number in range(min(rounds, case.rounds or rounds)):
+        floor, ours = case.floor(number), case.ours(number)
         pairs.append((ours, floor))
         sys.stdout.write(f"{case.name} round {number + 1}: {ours:.4g} / {floor:.4g} {case.unit}\n")
         sys.stdout.flush()
@@ -60,11 +64,6 @@ def run(case: Case, rounds: int) -> dict[str, object]:
         "unit": case.unit,
         "what": case.what,
     }
-
-
-def measure(work: Callable[[int], float], number: int) -> float:
-    """One figure of one side."""
-    return work(number)
 
 
 if __name__ == "__main__":

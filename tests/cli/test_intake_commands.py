@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import random
 import sqlite3
@@ -14,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from gateway.cli.app import app
 from gateway.intake.columns import COLUMNS
-from gateway.testing.batch import write_sample
+from gateway.testing.batch import HEADERS, sample_rows, write_sample
 from gateway.testing.forms import CITIES, filed
 
 Run = Callable[..., Result]
@@ -105,3 +106,48 @@ def test_batches_are_listed_and_shown(run: Run, tmp_path: Path) -> None:
 
 def test_a_batch_that_is_not_there_is_misuse(run: Run) -> None:
     assert "no batch" in run("batches", "show", "nothing.xlsx", code=2).stderr
+
+
+def test_warnings_are_told_and_returns_come_again(run: Run, tmp_path: Path) -> None:
+    rows = list(sample_rows(20))
+    path = tmp_path / "told.csv"
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.DictWriter(handle, HEADERS)
+        writer.writeheader()
+        for place, row in enumerate(rows):
+            writer.writerow(row.cells | ({"手机号码": "12"} if place == 0 else {}))
+    told = run("intake", str(path), "--dry-run", code=1).stdout
+    assert "1 with a warning" in told
+    assert "R-MOBILE" in told
+    one = document(run("intake", str(path), "--returns", str(tmp_path / "first.xlsx"), "--json", code=1))["batches"][0]
+    assert (one["warned"], one["warnings"]["R-MOBILE"]) == (1, 1)
+    assert one["returned"] == one["refused"] + one["held"] + 1
+    again = document(run("batches", "returns", "told.csv", str(tmp_path / "again.xlsx"), "--json"))
+    assert again["rows"] == one["returned"]
+    assert "written back" in run("batches", "returns", "told.csv", str(tmp_path / "third.xlsx")).stdout
+    assert "no batch" in run("batches", "returns", "absent.csv", str(tmp_path / "none.xlsx"), code=2).stderr
+    listed = document(run("batches", "list", "--json"))["batches"]
+    assert sum(one["warned"] for one in listed) == 1
+    assert all(one["open"] == one["rows"] and one["closed_at"] is None and one["open_days"] == 0 for one in listed)
+
+
+def test_a_report_is_closed_by_hand_once(run: Run, view: Path) -> None:
+    run("source", "pull")
+    name = "370100-201903-01"
+    closed = document(run("batches", "close", name, "--reason", "given up", "--json"))
+    assert closed == {"report_no": name, "closed": True, "reason": "given up"}
+    [part] = document(run("batches", "show", name, "--json"))["batches"]
+    assert part["closed_because"] == "given up"
+    assert part["closed_at"] is not None
+    assert "before" in run("batches", "close", name, "--reason", "again", code=1).stderr
+    assert "no report" in run("batches", "close", "370100-201903-09", "--reason", "x", code=2).stderr
+
+
+def test_a_pull_writes_its_returns_and_never_over_others(run: Run, view: Path, tmp_path: Path) -> None:
+    out = tmp_path / "returns.xlsx"
+    with sqlite3.connect(view) as connection:
+        connection.execute("UPDATE v_filing SET level = '技师' WHERE id = 1")
+    connection.close()
+    assert "1 rows written back" in run("source", "pull", "--returns", str(out), code=1).stdout
+    assert out.stat().st_size > 0
+    assert "is there already" in run("source", "pull", "--returns", str(out), code=2).stderr

@@ -51,6 +51,38 @@ def test_every_waiting_delivery_says_why_and_until_when(
     assert told.zh
 
 
+FULL = Stop(code="in_flight", reason="all connections are in use", until=None)
+TURN = Stop(code="paced", reason="its turn", until=SOON)
+
+
+@pytest.mark.parametrize(
+    ("state", "due", "blocker", "stop", "queue", "code", "until"),
+    [
+        (S.QUEUED, NOW, None, None, FULL, "in_flight", None),
+        (S.QUEUED, NOW, None, None, TURN, "paced", SOON),
+        (S.AWAITING_ACK, NOW, None, None, TURN, "paced", SOON),
+        (S.IN_DOUBT, NOW, None, None, FULL, "in_flight", None),
+        (S.QUEUED, LATER, None, None, FULL, "retry_later", LATER),
+        (S.QUEUED, NOW, None, OPEN, FULL, "breaker_open", SOON),
+        (S.QUEUED, NOW, PERSON, None, FULL, "behind_person", None),
+        (S.PARKED, NOW, None, None, FULL, "parked", None),
+        (S.SENDING, NOW, None, None, FULL, "sending", None),
+    ],
+)
+def test_one_that_only_waits_for_its_turn_says_for_what(
+    state: State,
+    due: datetime,
+    blocker: Blocker | None,
+    stop: Stop | None,
+    queue: Stop,
+    code: str,
+    until: datetime | None,
+) -> None:
+    told = waiting_reason(Waiting(state=state, due_at=due, blocker=blocker), stop, NOW, queue)
+    assert told is not None
+    assert (told.code, told.until) == (code, until)
+
+
 @pytest.mark.parametrize("state", sorted(TERMINAL))
 def test_what_has_ended_waits_for_nothing(state: State) -> None:
     assert waiting_reason(Waiting(state=state, due_at=NOW), PAUSED, NOW) is None

@@ -44,7 +44,7 @@ SAME, OTHER = holding(), holding(name="乙")
         *[(state, [OTHER], D.LAG, ("name",)) for state in MOVING],
         *[(state, [], D.NEVER_SENT, ()) for state in STOPPED],
         *[(state, [SAME], D.UNEXPECTED, ()) for state in STOPPED],
-        *[(state, [OTHER], D.LAG, ("name",)) for state in STOPPED],
+        *[(state, [OTHER], D.UNEXPECTED, ("name",)) for state in STOPPED],
         *[(state, [SAME, SAME], D.DOUBLED, ()) for state in (S.ACCEPTED, S.QUEUED, S.REJECTED)],
     ],
 )
@@ -53,6 +53,24 @@ def test_a_key_of_ours_gets_its_class(
 ) -> None:
     theirs = {(P, "k"): there} if there else {}
     assert classify([ours(state)], theirs) == [Item(difference=difference, kind=P, delivery_id=1, fields=fields)]
+
+
+@pytest.mark.parametrize(
+    ("state", "there", "difference", "fields"),
+    [
+        *[(state, [OTHER], D.OUTDATED, ("name",)) for state in STOPPED],
+        *[(state, [SAME], D.UNEXPECTED, ()) for state in STOPPED],
+        *[(state, [], D.NEVER_SENT, ()) for state in STOPPED],
+        *[(state, [OTHER], D.LAG, ("name",)) for state in MOVING],
+        (S.ACCEPTED, [OTHER], D.ALTERED, ("name",)),
+    ],
+)
+def test_a_newer_version_that_stopped_leaves_the_platform_outdated_which_is_no_lag(
+    state: State, there: list[Holding], difference: Difference, fields: tuple[str, ...]
+) -> None:
+    theirs = {(P, "k"): there} if there else {}
+    own = Ours(delivery_id=1, kind=P, state=state, expected=holding(), replaces=True)
+    assert classify([own], theirs) == [Item(difference=difference, kind=P, delivery_id=1, fields=fields)]
 
 
 def test_what_only_the_platform_has_is_unknown_here_by_kind() -> None:

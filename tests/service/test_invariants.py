@@ -7,7 +7,7 @@ import copy
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,13 +15,14 @@ from sqlalchemy import Connection, insert, select, update
 
 from gateway.domain.delivery import State
 from gateway.domain.records import RecordKind
+from gateway.domain.traffic import Budget, Traffic
 from gateway.service.acknowledge import poll, resolve
 from gateway.service.exchange import Edge, Exchanger
 from gateway.service.push import push
 from gateway.store import control, queueing, records
 from gateway.store.engine import Store
 from gateway.store.invariants import broken
-from gateway.store.tables import attempt, delivery, exchange, record, verdict
+from gateway.store.tables import attempt, delivery, exchange, reconciliation, record, verdict
 from gateway.store.thread import StoreThread
 from gateway.testing import people
 from gateway.testing.model import Model, ModelSandbox
@@ -72,6 +73,11 @@ def asked_after_the_end(c: Connection, effects: Any, seen: Any) -> None:
     c.execute(insert(attempt).values(delivery_id=1, exchange_id=1, position=9, fence=9))
 
 
+def uncounted(c: Connection, effects: Any, seen: Any) -> None:
+    now = datetime.now(UTC)
+    c.execute(insert(reconciliation).values(platform="model", ours_at=now, theirs_at=now, counts={"lost": 2}))
+
+
 LIES: dict[str, tuple[str, Lie]] = {
     "a record is owed twice": ("I1", owed_twice),
     "a record is owed and forgotten": ("I1", forgotten),
@@ -89,6 +95,16 @@ LIES: dict[str, tuple[str, Lie]] = {
     ),
     "a try was made up": ("I5", lambda c, e, s: c.execute(update(delivery).values(tries=9))),
     "an answer was made up": ("I5", lambda c, e, s: s.pop()),
+    "an attempt is gone": (
+        "I5",
+        lambda c, e, s: c.execute(update(attempt).where(attempt.c.id == 1).values(position=4)),
+    ),
+    "an attempt was made by nobody": ("I5", lambda c, e, s: c.execute(update(delivery).values(fence=0))),
+    "a difference was counted and not kept": ("I7", uncounted),
+    "requests came faster than the budget allows": (
+        "I10",
+        lambda c, e, s: s.extend(dict(s[0], at="2030-01-01T00:00:00+00:00") for _ in range(99)),
+    ),
     "a number stands in clear": (
         "I8",
         lambda c, e, s: c.execute(
@@ -119,7 +135,7 @@ def told(make_store: Any, sqlite_url: str) -> Callable[[Lie], list[str]]:
     store: Store = make_store(sqlite_url)
     sandbox = ModelSandbox()
     with running(sandbox) as url:
-        model = Model(base_url=url)
+        model = Model(base_url=url, traffic=Traffic(budget=Budget(requests=90, window=timedelta(seconds=5))))
         _fill(store, model)
         asyncio.run(_work(store, model))
         effects, seen = sandbox.effects(), [value for _, value in sandbox.books.items("requests")]

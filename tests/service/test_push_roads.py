@@ -364,15 +364,15 @@ def test_a_late_settle_is_kept_as_evidence_and_changes_nothing(make_world: Calla
     world.enqueue(*people_of(1))
 
     async def lose_the_lease(exchanger: Exchanger) -> None:
-        original = exchanger.conclude
+        original = exchanger.concluding
 
-        async def late(conclusion: Any) -> Any:
+        def late(conclusion: Any) -> Any:
             with world.store.write() as c:
                 world.clock.forward(600)
                 ledger.sweep(c, platform="model", dead=[], settling=timedelta(), now=world.clock())
-            return await original(conclusion)
+            return original(conclusion)
 
-        exchanger.conclude = late  # type: ignore[assignment]
+        exchanger.concluding = late  # type: ignore[method-assign]
         await push(exchanger, limit=1)
 
     world.run(lose_the_lease)

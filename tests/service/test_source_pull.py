@@ -15,16 +15,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, create_engine, func, select, text
 from sqlalchemy.engine import make_url
 
-from gateway.domain.errors import ConfigurationError, StoreError
+from gateway.domain.errors import ConfigurationError, InputError, StoreError
 from gateway.domain.gate_rules import GateRules
-from gateway.intake.columns import COLUMNS
+from gateway.intake.columns import COLUMNS, title
 from gateway.service import source as service
-from gateway.service.admit import Desk
+from gateway.service.admit import Desk, take_in
 from gateway.service.source import PullReport, pull, read_mapping
 from gateway.settings import SourceSettings
 from gateway.store.engine import Store, open_engine
@@ -149,11 +150,10 @@ def desk(store: Store, **changes: Any) -> Desk:
     return Desk(store=store, new_id=changes.pop("new_id", lambda: people.ulid(rng)), **(given | changes))
 
 
-def read(
-    centre: Centre, store: Store, *, everything: bool = False, dry_run: bool = False, **changes: Any
-) -> PullReport:
+def read(centre: Centre, store: Store, **changes: Any) -> PullReport:
+    options = {name: changes.pop(name) for name in ("everything", "dry_run", "returns") if name in changes}
     settings = SourceSettings(url=SecretStr(centre.url), mapping=centre.mapping)
-    return pull(settings, desk(store, **changes), everything=everything, dry_run=dry_run)
+    return pull(settings, desk(store, **changes), **options)
 
 
 def admitted(report: PullReport) -> int:
@@ -269,6 +269,43 @@ class Crash(Exception):
     """What a test lets happen in the middle."""
 
 
+def test_rows_that_do_not_go_are_written_back_for_all_reports_and_can_be_reported_in_that_file(
+    centre: Centre, home: Store, tmp_path: Path
+) -> None:
+    out = tmp_path / "returns.xlsx"
+    for city in (0, 1):
+        centre.write(1, city=city)
+        centre.write(2, city=city, seal_stamped="否")
+    assert read(centre, home, returns=out).batches[0].returned == 1
+    sheet = openpyxl.load_workbook(out)["退回表"]
+    header, *lines = ([str(cell or "") for cell in line] for line in sheet.values)
+    assert {line[header.index(title("batch_no"))] for line in lines} == {_report(0), _report(1)}
+    assert [line[2] for line in lines] == ["N20", "N20"]
+    for row in sheet.iter_rows(min_row=2):
+        row[header.index(title("seal_stamped"))].value = "是"
+    sheet.parent.save(tmp_path / "corrected.xlsx")
+    at = desk(home)
+    corrected = take_in(tmp_path / "corrected.xlsx", home, at.infos, rules=at.rules, now=at.now, new_id=at.new_id)
+    assert (corrected.admitted, corrected.refused, corrected.held) == (2, 0, 0)
+
+
+def test_returns_of_a_pull_are_never_written_over_and_are_no_file_where_there_are_none(
+    centre: Centre, home: Store, tmp_path: Path
+) -> None:
+    out = tmp_path / "returns.xlsx"
+    centre.write(1)
+    read(centre, home, returns=out)
+    assert not out.exists()
+    centre.write(2, seal_stamped="否")
+    read(centre, home, returns=out)
+    before = out.read_bytes()
+    centre.write(3, seal_stamped="否")
+    with pytest.raises(InputError, match=r"^returns\.xlsx: is there already"):
+        read(centre, home, returns=out)
+    assert out.read_bytes() == before
+    assert read(centre, home, returns=tmp_path / "next.xlsx").batches[0].returned == 1, "nothing was kept meanwhile"
+
+
 def test_an_end_between_reading_and_keeping_loses_nothing_and_doubles_nothing(centre: Centre, home: Store) -> None:
     for minute in range(4):
         centre.write(minute, city=minute % 2)
@@ -294,7 +331,7 @@ _KILLED = """
     from pathlib import Path
     from pydantic import SecretStr
     from gateway.domain.gate_rules import GateRules
-    from gateway.service.admit import Desk
+    from gateway.service.admit import Desk, take_in
     from gateway.service.source import pull
     from gateway.settings import SourceSettings
     from gateway.store.engine import Store, open_engine

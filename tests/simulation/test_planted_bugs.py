@@ -12,10 +12,11 @@ import pytest
 from gateway.contract.messages import Verdict
 from gateway.domain.delivery import Event
 from gateway.service import push
-from gateway.store import exchanges, ledger, traffic
+from gateway.store import exchanges, ledger, queueing, seats, traffic
 from gateway.store.engine import Connection
 from gateway.store.exchanges import Conclusion, Opening
 from gateway.store.ledger import Settlement
+from gateway.store.seats import Door, Share
 from gateway.store.vault import Vault
 from gateway.testing.simulation import Outcome
 
@@ -97,6 +98,20 @@ def leases_without_an_end(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ledger, "sweep", nothing_lost)
 
 
+def certificates_that_do_not_wait_for_their_person(patch: pytest.MonkeyPatch) -> None:
+    """A certificate is sent although its person is not there yet."""
+    patch.setattr(queueing, "_wait_for_person", lambda *_: None)
+
+
+def connections_counted_by_each_process(patch: pytest.MonkeyPatch) -> None:
+    """Every worker takes all connections of the platform for its own."""
+
+    def all_mine(_c: Connection, door: Door, *, want: int, now: datetime, **_: Any) -> Share:
+        return Share(seats=want, until=now + door.lease, short=False)
+
+    patch.setattr(seats, "share", all_mine)
+
+
 @pytest.mark.parametrize(
     ("plant", "found_as"),
     [
@@ -104,6 +119,8 @@ def leases_without_an_end(patch: pytest.MonkeyPatch) -> None:
         (settled_without_a_fence, ("I12", "I2")),
         (unknown_outcomes_tried_again, ("I2",)),
         (leases_without_an_end, ("I1",)),
+        (certificates_that_do_not_wait_for_their_person, ("I4",)),
+        (connections_counted_by_each_process, ("I10",)),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

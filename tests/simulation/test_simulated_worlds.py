@@ -39,5 +39,6 @@ def test_the_same_seed_gives_the_same_events(run_seed: Run) -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("part", range(int(os.environ.get("SOAK_SEEDS", "5000")) // PART))
-def test_many_seeds(run_seed: Run, part: int) -> None:
+def test_many_seeds(run_seed: Run, part: int, count: Callable[..., None]) -> None:
     survive(run_seed, QUICK + part * PART, QUICK + (part + 1) * PART)
+    count(seeds=PART)

@@ -21,6 +21,7 @@ from gateway.domain.records import Record, RecordKind
 from gateway.store import control, exchanges, ledger, queueing, records
 from gateway.store.engine import Store
 from gateway.store.exchanges import Opening
+from gateway.store.invariants import unsound
 from gateway.store.ledger import Claimed, Settlement
 from gateway.store.tables import attempt, delivery, metadata, verdict
 from gateway.testing import people
@@ -70,6 +71,12 @@ class LedgerMachine(RuleBasedStateMachine):
             control.register(c, [INFO.platform])
 
     def teardown(self) -> None:
+        with self.store.read() as c:
+            found = unsound(c, INFO.platform)
+        self._empty()
+        assert found == []
+
+    def _empty(self) -> None:
         with self.store.write() as c:
             c.execute(delivery.update().values(blocked_by=None, receipt_id=None))
             for table in reversed(metadata.sorted_tables):

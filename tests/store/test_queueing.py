@@ -194,6 +194,53 @@ def test_a_certificate_waits_while_the_newest_version_of_its_person_stands_refus
     assert book.waits_for(paper) is None
 
 
+def in_flight_with_newer_ones(book: Book) -> tuple[Record, Record, Any]:
+    """A certificate in flight whose person was accepted; then newer versions of both come."""
+    person, paper = pair(book)
+    book.add(person, paper)
+    book.bring(person, A)
+    [item] = book.claim()
+    book.add(second(person), second(paper))
+    return second(person), second(paper), item
+
+
+def test_a_newer_certificate_waits_for_the_newer_person_that_came_with_it(book: Book) -> None:
+    person, paper, item = in_flight_with_newer_ones(book)
+    assert book.waits_for(paper) == (person.key, 2)
+    book.settle([item], A)
+    assert book.waits_for(paper) == (person.key, 2), "the end of its older version does not let it overtake its person"
+    book.bring(person, A)
+    assert book.waits_for(paper) is None
+
+
+def test_a_newer_certificate_waits_for_its_older_version_after_its_person_was_accepted(book: Book) -> None:
+    person, paper, item = in_flight_with_newer_ones(book)
+    book.bring(person, A)
+    assert book.waits_for(paper) == (paper.key, 1)
+    book.settle([item], A)
+    assert book.waits_for(paper) is None
+
+
+def test_an_older_certificate_that_is_parked_gives_way_to_one_that_waits_for_its_person(book: Book) -> None:
+    person, paper, item = in_flight_with_newer_ones(book)
+    book.settle([item], P)
+    assert book.row(item.record)["state"] == State.SUPERSEDED
+    book.bring(person, A)
+    assert book.waits_for(paper) is None
+
+
+def test_a_person_that_comes_later_does_not_hold_up_a_certificate_that_was_there_before(book: Book) -> None:
+    person, paper = pair(book)
+    book.add(person, paper)
+    book.bring(person, A)
+    [item] = book.claim()
+    book.add(second(paper))
+    book.add(second(person))
+    assert book.waits_for(second(paper)) == (paper.key, 1)
+    book.settle([item], A)
+    assert book.waits_for(second(paper)) is None
+
+
 def test_of_three_versions_that_come_at_once_only_the_last_goes(book: Book) -> None:
     [person] = book.persons()
     versions = [person, second(person), second(second(person))]

@@ -13,7 +13,7 @@ from gateway.domain.delivery import Event, State
 from gateway.domain.records import ChangeNature, Worker
 from gateway.store import replays
 from gateway.store.replays import Plan
-from gateway.store.tables import audit, payload
+from gateway.store.tables import audit, payload, reconciliation, reconciliation_item
 from gateway.store.views import Filter
 
 ALL = Filter()
@@ -141,6 +141,40 @@ def test_a_newer_version_is_not_overtaken(book: Any) -> None:
     book.add(newer)
     assert go(book, plan) == [{"newer_version": 1}]
     assert states(book) == ["rejected", "queued"]
+
+
+def reconciled(book: Any, **classes: list[int]) -> None:
+    """A run of reconciliation with these classes."""
+    with book.store.write() as c:
+        head = {"platform": "model", "ours_at": book.now, "theirs_at": book.now, "counts": {}}
+        number = c.execute(reconciliation.insert().values(head).returning(reconciliation.c.id)).scalar_one()
+        item = {"reconciliation_id": number, "kind": "person", "fields": []}
+        rows = [{**item, "class": name, "delivery_id": one} for name, ids in classes.items() for one in ids]
+        if rows:
+            c.execute(reconciliation_item.insert(), rows)
+
+
+def test_what_was_accepted_and_is_lost_there_goes_again_with_the_payload_it_had(failed: Any) -> None:
+    with failed.store.write() as c:
+        c.execute(payload.insert(), {"delivery_id": 5, "content": b"x", "spec_version": "1", "made_at": failed.now})
+        assert replays.plan(c, ALL, reason="r", by="op", now=failed.now, lost=True) is None
+    reconciled(failed, lost=[5], match=[1])
+    with failed.store.write() as c:
+        plan = replays.plan(c, ALL, reason="lost there", by="op", now=failed.now, lost=True)
+    assert plan is not None
+    assert go(failed, plan) == [{"done": 1}]
+    assert states(failed)[4] == "queued"
+    with failed.store.read() as c:
+        assert list(c.execute(select(payload.c.delivery_id)).scalars()) == [5]
+
+
+def test_what_a_later_reconciliation_found_again_is_not_sent_again(failed: Any) -> None:
+    reconciled(failed, lost=[5])
+    with failed.store.write() as c:
+        plan = replays.plan(c, ALL, reason="lost there", by="op", now=failed.now, lost=True)
+    assert plan is not None
+    reconciled(failed, match=[5])
+    assert go(failed, plan) == [{"moved_on": 1}]
 
 
 def test_a_cancelled_plan_stops_before_what_is_left(failed: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -301,6 +301,26 @@ def test_an_answer_that_is_too_large_is_unanswered(monkeypatch: pytest.MonkeyPat
     assert failure.code == "too_large"
 
 
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b"X-Name: 1\r\nx-NAME: 2\r\nX-name: 3", "1, 2, 3"),
+        ("X-Name: 王".encode(), "王"),
+        (b"X-Name: \xe4", "\u00e4"),
+    ],
+    ids=["repeated", "utf-8", "latin-1"],
+)
+def test_headers_that_are_repeated_or_not_ascii_are_kept_whole(raw: bytes, expected: str) -> None:
+    response, _ = exchange(says(OK.replace(b"\r\n\r\n", b"\r\n" + raw + b"\r\n\r\n")))
+    assert response.headers["x-name"] == expected
+
+
+def test_a_packed_answer_is_unpacked() -> None:
+    packed = gzip.compress(b"answer")
+    raw = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s" % (len(packed), packed)
+    assert exchange(says(raw))[0].body == b"answer"
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_an_answer_and_is_not_followed(status: int) -> None:
     raw = b"HTTP/1.1 %d Moved\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n" % status

@@ -1,0 +1,59 @@
+"""From an answer to the end of its exchange: verdicts, and one commit for all that follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from gateway.contract.messages import Verdict
+from gateway.domain.delivery import Event
+from gateway.domain.errors import ContractError
+from gateway.service.exchange import Answer, Exchanger
+from gateway.store import ledger
+from gateway.store.exchanges import Conclusion
+from gateway.store.ledger import Claimed, Settlement
+
+
+def verdicts_of(answer: Answer, count: int, decode: Callable[[Answer], Sequence[Verdict]]) -> tuple[Verdict, ...]:
+    """One verdict for each item: the answer's own where nothing can be decoded, else the connector's."""
+    if answer.verdict is not None:
+        return (answer.verdict,) * count
+    verdicts = tuple(decode(answer))
+    if len(verdicts) != count:
+        raise ContractError(f"the connector gave {len(verdicts)} verdicts for {count} deliveries")
+    return verdicts
+
+
+def with_attempts(carries: Sequence[Claimed], answer: Answer) -> list[Claimed]:
+    """The deliveries with the attempts under which this exchange was written down."""
+    attempts = answer.attempt_ids or (None,) * len(carries)
+    return [replace(item, attempt_id=attempt) for item, attempt in zip(carries, attempts, strict=True)]
+
+
+async def conclude(
+    exchanger: Exchanger, answer: Answer, verdicts: Sequence[Verdict], settlements: Sequence[Settlement]
+) -> tuple[Settlement, ...]:
+    """Close the exchange and settle its deliveries in one commit; hold the platform where a precondition failed."""
+    held = next((s.verdict for s in settlements if s.verdict.event is Event.HOLD), None)
+    if held is not None:
+        exchanger.block()
+    if answer.closing is None:
+        await exchanger.thread.write(ledger.settle, settlements, exchanger.platform, exchanger.edge.now())
+    else:
+        await exchanger.conclude(conclusion(exchanger, answer, verdicts, settlements))
+    for verdict in verdicts:
+        exchanger.forget_token(verdict)
+    if held is not None:
+        await exchanger.hold(held)
+    return tuple(settlements)
+
+
+def conclusion(
+    exchanger: Exchanger, answer: Answer, verdicts: Sequence[Verdict], settlements: Sequence[Settlement]
+) -> Conclusion:
+    """The end of an answered exchange, with what the whole answer asks of everybody."""
+    closing = answer.closing
+    assert closing is not None
+    wish = closing.wish or exchanger.gate.wish(verdicts)
+    closing = closing if wish == closing.wish else replace(closing, wish=wish)
+    return Conclusion(closing=closing, settlements=tuple(settlements))

@@ -1,0 +1,181 @@
+"""Many rows in one statement whose text never changes, however many rows there are.
+
+They travel as one JSON document, with what is binary as one run of bytes beside it, and the database takes them apart.
+Two reasons, both measured: a statement is compiled and planned once; and Python's SQLite driver lets go of the
+interpreter for each row of an ``executemany``, then waits until the thread that talks to the platform gives it back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    ClauseElement,
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Dialect,
+    FromClause,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    column,
+    func,
+    insert,
+    literal_column,
+    select,
+    text,
+)
+from sqlalchemy.types import TypeEngine
+
+from gateway.store.tables import Moment
+
+Given = Mapping[str, ColumnElement[Any]]
+"""the columns of the rows that are handed in, for use in a statement"""
+
+
+class Bulk:
+    """A statement over rows. ``make`` gets their columns and gives the statement, once for each kind of database."""
+
+    def __init__(self, columns: Mapping[str, TypeEngine[Any]], make: Callable[[Given], ClauseElement]) -> None:
+        self._columns = columns
+        self._make = make
+        self._made: dict[str, _Ready] = {}
+
+    def __call__(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> CursorResult[Any]:
+        """Execute for these rows; each has every column. Values of a result come as the driver gives them."""
+        dialect = connection.dialect
+        ready = self._made.get(dialect.name)
+        if ready is None:
+            statement = self._make(_given(dialect, self._columns))
+            ready = self._made[dialect.name] = _Ready(dialect, statement, self._columns)
+        return connection.exec_driver_sql(ready.text, ready.parameters(rows))
+
+
+class _Ready:
+    """A statement as text: to look for it among those compiled before costs more than to run it."""
+
+    def __init__(self, dialect: Dialect, statement: ClauseElement, columns: Mapping[str, TypeEngine[Any]]) -> None:
+        compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+        self.text = str(compiled)
+        self._order: Sequence[str] | None = getattr(compiled, "positiontup", None)
+        self._constants = dict(compiled.params)
+        self._fields = [(name, _writer(kind, dialect), isinstance(kind, LargeBinary)) for name, kind in columns.items()]
+        self._names = None if dialect.name == "sqlite" else list(_flat(columns))
+
+    def parameters(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | tuple[Any, ...]:
+        """What the statement is executed with."""
+        document: list[Any] = []
+        beside: list[bytes] = []
+        end = 0
+        for row in rows:
+            values: list[Any] = []
+            for name, write, binary in self._fields:
+                value = row[name]
+                if value is None:
+                    values += (None, None) if binary else (None,)
+                elif binary:
+                    values += (end + 1, len(value))
+                    beside.append(value)
+                    end += len(value)
+                else:
+                    values.append(value if write is None else write(value))
+            document.append(values if self._names is None else dict(zip(self._names, values, strict=True)))
+        given = self._constants | {"rows": _ENCODE(document), "bytes": b"".join(beside)}
+        return given if self._order is None else tuple(given[name] for name in self._order)
+
+
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def adding(table: Table, *names: str) -> Bulk:
+    """Insert rows with these columns."""
+
+    def make(given: Given) -> ClauseElement:
+        return insert(table).from_select(list(names), select(*(given[name] for name in names)))
+
+    return Bulk({name: table.c[name].type for name in names}, make)
+
+
+def next_ids(connection: Connection, wanted: Mapping[str, int]) -> dict[str, Iterator[int]]:
+    """Fresh row ids for these tables, so many for each, in growing order.
+
+    On SQLite the caller is the one writer and takes the numbers after the last; on PostgreSQL the sequences give them.
+    """
+    if connection.dialect.name == "sqlite":
+        lasts = ", ".join(f"(SELECT coalesce(max(id), 0) FROM {table})" for table in wanted)  # noqa: S608 - our tables
+        row = connection.execute(text(f"SELECT {lasts}")).one()
+        return {table: iter(range(last + 1, last + 1 + wanted[table])) for table, last in zip(wanted, row, strict=True)}
+    drawn = ", ".join(
+        f"ARRAY(SELECT nextval(pg_get_serial_sequence('{table}', 'id')) FROM generate_series(1, :{table}))"  # noqa: S608
+        for table in wanted
+    )
+    row = connection.execute(text(f"SELECT {drawn}"), wanted).one()
+    return {table: iter(ids) for table, ids in zip(wanted, row, strict=True)}
+
+
+def _writer(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    """How a value stands in the document, where it does not stand as it is."""
+    if not isinstance(kind, Moment):
+        return None
+    length = len("2019-04-02 01:00:00.000000") if dialect.name == "sqlite" else None
+
+    last: tuple[datetime | None, str] = (None, "")
+
+    def written(value: datetime) -> str:
+        nonlocal last
+        known, text_ = last  # one moment stands in many rows
+        if known is not value:
+            if value.tzinfo is None:
+                raise ValueError("a moment without zone")
+            text_ = value.astimezone(UTC).isoformat(" ", "microseconds")[:length]
+            last = value, text_
+        return text_
+
+    return written
+
+
+def _flat(columns: Mapping[str, TypeEngine[Any]]) -> dict[str, TypeEngine[Any]]:
+    """The columns of the document: bytes as place and size."""
+    flat: dict[str, TypeEngine[Any]] = {}
+    for name, kind in columns.items():
+        flat |= {name: Integer(), f"{name}_size": Integer()} if isinstance(kind, LargeBinary) else {name: kind}
+    return flat
+
+
+def _given(dialect: Dialect, columns: Mapping[str, TypeEngine[Any]]) -> Given:
+    """The document as a table: for SQLite arrays, read by place; for PostgreSQL objects, read by name."""
+    flat = _flat(columns)
+    document = bindparam("rows", type_=Text)
+    source: FromClause
+    parts: dict[str, ColumnElement[Any]]
+    if dialect.name == "sqlite":
+        source = func.json_each(document).table_valued("value", name="given")
+        parts = {
+            name: func.json_extract(source.c.value, literal_column(f"'$[{place}]'"), type_=kind)
+            for place, (name, kind) in enumerate(flat.items())
+        }
+        cut = func.substr
+    else:
+        typed = [column(name, kind) for name, kind in flat.items()]
+        source = (
+            func.json_to_recordset(cast(document, JSON))
+            .table_valued(*typed, name="given")
+            .render_derived(with_types=True)
+        )
+        parts = {name: source.c[name] for name in flat}
+        cut = func.substring
+    beside = bindparam("bytes", type_=LargeBinary)
+    return {
+        name: cut(beside, parts[name], parts[f"{name}_size"], type_=kind)
+        if isinstance(kind, LargeBinary)
+        else parts[name]
+        for name, kind in columns.items()
+    }
