@@ -168,7 +168,7 @@ def _next(plan: Waits, round_no: int, draw: float) -> timedelta:
 
 def _masked(verdict: Verdict, content: Content) -> Verdict:
     """The verdict as it may be kept: nobody in its reason, and no receipt that the ledger cannot hold as it stands."""
-    if not verdict.reason and not verdict.receipt:
+    if not verdict.reason and verdict.receipt is None:
         return verdict
     receipt = verdict.receipt or ""
     usable = receipt and keepable(receipt, LONGEST_RECEIPT) == receipt

@@ -72,7 +72,7 @@ def keep_receipts(
     connection: Connection, settlements: Sequence[Settlement], platform: str, now: datetime
 ) -> dict[str, int]:
     """Row ids of the receipts that came with these settlements, by number; new ones are written."""
-    by_number = {s.verdict.receipt: s for s in settlements if s.verdict.receipt}
+    by_number = {s.verdict.receipt: s for s in settlements if s.verdict.receipt and s.claimed.attempt_id is not None}
     if not by_number:
         return {}
     known: dict[str, int] = {}

@@ -44,7 +44,7 @@ def test_an_unknown_database_is_refused_without_repeating_the_url(url: str) -> N
 def test_a_reader_cannot_write(store: Store) -> None:
     if store.engine.dialect.name == "sqlite":
         pytest.skip("SQLite readers are told apart by their transaction only")
-    with pytest.raises(DBAPIError), store.read() as connection:
+    with pytest.raises(StoreError, match="read-only"), store.read() as connection:
         connection.execute(text("INSERT INTO platform (name) VALUES ('x')"))
 
 

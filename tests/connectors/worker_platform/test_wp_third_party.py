@@ -39,11 +39,13 @@ class Vendor:
 
     def __init__(self, at: dict[str, Any]) -> None:
         self.at = at
+        # six digits drawn by chance would meet again among so many questions, and a nonce must not
+        six = itertools.count(random.randrange(10**5))
         self.nonces = itertools.cycle(
             (
                 lambda: str(uuid.uuid4()),
                 lambda: uuid.uuid4().hex,
-                lambda: f"{random.randrange(10**6):06d}",
+                lambda: f"{next(six):06d}",
                 lambda: "".join(random.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=20)),
             )
         )
