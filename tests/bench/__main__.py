@@ -30,7 +30,7 @@ def main() -> int:
         wanted = tuple(options.only) or ("",)
         chosen = [
             case
-            for case in all_cases(around, options.records)
+            for case in all_cases(around, options.records, full=options.full)
             if case.name.startswith(wanted) and (options.full or not case.long)
         ]
         results = {case.name: run(case, options.rounds) for case in chosen}

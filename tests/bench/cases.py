@@ -11,8 +11,8 @@ from tests.bench import credit, intake, killed, pushes, scale, soap, soappush
 from tests.bench.around import Around, Case
 
 
-def all_cases(around: Around, count: int) -> Iterator[Case]:
-    """Every case, cheapest first."""
+def all_cases(around: Around, count: int, *, full: bool = False) -> Iterator[Case]:
+    """Every case, cheapest first; with ``full`` the intake reads five times as many rows."""
     yield Case(
         name="help",
         what="`gateway --help` against `python -c 'import httpx'`, wall time",
@@ -25,7 +25,7 @@ def all_cases(around: Around, count: int) -> Iterator[Case]:
     yield from pushes.cases(around, count)
     yield from soappush.cases(around, count)
     yield from (Case(**one) for one in soap.cases())
-    yield from (Case(**one) for one in intake.cases(around.folder))
+    yield from (Case(**one) for one in intake.cases(around.folder, full=full))
     yield from (Case(**one) for one in credit.cases())
     yield from killed.cases(around)
     yield from scale.cases(around)
