@@ -166,7 +166,8 @@ def _bars(gateway: Gateway, *, quiet: bool) -> Iterator[None]:
                 task = tasks.get(one.platform)
                 if task is None:
                     task = tasks[one.platform] = progress.add_task(one.platform, total=one.total)
-                progress.update(task, completed=sum(n for state, n in one.states.items() if state in TERMINAL))
+                ended = sum(n for state, n in one.states.items() if state in TERMINAL)
+                progress.update(task, completed=ended, total=one.total)
             if tasks and all(task.finished for task in progress.tasks if task.id != after):
                 progress.update(after, visible=True)  # what follows has no number of steps that is known before
 
