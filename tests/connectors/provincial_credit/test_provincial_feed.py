@@ -45,7 +45,7 @@ def test_the_story_has_every_case_and_is_the_same_from_one_seed(make_bench: Call
     assert stories[0] == stories[1]
     story = stories[0]
     codes = {row["code"] for row in table("credit_event_type", "connectors.provincial_credit.codes").rows}
-    assert {f.event_type for f in story} == codes - {"TOMBSTONE", "REPAIR_REJECTED", "CERT_INVALIDATED"} | {"SUSPENDED"}
+    assert {f.event_type for f in story} == codes - {"TOMBSTONE", "REPAIR_REJECTED"} | {"SUSPENDED"}
     assert len(story) == len({f.event_id for f in story}) + 1
     assert [f.flaw for f in story if f.flaw] == ["SCHEMA_INVALID"] * 2 + ["SIGNATURE_INVALID"] * 2
     for stream in {f.stream for f in story}:
