@@ -7,12 +7,12 @@ meant for that city only.
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Self
 
 import xlsxwriter
@@ -22,6 +22,7 @@ from gateway.domain.errors import InputError
 from gateway.domain.gates import GATES, GateFailure, Outcome, Severity, outcome
 from gateway.intake import columns
 from gateway.intake.rows import Row
+from gateway.intake.scratch import Scratch
 
 LEADING = ("原表行号", "处理结果", "规则编号", "退回原因")
 _RESULTS = {Outcome.REFUSE: "退回修改", Outcome.HOLD: "暂缓，转人工核查", Outcome.ADMIT: "已接收，有提示"}
@@ -57,9 +58,13 @@ def verify_writable(path: Path) -> None:
     try:
         path.open("ab").close()
     except OSError as error:
-        raise InputError(f"{path.name}: the returns cannot be written there") from error
+        raise _unwritable(path) from error
     if is_new:
         path.unlink()
+
+
+def _unwritable(path: Path) -> InputError:
+    return InputError(f"{path.name}: the returns cannot be written there")
 
 
 def write_returns(path: Path, batch_columns: Sequence[str], refused: Iterable[RefusedRow]) -> int:
@@ -73,7 +78,8 @@ class Returns:
 
     batch_columns: ``Batch.columns`` of the file the rows come from
     Where that file is such a returns workbook itself, its own leading columns are not kept.
-    Rows are not kept in memory, but comments are.
+    Rows are not kept in memory, but comments are. The file is there, whole, when the workbook is closed without an
+    error, and as it was before until then.
     """
 
     def __init__(self, path: Path, batch_columns: Sequence[str]) -> None:
@@ -81,9 +87,13 @@ class Returns:
         self._path = path
         self._columns = [name for name in batch_columns if name not in LEADING]
         self._places = {name: indexes[0] for name, indexes in columns.positions(self._columns).items()}
-        # what is half written is as personal as the workbook itself, and lies where that may lie
-        self._folder = TemporaryDirectory(dir=path.parent, prefix=".returns-")
-        self._book = xlsxwriter.Workbook(str(path), {**_SAFE, "constant_memory": True, "tmpdir": self._folder.name})
+        try:
+            self._scratch = Scratch(path.parent, ".returns-")
+        except OSError as error:
+            raise _unwritable(path) from error
+        self._half = self._scratch.path / "returns.xlsx"
+        options = {**_SAFE, "constant_memory": True, "tmpdir": str(self._scratch.path)}
+        self._book = xlsxwriter.Workbook(str(self._half), options)
         self._book.set_properties({"title": "审核汇总表退回表", "created": _MADE})
         self._styles = _Styles(self._book)
         self._sheet = self._book.add_worksheet("退回表")
@@ -99,7 +109,7 @@ class Returns:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        with self._folder:
+        with self._scratch:
             if kind is None:
                 _write_summary(self._book.add_worksheet("退回原因汇总"), self._reasons, self._styles.bold)
                 self._close()
@@ -122,10 +132,14 @@ class Returns:
         return self.rows - before
 
     def _close(self) -> None:
+        target = self._path.resolve()
         try:
             self._book.close()
+            if target.exists():
+                shutil.copymode(target, self._half)
+            self._half.replace(target)
         except (FileCreateError, OSError) as error:
-            raise InputError(f"{self._path.name}: the returns cannot be written there") from error
+            raise _unwritable(self._path) from error
 
 
 class _Styles:

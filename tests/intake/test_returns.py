@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import openpyxl
@@ -10,7 +13,7 @@ import pytest
 from gateway.domain.errors import InputError
 from gateway.domain.gates import GateFailure, GateRules, Outcome, Severity, claims, cross_check, judge, outcome
 from gateway.intake.reader import Batch, read_batch
-from gateway.intake.returns import LEADING, RefusedRow, write_returns
+from gateway.intake.returns import LEADING, RefusedRow, Returns, write_returns
 from gateway.testing.batch import write_sample
 
 RED, YELLOW, BLUE = "FFFFC7CE", "FFFFEB9C", "FFDDEBF7"
@@ -114,3 +117,42 @@ def test_nothing_refused_gives_a_sheet_with_only_its_header(tmp_path: Path) -> N
 def test_a_place_where_nothing_can_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"returns\.xlsx: the returns cannot be written"):
         write_returns(tmp_path / "absent" / "returns.xlsx", ("姓名",), [])
+
+
+KILLED_IN_THE_MIDDLE = """
+import os, signal, sys
+from pathlib import Path
+from gateway.intake.returns import Returns, RefusedRow
+with Returns(Path(sys.argv[1]), ("姓名",)) as book:
+    book.add(RefusedRow(number=n, cells={"姓名": "张三"}, failures=()) for n in range(2000))
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_killed_in_the_middle_the_old_file_stands_and_the_next_writing_removes_what_was_left(tmp_path: Path) -> None:
+    path = tmp_path / "returns.xlsx"
+    write_returns(path, ("姓名",), [_one(姓名="李四")])
+    before = path.read_bytes()
+    ended = subprocess.run([sys.executable, "-c", KILLED_IN_THE_MIDDLE, str(path)], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert path.read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 2, "half a workbook is left"
+
+    write_returns(path, ("姓名",), [])
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_another_still_writes_is_left_alone(tmp_path: Path) -> None:
+    with Returns(tmp_path / "one.xlsx", ("姓名",)) as one:
+        write_returns(tmp_path / "two.xlsx", ("姓名",), [_one(姓名="李四")])
+        one.add([_one(姓名="王五")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.xlsx", "two.xlsx"]
+    assert openpyxl.load_workbook(tmp_path / "one.xlsx")["退回表"].max_row == 2
+
+
+def test_the_permissions_of_an_older_file_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "returns.xlsx"
+    write_returns(path, ("姓名",), [])
+    path.chmod(0o640)
+    write_returns(path, ("姓名",), [])
+    assert path.stat().st_mode & 0o777 == 0o640
