@@ -32,17 +32,8 @@ from gateway.domain.errors import ConfigurationError, NotConfigured
 from gateway.domain.gate_rules import last_days
 from gateway.domain.traffic import Budget, Traffic
 
-__all__ = [
-    "BaseSettings",
-    "GatewaySettings",
-    "Loader",
-    "PlatformSettings",
-    "S",
-    "ServeSettings",
-    "SourceSettings",
-    "load",
-    "loader",
-]
+__all__ = ["BaseSettings", "GatewaySettings", "Loader", "PlatformSettings", "S", "ServeSettings", "SourceSettings"]
+__all__ += ["load", "loader"]
 
 S = TypeVar("S", bound=BaseSettings)
 _FIELD = re.compile(r'field "(\w+)"')
@@ -114,6 +105,10 @@ class GatewaySettings(_Settings):
     """ISO 8601 period of disclosure of own bad records that fix none; default by rule R-SD-LOCAL (one year)"""
     calendar: Path | None = None
     """CSV with ``day`` and ``kind`` (OFF, WORK): working days of years that are not built in, or corrections"""
+    check_ratio: str = Field(default="20%", pattern=r"^((0?\.\d*[1-9]\d*|[1-9]\d?(\.\d+)?|100)%|1/[1-9]\d*|[1-9]\d*)$")
+    """how much is drawn of the other certificates of the enterprise and point of a void one: ``20%``, ``1/5``, ``3``"""
+    checkers: Path | None = None
+    """CSV with ``checker`` and ``avoids``: who may be drawn for those checks; without it they are assigned by hand"""
     evidence_anchors: Path | None = None
     """where the head of the evidence chain is noted; default ``anchors.jsonl`` in ``home``"""
 
@@ -196,13 +191,17 @@ class RetentionSettings(_Settings):
     exchanges: int = Field(default=1825, ge=184)
     """requests and answers, as bytes; network logs must be kept for six months"""
     inbox: int = Field(default=365, ge=1)
-    """pages of credit findings, as bytes"""
+    """pages of credit findings, as bytes, in the inbox and among the answers"""
     filings: int = Field(default=365, ge=1)
     """cells of reported rows"""
     credit: int = Field(default=1825, ge=1)
     """contents of bad records, counted from when they were over"""
     quarantine: int = Field(default=180, ge=1)
-    """findings about unknown persons"""
+    """findings about unknown persons, and the pages that told them"""
+    objections: int = Field(default=1825, ge=1)
+    """who objected, how to reach them and why, counted from the objection's end"""
+    scans: int = Field(default=730, ge=1)
+    """files that went with objections, counted from the end of the last of them"""
     audit: int = Field(default=1825, ge=1096)
     """the audit trail; records of impact assessments must be kept for three years"""
 

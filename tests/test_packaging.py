@@ -118,9 +118,11 @@ def test_prometheus_reads_the_alerts() -> None:
 def command_of(arguments: list[str]) -> None:
     """Fail where a command or an option does not exist."""
     group: Any = typer.main.get_command(app)
-    command = group.commands[arguments[0]]
+    command, *arguments = group.commands[arguments[0]], *arguments[1:]
+    while hasattr(command, "commands"):
+        command, *arguments = command.commands[arguments[0]], *arguments[1:]
     options = {flag for parameter in command.params for flag in parameter.opts}
-    assert {one for one in arguments[1:] if one.startswith("--")} <= options
+    assert {one for one in arguments if one.startswith("--")} <= options
 
 
 @pytest.mark.parametrize("name", [name for name, one in SERVICES.items() if "command" in one])

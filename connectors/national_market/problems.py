@@ -27,6 +27,10 @@ _MESSAGES = {
     "order": ("lies after the date that ends the period", "起始日期晚于截止日期"),
     "route": ("belongs to a class that does not go to this platform", "该类证书不报送本平台"),
     "pair": ("does not go with the operation", "状态与操作类型不匹配"),
+    "no_way_back": (
+        "the platform has no way back from a certificate that was revoked, rescinded or cancelled (405)",
+        "平台不支持已吊销、撤销或注销的证书恢复有效（405）",
+    ),
     "final": (
         "cannot follow on the state that the certificate is in",
         "证书的现有状态不允许此变更",

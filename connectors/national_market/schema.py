@@ -23,6 +23,8 @@ from gateway.contract.messages import JSON, Draft, Payload, Problems
 from gateway.domain.identifiers import credit_code_check_character, resident_id_birth_date, resident_id_check_digit
 from gateway.domain.records import RecordKind, StatusChange, Submission
 
+_NOT_XML = re.compile("[\x00-\x1f\ud800-\udfff\ufffe\uffff]")
+"""XML 1.0 section 2.2 has no place for these, in any escaping"""
 _Rule = Callable[[str], str | None]
 """Gives the id of the broken rule, or None"""
 
@@ -64,15 +66,15 @@ def _facets(
     table_: Mapping[str, tuple[bool, _Facet]], flat: Mapping[str, str], on: Callable[[str], InForce]
 ) -> Iterator[tuple[str, str]]:
     for path, (required, facet) in table_.items():
-        parent = path.rpartition(".")[0]
-        expected = required and (not parent.startswith(_OPTIONAL) or any(p.startswith(f"{parent}.") for p in flat))
-        if path not in flat:
-            if expected:
+        value = flat.get(path)
+        if value is None:
+            group = path.rpartition(".")[0]
+            if required and (not group.startswith(_OPTIONAL) or any(p.startswith(f"{group}.") for p in flat)):
                 yield path, "required"
         elif isinstance(facet, _Code):
-            if flat[path] not in on(facet.table).names:
+            if value not in on(facet.table).names:
                 yield path, f"code:{facet.table}"
-        elif rule := facet(flat[path]):
+        elif rule := facet(value):
             yield path, rule
 
 
@@ -80,8 +82,7 @@ def _text(longest: int, shortest: int = 1) -> _Rule:
     def facet(text: str) -> str | None:
         if not shortest <= len(text) <= longest:
             return "length"
-        # XML 1.0 section 2.2 has no place for these, in any escaping
-        if any(ord(c) < 0x20 or 0xD800 <= ord(c) <= 0xDFFF or c in "\ufffe\uffff" for c in text):
+        if _NOT_XML.search(text):
             return "characters"
         return "white_space" if text != text.strip() or "  " in text else None
 
@@ -254,6 +255,8 @@ def _change_rules(flat: Mapping[str, str], before: str, settings: NationalMarket
     }
     if (flat.get("OperateType"), flat.get("NewStatus")) not in pairs:
         yield "NewStatus", "pair"
+    elif before in _FINAL and flat.get("NewStatus") not in _FINAL:
+        yield "NewStatus", "no_way_back"
     elif before in _FINAL or (before, flat.get("NewStatus")) == ("06", "01"):
         yield "NewStatus", "final"
 

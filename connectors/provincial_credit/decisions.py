@@ -1,4 +1,4 @@
-"""Decisions of the centre's own, objections of subjects, and tickets about contradictions, handed to the platform."""
+"""Decisions of the centre's own, handed to the platform."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from urllib.parse import quote
 
 from connectors.provincial_credit.cipher import payload_digest
 from connectors.provincial_credit.mapping import china_time
-from connectors.provincial_credit.schema import pointer_path
 from connectors.provincial_credit.speaker import MADE, Speaker
-from connectors.provincial_credit.verdicts import FIELD_CODES, Refused
+from connectors.provincial_credit.verdicts import Refused, blamed
 from gateway.codec.codes import table
 from gateway.codec.jsonbody import text, whole
 from gateway.codec.replies import not_understood
-from gateway.contract.credit import Objection, ObjectionState, OwnDecision, Sanction
+from gateway.contract.credit import OwnDecision, Sanction
 from gateway.contract.messages import JSON, Stamp, Subject, SubjectType, Verdict, WireRequest, WireResponse
 from gateway.domain.delivery import Event
 
 _RECORD = "OwnCreditRecord"
 _CHANGE = "OwnCreditRecordChange"
-_CREATED = "CREATED"
+_TOLD_AS = {"CREATED": "CORRECTED", "CERT_INVALIDATED": "CORRECTED"}
+"""events of our own for which a later version has no word there; the certificate's status goes a way of its own"""
 
 
 class Deciding(Speaker):
@@ -32,7 +32,7 @@ class Deciding(Speaker):
         ContractError where the decision does not fit the document: what the archive lets out must fit.
         """
         body = self._record(decision)
-        if decision.event_type == _CREATED:
+        if decision.version == 1:
             return self._ask("createCreditRecord", "/credit-records", stamp, body=(_RECORD, body), changes=True)
         path = f"/credit-records/{quote(decision.platform_record_id or '', safe='-._~')}/versions"
         return self._ask("createCreditVersion", path, stamp, body=(_CHANGE, body), changes=True)
@@ -40,88 +40,11 @@ class Deciding(Speaker):
     def decode_decision(self, response: WireResponse, decision: OwnDecision, stamp: Stamp, /) -> Verdict:
         answer = self._open(response, stamp, "OwnRecordReceipt", statuses=MADE)
         if isinstance(answer, Refused):
-            return _blamed(answer)
+            return blamed(answer)
         record_id = text(answer, "platformRecordId")
         if whole(answer, "recordVersion") != decision.version or decision.platform_record_id not in (None, record_id):
             return not_understood("other_record", "the receipt is for another record or version", replay_safe=True)
         return Verdict(event=Event.ACCEPTED, code="201", platform_id=record_id)
-
-    def encode_objection(self, objection: Objection, stamp: Stamp, /) -> WireRequest:
-        sealed = self._cipher.seal(
-            objection.contact, schema="Objection", field="objectorContact", business_key=objection.record_id
-        )
-        body: dict[str, JSON] = {
-            "platformRecordId": objection.record_id,
-            "recordVersion": objection.version,
-            "objectorName": objection.objector,
-            "objectorContact": sealed,
-            "ground": objection.ground,
-        }
-        return self._ask("createObjection", "/objections", stamp, body=("NewObjection", body), changes=True)
-
-    def decode_objection(self, response: WireResponse, objection: Objection, stamp: Stamp, /) -> Verdict:
-        answer = self._open(response, stamp, "ObjectionReceipt", statuses=MADE)
-        if isinstance(answer, Refused):
-            return _blamed(answer)
-        return Verdict(event=Event.ACCEPTED, code=text(answer, "status") or "", receipt=text(answer, "objectionNo"))
-
-    def encode_objection_state(self, number: str, stamp: Stamp, /) -> WireRequest:
-        return self._ask("getObjection", f"/objections/{quote(number, safe='-._~')}", stamp)
-
-    def decode_objection_state(self, response: WireResponse, number: str, stamp: Stamp, /) -> ObjectionState | Verdict:
-        answer = self._open(response, stamp, "Objection")
-        if isinstance(answer, Refused):
-            return answer.verdict
-        if text(answer, "objectionNo") != number:
-            return not_understood("other_objection", "the answer speaks of another objection", replay_safe=True)
-        return ObjectionState(number=number, status=text(answer, "status") or "", result=text(answer, "result"))
-
-    def encode_ticket(
-        self,
-        kind: str,
-        record_id: str,
-        description: str,
-        proposed: str,
-        stamp: Stamp,
-        /,
-        *,
-        event_id: str | None = None,
-    ) -> WireRequest:
-        """Tell the platform of a contradiction (F03, F19, F20, F27); the texts hold no personal data.
-
-        kind: IDENTITY, FORK, GAP, DISAPPEARED, DUPLICATE, PERIOD or OWNER
-        """
-        body: dict[str, JSON] = {
-            "kind": kind,
-            "platformRecordId": record_id,
-            "description": description,
-            "proposedAction": proposed,
-        }
-        body |= {"eventId": event_id} if event_id else {}
-        return self._ask(
-            "createConflictTicket", "/conflict-tickets", stamp, body=("NewConflictTicket", body), changes=True
-        )
-
-    def decode_ticket(self, response: WireResponse, stamp: Stamp, /) -> Verdict:
-        """``accepted`` carries the platform's number in ``receipt``."""
-        answer = self._open(response, stamp, "ConflictTicketReceipt", statuses=MADE)
-        if isinstance(answer, Refused):
-            return _blamed(answer)
-        return Verdict(event=Event.ACCEPTED, code="201", receipt=text(answer, "ticketNo"))
-
-    def encode_ticket_state(self, number: str, stamp: Stamp, /) -> WireRequest:
-        return self._ask("getConflictTicket", f"/conflict-tickets/{quote(number, safe='-._~')}", stamp)
-
-    def decode_ticket_state(self, response: WireResponse, number: str, stamp: Stamp, /) -> Verdict:
-        """``accepted`` for a closed ticket, ``pending`` for one that is open; ``reason`` is the outcome."""
-        answer = self._open(response, stamp, "ConflictTicket")
-        if isinstance(answer, Refused):
-            return answer.verdict
-        if text(answer, "ticketNo") != number:
-            return not_understood("other_ticket", "the answer speaks of another ticket", replay_safe=True)
-        status = text(answer, "status") or ""
-        event = Event.ACCEPTED if status == "CLOSED" else Event.PENDING
-        return Verdict(event=event, code=status, reason=text(answer, "outcome") or "", receipt=number)
 
     def _record(self, decision: OwnDecision) -> dict[str, JSON]:
         made: dict[str, JSON] = {
@@ -154,11 +77,11 @@ class Deciding(Speaker):
                 "decisionDigest": _digest(decision.decision_digest),
             },
         }
-        if decision.event_type != _CREATED:
+        if decision.version > 1:
             effective = decision.effective_from
             made |= {
                 "recordVersion": decision.version,
-                "eventType": decision.event_type,
+                "eventType": _TOLD_AS.get(decision.event_type, decision.event_type),
                 "effectiveFrom": None if effective is None else china_time(effective),
                 "changeReason": decision.change_reason,
             }
@@ -200,17 +123,3 @@ def _day(value: date | None) -> str | None:
 def _digest(value: str) -> str:
     """A digest with its algorithm in front; bare hex is SHA-256."""
     return value if ":" in value else f"sha-256:{value}"
-
-
-def _blamed(answer: Refused) -> Verdict:
-    """A refusal that names fields is ours to mend: rejected, with their names."""
-    verdict = answer.verdict
-    if verdict.code not in FIELD_CODES or not answer.errors:
-        return verdict
-    names = (pointer_path(text(error, "pointer") or "") for error in answer.errors)
-    return Verdict(
-        event=Event.REJECTED,
-        code=verdict.code,
-        reason=verdict.reason,
-        fields=tuple(dict.fromkeys(name for name in names if name)),
-    )

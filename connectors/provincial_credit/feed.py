@@ -22,7 +22,7 @@ class Feeding(Speaker):
 
     def encode_feedback(self, cursor: str | None, stamp: Stamp, /) -> WireRequest:
         settings = self._settings
-        if settings.feedback_by == "pages":
+        if self._listed:
             window = windows.next_window(cursor, stamp.now, settings)
             body: tuple[str, JSON] = ("PageQuery", window.query(settings))
             return self._ask("getCreditPages", "/credit-records/pages", stamp, body=body, state=window.state)
@@ -32,9 +32,13 @@ class Feeding(Speaker):
         query += [("region", settings.feedback_region)] if settings.feedback_region else []
         return self._ask("getCreditChanges", "/credit-records/changes", stamp, query=query)
 
+    @property
+    def _listed(self) -> bool:
+        return self._settings.feedback_by == "pages"
+
     def decode_feedback(self, response: WireResponse, stamp: Stamp, /) -> FeedbackPage | Verdict:
         """A cursor that is too old gives ``not_found`` with the code ``cursor_expired``."""
-        if self._settings.feedback_by == "pages":
+        if self._listed:
             return self._page(response, stamp)
         answer = self._open(response, stamp, "CreditEventPage")
         if isinstance(answer, Refused):
@@ -98,7 +102,7 @@ class Feeding(Speaker):
         answer = self._wire.open(response, stamp, belief=self._belief(stamp), expect=None, statuses=frozenset({200}))
         if isinstance(answer, Refused):
             return _gone(answer)
-        finding = feedback.to_finding(answer, self._cipher)
+        finding = feedback.by_id_to_finding(answer, self._cipher, listed=self._listed)
         return finding if finding.record_id == record_id else _other_record()
 
     def encode_versions(self, record_id: str, stamp: Stamp, /) -> WireRequest:
@@ -113,7 +117,7 @@ class Feeding(Speaker):
         if isinstance(answer, Refused):
             return _gone(answer)
         assert isinstance(answer, list)
-        found = tuple(feedback.to_finding(event, self._cipher) for event in answer)
+        found = tuple(feedback.by_id_to_finding(event, self._cipher, listed=self._listed) for event in answer)
         return found if all(finding.record_id == record_id for finding in found) else _other_record()
 
 

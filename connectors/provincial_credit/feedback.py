@@ -37,6 +37,7 @@ _CARRIED = frozenset(
     }
 )
 """Members that have a place of their own in a finding; all others are kept in ``extra``."""
+_ONLY_IN_THE_FEED = frozenset({"eventId", "stream", "streamSeq"})
 
 
 def to_finding(event: JSON, cipher: FieldCipher, document: str = "CreditEvent") -> Finding:
@@ -62,6 +63,19 @@ def row_to_finding(row: JSON, cipher: FieldCipher) -> Finding:
     found = to_finding(known, cipher, "CreditRecordRow")
     seed = f"{found.record_id}|{found.version}|{found.digest}".encode()
     return replace(found, event_id=signing.digest("sha-256", seed).hex(), stream=PAGES, stream_seq=0)
+
+
+def by_id_to_finding(event: JSON, cipher: FieldCipher, *, listed: bool) -> Finding:
+    """Read an event that was asked for by its record or subject; total.
+
+    listed: this archive is read by update time; the event is then told as its row would be, so that it is the same one
+    """
+    found = to_finding(event, cipher)
+    if not listed or found.flaw is not None or not isinstance(event, dict):
+        return found
+    row = {name: value for name, value in event.items() if name not in _ONLY_IN_THE_FEED}
+    algorithm = found.digest.partition(":")[0]
+    return row_to_finding({**row, "payloadDigest": payload_digest(row, algorithm)}, cipher)
 
 
 def to_ack(ack: FindingAck) -> dict[str, JSON]:

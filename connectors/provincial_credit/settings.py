@@ -73,6 +73,32 @@ class ProvincialCreditSettings(PlatformSettings):
     feedback_streams: tuple[str, ...] = ()
     """streams asked for; empty asks for all"""
     feedback_region: str | None = None
+    awaited_hours: float = Field(default=24, ge=0)
+    """how often to ask which acknowledgements the platform still waits for; 0: never"""
+
+    hints: bool = False
+    """whether the platform was given an address for its hints (``gateway credit listen``)"""
+    hint_spacing_seconds: float = Field(default=60, ge=1)
+    """at least so long between two pulls that hints cause"""
+    hint_bytes: int = Field(default=2 * 1024 * 1024, ge=1024)
+    hint_events: int = Field(default=50, ge=0)
+    """the largest hint, in bytes and events"""
+    idempotency_days: float = Field(default=7, gt=0)
+    """for how long the platform knows a message again by its key"""
+    desk_asking_seconds: float = Field(default=6 * 3600, ge=0)
+    """at least so long between two questions about one objection or ticket"""
+    objection_accept_days: int = Field(default=2, ge=1)
+    """working days within which the platform accepts an objection"""
+    objection_answer_days: int = Field(default=7, ge=1)
+    """working days within which it answers one it has accepted"""
+    tickets: tuple[Literal["IDENTITY", "FORK", "GAP", "DISAPPEARED", "DUPLICATE", "PERIOD", "OWNER"], ...] = (
+        "DISAPPEARED",
+        "FORK",
+        "IDENTITY",
+    )
+    """kinds of our tickets that the platform is told of; empty: none"""
+    scan_bytes: int = Field(default=5 * 1024 * 1024, ge=1)
+    """the largest scan the platform takes"""
 
     min_interval_seconds: float = Field(default=0.5, ge=0)
     """two requests a second, the limit of the feed; everything else may be faster"""

@@ -1,93 +1,94 @@
-"""The platform's own code tables, scans, and what it still waits to hear: calls beside the daily traffic."""
+"""Questions beside the daily traffic: the platform's code tables, what it still waits to hear, a subject's records."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from datetime import timedelta
 from urllib.parse import quote
 
-from connectors.provincial_credit.speaker import MADE, Speaker
+from connectors.provincial_credit import dictionaries, feedback
+from connectors.provincial_credit.mapping import CHINA
+from connectors.provincial_credit.speaker import Speaker
 from connectors.provincial_credit.verdicts import Refused
-from gateway.codec import signing
+from gateway.codec.codes import table
 from gateway.codec.jsonbody import rows, text, whole
 from gateway.codec.replies import not_understood
-from gateway.contract.messages import Stamp, Verdict, WireRequest, WireResponse
-from gateway.domain.delivery import Event
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Awaited:
-    """Events without a final acknowledgement: event id -> the code last heard, None for none."""
-
-    codes: Mapping[str, str | None]
-    next_cursor: str | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scan:
-    """A file for an objection or a decision; ``purpose`` is OBJECTION, DECISION or VERIFICATION."""
-
-    name: str
-    media_type: str
-    purpose: str
-    content: bytes = field(repr=False)
+from gateway.contract.codes import CodeDrift
+from gateway.contract.credit import Awaited, AwaitedPage, SearchPage, SearchTerms
+from gateway.contract.messages import JSON, Stamp, Verdict, WireRequest, WireResponse
 
 
 class Looking(Speaker):
-    """Reads what is not a record."""
+    """Asks, and changes nothing."""
 
-    def encode_tables(self, stamp: Stamp, /) -> WireRequest:
-        return self._ask("getDictionaries", "/dictionaries", stamp)
+    def code_tables(self) -> Sequence[str]:
+        """The list of the platform's tables, then each whose codes are written or judged by."""
+        return dictionaries.LISTING, *dictionaries.PINNED
 
-    def decode_tables(self, response: WireResponse, stamp: Stamp, /) -> Mapping[str, int] | Verdict:
-        """Table -> its version now."""
-        answer = self._open(response, stamp, "Dictionaries")
-        if isinstance(answer, Refused):
-            return answer.verdict
-        return {text(row, "table") or "": whole(row, "version") or 0 for row in rows(answer, "tables") or ()}
-
-    def encode_table(self, name: str, stamp: Stamp, /) -> WireRequest:
+    def encode_code_table(self, name: str, stamp: Stamp, /) -> WireRequest:
+        if name == dictionaries.LISTING:
+            return self._ask("getDictionaries", "/dictionaries", stamp)
         return self._ask("getDictionary", f"/dictionaries/{quote(name, safe='-._~')}", stamp)
 
-    def decode_table(self, response: WireResponse, name: str, stamp: Stamp, /) -> Mapping[str, str] | Verdict:
-        """Code -> name (Chinese)."""
-        answer = self._open(response, stamp, "DictionaryTable")
+    def decode_code_table(self, response: WireResponse, name: str, stamp: Stamp, /) -> CodeDrift | Verdict:
+        listing = name == dictionaries.LISTING
+        answer = self._open(response, stamp, "Dictionaries" if listing else "DictionaryTable")
         if isinstance(answer, Refused):
             return answer.verdict
+        if listing:
+            return dictionaries.of_listing(answer)
         if text(answer, "table") != name:
             return not_understood("other_table", "the answer is another table", replay_safe=True)
-        return {text(row, "code") or "": text(row, "nameZh") or "" for row in rows(answer, "rows") or ()}
+        return dictionaries.of_table(answer, name, stamp.now.astimezone(CHINA).date())
+
+    @property
+    def awaited_every(self) -> timedelta | None:
+        """Read by update time, events have ids of our own making, which the platform's list does not know."""
+        hours = self._settings.awaited_hours
+        return timedelta(hours=hours) if hours and self._settings.feedback_by == "cursor" else None
 
     def encode_awaited(self, cursor: str | None, stamp: Stamp, /) -> WireRequest:
         query = [("limit", "500")] + ([("cursor", cursor)] if cursor else [])
         return self._ask("getPendingAcks", "/credit-records/acks/pending", stamp, query=query)
 
-    def decode_awaited(self, response: WireResponse, stamp: Stamp, /) -> Awaited | Verdict:
+    def decode_awaited(self, response: WireResponse, stamp: Stamp, /) -> AwaitedPage | Verdict:
         answer = self._open(response, stamp, "PendingAcks")
         if isinstance(answer, Refused):
             return answer.verdict
-        found = {text(row, "eventId") or "": text(row, "lastAckCode") for row in rows(answer, "pending") or ()}
-        return Awaited(codes=found, next_cursor=text(answer, "nextCursor"))
+        events = tuple(
+            Awaited(
+                event_id=text(row, "eventId") or "",
+                record_id=text(row, "platformRecordId") or "",
+                version=whole(row, "recordVersion") or 0,
+                last_code=text(row, "lastAckCode"),
+            )
+            for row in rows(answer, "pending") or ()
+        )
+        settings = self._settings
+        chosen = settings.feedback_streams or settings.feedback_region or settings.feedback_from != "BEGIN"
+        return AwaitedPage(events=events, next_cursor=text(answer, "nextCursor"), whole=not chosen)
 
-    def encode_scan(self, scan: Scan, stamp: Stamp, /) -> WireRequest:
-        """A multipart form; only where a rule asks for a scan (minimum necessary)."""
-        digest = f"{self._settings.digest_alg}:{signing.digest(self._settings.digest_alg, scan.content).hex()}"
-        boundary = f"sdcredit{stamp.message_id}"
-        parts = (("purpose", "", scan.purpose.encode()), ("digest", "", digest.encode()))
-        made = b"".join(_part(boundary, f'name="{name}"{more}', content) for name, more, content in parts)
-        about = f'name="file"; filename="{quote(scan.name)}"'
-        made += _part(boundary, about, scan.content, scan.media_type) + f"--{boundary}--\r\n".encode()
-        kind = f"multipart/form-data; boundary={boundary}"
-        return self._ask("createAttachment", "/attachments", stamp, raw=(kind, made), changes=True)
+    def encode_search(self, terms: SearchTerms, page: str | None, stamp: Stamp, /) -> WireRequest:
+        """Records that have ended are asked for too: that one was repaired or revoked is what must not be missed."""
+        query: dict[str, JSON] = {
+            "subjectType": terms.subject_type,
+            "includeEnded": True,
+            "pageSize": self._settings.page_size,
+        }
+        if terms.id_number is not None:
+            query["idCardType"] = table("id_document_type").get(terms.id_type, "worker_platform_code")
+            query["idCardNumber"] = self._cipher.seal(
+                terms.id_number, schema="SubjectQuery", field="idCardNumber", business_key=self._settings.app_key
+            )
+        known = (("corpCode", terms.corp_code), ("certificationCode", terms.certificate_number), ("pageToken", page))
+        query |= {name: value for name, value in known if value is not None}
+        return self._ask("queryCreditRecords", "/credit-records/queries", stamp, body=("SubjectQuery", query))
 
-    def decode_scan(self, response: WireResponse, stamp: Stamp, /) -> Verdict:
-        """``accepted`` carries the attachment's id in ``receipt``."""
-        answer = self._open(response, stamp, "AttachmentReceipt", statuses=MADE)
+    def decode_search(self, response: WireResponse, stamp: Stamp, /) -> SearchPage | Verdict:
+        answer = self._open(response, stamp, "CreditRecordList")
         if isinstance(answer, Refused):
             return answer.verdict
-        return Verdict(event=Event.ACCEPTED, code="201", receipt=text(answer, "attachmentId"))
-
-
-def _part(boundary: str, about: str, content: bytes, media_type: str = "") -> bytes:
-    kind = f"content-type: {media_type}\r\n" if media_type else ""
-    return f"--{boundary}\r\ncontent-disposition: form-data; {about}\r\n{kind}\r\n".encode() + content + b"\r\n"
+        listed = self._settings.feedback_by == "pages"
+        told = rows(answer, "rows") or ()
+        findings = tuple(feedback.by_id_to_finding(event, self._cipher, listed=listed) for event in told)
+        return SearchPage(findings=findings, next_page=text(answer, "nextPageToken"))

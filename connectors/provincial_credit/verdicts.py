@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from connectors.provincial_credit.schema import pointer_path
 from gateway.codec.jsonbody import Row, rows, text
 from gateway.codec.replies import not_understood, retry_after
 from gateway.contract.connector import TOKEN_REFUSED
@@ -54,6 +55,7 @@ class Refused:
     verdict: Verdict
     errors: tuple[Row, ...] = ()
     problem: Row = field(default_factory=dict)
+    signed: bool = True
 
 
 def refused(problem: Row, response: WireResponse, now: datetime) -> Refused:
@@ -78,3 +80,17 @@ def refused(problem: Row, response: WireResponse, now: datetime) -> Refused:
 def unclear(code: str, reason: str) -> Refused:
     """An answer that cannot be read or tied to the request: every push is safe to repeat, so it is tried again."""
     return Refused(verdict=not_understood(code, reason, replay_safe=True))
+
+
+def blamed(answer: Refused) -> Verdict:
+    """A refusal that names fields is ours to mend: rejected, with their names."""
+    verdict = answer.verdict
+    if verdict.code not in FIELD_CODES or not answer.errors:
+        return verdict
+    names = (pointer_path(text(error, "pointer") or "") for error in answer.errors)
+    return Verdict(
+        event=Event.REJECTED,
+        code=verdict.code,
+        reason=verdict.reason,
+        fields=tuple(dict.fromkeys(name for name in names if name)),
+    )

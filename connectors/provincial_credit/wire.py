@@ -7,6 +7,7 @@ wire, so an answer belongs to exactly one request. An answer that is not signed 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, urlsplit
 
@@ -22,7 +23,7 @@ from connectors.provincial_credit.keys import Belief, Key, Sm2Key
 from connectors.provincial_credit.settings import ProvincialCreditSettings
 from connectors.provincial_credit.verdicts import DELAYS, Refused, refused, unclear
 from gateway.codec import signing
-from gateway.codec.jsonbody import JsonError, canonical, read, without_nulls
+from gateway.codec.jsonbody import JsonError, Row, canonical, read, read_object, without_nulls
 from gateway.codec.replies import media_type
 from gateway.contract.messages import JSON, Stamp, WireRequest, WireResponse
 from gateway.domain.errors import ContractError
@@ -140,6 +141,10 @@ class Wire:
             return unclear("answer_signature", "the file's signature or request id is missing or wrong")
         return response.body
 
+    def unsealed(self, body: bytes, content_type: str) -> Row:
+        """An object the platform sent by itself, out of its envelope where one was agreed; JsonError, EnvelopeError."""
+        return read_object(self._envelopes.open(body, content_type) if self._envelopes else body, content_type)
+
     @property
     def _accepted(self) -> str:
         if self._envelopes:
@@ -152,7 +157,7 @@ class Wire:
         refusal = refused(problem, response, stamp.now)
         if not signed and refusal.verdict.event not in DELAYS:
             return unclear("answer_unsigned", f"a refusal ({refusal.verdict.code}) that is not signed")
-        return refusal
+        return replace(refusal, signed=signed)
 
     def _unsealed(self, response: WireResponse) -> JSON:
         """The JSON of an answer; a refusal may come outside the encrypted profile, a success may not."""

@@ -13,7 +13,9 @@ from gateway.cli import (
     demo,
     evidence,
     exchange,
+    listen,
     metrics,
+    objections,
     platforms,
     release,
     replay,
@@ -67,6 +69,15 @@ for command in (
     batch.report,
 ):
     app.command()(command)
+
+for name, about_objections in (
+    ("object", objections.object_),
+    ("objections", objections.objections),
+    ("withdraw", objections.withdraw),
+):
+    credit.credit.command(name)(about_objections)
+
+credit.credit.command("listen")(listen.listen)
 
 for name, group in (
     ("batches", batches.batches),

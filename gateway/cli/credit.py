@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -181,6 +182,69 @@ def publish(
     else:
         told = f"{platform} is told next" if platform else "no platform takes it"
         say(f"{row.key} version {row.version} is published; {told}")
+
+
+@credit.command("reinstate")
+def reinstate(
+    certificate: Annotated[str, typer.Argument(help="Key or number of the certificate; - reads it.")],
+    reason: Annotated[str, typer.Option(help="Why it is valid after all; kept in the audit trail.")],
+    wrong_person: Annotated[
+        bool, typer.Option("--wrong-person", help="The record that voided it is about nobody we hold.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a certificate valid again that was voided wrongly. Refused while a ground for its end stands."""
+    from gateway.service.reinstatement import Given
+    from gateway.service.reinstatement import reinstate as run
+
+    text = typer.prompt("certificate", hide_input=True) if certificate == "-" else certificate
+    with opened() as gateway:
+        given = Given(certificate=text, reason=reason, by=getpass.getuser(), wrong_person=wrong_person)
+        done = run(gateway.store, given, gateway.edge.now())
+        gateway.seal()
+    if as_json:
+        emit({"key": done.key, "version": done.version, "status": done.status, "done": done.done})
+    elif done.done:
+        say(f"{done.key} is valid again as version {done.version} (status {done.status}); the next push tells it")
+    else:
+        say(f"{done.key} was made valid again before; nothing changed")
+
+
+@credit.command("ask")
+def ask(
+    subject: Subject,
+    purpose: Annotated[str, typer.Option(help="What the answer is needed for; kept in the audit trail.")],
+    platform: Annotated[str | None, typer.Option(help="Which platform, where several can be asked.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a platform which records it has of a subject we hold; what the archive lacks is fetched. Code 1: not all."""
+    from gateway.bootstrap import across
+    from gateway.contract.credit import SearchesSubjects
+    from gateway.service.credit_search import Purpose, ask_about
+
+    with opened() as gateway:
+        able = [p for p in gateway.configured(()) if isinstance(gateway.connector(p), SearchesSubjects)]
+        chosen = [p for p in able if platform in (None, p)]
+        if len(chosen) != 1:
+            complain(f"--platform is one of: {', '.join(able)}" if able else "no platform can be asked for a subject")
+            raise typer.Exit(MISUSE)
+        given = Purpose(reason=purpose, by=getpass.getuser(), now=gateway.edge.now)
+        with gateway.store.read() as connection:
+            who = _found(gateway, connection, subject)
+        try:
+            (report,) = asyncio.run(across(gateway, chosen, lambda e: ask_about(e, gateway.store, who, given)))
+        finally:
+            gateway.seal()
+    rows = [vars(one) for one in report.records]
+    if as_json:
+        emit({"subject": _subject(who), "platform": report.platform, "records": rows, "stopped": report.stopped})
+    else:
+        _say_subject(who)
+        heads = columns("record_id", "theirs", "ours", "difference", "fetched")
+        table(f"{report.platform}: {len(rows)}", heads, rows) if rows else say("the platform has no record")
+        say(f"not the whole answer: {report.stopped}") if report.stopped else None
+    if report.stopped:
+        raise typer.Exit(FAILURES)
 
 
 def _short(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.output import FAILURES, AsJson, Platforms, columns, emit, opened, say, table
+from gateway.cli.output import FAILURES, AsJson, Platforms, columns, complain, emit, opened, say, table
+from gateway.domain.errors import GatewayError
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Gateway
@@ -61,13 +62,15 @@ def resolve(platforms: Platforms = None, as_json: AsJson = False) -> None:
 
 
 def feedback(platforms: Platforms = None, as_json: AsJson = False) -> None:
-    """Pull credit findings, apply them and acknowledge them."""
+    """Pull credit findings, apply them and acknowledge them, and draw the checks that void certificates ask for."""
     from gateway.contract.connector import GivesFeedback
     from gateway.service.feedback import pull
 
     with opened() as gateway:
         giving = [p for p in gateway.configured(platforms or ()) if isinstance(gateway.connector(p), GivesFeedback)]
         reports = _across(gateway, giving, lambda e: pull(e, gateway.store, gateway.edge.now)) if giving else []
+        if gateway.draw_checks():
+            gateway.seal()
     documents = [{"platform": platform, **_plain(report)} for platform, report in zip(giving, reports, strict=True)]
     _finish(documents, as_json, failed=any(d["stopped"] for d in documents))
 
@@ -99,9 +102,22 @@ def _across(
     from gateway.bootstrap import across
 
     try:
-        return asyncio.run(across(gateway, gateway.configured(platforms or ()), work))
-    finally:
+        reports = asyncio.run(across(gateway, gateway.configured(platforms or ()), work))
+    except BaseException:
+        _seal_besides(gateway)
+        raise
+    gateway.seal()
+    return reports
+
+
+def _seal_besides(gateway: Gateway) -> None:
+    """Seal what was written although the work failed; its error is the one to be told, and this one beside it."""
+    try:
         gateway.seal()
+    except GatewayError as error:
+        complain(f"what was written is not sealed yet: {error}")
+    except OSError as error:
+        complain(f"what was written is not sealed yet: {type(error).__name__}")
 
 
 def _plain(report: Any) -> dict[str, Any]:

@@ -45,6 +45,8 @@ def serve(
     with opened() as gateway:
         home = Path(gateway.settings.home)
         home.mkdir(parents=True, exist_ok=True)
+        if not as_json and not os.environ.get(_API):
+            say("starting Prefect, which takes half a minute")
         with background.kept_prefect_server(home, port, host) as url, _reports(home / "reports", port + 1):
             from gateway.flows import serving
 
@@ -52,7 +54,7 @@ def serve(
             told = partial(_tell, url, as_json=as_json)
             try:
                 asyncio.run(serving.serve(gateway, ready=told))
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, asyncio.CancelledError):
                 return
 
 

@@ -57,7 +57,7 @@ def show(
         emit({"ticket": document})
         return
     for name, value in document.items():
-        say(f"{name:>12}  {', '.join(value) if isinstance(value, list) else value}")
+        say(f"{name:>16}  {', '.join(value) if isinstance(value, list) else value}")
 
 
 @tickets.command("settle")

@@ -1,4 +1,4 @@
-"""What a credit platform may do beyond feedback: tell a record by its id, publish books, take decisions and objections.
+"""What a credit platform may do beyond feedback: tell a record by its id, publish books, take decisions.
 
 Each is a Protocol of its own, found by ``isinstance``; the core does without those that a platform lacks.
 """
@@ -6,11 +6,11 @@ Each is a Protocol of its own, found by ``isinstance``; the core does without th
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
-from gateway.contract.messages import Finding, Stamp, Subject, Verdict, WireRequest, WireResponse
+from gateway.contract.messages import Finding, Stamp, Subject, SubjectType, Verdict, WireRequest, WireResponse
 
 CURSOR_EXPIRED = "cursor_expired"
 """Code of the ``not_found`` verdict of ``decode_feedback`` where the cursor is too old: the core loads the latest
@@ -41,6 +41,72 @@ class FetchesRecords(Protocol):
     ) -> tuple[Finding, ...] | Gone | Verdict:
         """All versions, each as the feed told it, so that one that came before is known again by id and digest."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Awaited:
+    """One event for which the platform has no final acknowledgement; ``last_code`` is the last it has, if any."""
+
+    event_id: str
+    record_id: str
+    version: int
+    last_code: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AwaitedPage:
+    """A page of them; ``next_cursor`` is None on the last one.
+
+    whole: our feed is read from its beginning and without a choice, so that an event we never saw is one that was lost
+    """
+
+    events: tuple[Awaited, ...]
+    next_cursor: str | None = None
+    whole: bool = True
+
+
+@runtime_checkable
+class ListsAwaited(Protocol):
+    """The platform can be asked for which events it still waits for a final acknowledgement."""
+
+    @property
+    def awaited_every(self) -> timedelta | None:
+        """At least so long between two readings of the list; None where it is not to be read."""
+        ...
+
+    def encode_awaited(self, cursor: str | None, stamp: Stamp, /) -> WireRequest: ...
+
+    def decode_awaited(self, response: WireResponse, stamp: Stamp, /) -> AwaitedPage | Verdict:
+        """Event ids as the feed has them."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SearchTerms:
+    """Whose records are asked for: one of document (type and number), enterprise code and certificate number is set."""
+
+    subject_type: SubjectType
+    id_type: str | None = None
+    id_number: str | None = field(default=None, repr=False)
+    corp_code: str | None = None
+    certificate_number: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SearchPage:
+    """The newest version of each record, as the feed would tell it; ``next_page`` is None on the last page."""
+
+    findings: tuple[Finding, ...]
+    next_page: str | None = None
+
+
+@runtime_checkable
+class SearchesSubjects(Protocol):
+    """The platform can be asked for the records of one subject. What names it travels in the body, never in a path."""
+
+    def encode_search(self, terms: SearchTerms, page: str | None, stamp: Stamp, /) -> WireRequest: ...
+
+    def decode_search(self, response: WireResponse, stamp: Stamp, /) -> SearchPage | Verdict: ...
 
 
 class BookKind(StrEnum):
@@ -215,41 +281,3 @@ class TakesDecisions(Protocol):
     def decode_decision(self, response: WireResponse, decision: OwnDecision, stamp: Stamp, /) -> Verdict:
         """``accepted`` names the record in ``platform_id``; the same version sent again is accepted as well."""
         ...
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Objection:
-    """A subject's objection (异议申诉) to a record, passed on to the platform that holds it."""
-
-    key: str
-    record_id: str
-    version: int
-    objector: str = field(repr=False)
-    contact: str = field(repr=False)
-    ground: str = field(repr=False)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ObjectionState:
-    """How an objection stands. ``status``: SUBMITTED, ACCEPTED, REJECTED, UPHELD, CHANGED or REVOKED."""
-
-    number: str
-    status: str
-    result: str | None = None
-
-
-@runtime_checkable
-class TakesObjections(Protocol):
-    """Objections can be handed on and asked about; how one ends also arrives as an event of the feed."""
-
-    def encode_objection(self, objection: Objection, stamp: Stamp, /) -> WireRequest: ...
-
-    def decode_objection(self, response: WireResponse, objection: Objection, stamp: Stamp, /) -> Verdict:
-        """``accepted`` carries the platform's number in ``receipt``."""
-        ...
-
-    def encode_objection_state(self, number: str, stamp: Stamp, /) -> WireRequest: ...
-
-    def decode_objection_state(
-        self, response: WireResponse, number: str, stamp: Stamp, /
-    ) -> ObjectionState | Verdict: ...

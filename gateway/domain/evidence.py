@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
@@ -71,12 +72,29 @@ def size(ranges: Ranges) -> int:
     return sum(last - first + 1 for first, last in ranges)
 
 
-def gaps(ranges: Sequence[Ranges], *, after: int = 0) -> Ranges:
-    """The ids above ``after`` and below the highest that none of ``ranges`` covers."""
+def gaps(ranges: Iterable[Ranges], *, after: int = 0) -> Ranges:
+    """The ids above ``after`` and below the highest that none of ``ranges`` covers, whatever their order.
+
+    They are looked at one by one and only what is free is kept, so a generator of very many costs no memory.
+    """
     free: Ranges = []
     reached = after
-    for first, last in sorted((r[0], r[1]) for part in ranges for r in part):
+    for first, last in ((r[0], r[1]) for part in ranges for r in part):
         if first > reached + 1:
             free.append([reached + 1, first - 1])
+        elif first <= reached:
+            _take(free, first, last)
         reached = max(reached, last)
     return free
+
+
+def _take(free: Ranges, first: int, last: int) -> None:
+    """Take a range out of what is free."""
+    at = bisect_left(free, first, key=lambda one: one[1])
+    end = at
+    left: Ranges = []
+    while end < len(free) and free[end][0] <= last:
+        low, high = free[end]
+        left += [part for part in ([low, first - 1], [last + 1, high]) if part[0] <= part[1]]
+        end += 1
+    free[at:end] = left

@@ -32,6 +32,14 @@ CODES: Mapping[StatusStep, tuple[str, str]] = {
 }
 """step -> operate type and new status"""
 
+_BACK: Mapping[str, str] = {new: operate for operate, new in CODES.values() if new not in FINAL}
+
+
+def way_back(status: str) -> str:
+    """The operation by which a certificate comes to a status that is no end, whatever it was before."""
+    return _BACK[status]
+
+
 _SAYS = ("id_type", "id_number", "certificate_number", "trade", "status_reason", "status_date")
 """what a row must say to change the status of a certificate: whose, which one, why and since when"""
 NOT_HELD = GateFailure(

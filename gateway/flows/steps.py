@@ -72,9 +72,11 @@ async def ask_about_doubts(platform: str, chunk: int, due: int) -> Counts:
 
 @task(name="feedback", task_run_name="feedback {platform}", cache_policy=NO_CACHE)
 async def pull_feedback(platform: str) -> Counts:
-    """Pull, apply and acknowledge credit findings."""
+    """Pull, apply and acknowledge credit findings, and draw the checks that void certificates ask for."""
     gateway = current()
-    return await _with(platform, lambda e: pull(e, gateway.store, gateway.edge.now))
+    counts = await _with(platform, lambda e: pull(e, gateway.store, gateway.edge.now))
+    await asyncio.to_thread(gateway.draw_checks)
+    return counts
 
 
 @task(name="reconcile", task_run_name="reconcile {platform}", cache_policy=NO_CACHE)
@@ -210,7 +212,8 @@ async def feedback_part(gateway: Gateway, platform: str) -> Part:
         report = {name: again[name] if name == "stopped" else report[name] + again[name] for name in report}
     stopped = report["stopped"]
     counts = {name: count for name, count in report.items() if name != "stopped" and count}
-    troubles = {n: c for n in ("conflicts", "quarantined", "acks_refused") if (c := report[n])}
+    named = ("conflicts", "quarantined", "acks_refused", "objections_refused", "missed")
+    troubles = {n: c for n in named if (c := report[n])}
     if stopped and report["pulled"]:
         troubles["ended_early"] = 1
     return Part(

@@ -21,7 +21,8 @@ MOST = 200
 
 @dataclass(kw_only=True)
 class Fetched:
-    """What asking came to. ``there`` says of each record looked for whether it is; ``trouble`` ended it early."""
+    """What asking came to. ``there`` says of each record looked for whether it is; ``trouble`` ended it early, at the
+    record ``stuck``."""
 
     asked: int = 0
     applied: int = 0
@@ -29,6 +30,7 @@ class Fetched:
     back: int = 0
     there: dict[str, bool] = field(default_factory=dict)
     trouble: Verdict | None = None
+    stuck: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,12 +89,12 @@ async def fetch_versions(exchanger: Exchanger, desk: Desk, records: Iterable[str
     for record_id in records:
         answer = await exchanger.ask("feedback_fetch", partial(connector.encode_versions, record_id))
         if answer.response is None or answer.verdict is not None:
-            fetched.trouble = answer.verdict
+            fetched.trouble, fetched.stuck = answer.verdict, record_id
             break
         found = connector.decode_versions(answer.response, record_id, answer.stamp)
         fetched.asked += 1
         if isinstance(found, Verdict):
-            fetched.trouble = await heed(exchanger, found)
+            fetched.trouble, fetched.stuck = await heed(exchanger, found), record_id
             break
         if not isinstance(found, Gone) and found:
             fetched.applied += await exchanger.in_store(desk.take, found, answer.exchange_id, answer.response.body)

@@ -91,7 +91,9 @@ class Exchanger:
             return [(one, counted) for one in applied]
 
         # what came back and what leaves next share their commits
-        self._conclude: GroupCommit[Conclusion, tuple[tuple[bool, ...], Noted]] = GroupCommit(thread, conclude_all)
+        self._conclude: GroupCommit[Conclusion, tuple[tuple[bool, ...], Noted]] = GroupCommit(
+            thread, conclude_all, may_wait=seats.ahead
+        )
         self._open: GroupCommit[Opening, tuple[Opened | Stop, Noted]] = GroupCommit(
             thread, open_all, behind=self._conclude
         )

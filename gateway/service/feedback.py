@@ -18,8 +18,10 @@ from gateway.contract.messages import FeedbackPage, FindingAck, Verdict
 from gateway.domain.credit import AckCode
 from gateway.domain.delivery import Event
 from gateway.domain.errors import ContractError
+from gateway.service.awaited import hear_awaited
 from gateway.service.credit_books import latest_snapshot
 from gateway.service.credit_fetch import Desk, fill_gaps, heed
+from gateway.service.desk import visit
 from gateway.service.exchange import Exchanger
 from gateway.service.own_decisions import send_decisions
 from gateway.store import archive
@@ -46,7 +48,11 @@ class FeedbackReport:
     fetched:     events that came to something when they were asked for by the id of their record
     voided:      certificates that lost their status
     decisions:   records of our own that the platform took
+    objections:  objections that it took; ``objections_refused``: those it did not take, or of which nobody can tell
+    tickets_told: tickets of ours that it took into its own work list
     acks_refused: acknowledgements the platform would not take; each has a ticket
+    acks_again:  acknowledgements it had taken and still waits for
+    missed:      events it waits for and does not give; each has a ticket
     stopped:     why the pull ended before the feed did, or the acknowledgements could not be sent
     """
 
@@ -62,8 +68,13 @@ class FeedbackReport:
     fetched: int = 0
     voided: int = 0
     decisions: int = 0
+    objections: int = 0
+    objections_refused: int = 0
+    tickets_told: int = 0
     acks_sent: int = 0
     acks_refused: int = 0
+    acks_again: int = 0
+    missed: int = 0
     stopped: str | None = None
 
     def add(self, page: FeedbackPage, applied: Applied) -> None:
@@ -110,11 +121,20 @@ async def pull(exchanger: Exchanger, store: Store, now: Callable[[], datetime]) 
     report.decisions, trouble = await send_decisions(exchanger, store, now)
     trouble = trouble or await _pull_pages(exchanger, connector, work, report)
     if trouble is None or trouble.code in _OURS:
-        fetched = await fill_gaps(exchanger, Desk(store=store, platform=exchanger.platform, now=now))
+        desk = Desk(store=store, platform=exchanger.platform, now=now)
+        fetched = await fill_gaps(exchanger, desk)
         report.fetched = fetched.applied
         trouble = trouble or fetched.trouble
         await exchanger.in_store(work.watch_gaps)
+        visited = await visit(exchanger, store, now)
+        report.objections, report.objections_refused, report.tickets_told = visited.taken, visited.refused, visited.told
+        trouble = trouble or visited.trouble
         refused = await _send_acks(exchanger, connector, work, report)
+        if refused is None:
+            heard = await hear_awaited(exchanger, desk, gap=trouble is _GAP)
+            report.acks_again, report.missed = heard.again, heard.missed
+            report.fetched += heard.fetched
+            refused = await _send_acks(exchanger, connector, work, report) or heard.trouble
         trouble = trouble or refused
     report.stopped = None if trouble is None else redact(f"{trouble.code}: {trouble.reason}")
     return report

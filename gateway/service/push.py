@@ -22,7 +22,7 @@ from gateway.service.concluding import conclude, conclusion, verdicts_of, with_a
 from gateway.service.exchange import Concluding, Exchanger
 from gateway.service.grouping import Message, messages
 from gateway.service.outcome import after_push, refused_here
-from gateway.store import control, ledger, queueing
+from gateway.store import control, ledger, queueing, reinstated
 from gateway.store.chunks import chunks
 from gateway.store.engine import Connection
 from gateway.store.ledger import Claimed, Settlement
@@ -70,6 +70,9 @@ async def push(
         await run.feed(_claim_size(exchanger, claim_limit, lease), lease, limit)
         for _ in range(in_flight):
             await queue.put(None)
+    if await exchanger.thread.read(reinstated.refused, exchanger.platform):
+        vault = exchanger.thread.store.vault
+        await exchanger.thread.write(reinstated.tell_refused, vault, exchanger.platform, exchanger.edge.now())
     if run.held and report.stopped is None:
         stop = await exchanger.gate.stopped()
         report.stopped = None if stop is None else stop.text

@@ -44,7 +44,8 @@ def retain(
         report.before[job.rule] = before
         if dry_run or report.held:
             with store.read() as connection:
-                report.rows[job.rule] = 0 if report.held else retention.count(connection, job, before)
+                due = 0 if report.held else retention.count(connection, job, before)
+            report.rows[job.rule] = report.rows.get(job.rule, 0) + due
             continue
         done, after = 0, 0
         while True:
@@ -59,5 +60,5 @@ def retain(
                 break
             done, after = done + len(ids), ids[-1]
             progress(len(ids))
-        report.rows[job.rule] = done
+        report.rows[job.rule] = report.rows.get(job.rule, 0) + done
     return report

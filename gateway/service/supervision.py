@@ -58,7 +58,7 @@ def population(connection: Connection, store: Store, order: Order) -> Population
     if order.of == "enterprises":
         objects = draws.enterprises(connection)
     elif order.of == "certificates":
-        objects = draws.certificates(connection, store.vault)
+        objects = draws.certificates(connection, store.vault, None if order.around is None else {order.around})
     elif order.of == "cities":
         codes = [row["code"] for row in table("division_shandong").rows]
         objects = {code: frozenset[str]() for code in codes if len(code) == _DIGITS and code.endswith("00")}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
+from gateway.codec.redact import redact
 from gateway.domain.credit import TicketKind
 from gateway.domain.credit_subject import SubjectNews
 from gateway.domain.errors import InputError
@@ -15,14 +16,20 @@ from gateway.domain.periods import CHINA
 from gateway.domain.records import RecordKind
 from gateway.domain.tickets import DUTIES, Act
 from gateway.domain.working_days import WorkCalendar
-from gateway.store import archive_twins, own, tickets
+from gateway.store import archive_twins, own, tickets, told
 from gateway.store.archive_answers import Scope
 from gateway.store.archive_news import local_key, split
 from gateway.store.archive_rows import payload_place
 from gateway.store.archive_streams import lock_feed
 from gateway.store.archive_subjects import ENTERPRISE
-from gateway.store.engine import Store
+from gateway.store.draws import drawn_for
+from gateway.store.engine import Connection, Store
+from gateway.store.grounds import Ground, resting_on
+from gateway.store.reinstating import reinstate_all
 from gateway.store.tickets import Filter, Ticket
+from gateway.store.told import Told
+
+_NOT_TOLD = Told(number=None, status=None, code=None, outcome=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +45,23 @@ class Shown:
     soon: bool
     """an own decision whose day to warn has passed (R09)"""
     acts: tuple[Act, ...]
+    told: Told | None = None
+    """how it stands at the platform, where it was told there"""
+    draws: tuple[str, ...] = ()
+    """numbers of the random checks that a void certificate brought about"""
+    certificates: tuple[str, ...] = ()
+    """keys of the void certificates that rest on the record"""
 
     def document(self) -> dict[str, Any]:
         """As one flat mapping; nothing in it is personal."""
         fields = {name: getattr(self.ticket, name) for name in Ticket.__dataclass_fields__}
         duty: dict[str, Any] = {"owner": self.owner, "due_on": self.due_on, "late": self.late, "soon": self.soon}
         duty["acts"] = [str(act) for act in self.acts]
+        duty |= {"draws": list(self.draws)} if self.draws else {}
+        duty |= {"certificates": list(self.certificates)} if self.certificates else {}
+        there = self.told or _NOT_TOLD
+        duty |= {"platform_number": there.number, "platform_status": there.status, "platform_code": there.code}
+        duty["platform_outcome"] = there.outcome
         return {**fields, "kind": str(self.ticket.kind), "title": self.title, "title_zh": self.title_zh, **duty}
 
 
@@ -54,15 +72,41 @@ def work_list(
     with store.read() as connection:
         total, found = tickets.listed(connection, wanted, limit)
         days = own.deadlines(connection, [one.record_id for one in found if one.kind is TicketKind.DEADLINE])
-    return total, [shown(one, calendar, now, days.get(one.record_id)) for one in found]
+        there = told.of(connection, store.vault, [one.number for one in found])
+    rows = [shown(one, calendar, now, days.get(one.record_id)) for one in found]
+    return total, [replace(row, told=_without_words(there.get(row.ticket.number))) for row in rows]
 
 
 def look_up(store: Store, calendar: WorkCalendar, number: str, now: datetime) -> Shown | None:
-    """One ticket by its number."""
+    """One ticket by its number, with how it was closed at the platform, the subject's name and number taken out."""
     with store.read() as connection:
         found = tickets.one(connection, number)
-        days = own.deadlines(connection, [found.record_id] if found and found.kind is TicketKind.DEADLINE else [])
-    return None if found is None else shown(found, calendar, now, days.get(found.record_id))
+        if found is None:
+            return None
+        days = own.deadlines(connection, [found.record_id] if found.kind is TicketKind.DEADLINE else [])
+        there = told.of(connection, store.vault, [number]).get(number)
+        if there is not None and there.outcome is not None:
+            there = replace(there, outcome=redact(there.outcome, *_names(connection, store, found)))
+        is_void = found.kind is TicketKind.CERTIFICATE
+        drawn = drawn_for(connection, found.platform, found.record_id) if is_void else []
+        asks = is_void or found.kind is TicketKind.REINSTATE
+        resting = resting_on(connection, found.platform, [found.record_id]) if asks else []
+    one = shown(found, calendar, now, days.get(found.record_id))
+    return replace(one, told=there, draws=tuple(drawn), certificates=tuple(rests.key for rests in resting))
+
+
+def _names(connection: Connection, store: Store, about: Ticket) -> list[str]:
+    """What the event behind a ticket calls its subject."""
+    row = tickets.event_row(connection, about)
+    if row is None or row["payload"] is None:
+        return []
+    place = payload_place(about.platform, row["event_id"], row["digest"])
+    subject = json.loads(store.vault.open(row["payload"], place)).get("subject") or {}
+    return [value for value in (subject.get("name"), subject.get("id_number")) if value]
+
+
+def _without_words(there: Told | None) -> Told | None:
+    return None if there is None else replace(there, outcome=None)
 
 
 def shown(
@@ -166,6 +210,11 @@ def _undo(scope: Scope, about: Ticket, given: Settlement) -> None:
         raise InputError("there is no merge in force that could be undone")
 
 
+def _reinstate(scope: Scope, about: Ticket, given: Settlement) -> None:
+    ground = Ground(platform=about.platform, record_id=about.record_id)
+    reinstate_all(scope, ground, reason=given.reason, by=given.by)
+
+
 def _push_again(scope: Scope, about: Ticket, given: Settlement) -> None:
     if not own.send_again(scope.connection, scope.platform, about.record_id):
         raise InputError("this record is none of our own; there is nothing to send")
@@ -179,4 +228,5 @@ _CARRIED_OUT: dict[Act, Callable[[Scope, Ticket, Settlement], None]] = {
     Act.DIFFERENT: _part,
     Act.UNDO: _undo,
     Act.PUSH_AGAIN: _push_again,
+    Act.REINSTATE: _reinstate,
 }

@@ -28,7 +28,7 @@ from gateway.store.archive_streams import TRIES, Pair, divide, lock_feed
 from gateway.store.archive_views import counts, current
 from gateway.store.chunks import chunks
 from gateway.store.consequences import follow
-from gateway.store.credit_tables import credit_event
+from gateway.store.credit_tables import credit_event, inbox_repeat
 from gateway.store.tables import feed, inbox, search_index
 from gateway.store.vault import Vault
 
@@ -88,8 +88,9 @@ def apply_page(
             for finding in page.findings
         ]
         ready, deferred = divide(scope, events)
-        _take(scope, ready, applied)
+        again = _take(scope, ready, applied)
         _defer(scope, deferred, applied)
+        _note_repeats(scope, inbox_id, [*again, *(event for _, event in deferred)])
     moved_to = cursor if applied.gap else page.next_cursor
     connection.execute(update(feed).where(feed.c.platform == platform).values(cursor=moved_to))
     return applied
@@ -131,7 +132,7 @@ def rematch(connection: Connection, vault: Vault, platform: str, now: datetime) 
     scope = Scope(connection=connection, vault=vault, platform=platform, at=at)
     done = retry_news(scope)
     outcomes = apply_events(scope, [], touched)
-    follow(scope, outcomes)
+    follow(scope, outcomes, [(platform, record_id) for record_id in touched])
     return done + sum(outcome.code is AckCode.APPLIED for outcome in outcomes)
 
 
@@ -152,7 +153,7 @@ def take_fetched(
     page = FeedbackPage(findings=tuple(findings), next_cursor=cursor or "", has_more=False)
     inbox_id = _receive(scope, page, exchange_id, raw, cursor)
     found = [(f, to_event(f, vault, platform=platform, inbox_id=inbox_id, received_at=at)) for f in findings]
-    _take(scope, found, applied)
+    _note_repeats(scope, inbox_id, _take(scope, found, applied))
     return applied
 
 
@@ -239,13 +240,28 @@ def _receive(scope: Scope, page: FeedbackPage, exchange_id: int, raw: bytes, cur
     return int(scope.connection.execute(insert(inbox).values(values).returning(inbox.c.id)).scalar_one())
 
 
-def _take(scope: Scope, events: Sequence[Pair], applied: Applied) -> None:
-    """Sort the events that are in sequence: repeats, flawed ones, those of subjects, and those of records."""
+def _note_repeats(scope: Scope, inbox_id: int, events: Sequence[Event]) -> None:
+    """Keep which events the page holds beside those that are kept under it, so that its bytes go when theirs do."""
+    rows = [
+        {"inbox_id": inbox_id, "platform": scope.platform, "event_id": event_id}
+        for event_id in dict.fromkeys(event.values["event_id"] for event in events)
+    ]
+    for part in chunks(rows):
+        scope.connection.execute(insert(inbox_repeat), part)
+
+
+def _take(scope: Scope, events: Sequence[Pair], applied: Applied) -> list[Event]:
+    """Sort the events that are in sequence: repeats, flawed ones, those of subjects, and those of records.
+
+    Gives those that were known before.
+    """
     known = _known(scope, [event for _, event in events])
     fresh: dict[str, Pair] = {}
+    again: list[Event] = []
     for finding, event in events:
         if event.ref in known or event.ref in fresh:
             applied.repeats += 1
+            again += [event] if event.ref in known else []
         else:
             fresh[event.ref] = finding, event
     flawed = [(event, code) for finding, event in fresh.values() if (code := flaw_of(finding)) is not None]
@@ -262,6 +278,7 @@ def _take(scope: Scope, events: Sequence[Pair], applied: Applied) -> None:
             applied.codes[outcome.code] += 1
         elif outcome.code is AckCode.APPLIED:
             applied.released += 1
+    return again
 
 
 def _known(scope: Scope, events: Sequence[Event]) -> set[str]:

@@ -14,6 +14,7 @@ from gateway.domain.credit import AckCode, TicketKind
 from gateway.domain.credit_history import Decision, Outcome
 from gateway.store.chunks import chunks
 from gateway.store.credit_tables import credit_ack, ticket
+from gateway.store.objection_tables import told_ticket
 from gateway.store.vault import Vault
 
 GATEWAY = "gateway"
@@ -147,9 +148,13 @@ def last_codes(scope: Scope, event_ids: Collection[str]) -> dict[str, AckCode]:
 
 
 def pending(connection: Connection, platform: str, limit: int) -> tuple[list[int], list[FindingAck]]:
-    """The oldest queued acknowledgements and their row ids; of several for one event only the last is to be sent."""
+    """The oldest queued acknowledgements and their row ids; of several for one event only the last is to be sent.
+
+    A ticket has the platform's number where the platform was told of it, else ours.
+    """
     rows = connection.execute(
-        select(credit_ack)
+        select(credit_ack, told_ticket.c.number)
+        .outerjoin(told_ticket, told_ticket.c.ticket == credit_ack.c.ticket)
         .where(credit_ack.c.platform == platform, credit_ack.c.sent_at.is_(None))
         .order_by(credit_ack.c.id)
         .limit(limit)
@@ -161,7 +166,7 @@ def pending(connection: Connection, platform: str, limit: int) -> tuple[list[int
             version=row.version,
             code=row.code,
             at=row.at,
-            ticket=row.ticket,
+            ticket=row.number or row.ticket,
             message=row.message,
         )
         for row in rows

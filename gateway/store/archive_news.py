@@ -26,6 +26,7 @@ from gateway.store.archive_answers import Scope, Values
 from gateway.store.archive_records import apply_events, insert_events
 from gateway.store.archive_rows import Event, number_value, payload_place
 from gateway.store.archive_subjects import ENTERPRISE, survivors
+from gateway.store.consequences import follow
 from gateway.store.credit_desk_tables import credit_alias, credit_merge, credit_party, credit_succession
 from gateway.store.credit_tables import credit_event, credit_link
 from gateway.store.parties import Party, party_key
@@ -272,7 +273,8 @@ def _link_again(scope: Scope, kind: str, keys: Collection[str]) -> None:
     for row in scope.connection.execute(union(linked, waiting)):
         touched[row.platform].add(row.record_id)
     for platform, found in sorted(touched.items()):
-        apply_events(dataclasses.replace(scope, platform=platform), [], sorted(found))
+        there = dataclasses.replace(scope, platform=platform)
+        follow(there, apply_events(there, [], sorted(found)), [(platform, record_id) for record_id in found])
 
 
 def _ticket(scope: Scope, event: Event, code: AckCode) -> str | None:

@@ -16,7 +16,7 @@ from gateway.domain.errors import StoreError
 from gateway.domain.records import RecordKind
 from gateway.store.archive_answers import Scope, Values, answer
 from gateway.store.archive_rows import Event, disclosure_rules, from_statement, reference, to_row
-from gateway.store.archive_subjects import AUTHORITY, ENTERPRISE, match, survivors
+from gateway.store.archive_subjects import AUTHORITY, ENTERPRISE, match, rulings, survivors
 from gateway.store.archive_twins import mark_twins
 from gateway.store.chunks import chunks
 from gateway.store.credit_tables import credit_event, credit_link, credit_version
@@ -137,8 +137,17 @@ def _believed(scope: Scope, source: Table, records: Sequence[str]) -> list[Value
 
 
 def _matched_again(scope: Scope, shelf: _Shelf) -> dict[str, list[Event]]:
-    """The held events, those without a final answer matched anew: what was unknown then may be known now."""
-    waiting = [e for events in shelf.events.values() for e in events if not AckCode(e.values["outcome"]).final]
+    """The held events, those without a final answer matched anew: what was unknown then may be known now.
+
+    What a person ruled about a record holds for events that were applied before, too: they may have been about another.
+    """
+    ruled = rulings(scope.connection, [event for events in shelf.events.values() for event in events[:1]])
+    waiting = [
+        event
+        for record_id, events in shelf.events.items()
+        for event in events
+        if record_id in ruled or not AckCode(event.values["outcome"]).final
+    ]
     again = {event.ref: event for event in match(scope.connection, waiting)}
     held: dict[str, list[Event]] = defaultdict(list)
     for record_id, events in shelf.events.items():

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, and_, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.contract.messages import Finding
 from gateway.domain.credit import TicketKind
 from gateway.store.archive_answers import Scope, close_tickets, open_new, open_tickets
 from gateway.store.archive_rows import Event
-from gateway.store.credit_tables import credit_stream
+from gateway.store.credit_tables import credit_event, credit_stream
 from gateway.store.tables import feed
 
 TRIES = 3
@@ -36,6 +36,7 @@ def lock_feed(connection: Connection, platform: str, now: datetime) -> tuple[str
 def divide(scope: Scope, events: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:
     """Divide a page at the gaps of its streams. Numbers at or below the last one are repeats and never a gap.
 
+    A missing number is none where its event was fetched otherwise.
     An event whose number cannot be read (a flaw) may fill any gap of one.
     """
     names = {event.values["stream"] for _, event in events}
@@ -51,6 +52,8 @@ def divide(scope: Scope, events: Sequence[Pair]) -> tuple[list[Pair], list[Pair]
         for number in numbers:
             missing = number - last.get(stream, number - 1) - 1
             if missing > unread:
+                missing -= _fetched(scope, stream, last[stream], number)
+            if missing > unread:
                 stopped.add(stream)
                 break
             unread -= max(missing, 0)
@@ -58,6 +61,13 @@ def divide(scope: Scope, events: Sequence[Pair]) -> tuple[list[Pair], list[Pair]
     _keep(scope, last, known, stopped)
     ready = [pair for pair in events if _comes(pair[1], last, stopped)]
     return ready, [pair for pair in events if not _comes(pair[1], last, stopped)]
+
+
+def _fetched(scope: Scope, stream: str, after: int, before: int) -> int:
+    """How many numbers between two are those of events that were asked for by the id of their record."""
+    place = credit_event.c.stream_seq
+    here = and_(credit_event.c.platform == scope.platform, credit_event.c.stream == stream, place > after)
+    return scope.connection.execute(select(func.count(place.distinct())).where(here, place < before)).scalar_one()
 
 
 def _comes(event: Event, last: Mapping[str, int], stopped: Collection[str]) -> bool:

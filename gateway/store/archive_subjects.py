@@ -51,7 +51,7 @@ def match(connection: Connection, events: Sequence[Event]) -> list[Event]:
         holders=holders,
         names=names,
         survivors=survivors(connection, {key for keys in by_digest.values() for _, key in keys}),
-        rulings=_rulings(connection, events),
+        rulings=rulings(connection, events),
     )
     return [_matched(event, known) for event in events]
 
@@ -131,7 +131,8 @@ def _with(event: Event, judged: Match, subject: str | None, certificate: str | N
     )
 
 
-def _rulings(connection: Connection, events: Sequence[Event]) -> dict[str, str | None]:
+def rulings(connection: Connection, events: Sequence[Event]) -> dict[str, str | None]:
+    """Whom a person found the records of these events to be about, by record."""
     found: dict[str, str | None] = {}
     platforms = {event.values["platform"] for event in events}
     for part in chunks({event.values["record_id"] for event in events}):

@@ -1,5 +1,8 @@
 """What follows outside the archive once a certificate is declared void (F26), in the same commit as the event.
 
+Where the record no longer says so, a person is asked whether the certificate is valid after all; nothing brings it back
+by itself.
+
 The certificate loses its status, what waits of it is cancelled, and the change is kept as a version of its own, so that
 every platform that has the certificate is told with the next push. The ground is written down beside it.
 """
@@ -7,7 +10,7 @@ every platform that has the certificate is told with the next push. The ground i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -21,17 +24,22 @@ from gateway.domain.periods import CHINA
 from gateway.domain.records import Certificate, ChangeNature, Record, RecordKind, StatusChange
 from gateway.domain.status import CODES, FINAL, VALID
 from gateway.store import archive_answers as answers
-from gateway.store import queueing, records
+from gateway.store import grounds, queueing, records
 from gateway.store.archive_answers import Scope, event_id_of
 from gateway.store.archive_rows import payload_place
+from gateway.store.chunks import chunks
 from gateway.store.credit_desk_tables import credit_reliance
 from gateway.store.credit_tables import credit_event, credit_link, credit_version
+from gateway.store.grounds import Standing
+from gateway.store.reinstatement_tables import check_owed
 from gateway.store.tables import record
 from gateway.store.voided import STATUS_CHANGE, cancel_open, rests_on
 
 VOID = "证书被宣布无效"
 """what the platforms are told; the decision's own words may name people"""
 _KINDS = (RecordKind.CERTIFICATE, RecordKind.STATUS_CHANGE, RecordKind.WITHDRAWAL)
+_UNDERMINES = frozenset({Effect.STOP, Effect.REEVALUATE, Effect.RECOMPUTE})
+"""effects of events after which a record may no longer say what it said"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +53,40 @@ class Ground:
     void_from_start: bool
 
 
-def follow(scope: Scope, outcomes: Iterable[Outcome]) -> int:
-    """Carry out what newly applied events ask for; gives how many certificates lost their status."""
-    void = [o for o in outcomes if o.code is AckCode.APPLIED and o.effect is Effect.INVALIDATE]
-    return sum(_invalidate(scope, outcome) for outcome in void)
+def follow(scope: Scope, outcomes: Collection[Outcome], judged: Iterable[tuple[str, str]] = ()) -> int:
+    """Carry out what newly applied events ask for; gives how many certificates lost their status.
+
+    judged: platform and record of those that were judged again without an event of their own
+    """
+    applied = [o for o in outcomes if o.code is AckCode.APPLIED]
+    void = [_invalidate(scope, outcome) for outcome in applied if outcome.effect is Effect.INVALIDATE]
+    changed = [event_id_of(outcome) for outcome in applied if outcome.effect in _UNDERMINES]
+    _ask_whether_void(scope, judged, changed)
+    return sum(void)
+
+
+def _ask_whether_void(scope: Scope, judged: Iterable[tuple[str, str]], events: Sequence[str]) -> None:
+    """Let a person decide where the record that made a certificate void does not say so any more.
+
+    One that a platform merely stopped telling has a ticket already, which asks why (F27).
+    """
+    touched: dict[tuple[str, str], str | None] = dict.fromkeys(judged)
+    if not (touched or events) or not grounds.any_void(scope.connection):
+        return
+    for part in chunks(events):
+        here = (credit_event.c.platform == scope.platform, credit_event.c.event_id.in_(part))
+        rows = scope.connection.execute(select(credit_event.c.record_id, credit_event.c.event_id).where(*here))
+        touched |= {(scope.platform, row.record_id): row.event_id for row in rows}
+    for platform in {platform for platform, _ in touched}:
+        records_here = [record_id for one, record_id in touched if one == platform]
+        there = replace(scope, platform=platform)
+        for void in grounds.resting_on(scope.connection, platform, records_here):
+            says = grounds.says_now(scope.connection, void.key, void.ground, scope.at)
+            if says is Standing.STANDS or grounds.withheld(scope.connection, void.ground):
+                continue
+            place = (void.ground.record_id, str(TicketKind.REINSTATE))
+            known = answers.open_tickets(there, [place[0]])
+            answers.open_new(there, {place: touched[platform, place[0]]}, known)
 
 
 def change_status(
@@ -76,7 +114,7 @@ def change_status(
         certificate_version=held.version,
     )
     after = replace(held.content, status=new, status_reason=None if new == VALID else ground.reason)
-    version = 1 + _last_version(scope, key)
+    version = 1 + last_version(scope, key)
     nature = ChangeNature.CORRECTION if ground.void_from_start else ChangeNature.CHANGE
     made = [
         Record(
@@ -110,12 +148,12 @@ def rely(scope: Scope, purpose: str, to: tuple[str, str], version_ids: Iterable[
         scope.connection.execute(insert(credit_reliance), rows)
 
 
-def statement_in_force(scope: Scope, record_id: str) -> int | None:
+def statement_in_force(scope: Scope, record_id: str, platform: str | None = None) -> int | None:
     """The row of the newest statement believed about a record."""
     row: int | None = scope.connection.execute(
         select(credit_version.c.id)
         .where(
-            credit_version.c.platform == scope.platform,
+            credit_version.c.platform == (platform or scope.platform),
             credit_version.c.record_id == record_id,
             credit_version.c.sys_to.is_(None),
         )
@@ -145,8 +183,12 @@ def _invalidate(scope: Scope, outcome: Outcome) -> bool:
         scope.vault.open(event["payload"], payload_place(scope.platform, event["event_id"], event["digest"]))
     )
     since = _day(told, event)
-    if key is None or not told["decision_no"] or not told["authority"]:
-        # an officer decides where the decision is not named or the certificate is not ours (no machine alone)
+    ground_of_it = grounds.Ground(platform=scope.platform, record_id=event["record_id"])
+    says = Standing.STANDS if key is None else grounds.says_now(scope.connection, key, ground_of_it, scope.at)
+    if says is Standing.FELL:
+        return False  # revoked by an event that came with it: the final state counts (F40)
+    if key is None or not told["decision_no"] or not told["authority"] or says is Standing.ALTERED:
+        # an officer decides where the decision is not named, was stated anew or is not about ours (no machine alone)
         place = (event["record_id"], str(TicketKind.REVIEW))
         answers.open_new(scope, {place: event["event_id"]}, answers.open_tickets(scope, [place[0]]))
         return False
@@ -158,7 +200,19 @@ def _invalidate(scope: Scope, outcome: Outcome) -> bool:
         void_from_start=event["effective_from"] is None,
     )
     row = statement_in_force(scope, event["record_id"])
-    return change_status(scope, key, StatusStep.RESCIND, ground, version_id=row, actor=scope.platform)
+    done = change_status(scope, key, StatusStep.RESCIND, ground, version_id=row, actor=scope.platform)
+    if done:
+        _owe_check(scope, event["record_id"], key)
+    return done
+
+
+def _owe_check(scope: Scope, record_id: str, key: str) -> None:
+    """Note that other filings of the same enterprise and verification point are to be drawn for a check, once."""
+    here = {"platform": scope.platform, "record_id": record_id}
+    known = select(check_owed.c.id).where(*(check_owed.c[name] == value for name, value in here.items()))
+    if scope.connection.execute(known).first() is None:
+        values = {**here, "certificate_key": key, "at": scope.at, "draws": []}
+        scope.connection.execute(insert(check_owed).values(values))
 
 
 def _event(scope: Scope, outcome: Outcome) -> Mapping[str, Any]:
@@ -184,6 +238,7 @@ def _day(told: Mapping[str, Any], event: Mapping[str, Any]) -> date:
     return date.fromisoformat(told["decision_date"]) if told["decision_date"] else happened.astimezone(CHINA).date()
 
 
-def _last_version(scope: Scope, key: str) -> int:
+def last_version(scope: Scope, key: str) -> int:
+    """The highest version of a certificate, in whatever form; 0 where there is none."""
     rows = scope.connection.execute(select(record.c.version).where(record.c.kind.in_(_KINDS), record.c.key == key))
     return max((int(version) for version in rows.scalars()), default=0)

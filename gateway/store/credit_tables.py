@@ -94,6 +94,16 @@ version that a person chose. ``decision_digest`` covers the number of the decisi
 ``sender_digest`` who supplied it.
 """
 
+inbox_repeat = Table(
+    "inbox_repeat",
+    metadata,
+    Column("inbox_id", _Id, ForeignKey("inbox.id"), primary_key=True, autoincrement=False),
+    Column("platform", String(40), nullable=False),
+    Column("event_id", String(64), primary_key=True),
+    Index("ix_inbox_repeat_event", "platform", "event_id"),
+)
+"""Events of a page that are kept under another page: told before, or put off until they come again."""
+
 credit_version = Table(
     "credit_version",
     metadata,
@@ -180,9 +190,11 @@ credit_ack = Table(
     Column("ticket", String(26)),
     Column("message", String(200)),
     Column("sent_at", Moment),
+    Column("repeats", Integer, nullable=False, server_default="0"),
     Index("ix_credit_ack_event", "platform", "event_id"),
     Index("ix_credit_ack_unsent", "platform", "id", sqlite_where=_UNSENT, postgresql_where=_UNSENT),
 )
+"""``repeats``: how often it was sent again because the platform had not kept it."""
 
 credit_stream = Table(
     "credit_stream",
@@ -193,6 +205,19 @@ credit_stream = Table(
     Column("gap_tries", Integer, nullable=False, server_default="0"),
 )
 """The last number seen in each stream of a platform, and how often a gap was met behind it."""
+
+credit_watch = Table(
+    "credit_watch",
+    metadata,
+    Column("platform", String(40), primary_key=True),
+    Column("awaited_at", Moment),
+    Column("awaited_cursor", Text),
+    Column("tries", Integer, nullable=False, server_default="0"),
+)
+"""When a platform's list of what it still waits for was last read to its end.
+
+``awaited_cursor``: a reading goes on there; ``tries``: how often in a row something on that page could not be fetched.
+"""
 
 ticket = Table(
     "ticket",

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from gateway.domain.credit import TicketKind
-from gateway.domain.records import Certificate, RecordKind
+from gateway.domain.records import RecordKind
 from gateway.domain.supervision import Drawn
 from gateway.store import archive_answers as answers
 from gateway.store.archive_answers import Scope
 from gateway.store.archive_subjects import ENTERPRISE
 from gateway.store.chunks import MOST
 from gateway.store.credit_desk_tables import credit_party, supervision_draw
+from gateway.store.reinstatement_tables import check_owed
 from gateway.store.tables import record
-from gateway.store.translate import to_record
+from gateway.store.translate import record_place
 from gateway.store.vault import Vault
 
 
@@ -42,36 +44,51 @@ class Draw:
     due_on: date | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Owed:
+    """A check that a void certificate asks for; ``platform`` and ``record_id`` are its ground."""
+
+    id: int
+    platform: str
+    record_id: str
+    certificate_key: str
+
+
 def enterprises(connection: Connection) -> dict[str, frozenset[str]]:
     """Enterprises we know, by key."""
     keys = connection.execute(select(credit_party.c.key).where(credit_party.c.kind == ENTERPRISE)).scalars()
     return {key: frozenset[str]() for key in keys}
 
 
-def certificates(connection: Connection, vault: Vault) -> dict[str, frozenset[str]]:
-    """Certificates we hold, by key, with the divisions, verification point and enterprise they go back to."""
+def certificates(
+    connection: Connection, vault: Vault, around: Collection[str] | None = None
+) -> dict[str, frozenset[str]]:
+    """Certificates we hold, by key, with the divisions, verification point and enterprise they go back to.
+
+    around: only those of one of these groups, or with one of these keys; no more than that is kept in memory
+    """
     found: dict[str, frozenset[str]] = {}
     after = 0
     while True:
-        rows = (
-            connection.execute(
-                select(record)
-                .where(record.c.id > after, record.c.kind == RecordKind.CERTIFICATE)
-                .order_by(record.c.id)
-                .limit(MOST)
-            )
-            .mappings()
-            .all()
-        )
+        rows = connection.execute(
+            select(record.c.id, record.c.key, record.c.version, record.c.content)
+            .where(record.c.id > after, record.c.kind == RecordKind.CERTIFICATE)
+            .order_by(record.c.id)
+            .limit(MOST)
+        ).all()
         if not rows:
             return found
         for row in rows:
-            content = to_record(dict(row), vault).content
-            assert isinstance(content, Certificate)
-            employer = content.holder.employer
-            around = {content.verification.point_code, content.verification.review_region, content.assessment_region}
-            found[row["key"]] = frozenset(around | ({employer.code} if employer else set()))
-        after = rows[-1]["id"]
+            # three fields of each: making the whole value of it would take several times as long
+            said = json.loads(vault.open(row.content, record_place(RecordKind.CERTIFICATE, row.key, row.version)))
+            employer, verified = said["holder"].get("employer"), said["verification"]
+            groups = {verified["point_code"], verified["review_region"], said["assessment_region"]}
+            groups |= {employer["code"]} if employer else set()
+            if around is None or not groups.union({row.key}).isdisjoint(around):
+                found[row.key] = frozenset(groups)
+            else:
+                found.pop(row.key, None)
+        after = rows[-1].id
 
 
 def keep(scope: Scope, draw: Draw) -> None:
@@ -83,6 +100,33 @@ def keep(scope: Scope, draw: Draw) -> None:
     wanted: dict[tuple[str, str], str | None] = {(one.object, kind): draw.number for one in draw.drawn}
     known = answers.open_tickets(scope, [one.object for one in draw.drawn])
     answers.open_new(scope, wanted, known)
+
+
+def owed(connection: Connection, limit: int) -> list[Owed]:
+    """The checks that void certificates ask for and that were not drawn yet, the oldest first."""
+    rows = connection.execute(
+        select(check_owed).where(check_owed.c.drawn_at.is_(None)).order_by(check_owed.c.id).limit(limit)
+    ).mappings()
+    return [Owed(**{name: row[name] for name in Owed.__dataclass_fields__}) for row in rows]
+
+
+def keep_owed(scope: Scope, owed: Owed, made: Sequence[Draw]) -> bool:
+    """Keep the draws that one void certificate asked for; False where another process has kept others."""
+    changed = scope.connection.execute(
+        update(check_owed)
+        .where(check_owed.c.id == owed.id, check_owed.c.drawn_at.is_(None))
+        .values(drawn_at=scope.at, draws=[draw.number for draw in made])
+    )
+    if changed.rowcount:
+        for draw in made:
+            keep(scope, draw)
+    return bool(changed.rowcount)
+
+
+def drawn_for(connection: Connection, platform: str, record_id: str) -> list[str]:
+    """Numbers of the draws that the void certificate of a credit record brought about."""
+    here = (check_owed.c.platform == platform, check_owed.c.record_id == record_id)
+    return list(connection.execute(select(check_owed.c.draws).where(*here)).scalar() or ())
 
 
 def one(connection: Connection, number: str) -> Draw | None:

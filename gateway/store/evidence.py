@@ -29,6 +29,8 @@ _MOST = 5000
 """most rows of one book in one link"""
 _MOST_RANGES = 100
 _MOST_BODIES = 200
+_AT_ONCE = 1000
+"""parts of links that are read at once where all of a book are"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,11 +162,11 @@ def _uncovered(connection: Connection, book: Book, since: int) -> tuple[list[int
 
 
 def _top(connection: Connection, book: Book, *, below: int | None = None) -> int:
-    """The highest id of a book that any link covers, or any link before ``below``."""
+    """The highest id of a book that any link covers, or any link before ``below``; it never falls from link to link."""
     newest = select(evidence_part.c.top).where(evidence_part.c.book == book.name)
     if below is not None:
         newest = newest.where(evidence_part.c.link_id < below)
-    return connection.execute(newest.order_by(evidence_part.c.link_id.desc()).limit(1)).scalar() or 0
+    return connection.execute(newest.order_by(evidence_part.c.top.desc()).limit(1)).scalar() or 0
 
 
 def _among(book: Book, ranges: Ranges) -> Iterator[ColumnElement[bool]]:
@@ -212,22 +214,39 @@ def removed(connection: Connection) -> dict[str, Ranges]:
 
 
 def covering(connection: Connection, book: str, number: int) -> int | None:
-    """The link that covers one row, or None."""
-    parts = connection.execute(
-        select(evidence_part.c.link_id, evidence_part.c.ranges)
+    """The link that covers one row, or None: the first that reached its id, or one for rows that came late."""
+    first = connection.execute(
+        select(evidence_link.c.id, evidence_link.c.at, evidence_part.c.ranges)
+        .join(evidence_part, evidence_part.c.link_id == evidence_link.c.id)
         .where(evidence_part.c.book == book, evidence_part.c.top >= number)
-        .order_by(evidence_part.c.link_id)
+        .order_by(evidence_part.c.top, evidence_part.c.link_id)
+        .limit(1)
+    ).first()
+    if first is None:
+        return None
+    if _covers(first.ranges, number):
+        return int(first.id)
+    later = select(evidence_link.c.id).where(evidence_link.c.id > first.id + 1, evidence_link.c.at > first.at + LATE)
+    beyond = connection.execute(later.order_by(evidence_link.c.id).limit(1)).scalar()
+    parts = select(evidence_part.c.link_id, evidence_part.c.ranges).where(
+        evidence_part.c.book == book, evidence_part.c.link_id > first.id
     )
-    for link_id, ranges in parts:
-        if any(first <= number <= last for first, last in ranges):
+    parts = parts if beyond is None else parts.where(evidence_part.c.link_id < beyond)
+    for link_id, ranges in connection.execute(parts.order_by(evidence_part.c.link_id)):
+        if _covers(ranges, number):
             return int(link_id)
     return None
 
 
+def _covers(ranges: Ranges, number: int) -> bool:
+    return any(first <= number <= last for first, last in ranges)
+
+
 def in_no_link(connection: Connection, book: Book) -> list[int]:
     """Ids below the highest covered one that stand in the book and in no link."""
-    parts = connection.execute(select(evidence_part.c.ranges).where(evidence_part.c.book == book.name)).scalars()
-    return [row["id"] for where in _among(book, gaps(list(parts))) for row in book.rows(connection, where)]
+    parts = select(evidence_part.c.ranges).where(evidence_part.c.book == book.name).order_by(evidence_part.c.top)
+    free = gaps(connection.execute(parts.execution_options(yield_per=_AT_ONCE)).scalars())
+    return [row["id"] for where in _among(book, free) for row in book.rows(connection, where)]
 
 
 def altered_bytes(connection: Connection, vault: Vault) -> Iterator[tuple[str, int]]:

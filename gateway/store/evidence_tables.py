@@ -27,6 +27,7 @@ evidence_part = Table(
     Column("ranges", JSON, nullable=False),
     Column("leaves", LargeBinary, nullable=False),
     Column("top", BigInteger, nullable=False),
+    Index("ix_evidence_part_top", "book", "top", "link_id"),
 )
 """Which rows of a book a link covers, as ranges of ids, their leaf digests in that order, and the highest id so far."""
 

@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, func, select
 
 from gateway.domain.delivery import TERMINAL, State
+from gateway.store.archive_rows import CENTRE
 from gateway.store.credit_tables import ticket
-from gateway.store.tables import attempt, delivery, exchange, verdict
+from gateway.store.tables import attempt, delivery, exchange, platform, verdict
 
 _MOST = 20_000
 """exchanges that are looked at for latencies"""
@@ -32,11 +34,15 @@ class Recent:
 def recent(connection: Connection, since: datetime) -> Recent:
     """Exchanges opened since a moment (the newest, where there are very many) and the verdicts on them."""
     found = Recent()
-    here = exchange.c.opened_at >= since
+    names = [*connection.execute(select(platform.c.name)).scalars(), CENTRE]  # the index of exchanges begins with them
     columns = (exchange.c.platform, exchange.c.purpose, exchange.c.status, exchange.c.failure)
     times = (exchange.c.opened_at, exchange.c.closed_at)
-    wanted = select(*columns, *times).where(here).order_by(exchange.c.id.desc()).limit(_MOST)
-    for row in connection.execute(wanted):
+    rows: list[Any] = []
+    for name in names:
+        here = (exchange.c.platform == name, exchange.c.opened_at >= since)
+        newest = select(*columns, *times).where(*here).order_by(exchange.c.opened_at.desc()).limit(_MOST)
+        rows += connection.execute(newest)
+    for row in sorted(rows, key=lambda row: row.opened_at, reverse=True)[:_MOST]:
         result = "open" if row.closed_at is None else row.failure or str(row.status)
         found.exchanges[row.platform, row.purpose, result] += 1
         if row.closed_at is not None and row.failure is None:
@@ -46,7 +52,7 @@ def recent(connection: Connection, since: datetime) -> Recent:
         select(exchange.c.platform, verdict.c.event, func.count().label("n"))
         .join(attempt, attempt.c.exchange_id == exchange.c.id)
         .join(verdict, verdict.c.attempt_id == attempt.c.id)
-        .where(here, verdict.c.applied)
+        .where(exchange.c.platform.in_(names), exchange.c.opened_at >= since, verdict.c.applied)
         .group_by(exchange.c.platform, verdict.c.event)
     )
     found.verdicts.update({(row.platform, row.event): row.n for row in connection.execute(judged)})

@@ -117,5 +117,11 @@ def read(connection: Connection, vault: Vault, keys: Collection[str]) -> dict[st
     return found
 
 
+def is_ours(connection: Connection, key: str) -> bool:
+    """Whether our own records or decisions name the party; one that a platform alone told of is none of ours."""
+    basis = connection.execute(select(credit_party.c.basis).where(credit_party.c.key == key)).scalar()
+    return basis in (HELD, OWN)
+
+
 def _place(key: str) -> str:
     return f"credit_party.content:{key}"

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, inser
 from gateway.contract.connector import ConnectorInfo
 from gateway.domain.delivery import TERMINAL, Event, State, sources
 from gateway.domain.records import RecordKind
-from gateway.store import projects
+from gateway.store import projects, reinstated
 from gateway.store.bulk import Bulk
 from gateway.store.chunks import MOST, chunks
 from gateway.store.precedence import (
@@ -62,6 +62,7 @@ def owe(connection: Connection, info: ConnectorInfo, now: datetime) -> int:
             count += _owe_kind(connection, info, kind, now)
     cancel_withdrawn(connection, info.platform, now)
     cancel_needless(connection, info.platform, now)
+    reinstated.settle_forms(connection, info.platform, now)
     return count
 
 
@@ -74,7 +75,7 @@ def _owe_kind(connection: Connection, info: ConnectorInfo, kind: RecordKind, now
     start = marker or 0
     wanted = projects.is_owed(info, kind)
     if kind is RecordKind.CERTIFICATE and RecordKind.STATUS_CHANGE in info.kinds:
-        wanted = and_(wanted, ~told_otherwise())
+        wanted = and_(wanted, or_(~told_otherwise(), reinstated.needs_in_full(info.platform)))
     count, after = 0, start
     columns = (record.c.id, record.c.kind, record.c.key, record.c.version, record.c.person_key)
     while True:

@@ -15,17 +15,18 @@ from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, e
 from gateway.domain.credit import AckCode, Status
 from gateway.domain.delivery import TERMINAL
 from gateway.domain.evidence import to_ranges, within
+from gateway.store import retention_pages as pages
 from gateway.store.answer_tables import exchange
 from gateway.store.credit_tables import credit_event, credit_version
 from gateway.store.evidence_tables import legal_hold, purge
+from gateway.store.objection_tables import objection, objection_scan, scan
+from gateway.store.retention_pages import HELD as _HELD
 from gateway.store.tables import attempt, audit, batch, delivery, filing, inbox, record
 
 _MOST = 500
 """rows of one commit"""
 _MANY = 3
 """columns that are named one by one in a purge"""
-
-_HELD = select(legal_hold.c.person_key).where(legal_hold.c.ended_at.is_(None), legal_hold.c.person_key.is_not(None))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +65,15 @@ class Job:
 def _old_exchanges(before: datetime) -> ColumnElement[bool]:
     still = or_(delivery.c.state.not_in(TERMINAL), delivery.c.person_key.in_(_HELD))
     busy = exists().where(attempt.c.exchange_id == exchange.c.id, delivery.c.id == attempt.c.delivery_id, still)
-    return and_(func.coalesce(exchange.c.closed_at, exchange.c.opened_at) < before, ~busy)
-
-
-def _old_pages(before: datetime) -> ColumnElement[bool]:
-    held = exists().where(credit_event.c.inbox_id == inbox.c.id, credit_event.c.subject_key.in_(_HELD))
-    return and_(inbox.c.received_at < before, ~held)
+    held = select(objection.c.message_id).where(objection.c.person_key.in_(_HELD))
+    with_it = (
+        select(scan.c.message_id)
+        .join(objection_scan, objection_scan.c.scan_id == scan.c.id)
+        .join(objection, objection.c.id == objection_scan.c.objection_id)
+        .where(objection.c.person_key.in_(_HELD))
+    )
+    kept = exchange.c.message_id.in_(held.union_all(with_it))
+    return and_(func.coalesce(exchange.c.closed_at, exchange.c.opened_at) < before, ~busy, ~kept)
 
 
 def _old_filings(before: datetime) -> ColumnElement[bool]:
@@ -108,6 +112,22 @@ def _strangers(before: datetime) -> ColumnElement[bool]:
     )
 
 
+def _old_objections(before: datetime) -> ColumnElement[bool]:
+    return and_(objection.c.ended_at < before, _not_held(objection.c.person_key))
+
+
+def _old_scans(before: datetime) -> ColumnElement[bool]:
+    """Scans of which every objection has been over since before."""
+    link = objection_scan
+    running = or_(objection.c.ended_at.is_(None), objection.c.ended_at >= before, ~_not_held(objection.c.person_key))
+    needed = exists().where(link.c.scan_id == scan.c.id, objection.c.id == link.c.objection_id, running)
+    return and_(scan.c.created_at < before, ~needed)
+
+
+def _not_held(person_key: Column[Any]) -> ColumnElement[bool]:
+    return or_(person_key.is_(None), person_key.not_in(_HELD))
+
+
 _EMPTY = b""
 JOBS = (
     Job(
@@ -116,7 +136,8 @@ JOBS = (
         old=_old_exchanges,
         cleared=dict.fromkeys(("request", "response", "response_headers", "proof")),
     ),
-    Job(rule="inbox", table=inbox, old=_old_pages, cleared={"raw": _EMPTY}),
+    Job(rule="inbox", table=inbox, old=pages.old_pages, cleared={"raw": _EMPTY}),
+    Job(rule="inbox", table=exchange, old=pages.old_answers, cleared={"response": None}),
     Job(rule="filings", table=filing, old=_old_filings, cleared={"cells": _EMPTY}),
     Job(
         rule="quarantine",
@@ -124,7 +145,11 @@ JOBS = (
         old=_strangers,
         cleared=dict.fromkeys(("payload", "number_digest", "name_digest", "variant_digest", "certificate_digest")),
     ),
+    Job(rule="quarantine", table=inbox, old=pages.pages_about_strangers, cleared={"raw": _EMPTY}),
+    Job(rule="quarantine", table=exchange, old=pages.answers_about_strangers, cleared={"response": None}),
     Job(rule="credit", table=credit_event, old=_old_findings, cleared={"payload": None}),
+    Job(rule="objections", table=objection, old=_old_objections, cleared={"content": None}),
+    Job(rule="scans", table=scan, old=_old_scans, cleared={"content": None}),
     Job(rule="audit", table=audit, old=lambda before: audit.c.at < before, cleared={}),
 )
 

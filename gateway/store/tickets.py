@@ -12,6 +12,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from gateway.domain.credit import AckCode, TicketKind
 from gateway.store.archive_answers import Scope
 from gateway.store.archive_records import apply_events
+from gateway.store.consequences import follow
 from gateway.store.control import note
 from gateway.store.credit_desk_tables import credit_ruling
 from gateway.store.credit_tables import credit_event, ticket
@@ -89,7 +90,7 @@ def rule(scope: Scope, record_id: str, key: str | None, *, number: str, by: str)
     )
     values = {"platform": scope.platform, "record_id": record_id, "key": key, "sys_from": scope.at}
     scope.connection.execute(insert(credit_ruling).values({**values, "actor": by, "ticket": number}))
-    apply_events(scope, [], [record_id])
+    follow(scope, apply_events(scope, [], [record_id]), [(scope.platform, record_id)])
 
 
 def suspected(connection: Connection, about: Ticket) -> str | None:
@@ -137,7 +138,7 @@ def prefer(scope: Scope, about: Ticket, *, other: bool) -> bool:
     every = [row.id for row in rows]
     scope.connection.execute(update(credit_event).where(credit_event.c.id.in_(every)).values(preferred=False))
     scope.connection.execute(update(credit_event).where(credit_event.c.id == chosen).values(preferred=True))
-    apply_events(scope, [], [about.record_id])
+    follow(scope, apply_events(scope, [], [about.record_id]), [(scope.platform, about.record_id)])
     return True
 
 

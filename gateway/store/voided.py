@@ -29,7 +29,7 @@ def rests_on(key: str, version: int) -> str:
 
 def cancel_open(connection: Connection, key: str, now: datetime) -> int:
     """Cancel what waits of a certificate on every platform; gives how many deliveries."""
-    return _cancel(connection, now, delivery.c.kind == RecordKind.CERTIFICATE, delivery.c.record_key == key)
+    return cancel(connection, now, CODE, delivery.c.kind == RecordKind.CERTIFICATE, delivery.c.record_key == key)
 
 
 def cancel_needless(connection: Connection, platform: str, now: datetime) -> int:
@@ -46,9 +46,10 @@ def cancel_needless(connection: Connection, platform: str, now: datetime) -> int
         earlier.c.version < delivery.c.version,
         (earlier.c.state == State.ACCEPTED) | earlier.c.state.not_in(TERMINAL),
     )
-    return _cancel(
+    return cancel(
         connection,
         now,
+        CODE,
         delivery.c.platform == platform,
         delivery.c.kind.in_(_OF_CERTIFICATES),
         exists().where(here, credit_reliance.c.reference == reference),
@@ -56,12 +57,13 @@ def cancel_needless(connection: Connection, platform: str, now: datetime) -> int
     )
 
 
-def _cancel(connection: Connection, now: datetime, *which: ColumnElement[bool]) -> int:
+def cancel(connection: Connection, now: datetime, code: str, *which: ColumnElement[bool]) -> int:
+    """Cancel what waits of these deliveries; who waited behind them goes on. Gives how many."""
     cancelled = (
         connection.execute(
             update(delivery)
             .where(delivery.c.state.in_(sources(Event.NEWER_VERSION)), *which)
-            .values(state=State.SUPERSEDED, code=CODE, updated_at=now, blocked_by=None)
+            .values(state=State.SUPERSEDED, code=code, updated_at=now, blocked_by=None)
             .returning(delivery.c.id)
         )
         .scalars()

@@ -39,7 +39,10 @@ def clear(connection: Connection) -> None:
         connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - names of our own
 
 
-_TABLES = ("platform", "owed", "record", "delivery", "exchange", "attempt", "verdict", "payload")
+_BESIDE = ("batch", "filing", "filing_subject", "evidence_link", "evidence_part")
+_TABLES = ("platform", "owed", "record", "delivery", "exchange", "attempt", "verdict", "payload", *_BESIDE)
+PER_LINK = 100
+"""rows of a book in one link of the evidence chain"""
 
 
 def fill(connection: Connection, platform: str, count: int, now: datetime) -> None:
@@ -90,6 +93,58 @@ def fill(connection: Connection, platform: str, count: int, now: datetime) -> No
     connection.execute(owed, {"platform": platform, "count": count})
     if kind == "postgresql":
         connection.execute(text("ANALYZE"))  # as its daemon does; SQLite plans without statistics unless told to
+
+
+def fill_beside(connection: Connection, count: int, now: datetime) -> None:
+    """The rows behind those records and the evidence chain over their exchanges, on what ``fill`` made."""
+    kind = connection.dialect.name
+    sqlite = kind == "sqlite"
+    blob = "x'00'" if sqlite else r"'\x00'::bytea"
+    pad = "printf('%08d', {})" if sqlite else "lpad(({})::text, 8, '0')"
+    first = f"(i - 1) * {PER_LINK} + 1"
+    moment = (
+        "datetime(:now, '+' || (i * 600) || ' seconds')"
+        if sqlite
+        else "CAST(:now AS timestamptz) + i * interval '10 min'"
+    )
+    given = {"now": now.strftime("%Y-%m-%d %H:%M:%S") if sqlite else now}
+    connection.execute(
+        text(
+            "INSERT INTO batch (id, name, digest, read_at, rows, admitted, refused, held, unchanged)"
+            " VALUES (1, 'b', 'd', :now, 1, 1, 0, 0, 0)"
+        ),
+        given,
+    )
+    for table, columns, values, rows in (
+        (
+            "filing",
+            "batch_id, row_no, outcome, cells, failures, person_key, certificate_key",
+            f"1, i, 'admit', {blob}, '[]', 'P' || {pad.format('i / 2')}, 'K' || {pad.format('i')}",
+            count,
+        ),
+        ("filing_subject", "filing_id, certificate, person", "i, 'C' || i, 'D' || i", count),
+        ("evidence_link", "id, at, previous, digest, seal", f"i, {moment}, 'p', 'd', 's'", count // PER_LINK),
+        (
+            "evidence_part",
+            "link_id, book, ranges, leaves, top",
+            f"i, 'sent', {_json(sqlite, first)}, {blob}, i * {PER_LINK}",
+            count // PER_LINK,
+        ),
+    ):
+        numbers = _NUMBERS[kind]
+        connection.execute(
+            text(f"INSERT INTO {table} ({columns}) {numbers} SELECT {values} FROM n")  # noqa: S608 - no input
+            if not sqlite
+            else text(f"{numbers} INSERT INTO {table} ({columns}) SELECT {values} FROM n"),  # noqa: S608 - no input
+            {"count": rows, **(given if ":now" in values else {})},
+        )
+    if not sqlite:
+        connection.execute(text("ANALYZE"))
+
+
+def _json(sqlite: bool, first: str) -> str:
+    made = f"'[[' || ({first}) || ', ' || (i * {PER_LINK}) || ']]'"
+    return made if sqlite else f"({made})::json"
 
 
 def _state(rare: Sequence[State] = RARE) -> str:

@@ -13,10 +13,9 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from gateway import registry
-from gateway.cli.app import app
 from gateway.testing.serving import running
 
 PLATFORM = "national_market"
@@ -24,23 +23,12 @@ Check = Callable[..., Result]
 
 
 @pytest.fixture
-def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Check:
+def check(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Check:
     """Run ``gateway check`` in a home of its own, with one platform configured."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GATEWAY_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("COLUMNS", "200")
     for name, value in (("ENDPOINT", "https://market.example/Service"), ("PASSWORD", "example-only")):
         monkeypatch.setenv(f"GATEWAY_NATIONAL_MARKET__{name}", value)
 
-    def invoke(*arguments: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(app, ["check", *arguments])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == code, result.output + result.stderr
-        return result
-
-    assert CliRunner().invoke(app, ["init"]).exit_code == 0
-    return invoke
+    return partial(run, "check")
 
 
 @pytest.fixture

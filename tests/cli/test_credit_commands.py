@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from gateway.bootstrap import open_gateway
-from gateway.cli.app import app
 from gateway.domain.records import Worker
 from gateway.settings import GatewaySettings
+from gateway.store.control import note
 from gateway.testing.creditfeed import Feed
 from gateway.testing.findings import finding
 
@@ -36,24 +36,6 @@ heard = {heard}
 delivered = 2026-04-13
 digest = "sha-256:{digest}"
 """
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command in a home of its own; fails on a traceback."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GATEWAY_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def invoke(*arguments: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(app, arguments)
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == code, result.output + result.stderr
-        return result
-
-    invoke("init")
-    return invoke
 
 
 @pytest.fixture
@@ -147,3 +129,66 @@ def test_a_draw_is_kept_and_can_be_made_again(run: Run, tmp_path: Path) -> None:
     run(*asked, "--exclude", "nonsense", code=2)
     run("supervise", "show", "unknown", code=2)
     run("supervise", "draw", "people", "--checkers", str(checkers), "--reason", "r", "--ratio", "1", code=2)
+
+
+def voided(tmp_path: Path, *, revoked: bool) -> str:
+    """The number of a certificate that a record voided, beside another one of the same enterprise and point."""
+    with open_gateway(GatewaySettings(home=tmp_path / "home")) as gateway:
+        feed = Feed(gateway.store)
+        person, worker = feed.person()
+        certificate = feed.certificate(person)
+        feed.certificate(person)
+        said: dict[str, Any] = {"certificate_number": certificate.number, "authority": "山东省建设从业人员教育中心"}
+        feed.apply(finding(worker, event_type="CERT_INVALIDATED", **said))
+        if revoked:
+            feed.apply(finding(worker, 2, "REVOKED", **said))
+    return certificate.number
+
+
+@pytest.fixture
+def void(run: Run, tmp_path: Path) -> str:
+    """The number of a certificate that a record voided which was revoked since."""
+    return voided(tmp_path, revoked=True)
+
+
+def test_a_certificate_is_made_valid_again_by_ticket_or_by_hand(run: Run, void: str) -> None:
+    [asked] = json.loads(run("tickets", "list", "--kind", "REINSTATE", "--json").stdout)["tickets"]
+    assert asked["acts"] == ["reinstate", "seen"]
+    shown = document(run("tickets", "show", asked["number"], "--json"))["ticket"]
+    assert len(shown["certificates"]) == 1
+    run("tickets", "settle", asked["number"], "reinstate", "--reason", "复议撤销")
+    done = json.loads(run("credit", "reinstate", void, "--reason", "again", "--json").stdout)
+    assert (done["done"], done["version"], done["status"]) == (False, 3, "01")
+    assert "nothing changed" in run("credit", "reinstate", "-", "--reason", "again", stdin=f"{void}\n").stdout
+    refused = run("credit", "reinstate", "370100209900000009", "--reason", "r", code=2)
+    assert "there is no such certificate" in refused.stderr
+
+
+def test_a_record_about_the_wrong_person_is_cleared_by_hand(run: Run, void: str) -> None:
+    told = run("credit", "reinstate", void, "--reason", "同名不同人", "--wrong-person").stdout
+    assert "valid again as version 3 (status 01)" in told
+    assert json.loads(run("tickets", "list", "--kind", "REINSTATE", "--json").stdout)["total"] == 0
+
+
+def test_feedback_draws_what_a_void_certificate_asks_for_and_its_ticket_names_it(run: Run, tmp_path: Path) -> None:
+    voided(tmp_path, revoked=False)
+    for _ in range(2):
+        run("feedback")
+    [drawn] = json.loads(run("tickets", "list", "--kind", "CHECK", "--json").stdout)["tickets"]
+    [asked] = json.loads(run("tickets", "list", "--kind", "CERTIFICATE", "--json").stdout)["tickets"]
+    shown = json.loads(run("tickets", "show", asked["number"], "--json").stdout)["ticket"]
+    assert drawn["event_id"] in shown["draws"]
+    again = json.loads(run("supervise", "show", drawn["event_id"], "--json").stdout)["draw"]
+    assert (again["drawn_again"], again["ratio"], len(again["seed"])) == ("same", "20%", 32)
+
+
+def test_an_error_is_told_and_what_went_wrong_with_sealing_beside_it(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_gateway(GatewaySettings(home=tmp_path / "home")) as gateway, gateway.store.write() as connection:
+        note(connection, at=gateway.edge.now(), actor="o", action="a", subject="s")
+    monkeypatch.setenv("GATEWAY_EVIDENCE_ANCHORS", str(tmp_path))
+    told = run("push", "nowhere", code=2).stderr
+    assert "what was written is not sealed yet: IsADirectoryError" in told
+    assert told.rstrip().splitlines()[-1].startswith("gateway: ")
+    assert "nowhere" in told.rstrip().splitlines()[-1]

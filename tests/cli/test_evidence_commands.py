@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, update
-from typer.testing import CliRunner
+from typer.testing import Result
 
 from gateway import registry
 from gateway.bootstrap import open_gateway
-from gateway.cli.app import app
 from gateway.store import queueing, records, tables
 from gateway.testing import people
 from gateway.testing.serving import running
@@ -26,16 +25,11 @@ NAME = "worker_platform"
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(bare: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command in a home in which two certificates were pushed to one platform."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GATEWAY_HOME", str(tmp_path / "home"))
 
     def invoke(*arguments: str, code: int = 0) -> Any:
-        result = CliRunner().invoke(app, arguments)
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == code, result.output + result.stderr
+        result = bare(*arguments, code=code)
         return json.loads(result.stdout) if "--json" in arguments and result.stdout else result.output + result.stderr
 
     invoke("init")

@@ -11,33 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from gateway.cli.app import app
 from gateway.intake.columns import COLUMNS
 from gateway.testing.batch import HEADERS, sample_rows, write_sample
 from gateway.testing.forms import CITIES, filed
 
 Run = Callable[..., Result]
 FIELDS = [column.field for column in COLUMNS]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command in a home of its own; fails on a traceback."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GATEWAY_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def invoke(*arguments: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(app, arguments)
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == code, result.output + result.stderr
-        return result
-
-    invoke("init")
-    return invoke
 
 
 @pytest.fixture

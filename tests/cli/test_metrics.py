@@ -12,11 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from typer.testing import CliRunner
+from typer.testing import Result
 
 from gateway import registry
 from gateway.bootstrap import Gateway, open_gateway
-from gateway.cli.app import app
 from gateway.cli.metrics import application
 from gateway.domain.names import plain_name
 from gateway.domain.records import Worker
@@ -31,16 +30,11 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+def run(bare: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """A home with three certificates pushed to one platform, one of them still waiting for its result."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GATEWAY_HOME", str(tmp_path / "home"))
 
     def invoke(*arguments: str) -> str:
-        result = CliRunner().invoke(app, arguments)
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result.stdout
+        return bare(*arguments).stdout
 
     invoke("init")
     sandbox = registry.build_sandbox(NAME, seed=5)

@@ -6,14 +6,12 @@ import json
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import Result
 
 from gateway.bootstrap import open_gateway
-from gateway.cli.app import app
 from gateway.cli.platforms import _moment
 from gateway.domain.breaker import BreakerRules
 from gateway.domain.periods import CHINA
@@ -28,11 +26,9 @@ NAME = "national_market"
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(bare: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command in a home of its own with one platform configured and one person owed to it; gives its document."""
-    monkeypatch.chdir(tmp_path)
     for name, value in {
-        "HOME": str(tmp_path / "home"),
         "LANGUAGE": "en",
         "NATIONAL_MARKET__ENDPOINT": "http://127.0.0.1:9/ws",
         "NATIONAL_MARKET__SENDER_CODE": "370000",
@@ -42,10 +38,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         monkeypatch.setenv(f"GATEWAY_{name}", value)
 
     def invoke(*arguments: str, code: int = 0) -> Any:
-        result = CliRunner().invoke(app, [*arguments, "--json"])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == code, result.output + result.stderr
+        result = bare(*arguments, "--json", code=code)
         return json.loads(result.stdout) if result.stdout.strip() else result.stderr
 
     invoke("init")

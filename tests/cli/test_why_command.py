@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from gateway.cli.app import app
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GATEWAY_HOME", str(tmp_path / "home"))
-    assert CliRunner().invoke(app, ["init"]).exit_code == 0
+Ask = Callable[..., Result]
 
 
-def ask(*arguments: str, stdin: str = "") -> Result:
-    return CliRunner().invoke(app, ["why", *arguments], input=stdin)
+@pytest.fixture
+def ask(run: Ask) -> Ask:
+    """Ask about somebody, in a home where nothing was read yet."""
+    return partial(run, "why")
 
 
-def test_what_nobody_reported_is_the_first_broken_link() -> None:
-    result = ask("370100201900000001")
-    assert result.exit_code == 1
-    assert "no row that was read names it" in result.stdout
+def test_what_nobody_reported_is_the_first_broken_link(ask: Ask) -> None:
+    assert "no row that was read names it" in ask("370100201900000001", code=1).stdout
 
 
-def test_an_identity_number_comes_by_stdin_and_is_not_repeated() -> None:
-    result = ask("-", "--json", stdin="37000019800101001x\n")
-    assert result.exit_code == 1
+def test_an_identity_number_comes_by_stdin_and_is_not_repeated(ask: Ask) -> None:
+    result = ask("-", "--json", stdin="37000019800101001x\n", code=1)
     assert json.loads(result.stdout)["broken"][0]["step"] == "filed"
     assert "37000019800101001" not in result.output
 
 
-def test_nothing_on_stdin_is_misuse() -> None:
-    assert ask("-").exit_code == 2
+def test_nothing_on_stdin_is_misuse(ask: Ask) -> None:
+    ask("-", code=2)

@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import pytest
 
@@ -30,6 +31,8 @@ from gateway.testing.batch import write_sample
 
 T = TypeVar("T")
 PLATFORM = "provincial_credit"
+BUSY = 503
+"""what Prefect answers where SQLite was locked"""
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 QUICK = {
     "PREFECT_RUNNER_POLL_FREQUENCY": "1",
@@ -143,7 +146,7 @@ class Site:
         return process
 
     def api(self, path: str, body: Any = None, method: str | None = None) -> Any:
-        """Prefect's REST interface; POST where there is a body."""
+        """Prefect's REST interface, POST where there is a body; asked again where it is busy, as its client does."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(
             self.api_url + path,
@@ -151,9 +154,18 @@ class Site:
             {"Content-Type": "application/json"},
             method=method or ("GET" if data is None else "POST"),
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            raw = answer.read()
-        return json.loads(raw) if raw else None
+        end, pause = time.monotonic() + 60, threading.Event()
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    raw = answer.read()
+            except urllib.error.HTTPError as error:
+                if error.code != BUSY or time.monotonic() > end:
+                    raise
+                error.close()
+                pause.wait(0.5)
+            else:
+                return json.loads(raw) if raw else None
 
     def deployment(self, full_name: str) -> dict[str, Any]:
         """A deployment by flow and name."""
@@ -163,7 +175,8 @@ class Site:
     def trigger(self, full_name: str, **parameters: Any) -> str:
         """Ask for a run, as Prefect's page does; returns its id."""
         key = self.deployment(full_name)["id"]
-        return str(self.api(f"/deployments/{key}/create_flow_run", {"parameters": parameters})["id"])
+        wanted = {"parameters": parameters, "idempotency_key": str(uuid4())}
+        return str(self.api(f"/deployments/{key}/create_flow_run", wanted)["id"])
 
     def flow_run(self, key: str) -> dict[str, Any]:
         """A run as Prefect knows it."""
@@ -179,10 +192,14 @@ class Site:
 
         return until(ended, seconds, f"end of run {key}")
 
-    def runs_of(self, flow: str) -> list[dict[str, Any]]:
-        """Every run of a flow, oldest first."""
-        query = {"flows": {"name": {"any_": [flow]}}, "sort": "START_TIME_ASC", "limit": 200}
-        found: list[dict[str, Any]] = self.api("/flow_runs/filter", query)
+    def runs_of(self, flow: str, *, ended: bool = False) -> list[dict[str, Any]]:
+        """Every run of a flow, or those that have ended, oldest first."""
+        query: dict[str, Any] = {"flows": {"name": {"any_": [flow]}}, "sort": "START_TIME_ASC", "limit": 200}
+        if ended:
+            query["flow_runs"] = {"state": {"type": {"any_": sorted(ENDED)}}}
+        found: list[dict[str, Any]] = []
+        while page := self.api("/flow_runs/filter", query | {"offset": len(found)}):
+            found += page
         return found
 
     def artifacts(self, run: str) -> dict[str, Any]:
@@ -250,14 +267,25 @@ def _table(artifact: dict[str, Any]) -> Any:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Ask a process to end, then its whole group."""
+    """Ask a process to end, then its whole group; a guard in it is given the time to end what it keeps."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(20)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
     process.wait()
+    with contextlib.suppress(AssertionError):
+        until(lambda: not _signalled(process.pid, 0), 8)
+    _signalled(process.pid, signal.SIGKILL)
+
+
+def _signalled(group: int, number: int) -> bool:
+    """Whether there was anybody in the group to get the signal."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def pid_of(holder: Holder) -> int:

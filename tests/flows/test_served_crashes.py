@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 
-from tests.flows.sites import PLATFORM, Site, end, pid_of, server_of, until
+from gateway.store.owners import is_dead
+from tests.flows.sites import PLATFORM, Site, end, pid_of, refusal, server_of, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.prefect, pytest.mark.soak]
 
@@ -35,7 +38,7 @@ def site(make_site: Callable[..., Site]) -> Iterator[Site]:
 def begin_push(site: Site) -> tuple[str, int]:
     """A push that has sent something and will go on for a while: its run and its process."""
     key = site.trigger(f"push/{PLATFORM}")
-    until(lambda: site.states().get("awaiting_ack", 0) > 10, 90, "a push is under way")
+    until(lambda: site.states().get("awaiting_ack", 0) > 10, 180, "a push is under way")
     [holder] = [one for one in site.at_work() if one.work == "push"]
     assert holder.run == key
     return key, pid_of(holder)
@@ -49,7 +52,7 @@ def finish_everything(site: Site) -> None:
             site.run(command, expect_any=True)
         return set(site.states()) == {"accepted"}
 
-    until(rest, 120, "every delivery accepted")
+    until(rest, 300, "every delivery accepted")
     assert site.contradictions() == []
     assert site.effects()["duplicates"] == 0
     assert set(site.run("reconcile")["platforms"][PLATFORM]["classes"]) == {"match"}
@@ -64,6 +67,11 @@ def pause_schedule(site: Site, name: str) -> None:
 def schedule_is_active(site: Site, name: str) -> bool:
     [schedule] = site.deployment(name)["schedules"]
     return bool(schedule["active"])
+
+
+def prefect_schema(site: Site) -> str:
+    with closing(sqlite3.connect(f"file:{site.home / 'prefect' / 'prefect.db'}?mode=ro", uri=True)) as db:
+        return str(db.execute("SELECT version_num FROM alembic_version").fetchone()[0])
 
 
 def test_a_killed_machine_is_found_at_the_next_start_and_a_paused_schedule_stays_paused(site: Site) -> None:
@@ -88,13 +96,13 @@ def test_a_killed_machine_is_found_at_the_next_start_and_a_paused_schedule_stays
 
 
 def test_a_run_whose_worker_was_killed_goes_on_and_is_left_alone(site: Site) -> None:
-    serve = site.serve(GATEWAY_PROVINCIAL_CREDIT__BATCH_MAX="1")
+    serve = site.serve(GATEWAY_PROVINCIAL_CREDIT__MIN_INTERVAL_SECONDS="1")  # enough to do until serving again
     key, _ = begin_push(site)
     serve.kill()
     serve.wait()
     site.serve()
     assert site.flow_run(key)["state_type"] in ("RUNNING", "COMPLETED"), "a living run is not closed"
-    until(lambda: not site.at_work(), 240, "the orphan ends")
+    until(lambda: not site.at_work(), 400, "the orphan ends")
     assert site.flow_run(key)["state_type"] != "CRASHED"
     assert "queued" not in site.states()
     finish_everything(site)
@@ -104,11 +112,11 @@ def test_a_push_goes_on_to_its_end_while_prefects_server_is_killed_and_started_a
     serve = site.serve()
     key, _ = begin_push(site)
     os.kill(server_of(serve), signal.SIGKILL)
-    until(lambda: not site.at_work(), 180, "the push ends")
+    until(lambda: not site.at_work(), 400, "the push ends")
     assert "queued" not in site.states()
     run = site.finish(key, 180)
     assert run["state_type"] in ("COMPLETED", "CRASHED"), run["state"]
-    until(lambda: site.finish(site.trigger(f"sync/{PLATFORM}"))["state_type"] == "COMPLETED", 180, "serving again")
+    until(lambda: site.finish(site.trigger(f"sync/{PLATFORM}"))["state_type"] == "COMPLETED", 400, "serving again")
     finish_everything(site)
 
 
@@ -118,10 +126,11 @@ def test_a_push_goes_on_while_prefects_database_is_full(site: Site) -> None:
     server = server_of(serve)
     before = resource.prlimit(server, resource.RLIMIT_FSIZE)
     resource.prlimit(server, resource.RLIMIT_FSIZE, (4096, before[1]))
-    until(lambda: not site.at_work(), 240, "the push ends")
+    assert refusal(lambda: site.trigger(f"acks/{PLATFORM}")) >= 500, "Prefect can write nothing down"
+    until(lambda: not site.at_work(), 400, "the push ends")
     assert "queued" not in site.states()
     resource.prlimit(server, resource.RLIMIT_FSIZE, before)
-    until(lambda: site.finish(site.trigger(f"sync/{PLATFORM}"))["state_type"] == "COMPLETED", 180, "serving again")
+    until(lambda: site.finish(site.trigger(f"sync/{PLATFORM}"))["state_type"] == "COMPLETED", 400, "serving again")
     finish_everything(site)
 
 
@@ -130,19 +139,25 @@ def test_runs_missed_while_nobody_served_are_caught_up_by_one(site: Site) -> Non
     until(lambda: site.api("/health"), 180, "server")
     own = {"GATEWAY_SERVE__SYNC": "10s", "PREFECT_API_URL": site.api_url}
     serve = site.serve(**own)
-    until(lambda: [one for one in site.runs_of("sync") if one["state_type"] == "COMPLETED"], 120, "a scheduled sync")
+    until(lambda: site.states().get("awaiting_ack", 0) > 10, 240, "a scheduled sync is under way")
+    [holder] = {one.run: one for one in site.at_work()}.values()
     end(serve)
+    assert serve.returncode == 0
+    assert site.flow_run(holder.run)["state_name"] == "Crashed", "what a stop ended is told before it is over"
+    assert is_dead(holder.owner)
 
     def late() -> list[str]:
         return [one["id"] for one in site.runs_of("sync") if one["state_name"] == "Late"]
 
-    missed = until(lambda: found if len(found := late()) >= 5 else [], 120, "late runs")
+    missed = until(lambda: found if len(found := late()) >= 5 else [], 300, "late runs")
     site.serve(**own | {"GATEWAY_SERVE__SYNC": "1h"})
-    until(lambda: not late(), 60, "no late runs")
-    became = [site.finish(key)["state_type"] for key in missed]
+    until(lambda: not late(), 120, "no late runs")
+    became = [site.finish(key, 400)["state_type"] for key in missed]
     assert became.count("CANCELLED") >= len(missed) - 2
     assert 1 <= became.count("COMPLETED") <= 2
     assert server.poll() is None
+    assert "queued" not in site.states()
+    finish_everything(site)
 
 
 def test_a_database_of_an_older_prefect_is_upgraded_and_keeps_what_people_set(site: Site) -> None:
@@ -150,11 +165,14 @@ def test_a_database_of_an_older_prefect_is_upgraded_and_keeps_what_people_set(si
     serve = site.serve(**own)
     pause_schedule(site, f"reconcile/{PLATFORM}")
     end(serve)
+    newest = prefect_schema(site)
     environment = {**site.environment, "PREFECT_HOME": str(site.home / "prefect")}
     command = [sys.executable, "-m", "prefect", "server", "database", "downgrade", "-y", "-r", "-2"]
     done = subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+    assert prefect_schema(site) != newest
     site.serve(**own)
+    assert prefect_schema(site) == newest
     assert not schedule_is_active(site, f"reconcile/{PLATFORM}")
     assert site.finish(site.trigger(f"push/{PLATFORM}"))["state_type"] == "COMPLETED"
 

@@ -18,11 +18,12 @@ from tests.flows.sites import PLATFORM, Site, pid_of, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.prefect, pytest.mark.soak]
 
-LIMIT, WINDOW = 10, timedelta(seconds=2)
+LIMIT, WINDOW = 6, timedelta(seconds=2)
+"""slow enough that the first run is still at work when the second begins"""
 OWN = {
     "GATEWAY_SERVE__LANES": "2",
     "GATEWAY_CLAIM_LIMIT": "20",
-    "GATEWAY_PROVINCIAL_CREDIT__BATCH_MAX": "4",
+    "GATEWAY_PROVINCIAL_CREDIT__BATCH_MAX": "2",
     "GATEWAY_PROVINCIAL_CREDIT__CONNECTIONS": "4",
     "GATEWAY_PROVINCIAL_CREDIT__RATE_LIMIT": str(LIMIT),
     "GATEWAY_PROVINCIAL_CREDIT__RATE_WINDOW_SECONDS": str(WINDOW.total_seconds()),
@@ -68,16 +69,16 @@ def moments(site: Site) -> list[datetime]:
 def test_two_workers_share_the_work_and_one_is_killed(site: Site) -> None:
     first, _ = (start_worker(site, name) for name in ("first", "second"))
     keys = [site.trigger(f"push/{PLATFORM}", chunk=20) for _ in range(2)]
-    both = until(lambda: found if len(found := site.at_work()) == 2 else [], 120, "two runs side by side")
+    both = until(lambda: found if len(found := site.at_work()) == 2 else [], 240, "two runs side by side")
     assert {one.run for one in both} == set(keys)
     assert {one.lane for one in both} == {1, 2}
-    until(lambda: site.states().get("awaiting_ack", 0) > 20, 90, "both have sent something")
+    until(lambda: site.states().get("awaiting_ack", 0) > 20, 180, "both have sent something")
 
     first.kill()
     os.kill(pid_of(both[0]), signal.SIGKILL)
     survivor = both[1].run
-    assert site.finish(survivor, 240)["state_type"] == "COMPLETED"
-    done = site.finish(site.trigger("sync/all", patience_seconds=60, steps=["push", "acks", "resolve"]), 240)
+    assert site.finish(survivor, 400)["state_type"] == "COMPLETED"
+    done = site.finish(site.trigger("sync/all", patience_seconds=60, steps=["push", "acks", "resolve"]), 400)
     assert done["state_type"] == "COMPLETED", done["state"]
     assert site.finish(both[0].run)["state_name"] == "Crashed"
 

@@ -326,3 +326,25 @@ def _rows(road: Road, table: Any) -> int:
 def _kinds_of(store: Store) -> dict[str, int]:
     with store.read() as connection:
         return dict(Counter(connection.execute(select(record_table.c.kind)).scalars().all()))
+
+
+def test_what_the_platform_forgot_and_what_its_feed_left_out_is_found_by_asking_what_it_waits_for(road: Road) -> None:
+    while road.pull().pulled:
+        pass
+    road.sandbox.command(tell=("F01", "F04"))
+    road.sandbox.faults.set(rates={"acks_lost": 1.0})
+    told = road.pull()
+    road.sandbox.faults.set(rates={})
+    road.sandbox.command(tell=("F01",))
+    road.sandbox.faults.set(rates={"page_lost": 1.0})
+    assert road.pull().pulled == 0, "the newest page is lost, and no number shows it"
+    road.sandbox.faults.set(rates={})
+    road.pass_(days=1)
+    found = road.pull()
+    assert (found.pulled, found.acks_again, found.missed, found.stopped) == (0, told.pulled, 0, None)
+    assert found.fetched > 0
+    road.pass_(days=1)
+    after = road.pull()
+    assert (after.acks_again, after.fetched, after.acks_sent) == (0, 0, 0)
+    road.sandbox.command(tell=("F01",))
+    assert (road.pull().pulled, road.pull().stopped) == (2, None), "what was fetched is no gap of its stream"

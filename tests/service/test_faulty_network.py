@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,24 +33,12 @@ from gateway.store.invariants import broken, restless
 from gateway.store.tables import delivery
 from gateway.store.thread import StoreThread
 from gateway.testing import people
+from gateway.testing.clocks import AheadClock
 from gateway.testing.faultproxy import Cut, FaultProxy, between
 from gateway.testing.model import Model, ModelSandbox
 from gateway.testing.sandbox import Sandbox
 from gateway.testing.serving import running
 from gateway.transport.sender import Sender
-
-
-class Clock:
-    """The real time, and what a test adds to it instead of waiting."""
-
-    def __init__(self) -> None:
-        self._ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self._ahead
-
-    def forward(self, seconds: float) -> None:
-        self._ahead += timedelta(seconds=seconds)
 
 
 @dataclass(kw_only=True)
@@ -62,7 +50,7 @@ class Line:
     sandbox: Sandbox
     direct: str
     proxy: FaultProxy
-    clock: Clock
+    clock: AheadClock
 
     @asynccontextmanager
     async def exchanger(self) -> AsyncIterator[Exchanger]:
@@ -127,14 +115,16 @@ def stack() -> Iterator[ExitStack]:
         yield opened
 
 
-def line_to(stack: ExitStack, store: Store, sandbox: Sandbox, clock: Clock, *script: Cut | None) -> tuple[str, Any]:
+def line_to(
+    stack: ExitStack, store: Store, sandbox: Sandbox, clock: AheadClock, *script: Cut | None
+) -> tuple[str, Any]:
     direct = stack.enter_context(running(sandbox))
     url, proxy = stack.enter_context(between(direct, script=script, seed=5))
     return url, {"store": store, "sandbox": sandbox, "direct": direct, "proxy": proxy, "clock": clock}
 
 
 def model_line(stack: ExitStack, store: Store, *, replay_safe: bool, deadline: float = 0.5) -> Line:
-    clock = Clock()
+    clock = AheadClock()
     url, rest = line_to(stack, store, ModelSandbox(replay_safe=replay_safe, clock=clock), clock)
     model = Model(base_url=url, replay_safe=replay_safe, deadline=timedelta(seconds=deadline), batch_max=2)
     return Line(connector=model, **rest)
@@ -196,7 +186,7 @@ def test_every_platform_survives_answers_lost_after_the_commit(
     stack: ExitStack, local: Store, platform: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    clock = Clock()
+    clock = AheadClock()
     sandbox = registry.build_sandbox(platform, seed=3, clock=clock)
     url, rest = line_to(stack, local, sandbox, clock)
     given = dict(sandbox.access(url).environment) | {f"GATEWAY_{platform.upper()}__BATCH_MAX": "3"}

@@ -176,6 +176,29 @@ def test_a_row_that_commits_late_under_a_lower_number_is_covered(book: Any) -> N
     assert verify(book.store, None).faults == []
 
 
+def test_the_link_of_a_row_is_found_in_time_or_late_and_of_none_there_is_none(book: Any) -> None:
+    for wait, numbers in ((0, (1, 5, 6)), (0.5, (3, 7)), (2, (8,)), (3, (9, 11)), (0, (10, 12)), (5, (14,))):
+        book.now += wait * evidence.LATE
+        with book.store.write() as c:
+            _note(c, book, *numbers)
+        seal(book.store, book.now, None)
+    with book.store.write() as c:
+        _note(c, book, 4)
+    with book.store.read() as c:
+        covered_by = {
+            number: link.number
+            for link in evidence.links(c)
+            for book_name, (ranges, _) in link.parts.items()
+            if book_name == "audit"
+            for number in within(ranges)
+        }
+        found = {number: evidence.covering(c, "audit", number) for number in range(1, 16)}
+        lost = [evidence.in_no_link(c, evidence.by_name(name)) for name in ("audit", "sent")]
+    assert len(covered_by) == 11
+    assert found == {number: covered_by.get(number) for number in range(1, 16)}
+    assert lost == [[4], []]
+
+
 def test_a_row_put_among_old_ones_is_named(book: Any) -> None:
     with book.store.write() as c:
         _note(c, book, 1, 5, 6)
@@ -224,6 +247,14 @@ def test_two_processes_that_seal_at_once_make_one_chain(book: Any, monkeypatch: 
     assert seal(book.store, book.now, None) == 0
     assert verify(book.store, None).faults == []
     assert verify(book.store, None).rows == 2
+
+
+@given(st.lists(st.tuples(st.integers(1, 60), st.integers(0, 9)), min_size=1, max_size=30), st.integers(0, 40))
+def test_gaps_are_the_same_in_whatever_order_ranges_come(spans: list[tuple[int, int]], after: int) -> None:
+    held = {number for first, more in spans for number in range(first, first + more + 1)}
+    free = gaps(([[first, first + more]] for first, more in spans), after=after)
+    assert list(within(free)) == [number for number in range(after + 1, max(held) + 1) if number not in held]
+    assert free == to_ranges(within(free))
 
 
 @given(st.sets(st.integers(min_value=1, max_value=200), min_size=1))

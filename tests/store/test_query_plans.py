@@ -8,13 +8,13 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, insert
 
 from gateway.contract.messages import Verdict
 from gateway.domain.delivery import Event, State
@@ -23,22 +23,27 @@ from gateway.domain.records import RecordKind
 from gateway.domain.traffic import Traffic
 from gateway.store import (
     control,
+    evidence,
     exchanges,
     ledger,
+    metric_views,
     precedence,
     queueing,
     reconciliations,
     records,
+    reinstated,
     release,
     report_views,
     seats,
     traffic,
     views,
     waiting_views,
+    why_views,
 )
 from gateway.store.engine import Store, open_engine
 from gateway.store.exchanges import Closing, Conclusion, Opening
 from gateway.store.ledger import Claimed, Settlement
+from gateway.store.reinstatement_tables import reinstatement
 from gateway.store.seats import Door
 from gateway.store.vault import KeyRing, Vault
 from gateway.testing import bulkbooks, people
@@ -47,7 +52,9 @@ from gateway.testing.model import Model
 NOW = datetime(2019, 4, 2, 1, 0, tzinfo=UTC)
 QUICK = 50_000
 LARGE_ROWS = int(os.environ.get("SOAK_ROWS", "1000000"))
-LARGE = frozenset({"delivery", "record", "exchange", "attempt", "verdict", "payload"})
+LARGE = frozenset(
+    {"delivery", "record", "exchange", "attempt", "verdict", "payload", "filing", "filing_subject", "evidence_part"}
+)
 SPARSE = frozenset({"ix_delivery_due", "ix_delivery_lease", "ix_delivery_open", "ix_delivery_blocked_by"})
 """indexes of what is not accepted yet: reading one whole is reading little"""
 VAULT = Vault(KeyRing.generate())
@@ -112,10 +119,12 @@ _SMALL = {
     "slot",
     "owed",
     "batch",
+    "reinstatement",
     "json_each",
     "given",
     "part",
     "chosen",
+    "named",
     "rows",
 }
 """tables of few rows, and table expressions of a statement's own; what is in those is told apart"""
@@ -206,6 +215,13 @@ def _owe(c: Connection) -> None:
     queueing.owe(c, INFO, NOW)
 
 
+def _reinstated(c: Connection) -> None:
+    values = {"at": NOW, "certificate_key": "K00000007", "void_version": 1, "version": 2, "actor": "o"}
+    c.execute(insert(reinstatement).values(**values, platform="model", record_id="CR"))
+    queueing.owe(c, replace(INFO, kinds={kind: INFO.kinds[RecordKind.PERSON] for kind in RecordKind}), NOW)
+    reinstated.refused(c, "model")
+
+
 DAILY: dict[str, Callable[[Connection], Any]] = {
     "claim what is queued": _claim(State.QUEUED),
     "claim one": _claim(State.QUEUED, 1),
@@ -243,6 +259,13 @@ DAILY: dict[str, Callable[[Connection], Any]] = {
     "one transmission": lambda c: views.transmission(c, VAULT, 7),
     "who travelled along": lambda c: views.carried(c, VAULT, [7, 8]),
     "a page of reconciliation": lambda c: reconciliations.page_of_ours(c, VAULT, "model", 30_000, 100),
+    "rows that name a person": lambda c: why_views.subject(c, VAULT, "x", ["111"]),
+    "where a certificate stands": lambda c: why_views.standings(c, ["K00000007"]),
+    "what travelled in the last hour": lambda c: metric_views.recent(c, NOW + timedelta(hours=1)),
+    "since when something is unproven": evidence.uncovered_since,
+    "the link that covers a row": lambda c: evidence.covering(c, "sent", 30_000),
+    "the link that covers no row": lambda c: evidence.covering(c, "sent", QUICK * 1000),
+    "what a reinstated certificate needs": _reinstated,
     "ages in the report": lambda c: report_views.ages(c, NOW, [timedelta(days=1), timedelta(days=7)]),
 }
 
@@ -258,6 +281,7 @@ def _planner(request: pytest.FixtureRequest, folder: Path, count: int) -> Iterat
     with store.write() as c:
         bulkbooks.clear(c)
         bulkbooks.fill(c, "model", count, NOW)
+        bulkbooks.fill_beside(c, count, NOW)
     yield Planner(store)
     with store.write() as c:
         bulkbooks.clear(c)

@@ -1,23 +1,17 @@
-"""The simulated platform's desk: the caller's own decisions, objections, tickets, scans and code tables."""
+"""The simulated platform's desk: the caller's own decisions, and scans."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from connectors.provincial_credit.sandbox.office import CreditOffice
-from connectors.provincial_credit.sandbox.reading import CHINA, SCAN_MAX, china
+from connectors.provincial_credit.sandbox.reading import CHINA, SCAN_MAX
 from connectors.provincial_credit.sandbox.refusal import Refusal
 from gateway.codec.codes import table
 from gateway.testing.books import Books
 
-TABLES = (
-    *("credit_category", "credit_behaviour", "credit_severity", "credit_event_type", "credit_sanction_type"),
-    *("credit_ack_code", "credit_error_code"),
-)
 _SCANS = {
     "application/pdf": b"%PDF-",
     "image/jpeg": b"\xff\xd8\xff",
@@ -68,51 +62,6 @@ class Desk:
         self.books.put("own", key, known)
         return {"platformRecordId": record_id, "recordVersion": record["recordVersion"]}
 
-    def object(self, objection: dict[str, Any], now: datetime) -> dict[str, Any]:
-        """An objection is accepted after two days and answered after seven more; its steps come as events."""
-        record_id = objection["platformRecordId"]
-        held = self.office.versions(record_id)
-        if objection["recordVersion"] > held[-1]["recordVersion"]:
-            raise Refusal("VERSION_CONFLICT", "there is no such version yet")
-        self.office.sealing.open(objection["objectorContact"], "Objection", "objectorContact", record_id)
-        for scan in objection.get("attachmentIds", ()):
-            if self.books.get("scans", scan) is None:
-                raise Refusal("RULE_VIOLATION", "an attachment is not known")
-        number = f"YY{now.astimezone(CHINA).year}{self.books.bump('objections'):06d}"
-        kept = {name: objection[name] for name in ("platformRecordId", "recordVersion", "ground")}
-        kept |= {"attachmentIds": objection["attachmentIds"]} if "attachmentIds" in objection else {}
-        self.books.put("objections", number, {"objectionNo": number, **kept, "at": now.timestamp()})
-        return {"objectionNo": number, "status": "SUBMITTED"}
-
-    def objection(self, number: str, now: datetime) -> dict[str, Any]:
-        """As it stands: submitted, after two days accepted, after nine upheld."""
-        held = self.books.get("objections", number)
-        if held is None:
-            raise Refusal("NOT_FOUND", "no such objection")
-        begun = datetime.fromtimestamp(held.pop("at"), CHINA)
-        accepted, decided = begun + timedelta(days=2), begun + timedelta(days=9)
-        if now < accepted:
-            return {**held, "status": "SUBMITTED"}
-        held["acceptedAt"] = china(accepted)
-        if now < decided:
-            return {**held, "status": "ACCEPTED"}
-        return {**held, "status": "UPHELD", "decidedAt": china(decided), "result": "UPHELD", "resultText": "维持"}
-
-    def open_ticket(self, ticket: dict[str, Any]) -> dict[str, Any]:
-        """A contradiction a caller has found."""
-        if self.books.get("records", ticket["platformRecordId"]) is None:
-            raise Refusal("NOT_FOUND", "no such record")
-        number = f"TK{self.books.bump('tickets'):08d}"
-        self.books.put("tickets", number, {"ticketNo": number, **ticket, "status": "OPEN"})
-        return {"ticketNo": number}
-
-    def ticket(self, number: str) -> dict[str, Any]:
-        """As it stands."""
-        held: dict[str, Any] | None = self.books.get("tickets", number)
-        if held is None:
-            raise Refusal("NOT_FOUND", "no such ticket")
-        return held
-
     def take_scan(self, parts: dict[str, tuple[bytes, str]], digest: str) -> dict[str, Any]:
         """A scan of a known kind whose first bytes say the same; ``digest`` is what was computed of it."""
         content, kind = parts["file"]
@@ -127,20 +76,6 @@ class Desk:
         number = f"AT{self.books.bump('scans'):08d}"
         self.books.put("scans", number, {"digest": digest, "size": len(content)})
         return {"attachmentId": number, "digest": digest, "size": len(content)}
-
-    def tables(self) -> dict[str, Any]:
-        """The code tables with version and digest."""
-        return {"tables": [self._head(name) | {"rows": len(_rows(name))} for name in TABLES]}
-
-    def dictionary(self, name: str, version: str | None) -> dict[str, Any]:
-        """One table."""
-        if name not in TABLES or version not in (None, "1"):
-            raise Refusal("NOT_FOUND", "no such table or version")
-        return {**self._head(name), "rows": _rows(name)}
-
-    def _head(self, name: str) -> dict[str, Any]:
-        digest = hashlib.sha256(json.dumps(_rows(name), sort_keys=True).encode()).hexdigest()
-        return {"table": name, "version": 1, "digest": f"sha-256:{digest}", "effectiveFrom": "2019-01-01"}
 
     def _repeat(self, known: dict[str, Any], record: dict[str, Any], version: int) -> dict[str, Any]:
         if known["versions"].get(str(version)) != record["payloadDigest"]:
@@ -217,13 +152,3 @@ class Desk:
         sealing, sealed = self.office.sealing, record["subject"]["idCardNumber"]
         plain = sealing.open(sealed, "OwnCreditRecord", "subject.idCardNumber", record["localRecordKey"])
         return sealing.seal(plain, self.office.registry.rng, "CreditEvent", "subject.idCardNumber", record_id)
-
-
-def _rows(name: str) -> list[dict[str, str]]:
-    found = table(name, "connectors.provincial_credit.codes")
-    rows = []
-    for row in found.rows:
-        code = (row.get("scheme_code") and f"{row['scheme']}:{row['scheme_code']}") or row[found.key]
-        title = row.get("name_zh") or row.get("title_zh") or row.get("canonical") or code
-        rows.append({"code": code, "nameZh": title})
-    return rows

@@ -13,8 +13,10 @@ from connectors.provincial_credit.sandbox.calls import Call
 from connectors.provincial_credit.sandbox.cursors import pack, unpack
 from connectors.provincial_credit.sandbox.daily import Daily
 from connectors.provincial_credit.sandbox.desk import Desk
+from connectors.provincial_credit.sandbox.dictionaries import Dictionaries
 from connectors.provincial_credit.sandbox.door import BASE, GM_TYPE, Door
 from connectors.provincial_credit.sandbox.hearing import Hearing
+from connectors.provincial_credit.sandbox.objections import Objections
 from connectors.provincial_credit.sandbox.office import CreditOffice
 from connectors.provincial_credit.sandbox.reading import check_type, read_form, read_json
 from connectors.provincial_credit.sandbox.refusal import Refusal
@@ -53,6 +55,8 @@ class Handlers:
         self.office = office
         self.hearing = Hearing(door.books)
         self.desk = Desk(door.books, office)
+        self.objections = Objections(door.books, office)
+        self.dictionaries = Dictionaries()
         self.daily = Daily(door.books, door, office)
 
     def carry_out(self, asked: Asked) -> Answer:
@@ -108,6 +112,8 @@ class Handlers:
             case "getCreditVersions":
                 return 200, self.office.versions(key), {}
             case "createAcks":
+                if asked.fault == "acks_lost":
+                    return 200, {"accepted": len(value["acks"]), "rejected": []}, {}
                 return 200, self.hearing.acknowledge(value, asked.now), {}
             case "getPendingAcks":
                 limit = int(asked.asked_for("limit", "500") or "500")
@@ -123,15 +129,15 @@ class Handlers:
             case "createCreditVersion":
                 return 201, self.desk.decide_again(key, value, asked.now), {}
             case "createObjection":
-                made = self.desk.object(value, asked.now)
+                made = self.objections.take(value, asked.now)
                 return 201, made, {"location": f"{BASE}/objections/{made['objectionNo']}"}
             case "getObjection":
-                return 200, self.desk.objection(key, asked.now), {}
+                return 200, self.objections.state(key, asked.now), {}
             case "createConflictTicket":
-                made = self.desk.open_ticket(value)
+                made = self.objections.open_ticket(value)
                 return 201, made, {"location": f"{BASE}/conflict-tickets/{made['ticketNo']}"}
             case "getConflictTicket":
-                return 200, self.desk.ticket(key), {}
+                return 200, self.objections.ticket(key), {}
             case "createAttachment":
                 parts = read_form(asked.request, asked.body)
                 digest = f"{self.door.prefix}:{self.door.digest(parts['file'][0])}"
@@ -143,7 +149,7 @@ class Handlers:
             case "createRequestSecret":
                 return 200, self._login(asked, value), {}
             case "getDictionaries":
-                return 200, self.desk.tables(), {}
+                return 200, self.dictionaries.listing(), {}
             case "getDictionary":
                 return self._dictionary(asked, key)
             case "getReconciliation":
@@ -165,7 +171,7 @@ class Handlers:
         return self.door.issue(asked.now)
 
     def _dictionary(self, asked: Asked, name: str) -> Answer:
-        found = self.desk.dictionary(name, asked.asked_for("version"))
+        found = self.dictionaries.whole(name, asked.asked_for("version"))
         tag = f'"{found["digest"]}"'
         if asked.request.headers.get("if-none-match") == tag:
             return 304, None, {"etag": tag}

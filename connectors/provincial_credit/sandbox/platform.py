@@ -6,22 +6,25 @@ credit events about the people it holds, and publishes books of each day. The di
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from connectors.provincial_credit.sandbox import calls
+from connectors.provincial_credit.sandbox import calls, hinting
 from connectors.provincial_credit.sandbox.door import BASE, PROFILES, Credentials, Door, Sign
 from connectors.provincial_credit.sandbox.handlers import Answer, Asked, Handlers
 from connectors.provincial_credit.sandbox.limits import Limits, Meter
@@ -46,6 +49,7 @@ class ProvincialCreditSandbox(Sandbox):
         "page_repeat": "the feed gives the page before once more",
         "page_lost": "the feed leaves out a page",
         "cursor_back": "the feed's next cursor points to the beginning",
+        "acks_lost": "acknowledgements are answered as taken and forgotten",
         "book_altered": "a file of the daily books is not the one its manifest tells of",
     }
     exempt: ClassVar[frozenset[str]] = frozenset({f"{BASE}{path}" for path in calls.OPEN})
@@ -91,6 +95,7 @@ class ProvincialCreditSandbox(Sandbox):
         if self.books.get("settings", "first_day") is None:
             self.books.put("settings", "first_day", now.astimezone(CHINA).date().isoformat())
         self.registry.work_off(now)
+        self.handlers.objections.work_off(now)
         path = request.url.path.removeprefix(BASE)
         if request.method == "GET" and path in calls.OPEN:
             return self._open_call(path, request, now)
@@ -101,7 +106,7 @@ class ProvincialCreditSandbox(Sandbox):
             self.operation = call.operation
             check_size(body, scan=call.operation == "createAttachment")
             login = call.operation == "createRequestSecret"
-            sign = self.door.enter(request, body, now, login=login, scope=call.scope)
+            sign = self.door.enter(request, body, now, login=login)
             asked = Asked(request=request, body=body, call=call, key=key, now=now, fault=fault)
             status, value, headers = self._answer(asked)
         except Refusal as refusal:
@@ -120,8 +125,20 @@ class ProvincialCreditSandbox(Sandbox):
         app.router.routes.insert(0, Route("/__sandbox/credit", self._credit, methods=["POST"]))
         return app
 
-    def command(self, *, tell: tuple[str, ...] = (), hide: tuple[str, ...] = (), show: tuple[str, ...] = ()) -> None:
-        """Tell cases (F01 to F40), let records disappear without a word, or come back; in one transaction."""
+    def command(
+        self,
+        *,
+        tell: tuple[str, ...] = (),
+        hide: tuple[str, ...] = (),
+        show: tuple[str, ...] = (),
+        answer: Mapping[str, str] = MappingProxyType({}),
+        close: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Tell cases (F01 to F40), let records disappear without a word, or come back; in one transaction.
+
+        answer: REJECTED, UPHELD, CHANGED or REVOKED by the number of an objection
+        close:  the outcome by the number of a ticket
+        """
         self.books.begin()
         try:
             self.registry.work_off(self.clock())
@@ -131,17 +148,28 @@ class ProvincialCreditSandbox(Sandbox):
                 self.office.hide(record_id, self.clock())
             for record_id in show:
                 self.office.show(record_id)
+            for number, what in answer.items():
+                self.handlers.objections.answer(number, what, self.clock())
+            for number, outcome in close.items():
+                self.handlers.objections.close_ticket(number, outcome)
         except BaseException:
             self.books.roll_back()
             raise
         self.books.commit()
 
+    def hint(self, path: str, most: int = hinting.MOST) -> tuple[dict[str, str], bytes]:
+        """Headers and body of a hint that the feed has moved, for a caller's path."""
+        self.books.begin()
+        made = hinting.hint(self.door, self.office, path, self.clock(), most)
+        self.books.commit()
+        return made
+
     def effects(self) -> dict[str, Any]:
-        """Also counts credit events and acknowledgements; batches whose time has come are worked off first."""
+        """Also counts events, acknowledgements and what the desk took; batches whose time has come are worked off."""
         self.registry.work_off(self.clock())
         found = super().effects()
-        account = self.office.account()
-        return {**found, "counts": {**found["counts"], "events": account.pop("events")}, **account}
+        account, counts = self.office.account(), self.handlers.objections.account()
+        return {**found, "counts": {**found["counts"], "events": account.pop("events"), **counts}, **account}
 
     def access(self, base_url: str) -> Access:
         """Address, credentials, and times short enough to watch."""
@@ -183,6 +211,8 @@ class ProvincialCreditSandbox(Sandbox):
         return {"code": "00", "msg": "成功", "data": value}
 
     def _answer(self, asked: Asked) -> Answer:
+        if asked.call.scope is not None and asked.call.scope not in self.door.scopes:
+            raise Refusal("ACCESS_DENIED", f"the right {asked.call.scope} is not given")
         if asked.fault == "busy":
             raise Refusal("RATE_LIMITED", "busy on command", wait=1)
         self.meter.count(asked.call.operation, asked.body.count(b'"itemNo"'), asked.now)
@@ -210,20 +240,31 @@ class ProvincialCreditSandbox(Sandbox):
         return status, value, headers
 
     async def _credit(self, request: Request) -> Response:
-        """{"tell": ["F07", …], "hide": [ids], "show": [ids], "field_key": "field-2", "sm2_key": "platform-2"}."""
+        """What ``command`` takes, as JSON, besides ``field_key``, ``sm2_key`` and ``hint``: {"tell": ["F07"]}."""
         try:
             wanted = await request.json()
             unknown = [name for name, known in self._keys.items() if name in wanted and wanted[name] not in known]
             if unknown:
                 return JSONResponse({"error": f"no such {unknown[0]}"}, status_code=400)
-            self.command(**{name: tuple(wanted.get(name, ())) for name in ("tell", "hide", "show")})
+            lists = {name: tuple(wanted.get(name, ())) for name in ("tell", "hide", "show")}
+            self.command(**lists, answer=dict(wanted.get("answer", {})), close=dict(wanted.get("close", {})))
         except Refusal as refusal:
             return JSONResponse({"error": refusal.problem["detail"]}, status_code=409)
-        except (ValueError, KeyError, AttributeError) as error:
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
             return JSONResponse({"error": str(error)}, status_code=400)
+        if "hint" in wanted:
+            return await self._hint(str(wanted["hint"]))
         for name in self._keys.keys() & wanted.keys():
             self.books.put("settings", name, wanted[name])
         return JSONResponse({"cases": dict(self.books.items("cases"))})
+
+    async def _hint(self, url: str) -> Response:
+        """Tell a caller's address that the feed has moved; gives the status of its answer."""
+        headers, body = self.hint(urlsplit(url).path)
+        try:
+            return JSONResponse({"hinted": await asyncio.to_thread(hinting.send, url, headers, body)})
+        except (ValueError, OSError) as error:
+            return JSONResponse({"error": str(error)}, status_code=400)
 
     @property
     def _keys(self) -> dict[str, Iterable[str]]:

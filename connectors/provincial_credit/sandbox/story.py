@@ -155,9 +155,7 @@ class Maker:
 
     def after(self, before: Event, kind: str, *, step: int = 1, **changes: Any) -> Event:
         """The event that follows; ``step`` 2 leaves a version out."""
-        kept = {name: value for name, value in before.items() if name not in _PASSING and not name.startswith("_")}
-        version = before["recordVersion"]
-        return {**kept, "eventType": kind, "recordVersion": version + step, "prevVersion": version, **changes}
+        return follow(before, kind, step=step, **changes)
 
     def day(self, days: int) -> str:
         """A date so many days from today."""
@@ -199,3 +197,10 @@ class Maker:
             "dataSourceOrg": "山东省住房和城乡建设厅",
             "dataSourceCode": _CENTRE,
         }
+
+
+def follow(before: Event, kind: str, *, step: int = 1, **changes: Any) -> Event:
+    """The event that comes after another one of its record; ``step`` 2 leaves a version out."""
+    kept = {name: value for name, value in before.items() if name not in _PASSING and not name.startswith("_")}
+    version = before["recordVersion"]
+    return {**kept, "eventType": kind, "recordVersion": version + step, "prevVersion": version, **changes}

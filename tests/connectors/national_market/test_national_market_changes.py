@@ -81,7 +81,7 @@ def test_only_the_allowed_pairs_of_operation_and_status_pass(
 @pytest.mark.parametrize("before", ["03", "04", "05"])
 def test_a_final_state_knows_no_way_back(connector: Any, certificate: Record, before: str) -> None:
     ended = altered(certificate, status=before)
-    assert problems(connector, change(ended, "01", "06")) == {("new_status", "final")}
+    assert problems(connector, change(ended, "01", "06")) == {("new_status", "no_way_back")}
 
 
 def test_a_lapse_ends_with_a_renewal_only(connector: Any, certificate: Record) -> None:

@@ -1,4 +1,4 @@
-"""Single records, own decisions, objections, tickets, tables and scans: each call there and back."""
+"""Single records, own decisions, objections, tickets and scans: each call there and back."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from connectors.provincial_credit.tables import Awaited, Scan
-from gateway.contract.credit import Gone, Objection, ObjectionState, OwnDecision, Sanction
-from gateway.contract.messages import Finding, FindingAck, Subject, SubjectType, Verdict, WireResponse
+from gateway.contract.credit import Awaited, AwaitedPage, Gone, ListsAwaited, OwnDecision, Sanction
+from gateway.contract.messages import Finding, FindingAck, Subject, SubjectType, WireResponse
 from gateway.domain.delivery import Event
 from gateway.domain.errors import ContractError
 from gateway.domain.records import Certificate, RecordKind
@@ -205,92 +204,58 @@ def test_the_platform_may_forget_our_newest_version(bench: Any) -> None:
     assert bench.ask("decision", again).event is Event.ACCEPTED
 
 
-# objections, tickets
-
-
-def test_an_objection_is_passed_on_and_asked_about(bench: Any, told: dict[str, list[str]]) -> None:
-    objection = Objection(
-        key="01D7EN6Q00000000000000ABCE",
-        record_id=told["F01"][0],
-        version=1,
-        objector="示例申诉人",
-        contact="13800000000",
-        ground="合同真实有效",
-    )
-    assert "13800000000" not in repr(objection)
-    taken = bench.ask("objection", objection)
-    assert (taken.event, taken.code) == (Event.ACCEPTED, "SUBMITTED")
-    assert b"13800000000" not in bench.seen[-1][0].body
-    seen = []
-    for days in (0, 3, 7):
-        bench.clock.pass_(days=days)
-        bench.token = None
-        seen.append(bench.ask("objection_state", taken.receipt))
-    assert seen == [
-        ObjectionState(number=taken.receipt, status=status, result=result)
-        for status, result in (("SUBMITTED", None), ("ACCEPTED", None), ("UPHELD", "UPHELD"))
-    ]
-    assert bench.ask("objection_state", "YY-none").event is Event.NOT_FOUND
-    assert bench.ask("objection", replace(objection, version=9)).event is Event.CONFLICT
-    assert bench.ask("objection", replace(objection, record_id="CR-none")).event is Event.NOT_FOUND
-
-
-def test_a_ticket_is_opened_and_asked_about(bench: Any, told: dict[str, list[str]]) -> None:
-    words = ("IDENTITY", told["F19"][0], "号码与姓名不符", "请核对主体")
-    taken = bench.ask("ticket", *words, event_id="EV0000000001")
-    assert taken.event is Event.ACCEPTED
-    state = bench.ask("ticket_state", taken.receipt)
-    assert (state.event, state.code) == (Event.PENDING, "OPEN")
-    assert bench.ask("ticket_state", "TK-none").event is Event.NOT_FOUND
-    assert bench.ask("ticket", "FORK", "CR-none", "x", "y").event is Event.NOT_FOUND
-
-
-# tables, scans, what is awaited
-
-
-def test_the_platforms_tables_equal_ours(bench: Any) -> None:
-    versions = bench.ask("tables")
-    assert set(versions) >= {"credit_behaviour", "credit_event_type"}
-    assert bench.ask("table", "credit_ack_code")["APPLIED"] == "已入账"
-    assert bench.ask("table", "nothing").event is Event.NOT_FOUND
-
-
-@pytest.mark.parametrize(
-    ("content", "kind", "purpose", "event"),
-    [
-        (b"%PDF-1.7 synthetic", "application/pdf", "OBJECTION", Event.ACCEPTED),
-        (b"%PDF-1.7 synthetic\r\n--x", "application/pdf", "DECISION", Event.ACCEPTED),
-        (b"<html>", "application/pdf", "OBJECTION", Event.HOLD),
-        (b"%PDF-", "text/html", "OBJECTION", Event.HOLD),
-        (b"%PDF-", "application/pdf", "FUN", Event.UNKNOWN),
-        (b"%PDF-" + bytes(5 * 1024 * 1024), "application/pdf", "OBJECTION", Event.HOLD),
-    ],
-)
-def test_a_scan_is_taken_where_its_kind_size_and_purpose_are_allowed(
-    bench: Any, content: bytes, kind: str, purpose: str, event: Event
-) -> None:
-    scan = Scan(name="决定书.pdf", media_type=kind, purpose=purpose, content=content)
-    taken: Verdict = bench.ask("scan", scan)
-    assert taken.event is event
-    assert (taken.receipt is not None) is (event is Event.ACCEPTED)
+# what is awaited
 
 
 def test_what_the_platform_still_waits_for_shrinks_with_final_acknowledgements(
     bench: Any, told: dict[str, list[str]]
 ) -> None:
     feed = _feed(bench)
-    waiting: Awaited = bench.ask("awaited", None)
-    assert set(waiting.codes) == {f.event_id for f in feed}
+    waiting = _awaited(bench)
+    assert set(waiting) == {f.event_id for f in feed}
+    assert {(one.record_id, one.version) for one in waiting.values()} == {(f.record_id, f.version) for f in feed}
     first, second = feed[0], feed[2]
     acks = [
         FindingAck(event_id=f.event_id, record_id=f.record_id, version=f.version, code=code, at=bench.clock.now)
         for f, code in ((first, "APPLIED"), (second, "DEFERRED"))
     ]
     bench.ask("feedback_acks", acks)
-    waiting = bench.ask("awaited", None)
-    assert first.event_id not in waiting.codes
-    assert waiting.codes[second.event_id] == "DEFERRED"
-    assert waiting.next_cursor is None
+    waiting = _awaited(bench)
+    assert first.event_id not in waiting
+    assert waiting[second.event_id].last_code == "DEFERRED"
+
+
+def _awaited(bench: Any) -> dict[str, Awaited]:
+    page: AwaitedPage = bench.ask("awaited", None)
+    assert page.next_cursor is None
+    return {one.event_id: one for one in page.events}
+
+
+@pytest.mark.parametrize(
+    ("settings", "whole"),
+    [
+        ({}, True),
+        ({"feedback_streams": '["PERSON_BAD"]'}, False),
+        ({"feedback_region": "370100"}, False),
+        ({"feedback_from": "NOW"}, False),
+    ],
+)
+def test_only_a_feed_that_is_read_whole_lacks_what_it_never_told(
+    make_bench: Any, settings: dict[str, str], whole: bool
+) -> None:
+    assert make_bench(**settings).ask("awaited", None).whole is whole
+
+
+@pytest.mark.parametrize(
+    ("settings", "every"),
+    [({}, 24), ({"awaited_hours": "6"}, 6), ({"awaited_hours": "0"}, None), ({"feedback_by": "pages"}, None)],
+)
+def test_what_is_awaited_is_asked_for_as_often_as_is_set(
+    make_bench: Any, settings: dict[str, str], every: int | None
+) -> None:
+    connector = make_bench(**settings).connector
+    assert isinstance(connector, ListsAwaited)
+    assert connector.awaited_every == (None if every is None else timedelta(hours=every))
 
 
 # reading by update time
@@ -365,3 +330,14 @@ def test_acknowledgements_know_rows_that_were_read_by_update_time(make_bench: An
     ack = FindingAck(event_id=finding.event_id, record_id=finding.record_id, version=1, code="APPLIED", at=at)
     assert bench.ask("feedback_acks", [ack]).event is Event.ACCEPTED
     assert bench.sandbox.effects()["acks"] == {"APPLIED": 1}
+
+
+def test_what_is_asked_for_by_id_is_the_row_that_was_read_by_update_time(make_bench: Any) -> None:
+    bench = make_bench("pages", page_distance_seconds="0")
+    bench.hold(3)
+    bench.sandbox.command(tell=("F01", "F09"))
+    bench.clock.pass_(seconds=2)
+    read = {(f.record_id, f.version): f for f in bench.ask("feedback", None).findings}
+    for record_id in {record_id for record_id, _ in read}:
+        for found in bench.ask("versions", record_id):
+            assert found == read[found.record_id, found.version]

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -33,6 +32,7 @@ from gateway.store.invariants import broken, restless
 from gateway.store.tables import delivery
 from gateway.store.thread import StoreThread
 from gateway.testing import people
+from gateway.testing.clocks import AheadClock
 from gateway.testing.faultproxy import FaultProxy, between
 from gateway.testing.serving import running
 from gateway.transport.sender import Sender
@@ -123,19 +123,6 @@ def until() -> Callable[[Callable[[], Any]], Any]:
     return wait
 
 
-class Clock:
-    """The real time, and what a test adds to it instead of waiting."""
-
-    def __init__(self) -> None:
-        self._ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self._ahead
-
-    def forward(self, seconds: float) -> None:
-        self._ahead += timedelta(seconds=seconds)
-
-
 @dataclass(kw_only=True)
 class World:
     """A store, the connector and the platform of one dialect, with a network between them that can fail."""
@@ -145,7 +132,7 @@ class World:
     sandbox: WorkerPlatformSandbox
     direct: str
     proxy: FaultProxy
-    clock: Clock
+    clock: AheadClock
     place: Placement
     rng: random.Random = field(default_factory=lambda: random.Random(19))
 
@@ -226,7 +213,7 @@ def world(
     with ExitStack() as stack:
 
         def make(dialect: str, **given: str) -> World:
-            clock = Clock()
+            clock = AheadClock()
             sandbox = WorkerPlatformSandbox(dialect=dialect, seed=3, clock=clock)
             sandbox.delay_seconds = (0.0, 0.4)
             direct = stack.enter_context(running(sandbox))

@@ -1,0 +1,155 @@
+"""Deliveries of certificates that were made valid again: each platform is told what it lacks, and nothing else.
+
+Who was told that the certificate is void is owed the way back: the change of status, or the certificate in full where
+an earlier version of it had been cancelled. Who was not told, and has the certificate, is owed nothing; who never got
+it is owed the certificate in full. As long as nobody knows whether a platform heard of the end, it counts as told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, select
+
+from gateway.domain.credit import TicketKind
+from gateway.domain.delivery import Event, State, sources
+from gateway.domain.records import RecordKind
+from gateway.domain.traffic import OURS
+from gateway.store.archive_answers import Scope, open_new
+from gateway.store.credit_tables import ticket
+from gateway.store.reinstatement_tables import reinstatement
+from gateway.store.tables import attempt, delivery, exchange, record
+from gateway.store.vault import Vault
+from gateway.store.voided import cancel
+
+CODE = "reinstated"
+_WAITING = sorted(sources(Event.NEWER_VERSION))
+_FORMS = (RecordKind.CERTIFICATE, RecordKind.STATUS_CHANGE)
+_THERE = (State.ACCEPTED, State.SENDING, State.AWAITING_ACK, State.IN_DOUBT)
+"""accepted, or on the way: what becomes of it decides nothing any more"""
+
+
+def needs_in_full(platform: str) -> ColumnElement[bool]:
+    """Whether a record is a certificate made valid again of which the platform lacks the newest version before that."""
+    return and_(
+        record.c.kind == RecordKind.CERTIFICATE,
+        exists().where(reinstatement.c.certificate_key == record.c.key, reinstatement.c.version == record.c.version),
+        ~_has_newest(platform, record.c.key, record.c.version),
+    )
+
+
+def _has_newest(platform: str, key: ColumnElement[str] | str, version: ColumnElement[int] | int) -> ColumnElement[bool]:
+    held, newer = delivery.alias("held"), delivery.alias("newer")
+    of = (held.c.platform == platform, held.c.kind == RecordKind.CERTIFICATE, held.c.record_key == key)
+    lost = (
+        exists()
+        .where(
+            newer.c.platform == platform,
+            newer.c.kind == RecordKind.CERTIFICATE,
+            newer.c.record_key == held.c.record_key,
+            newer.c.version > held.c.version,
+            newer.c.version < version,
+            newer.c.state.not_in(_THERE),
+        )
+        .correlate(held, record)
+    )
+    return exists().where(*of, held.c.version < version, held.c.state.in_(_THERE), ~lost)
+
+
+def cancel_void(connection: Connection, key: str, version: int, now: datetime, *, platform: str | None = None) -> int:
+    """Take back from the queues, of one platform or of all, that the certificate is void; gives how many deliveries."""
+    where = [delivery.c.kind.in_(_FORMS), delivery.c.record_key == key, delivery.c.version == version]
+    if platform is not None:
+        where.append(delivery.c.platform == platform)
+    return cancel(connection, now, CODE, *where)
+
+
+def settle_forms(connection: Connection, platform: str, now: datetime) -> None:
+    """Cancel what a platform need not be told of certificates that were made valid again."""
+    if connection.execute(select(reinstatement.c.id).limit(1)).first() is None:
+        return
+    for row in _newly_owed(connection, platform):
+        key, version = row.certificate_key, row.version
+        cancel_void(connection, key, row.void_version, now, platform=platform)
+        has = connection.execute(select(_has_newest(platform, key, row.void_version))).scalar_one()
+        mine = (delivery.c.platform == platform, delivery.c.record_key == key, delivery.c.version == version)
+        if has and not _was_told(connection, platform, row):
+            cancel(connection, now, CODE, *mine, delivery.c.kind.in_(_FORMS))
+        elif _in_both_forms(connection, mine):
+            cancel(connection, now, CODE, *mine, delivery.c.kind == RecordKind.STATUS_CHANGE)
+
+
+def _newly_owed(connection: Connection, platform: str) -> Iterable[Row[Any]]:
+    """Reinstatements of which the platform has a delivery that was never tried."""
+    tried = exists().where(attempt.c.delivery_id == delivery.c.id)
+    return connection.execute(
+        select(reinstatement)
+        .join(delivery, _tells(platform))
+        .where(delivery.c.state.in_(_WAITING), ~tried)
+        .distinct()
+        .order_by(reinstatement.c.id)
+    ).all()
+
+
+def _tells(platform: str) -> ColumnElement[bool]:
+    """Whether a delivery tells the platform of a reinstatement."""
+    return and_(
+        delivery.c.platform == platform,
+        delivery.c.kind.in_(_FORMS),
+        delivery.c.record_key == reinstatement.c.certificate_key,
+        delivery.c.version == reinstatement.c.version,
+    )
+
+
+def _was_told(connection: Connection, platform: str, row: Row[Any]) -> bool:
+    """Whether the platform took the end of the certificate, or may have: something about it may have left."""
+    may_have_left = exists().where(
+        attempt.c.delivery_id == delivery.c.id,
+        exchange.c.id == attempt.c.exchange_id,
+        exchange.c.failure.is_(None) | exchange.c.failure.not_in(sorted(OURS)),
+    )
+    told = select(delivery.c.id).where(
+        delivery.c.platform == platform,
+        delivery.c.kind.in_(_FORMS),
+        delivery.c.record_key == row.certificate_key,
+        delivery.c.version == row.void_version,
+        delivery.c.state.in_(_THERE) | (delivery.c.state.not_in([*_THERE, State.REJECTED]) & may_have_left),
+    )
+    return connection.execute(told.limit(1)).first() is not None
+
+
+def _in_both_forms(connection: Connection, mine: Iterable[ColumnElement[bool]]) -> bool:
+    kinds = select(delivery.c.kind).where(*mine, delivery.c.kind.in_(_FORMS), delivery.c.state != State.SUPERSEDED)
+    return len(set(connection.execute(kinds).scalars())) == len(_FORMS)
+
+
+def refused(connection: Connection, platform: str) -> list[tuple[str, int]]:
+    """Certificates that the platform did not take back as valid, by key and version, of which nobody was told yet."""
+    rows = connection.execute(
+        select(reinstatement.c.certificate_key, reinstatement.c.version)
+        .join(delivery, _tells(platform))
+        .where(delivery.c.state.in_([State.REJECTED, State.PARKED]))
+        .order_by(reinstatement.c.id)
+    ).all()
+    if not rows:
+        return []
+    told = select(ticket.c.event_id).where(ticket.c.platform == platform, ticket.c.kind == TicketKind.WAY_BACK)
+    known = set(connection.execute(told).scalars())
+    return [(row.certificate_key, row.version) for row in rows if f"{row.certificate_key}/{row.version}" not in known]
+
+
+def tell_refused(connection: Connection, vault: Vault, platform: str, now: datetime) -> None:
+    """Tell a person of every certificate that the platform did not take back as valid, once."""
+    scope = Scope(connection=connection, vault=vault, platform=platform, at=now)
+    for key, version in refused(connection, platform):
+        place = (key, str(TicketKind.WAY_BACK))
+        still = select(ticket.c.number).where(
+            ticket.c.platform == platform,
+            ticket.c.record_id == key,
+            ticket.c.kind == TicketKind.WAY_BACK,
+            ticket.c.closed_at.is_(None),
+        )
+        open_ = connection.execute(still).scalar()
+        open_new(scope, {place: f"{key}/{version}"}, {} if open_ is None else {place: open_})
