@@ -61,6 +61,7 @@ def event_of(code: str) -> Event:
     return _OWN_EVENTS.get(code, _CLASS_EVENTS[class_])
 
 
+@cache
 def title(code: str) -> str:
     """The platform's own words for a code, where the table has them."""
     return table("result_code", "connectors.national_market.codes").get(code) or "unknown result code"

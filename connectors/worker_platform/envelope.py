@@ -11,13 +11,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from connectors.worker_platform.cipher import encrypt
 from connectors.worker_platform.dialect import Dialect
 from gateway.contract.messages import JSON, Stamp, WireRequest
 
+_QUOTED = [quote(bytes([byte]), safe="") for byte in range(256)]
 FORM = "application/x-www-form-urlencoded; charset=utf-8"
 
 
@@ -73,6 +74,8 @@ def signed_fields(method: str, data: str, stamp: Stamp, dialect: Dialect, creden
 
 def encrypt_fields(data: JSON, dialect: Dialect, secret: str) -> JSON:
     """Encrypt the dialect's encrypted fields at any depth; an empty one is left out instead (README, "Encryption")."""
+    if isinstance(data, str):
+        return data
     if isinstance(data, Mapping):
         sealed: dict[str, JSON] = {}
         for name, value in data.items():
@@ -86,6 +89,15 @@ def encrypt_fields(data: JSON, dialect: Dialect, secret: str) -> JSON:
     return data
 
 
+def form_urlencoded(fields: Mapping[str, str]) -> bytes:
+    """As ``urlencode(fields, quote_via=quote, safe="")``, which takes longer than all the rest of a request."""
+    return "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in fields.items()]).encode("ascii")
+
+
+def _quoted(text: str) -> str:
+    return text if text.isascii() and text.isalnum() else "".join([_QUOTED[byte] for byte in text.encode()])
+
+
 def encode(
     method: str, data: Mapping[str, JSON], stamp: Stamp, dialect: Dialect, credentials: Credentials, *, path: str
 ) -> WireRequest:
@@ -97,7 +109,7 @@ def encode(
     if dialect.body == "json":
         body, content_type = to_json(ordered, ascii_only=True).encode("ascii"), "application/json; charset=utf-8"
     else:
-        body, content_type = urlencode(ordered, quote_via=quote, safe="").encode("ascii"), FORM
+        body, content_type = form_urlencoded(ordered), FORM
     return WireRequest(
         operation=method,
         path=path,

@@ -7,7 +7,6 @@ platform's own are not known.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -17,6 +16,7 @@ from gateway.domain.identifiers import resident_id_birth_date, resident_id_check
 
 _PICTURE = re.compile(r"(?P<head>data:image/(?:jpg|jpeg|png);base64,)?[A-Za-z0-9+/]+={0,2}")
 _HIGHEST_SCORE = 100
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _RESIDENT = re.compile(r"[1-9]\d{16}[\dX]")
 RESIDENT_CARD = "01"
@@ -141,7 +141,7 @@ def _of_field(ours: str, value: JSON, rule: Field, form: Form) -> Iterator[Probl
             yield Problem(field=ours, rule="required", message="must not be empty", message_zh="不能为空")
         return
     text = str(value)
-    if any(unicodedata.category(c) in ("Cc", "Cs") for c in text):
+    if _CONTROL.search(text):
         yield Problem(field=ours, rule="characters", message="holds a control character", message_zh="含有控制字符")
     longest = form.lengths.get(rule.length or "")
     if longest is not None and len(text) > longest:

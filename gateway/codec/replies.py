@@ -83,6 +83,8 @@ def media_type(headers: Mapping[str, str]) -> str:
 def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
     """Retry-After in either form (seconds or HTTP date), never negative; None where absent or unreadable."""
     text = headers.get("retry-after", "").strip()
+    if not text:
+        return None
     try:
         if text.isascii() and text.isdigit():
             return timedelta(seconds=min(int(text), 10**8))

@@ -237,7 +237,9 @@ class _Content:
                 part.write(values, out, leaves, path)
             else:
                 # most texts need no escape and no care: told here, without a call
-                if type(value) is str and value.isprintable() and not ("&" in value or "<" in value or ">" in value):
+                if type(value) is str and (
+                    value.isalnum() or (value.isprintable() and not ("&" in value or "<" in value or ">" in value))
+                ):
                     told = value
                 else:
                     told = text(value)

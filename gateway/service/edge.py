@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.codec.replies import answered, judge_failure
@@ -53,7 +53,7 @@ class Answer:
             code=failure.code,
             answered=None if failure.code in OURS else False,
         )
-        return replace(self, verdict=judge_failure(failure, replay_safe=replay_safe), closing=closing)
+        return self._ended(closing, judge_failure(failure, replay_safe=replay_safe))
 
     def with_(
         self, response: WireResponse, verdict: Verdict | None, now: datetime, *, wish: timedelta | None, keep_body: bool
@@ -70,7 +70,17 @@ class Answer:
             code="" if verdict is None else verdict.code,
             wish=wish,
         )
-        return replace(self, response=response, verdict=verdict, closing=closing)
+        return self._ended(closing, verdict, response)
+
+    def _ended(self, closing: Closing, verdict: Verdict | None, response: WireResponse | None = None) -> Answer:
+        return Answer(
+            exchange_id=self.exchange_id,
+            stamp=self.stamp,
+            attempt_ids=self.attempt_ids,
+            response=response,
+            verdict=verdict,
+            closing=closing,
+        )
 
 
 def kept_back(stamp: Stamp, code: str, reason: str, stop: Stop | None = None) -> Answer:

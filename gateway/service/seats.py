@@ -56,6 +56,8 @@ class Seats:
         self._usable = self._used = self._kept = 0
         """how many may be on the wire, how many are, and how many the store counts as ours"""
         self._until = self._again = self._since = edge.now()
+        self._last_use = self._until - deadline
+        """when a seat is taken last: an exchange may last its whole deadline"""
         self._short = self._asked = False
         self._number = self._durable = self._given = 0
         """counts that were made, the last that is known to be durable, and what the last one gave"""
@@ -91,7 +93,8 @@ class Seats:
             return
         self._durable = max(self._durable, counted.number)
         if counted.number == self._number:
-            self._usable, self._until, self._asked = counted.seats, counted.until, not counted.left
+            self._usable, self._asked = counted.seats, not counted.left
+            self._until, self._last_use = counted.until, counted.until - self._deadline
             self._wake()
 
     async def take(self) -> bool:
@@ -107,6 +110,10 @@ class Seats:
                 await waiter
             elif await self.wait() is not None:
                 return False
+
+    def ahead(self) -> bool:
+        """Whether enough messages that are written down wait for a seat to keep all seats busy for a while."""
+        return len(self._waiting) > self._door.most // 2
 
     def give(self) -> None:
         """Give a seat back to whoever is next."""
@@ -135,7 +142,7 @@ class Seats:
             self._asked = False
 
     def _lasts(self) -> bool:
-        return self._edge.now() + self._deadline <= self._until
+        return self._edge.now() <= self._last_use
 
     def _wake(self) -> None:
         """Let go as many as there are seats; all of them where there is none, so that they ask for one."""

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from gateway.contract.messages import Stamp, Token
@@ -18,6 +19,7 @@ from gateway.store.vault import Vault
 MOST = 16_384
 """characters of names and values that are kept of one answer's headers"""
 _LONGEST_NAME = 100
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _CREDENTIAL = re.compile(r"cookie|authori[sz]ation|authentication-info|token|secret|passw|session|api-?key")
 
 
@@ -36,7 +38,7 @@ def keepable_headers(headers: Mapping[str, str]) -> Headers:
     room = MOST
     for name, value in headers.items():
         size = len(name) + len(value)
-        if _CREDENTIAL.search(name) or size > room:
+        if size > room or _is_credential(name):
             left_out.append(name[:_LONGEST_NAME])
             continue
         kept[name] = value
@@ -44,12 +46,17 @@ def keepable_headers(headers: Mapping[str, str]) -> Headers:
     return Headers(kept=kept, left_out=tuple(left_out[:_LONGEST_NAME]))
 
 
+@lru_cache(1024)
+def _is_credential(name: str) -> bool:
+    return _CREDENTIAL.search(name) is not None
+
+
 def seal_headers(vault: Vault, exchange_id: int, headers: Mapping[str, str] | None) -> bytes | None:
     """The sealed form of what may be kept; None where no answer came, or none that may be kept."""
     if headers is None:
         return None
     chosen = keepable_headers(headers)
-    plain = json.dumps([dict(chosen.kept), chosen.left_out], ensure_ascii=False, separators=(",", ":"))
+    plain = _ENCODE([dict(chosen.kept), chosen.left_out])
     return vault.seal(plain.encode("utf-8", "surrogatepass"), _headers_place(exchange_id))
 
 

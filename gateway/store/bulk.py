@@ -7,11 +7,12 @@ interpreter for each row of an ``executemany``, then waits until the thread that
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
+import orjson
 from sqlalchemy import (
     JSON,
     ClauseElement,
@@ -67,7 +68,11 @@ class _Ready:
         self.text = str(compiled)
         self._order: Sequence[str] | None = getattr(compiled, "positiontup", None)
         self._constants = dict(compiled.params)
-        self._fields = [(name, _writer(kind, dialect), isinstance(kind, LargeBinary)) for name, kind in columns.items()]
+        first, *others = columns
+        self._pick = itemgetter(first, *others) if others else lambda row: (row[first],)
+        kinds = list(enumerate(columns.values()))
+        self._written = [(place, write) for place, kind in kinds if (write := _writer(kind, dialect)) is not None]
+        self._binary = [place for place, kind in reversed(kinds) if isinstance(kind, LargeBinary)]
         self._names = None if dialect.name == "sqlite" else list(_flat(columns))
 
     def parameters(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | tuple[Any, ...]:
@@ -76,23 +81,21 @@ class _Ready:
         beside: list[bytes] = []
         end = 0
         for row in rows:
-            values: list[Any] = []
-            for name, write, binary in self._fields:
-                value = row[name]
+            values = list(self._pick(row))
+            for place, write in self._written:
+                if values[place] is not None:
+                    values[place] = write(values[place])
+            for place in self._binary:  # from the last on: each takes one place more
+                value = values[place]
                 if value is None:
-                    values += (None, None) if binary else (None,)
-                elif binary:
-                    values += (end + 1, len(value))
-                    beside.append(value)
-                    end += len(value)
-                else:
-                    values.append(value if write is None else write(value))
+                    values.insert(place, None)
+                    continue
+                values[place : place + 1] = (end + 1, len(value))
+                beside.append(value)
+                end += len(value)
             document.append(values if self._names is None else dict(zip(self._names, values, strict=True)))
-        given = self._constants | {"rows": _ENCODE(document), "bytes": b"".join(beside)}
+        given = self._constants | {"rows": orjson.dumps(document).decode(), "bytes": b"".join(beside)}
         return given if self._order is None else tuple(given[name] for name in self._order)
-
-
-_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def adding(table: Table, *names: str) -> Bulk:
@@ -114,7 +117,8 @@ def next_ids(connection: Connection, wanted: Mapping[str, int]) -> dict[str, Ite
         row = connection.execute(text(f"SELECT {lasts}")).one()
         return {table: iter(range(last + 1, last + 1 + wanted[table])) for table, last in zip(wanted, row, strict=True)}
     drawn = ", ".join(
-        f"ARRAY(SELECT nextval(pg_get_serial_sequence('{table}', 'id')) FROM generate_series(1, :{table}))"  # noqa: S608
+        f"ARRAY(SELECT nextval((SELECT pg_get_serial_sequence('{table}', 'id')::regclass))"  # noqa: S608
+        f" FROM generate_series(1, :{table}))"
         for table in wanted
     )
     row = connection.execute(text(f"SELECT {drawn}"), wanted).one()

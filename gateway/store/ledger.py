@@ -138,27 +138,28 @@ def load(connection: Connection, vault: Vault, ids: list[int]) -> list[Claimed]:
     """Deliveries with record, payload and receipt, in the order of their ids; nothing is leased."""
     found = []
     for part in chunks(ids):
-        rows = connection.execute(
-            select(
-                *delivery.c,
-                record.c.key,
-                record.c.content,
-                record.c.effective_from,
-                record.c.change,
-                record.c.change_reason,
-                payload.c.content.label("payload"),
-                receipt.c.number.label("receipt"),
-                accepted_before().label("replaces"),
-            )
-            .join(record, record.c.id == delivery.c.record_id)
-            .outerjoin(payload, payload.c.delivery_id == delivery.c.id)
-            .outerjoin(receipt, receipt.c.id == delivery.c.receipt_id)
-            .where(delivery.c.id.in_(part))
-            .order_by(delivery.c.id)
-        )
-        names = list(rows.keys())
-        found += [_to_claimed(dict(zip(names, row, strict=True)), vault) for row in rows]
+        rows = connection.execute(_LOAD, {"ids": part})
+        found += [_to_claimed(dict(zip(_LOADED, row, strict=True)), vault) for row in rows]
     return found
+
+
+_LOAD = (
+    select(
+        *(delivery.c[name] for name in ("id", "fence", "state", "kind", "version", "person_key", "business_key")),
+        *(delivery.c[name] for name in ("tries", "polls", "lookups", "negatives")),
+        *(delivery.c[name] for name in ("message_id", "message_size", "message_limit", "created_at")),
+        *(record.c[name] for name in ("key", "content", "effective_from", "change", "change_reason")),
+        payload.c.content.label("payload"),
+        receipt.c.number.label("receipt"),
+        accepted_before().label("replaces"),
+    )
+    .join(record, record.c.id == delivery.c.record_id)
+    .outerjoin(payload, payload.c.delivery_id == delivery.c.id)
+    .outerjoin(receipt, receipt.c.id == delivery.c.receipt_id)
+    .where(delivery.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(delivery.c.id)
+)
+_LOADED = tuple(_LOAD.selected_columns.keys())
 
 
 def _to_claimed(row: Mapping[str, Any], vault: Vault) -> Claimed:

@@ -191,7 +191,7 @@ delivery = Table(
         sqlite_where=text("blocked_by IS NOT NULL"),
         postgresql_where=text("blocked_by IS NOT NULL"),
     ),
-    Index("ix_delivery_lease", "platform", "lease_until", sqlite_where=_LEASED, postgresql_where=_LEASED),
+    Index("ix_delivery_lease", "platform", sqlite_where=_LEASED, postgresql_where=_LEASED),
 )
 
 payload = Table(

@@ -22,6 +22,10 @@ _COLLISIONS = 3
 """how often a transaction is run again before a collision is an error"""
 
 
+_MOMENTS, _MOMENT = 10, 0.002
+"""how often, and for how many seconds each, a commit lets more come where nobody waits for it"""
+
+
 class StoreThread:
     """Runs store work off the event loop, one piece after another."""
 
@@ -72,6 +76,8 @@ class GroupCommit(Generic[Item, Result]):
 
     ``work`` gets the items and gives one result for each. A caller returns only after its item is durable. One that
     comes ``behind`` another shares its commits, and is worked on after it.
+
+    may_wait: whether nobody is kept from working by a commit that begins a little later, so that more goes into it
     """
 
     def __init__(
@@ -80,9 +86,10 @@ class GroupCommit(Generic[Item, Result]):
         work: Callable[[Connection, Sequence[Item]], Sequence[Result]],
         *,
         behind: GroupCommit[Any, Any] | None = None,
+        may_wait: Callable[[], bool] = lambda: False,
     ) -> None:
         self._work = work
-        self._desk: _Desk = _Desk(thread) if behind is None else behind._desk
+        self._desk: _Desk = _Desk(thread, may_wait) if behind is None else behind._desk
         self._place = self._desk.place(self._work_on)
 
     async def __call__(self, item: Item) -> Result:
@@ -103,8 +110,9 @@ class GroupCommit(Generic[Item, Result]):
 class _Desk:
     """Where items wait for the next commit, in one pile for each kind of work."""
 
-    def __init__(self, thread: StoreThread) -> None:
+    def __init__(self, thread: StoreThread, may_wait: Callable[[], bool]) -> None:
         self._thread = thread
+        self._may_wait = may_wait
         self._works: list[Callable[[Connection, Sequence[Any]], Sequence[Any]]] = []
         self._piles: list[list[tuple[Any, asyncio.Future[Any]]]] = []
         self._flushing: asyncio.Task[None] | None = None
@@ -125,6 +133,10 @@ class _Desk:
 
     async def _flush(self) -> None:
         while any(self._piles):
+            for _ in range(_MOMENTS):
+                if not self._may_wait():
+                    break
+                await asyncio.sleep(_MOMENT)
             taken, self._piles = self._piles, [[] for _ in self._works]
             futures = [future for pile in taken for _, future in pile]
             try:

@@ -35,7 +35,8 @@ class Sender:
         self._endpoint = endpoint
         self._url = lru_cache(_PATHS)(lambda path: httpx.URL(endpoint.base_url + path))
         self._deadline = endpoint.deadline.total_seconds()
-        timeout = httpx.Timeout(self._deadline, connect=endpoint.connect_timeout.total_seconds())
+        # the deadline bounds all the rest, and each further timer would be set and taken back at every request
+        timeout = httpx.Timeout(None, connect=endpoint.connect_timeout.total_seconds())
         self._extensions = {"timeout": timeout.as_dict()}
         proxy = httpx.Proxy(endpoint.proxy) if endpoint.proxy else None
         trusted = _trusted(endpoint)
@@ -80,8 +81,9 @@ class Sender:
             response = await self._transport.handle_async_request(request)
             try:
                 body = await _read(response)
-            finally:
+            except BaseException:
                 await response.aclose()
+                raise
         except (httpx.RequestError, httpx.StreamError, aiohttp.ClientError) as error:
             raise _translate(error) from None
         return WireResponse(status=response.status_code, headers=_headers(response.headers), body=body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import itertools
 import os
 import random
@@ -17,13 +18,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.engine import make_url
 
+from gateway.bootstrap import calm_collector
 from gateway.contract.connector import ConnectorInfo
 from gateway.domain.records import Record
 from gateway.store import control, queueing, records
 from gateway.store.engine import Store, migrate, open_engine
+from gateway.store.schema import metadata
 from gateway.store.vault import KeyRing, Vault
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
@@ -124,10 +127,15 @@ class Around:
 
 
 def _settle(store: Store) -> None:
-    """Leave a store as it is found in use: with the statistics PostgreSQL makes by itself; SQLite's log ends here."""
+    """Leave a store as it is found in use: with the statistics PostgreSQL makes by itself; SQLite's log ends here.
+
+    It makes none of tables that hold nothing, and so does not take them for empty ever after.
+    """
     if store.engine.dialect.name == POSTGRESQL:
         with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("VACUUM ANALYZE")
+            for table in metadata.sorted_tables:
+                if connection.execute(select(table).limit(1)).first() is not None:
+                    connection.exec_driver_sql(f"VACUUM ANALYZE {table.name}")
     store.close()
 
 
@@ -143,6 +151,19 @@ def owing(info: ConnectorInfo, make: Callable[[random.Random], Record], count: i
             queueing.owe(connection, info, now)
 
     return fill
+
+
+@contextmanager
+def as_served() -> Iterator[None]:
+    """Python's collector as an open gateway has it; the floors run as a script of their own would."""
+    usual = gc.get_threshold()
+    gc.collect()
+    calm_collector()
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+        gc.unfreeze()
 
 
 def peak() -> float:

@@ -29,7 +29,7 @@ from gateway.testing import people
 from gateway.testing.conformance import stamp
 from gateway.testing.model import Model
 from gateway.transport.sender import Sender
-from tests.bench.around import POSTGRESQL, SQLITE, Around, Case, Figures, owing, per_round
+from tests.bench.around import POSTGRESQL, SQLITE, Around, Case, Figures, as_served, owing, per_round
 
 CONNECTIONS = 32
 _RATE, _CPU = "records/s", "CPU s/record"
@@ -112,7 +112,8 @@ def _form(around: Around, count: int) -> Figures:
 def pushed(around: Around, store: Store, connector: Connector, outcomes: dict[str, int]) -> Figures:
     """Push everything that is due from a store, which is dropped then."""
     try:
-        return asyncio.run(_push(store, connector, outcomes))
+        with as_served():
+            return asyncio.run(_push(store, connector, outcomes))
     finally:
         around.drop(store)
 

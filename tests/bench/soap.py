@@ -34,6 +34,7 @@ from gateway.settings import loader
 from gateway.testing import people
 from gateway.testing.conformance import stamp
 from gateway.transport.sender import Sender
+from tests.bench.around import as_served
 
 _PREFIX = "GATEWAY_NATIONAL_MARKET__"
 _ACCOUNT = {f"{_PREFIX}ENDPOINT": "https://market.example/Service", f"{_PREFIX}PASSWORD": "example-only"}
@@ -142,7 +143,8 @@ class _Batch:
 
     def call(self) -> float:
         """From payloads to verdicts, several calls at once, as a push run makes them."""
-        return asyncio.run(self._calls(self._times))
+        with as_served():
+            return asyncio.run(self._calls(self._times))
 
     async def _calls(self, times: int) -> float:
         async with Sender(self._endpoint) as sender:

@@ -21,8 +21,8 @@ from gateway.store.vault import Vault
 from gateway.testing.simulation import Outcome
 
 Run = Callable[[int], Outcome]
-BUDGET = 40
-"""seeds within which every planted bug is found"""
+BUDGET = 200
+"""seeds within which every planted bug is found: as many as `make test` runs"""
 
 
 def attempts_written_after_the_answer(patch: pytest.MonkeyPatch) -> None:

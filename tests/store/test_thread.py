@@ -69,6 +69,21 @@ def test_what_arrives_during_a_commit_goes_into_the_next_one(store: Store) -> No
     assert desk.threads != {threading.current_thread().name}
 
 
+@pytest.mark.parametrize("patience", [1, 1_000_000])
+def test_a_commit_that_nobody_waits_for_lets_more_come_for_a_while(store: Store, patience: int) -> None:
+    desk, left = Desk(), iter(range(patience))
+
+    async def within() -> list[str]:
+        with StoreThread(store) as thread:
+            commit = GroupCommit(thread, desk, may_wait=lambda: next(left, None) is not None)
+            first = commit.hand_in("a")
+            await asyncio.sleep(0)
+            return list(await asyncio.gather(first, commit.hand_in("b")))
+
+    assert asyncio.run(within()) == ["A", "B"]
+    assert desk.groups == [["a", "b"]]
+
+
 def test_what_comes_behind_another_shares_its_commits_and_is_worked_on_after_it(store: Store) -> None:
     ends, beginnings, order = Desk(), Desk(), list[str]()
 

@@ -6,14 +6,24 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote, urlencode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connectors.worker_platform.cipher import decrypt, encrypt
 from connectors.worker_platform.dialect import Dialect
 from connectors.worker_platform.dialect_file import load_dialect
-from connectors.worker_platform.envelope import Credentials, encode, sign, signed_fields, text_to_sign, timestamp
+from connectors.worker_platform.envelope import (
+    Credentials,
+    encode,
+    form_urlencoded,
+    sign,
+    signed_fields,
+    text_to_sign,
+    timestamp,
+)
 from gateway.contract.messages import Stamp
 
 SECRET = "TestSecret-0123456789-ABCDEFGHIJ"
@@ -202,6 +212,11 @@ def test_a_dialect_that_wraps_sends_a_list_with_one_object() -> None:
     dialect = load_dialect("henan")
     request = encode("AsyncHandleResult", {"requestcode": "a-1"}, STAMP, dialect, CREDENTIALS, path=dialect.path)
     assert dict(parse_qsl(request.body.decode()))["data"] == '[{"requestcode":"a-1"}]'
+
+
+@given(fields=st.dictionaries(st.text(), st.text()))
+def test_a_form_is_encoded_as_the_standard_library_does_it(fields: dict[str, str]) -> None:
+    assert form_urlencoded(fields) == urlencode(fields, quote_via=quote, safe="").encode()
 
 
 def test_secrets_do_not_show_in_repr() -> None:
