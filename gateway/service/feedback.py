@@ -23,7 +23,7 @@ from gateway.service.credit_books import latest_snapshot
 from gateway.service.credit_fetch import Desk, fill_gaps, heed
 from gateway.service.desk import visit
 from gateway.service.exchange import Exchanger
-from gateway.service.own_decisions import send_decisions
+from gateway.service.own_sending import send_decisions
 from gateway.store import archive
 from gateway.store.archive import Applied
 from gateway.store.engine import Store

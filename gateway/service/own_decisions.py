@@ -1,4 +1,4 @@
-"""Own decisions: entered as drafts, published once their proof is complete, and sent to the platform that takes them.
+"""Own decisions: entered as drafts, and published once their proof is complete.
 
 No machine publishes: each step is an officer's, named in the audit trail (R09, R10).
 """
@@ -9,23 +9,18 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from gateway.contract.credit import OwnDecision, Sanction, TakesDecisions
-from gateway.contract.messages import Finding, Subject, SubjectType, Verdict
+from gateway.contract.messages import Finding, Subject, SubjectType
 from gateway.domain.credit import EventType
-from gateway.domain.delivery import Event
 from gateway.domain.errors import InputError
 from gateway.domain.own_decision import PUBLISH_DAYS, WARN_DAYS, OwnRecord, OwnState, Proof, lacking
 from gateway.domain.periods import CHINA, add_period, day_start
 from gateway.domain.records import RecordKind, Worker
 from gateway.domain.working_days import WorkCalendar
-from gateway.service.credit_fetch import heed
 from gateway.service.credit_views import find_subject
-from gateway.service.exchange import Exchanger
 from gateway.store import own, parties, records
 from gateway.store.archive_answers import Scope
 from gateway.store.archive_rows import CENTRE
@@ -38,7 +33,6 @@ from gateway.store.parties import Party
 
 _DAYS = frozenset({"happened", "decided", "sanction_to", "published_to", "effective", "noticed", "delivered"})
 _KINDS = {ENTERPRISE: SubjectType.ENTERPRISE, AUTHORITY: SubjectType.AUTHORITY}
-_MOST = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +66,7 @@ def read_decision(path: Path) -> Mapping[str, Any]:
 def draft(store: Store, said: Mapping[str, Any], officer: Officer, *, new_key: Callable[[], str]) -> Drafted:
     """Keep a draft. ``record`` in it names an own record of which this is the next version."""
     with store.write() as connection:
-        scope = _scope(connection, store, officer.now)
+        scope = archive_scope(connection, store, officer.now)
         record = _record(connection, store, scope, said)
         due = warn = None
         if record.decided is not None:
@@ -94,7 +88,7 @@ def publish(
     default_period: ISO 8601 period of disclosure from the decision, where the decision itself fixes none
     """
     with store.write() as connection:
-        scope = _scope(connection, store, officer.now)
+        scope = archive_scope(connection, store, officer.now)
         row = next(iter(own.rows(connection, store.vault, key=key, limit=1)), None)
         if row is None or row.state is not OwnState.DRAFT:
             raise InputError("there is no draft of this key")
@@ -113,85 +107,6 @@ def publish(
             reason=reason,
         )
         return own.rows(connection, store.vault, key=key, limit=1)[0]
-
-
-async def send_decisions(exchanger: Exchanger, store: Store, now: Callable[[], datetime]) -> tuple[int, Verdict | None]:
-    """Send what was published to a platform that takes it; gives how many it took and what ended it early."""
-    connector, taken = exchanger.connector, 0
-    if not isinstance(connector, TakesDecisions):
-        return taken, None
-    desk = _Desk(store=store, platform=exchanger.platform, now=now)
-    for row, decision in await exchanger.in_store(desk.waiting):
-        answer = await exchanger.ask("decision", partial(connector.encode_decision, decision))
-        if answer.response is None or answer.verdict is not None:
-            return taken, answer.verdict
-        verdict = connector.decode_decision(answer.response, decision, answer.stamp)
-        if verdict.event is Event.ACCEPTED and verdict.platform_id:
-            await exchanger.in_store(desk.taken, row, verdict.platform_id)
-            taken += 1
-        elif verdict.event in (Event.REJECTED, Event.CONFLICT):
-            await exchanger.in_store(desk.refused, row, verdict.code)
-        else:
-            return taken, await heed(exchanger, verdict)
-    return taken, None
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Desk:
-    """The archive's side of sending; each method is one transaction."""
-
-    store: Store
-    platform: str
-    now: Callable[[], datetime]
-
-    def waiting(self) -> list[tuple[OwnRow, OwnDecision]]:
-        with self.store.read() as connection:
-            found = own.unsent(connection, self.store.vault, self.platform, _MOST)
-            return [(row, self._decision(connection, row)) for row in found]
-
-    def taken(self, row: OwnRow, record_id: str) -> None:
-        with self.store.write() as connection:
-            own.mark_sent(_scope(connection, self.store, self.now()), row, record_id)
-
-    def refused(self, row: OwnRow, code: str) -> None:
-        with self.store.write() as connection:
-            own.mark_refused(_scope(connection, self.store, self.now()), row, code)
-
-    def _decision(self, connection: Connection, row: OwnRow) -> OwnDecision:
-        record = from_plain(row.plain)
-        assert record.decided is not None
-        assert record.proof.noticed is not None
-        assert record.proof.delivered is not None
-        sanction = Sanction(type=record.sanction, end=record.sanction_to) if record.sanction else None
-        return OwnDecision(
-            key=row.key,
-            version=row.version,
-            platform_record_id=own.platform_record(connection, row.key),
-            event_type=record.event_type,
-            effective_from=day_start(record.effective) if record.effective else None,
-            change_reason=record.change_reason,
-            subject=_subject(connection, self.store, record),
-            category=record.category,
-            credit_type=record.credit_type,
-            credit_code=record.credit_code,
-            content=record.content,
-            happen_date=record.happened,
-            region=record.region,
-            authority=record.authority,
-            legal_basis=record.legal_basis,
-            sanctions=(sanction,) if sanction else (),
-            decision=record.decision,
-            decision_no=record.decision_no or "",
-            decision_date=record.decided,
-            sanction_end=record.sanction_to,
-            publish_begin=row.published_at.astimezone(CHINA).date() if row.published_at else None,
-            publish_end=record.published_to,
-            usage_scope=record.usage_scope,
-            notice_date=record.proof.noticed,
-            heard=record.proof.heard,
-            delivered_date=record.proof.delivered,
-            decision_digest=record.proof.digest or "",
-        )
 
 
 def from_plain(plain: Mapping[str, Any]) -> OwnRecord:
@@ -270,7 +185,7 @@ def _finding(connection: Connection, store: Store, row: OwnRow, record: OwnRecor
         version=row.version,
         prev_version=row.version - 1 if row.version > 1 else None,
         digest=f"sha-256:{digest}",
-        subject=_subject(connection, store, record),
+        subject=subject_of(connection, store, record),
         effective_from=day_start(record.effective) if record.effective else None,
         change_reason=record.change_reason,
         category=record.category,
@@ -292,7 +207,8 @@ def _finding(connection: Connection, store: Store, row: OwnRow, record: OwnRecor
     )
 
 
-def _subject(connection: Connection, store: Store, record: OwnRecord) -> Subject:
+def subject_of(connection: Connection, store: Store, record: OwnRecord) -> Subject:
+    """Whom a decision is about, as a platform is told."""
     if record.kind in _KINDS:
         party = parties.read(connection, store.vault, [record.subject])[record.subject]
         return Subject(type=_KINDS[record.kind], name=party.name, corp_code=party.code)
@@ -302,6 +218,7 @@ def _subject(connection: Connection, store: Store, record: OwnRecord) -> Subject
     return Subject(type=SubjectType.PERSON, name=worker.name, id_type=worker.id_type, id_number=worker.id_number)
 
 
-def _scope(connection: Connection, store: Store, now: datetime) -> Scope:
+def archive_scope(connection: Connection, store: Store, now: datetime) -> Scope:
+    """The centre's own part of the archive, locked for a change."""
     _, at = lock_feed(connection, CENTRE, now)
     return Scope(connection=connection, vault=store.vault, platform=CENTRE, at=at)

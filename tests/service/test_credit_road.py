@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 
 from connectors.provincial_credit.adapter import build
 from connectors.provincial_credit.sandbox import ProvincialCreditSandbox
-from gateway.domain.credit import AckCode
+from gateway.domain.credit import AckCode, TicketKind
 from gateway.domain.credit_books import Difference
 from gateway.domain.names import plain_name, variant_name
 from gateway.domain.records import Certificate, Record, RecordKind, Worker
@@ -35,6 +35,7 @@ from gateway.settings import loader
 from gateway.store import archive, control, queueing, records
 from gateway.store.archive_books import active_at
 from gateway.store.archive_rows import CENTRE
+from gateway.store.credit_desk_tables import credit_own
 from gateway.store.credit_tables import credit_ack, credit_event, credit_link, credit_version, ticket
 from gateway.store.engine import Store, open_engine
 from gateway.store.records import IndexEntry
@@ -221,12 +222,12 @@ def test_a_cursor_that_has_run_out_is_replaced_by_the_snapshot(road: Road) -> No
     assert road.pull().stopped is None
 
 
-def test_an_own_decision_goes_out_and_its_echo_counts_once(road: Road) -> None:
+def _said(road: Road, **changes: Any) -> dict[str, Any]:
+    """A complete decision about somebody who is held."""
     with road.store.read() as connection:
         persons = select(record_table.c.key).where(record_table.c.kind == RecordKind.PERSON)
         key = connection.execute(persons.limit(1)).scalar_one()
-    officer = Officer(by="officer", now=road.clock(), calendar=read_calendar())
-    said = {
+    return {
         "subject": key,
         "category": "BAD",
         "credit_type": "SD-P",
@@ -244,7 +245,12 @@ def test_an_own_decision_goes_out_and_its_echo_counts_once(road: Road) -> None:
             "delivered": date(2019, 4, 2),
             "digest": "sha-256:" + "0" * 64,
         },
-    }
+    } | changes
+
+
+def test_an_own_decision_goes_out_and_its_echo_counts_once(road: Road) -> None:
+    officer, said = Officer(by="officer", now=road.clock(), calendar=read_calendar()), _said(road)
+    key = said["subject"]
     kept = draft(road.store, said, officer, new_key=lambda: people.ulid(road.rng))
     assert (kept.lacking, kept.warn_on, kept.due_on) == ((), date(2019, 4, 9), date(2019, 4, 11))
     publish(road.store, kept.key, officer, reason="signed", platform=PLATFORM)
@@ -259,6 +265,33 @@ def test_an_own_decision_goes_out_and_its_echo_counts_once(road: Road) -> None:
     assert [(one.usable, one.public, one.statement.rule_id) for one in mine] == [(True, True, "R-SD-LOCAL")]
     assert [(one.platform, one.usable, one.public) for one in echoes] == [(PLATFORM, False, False)]
     assert mine[0].tickets == frozenset(), "the deadline is met"
+
+
+@pytest.mark.parametrize("event_type", ["AMENDED", "PERIOD_CHANGED", "REPAIRED"])
+def test_a_later_version_that_names_no_day_holds_from_its_publication(road: Road, event_type: str) -> None:
+    officer, said = Officer(by="officer", now=road.clock(), calendar=read_calendar()), _said(road)
+    first = draft(road.store, said, officer, new_key=lambda: people.ulid(road.rng))
+    publish(road.store, first.key, officer, reason="signed", platform=PLATFORM)
+    assert road.pull().decisions == 1
+    draft(road.store, said | {"record": first.key, "event_type": event_type}, officer, new_key=lambda: first.key)
+    publish(road.store, first.key, officer, reason="signed", platform=PLATFORM)
+    report = road.pull()
+    assert (report.decisions, report.stopped) == (1, None)
+
+
+def test_a_decision_that_does_not_fit_the_platform_is_for_a_person_and_keeps_nothing_else_back(road: Road) -> None:
+    officer = Officer(by="officer", now=road.clock(), calendar=read_calendar())
+    for changes in ({"credit_type": None, "decision_no": "甲"}, {"decision_no": "乙"}):
+        kept = draft(road.store, _said(road, **changes), officer, new_key=lambda: people.ulid(road.rng))
+        publish(road.store, kept.key, officer, reason="signed", platform=PLATFORM)
+    report = road.pull()
+    assert (report.decisions, report.stopped) == (1, None)
+    assert report.pulled > 0
+    with road.store.read() as connection:
+        codes = connection.execute(select(credit_own.c.code).order_by(credit_own.c.code)).scalars().all()
+        reviews = connection.execute(select(ticket.c.number).where(ticket.c.kind == TicketKind.REVIEW)).scalars().all()
+    assert set(codes) == {None, "unfit"}
+    assert len(reviews) == 1
 
 
 WORKER = Path(__file__).with_name("creditworker.py")
