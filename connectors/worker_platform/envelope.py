@@ -74,13 +74,11 @@ def signed_fields(method: str, data: str, stamp: Stamp, dialect: Dialect, creden
 
 def encrypt_fields(data: JSON, dialect: Dialect, secret: str) -> JSON:
     """Encrypt the dialect's encrypted fields at any depth; an empty one is left out instead (README, "Encryption")."""
-    if isinstance(data, str):
-        return data
     if isinstance(data, Mapping):
         sealed: dict[str, JSON] = {}
         for name, value in data.items():
             if name not in dialect.encrypted:
-                sealed[name] = encrypt_fields(value, dialect, secret)
+                sealed[name] = value if type(value) is str else encrypt_fields(value, dialect, secret)
             elif value:
                 sealed[name] = encrypt(str(value), secret)
         return sealed

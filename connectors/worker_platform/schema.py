@@ -130,29 +130,25 @@ def _problems(draft: Draft, rules: Mapping[str, Field], form: Form) -> tuple[Pro
     for name, rule in rules.items():
         ours = sources[name]
         if ours not in named:
-            found.extend(_of_field(ours, fields.get(name), rule, form))
+            found += _of_field(ours, fields.get(name), rule, form)
     found.extend(_of_identity(fields, sources, named, form))
     return tuple(found)
 
 
-def _of_field(ours: str, value: JSON, rule: Field, form: Form) -> Iterator[Problem]:
+def _of_field(ours: str, value: JSON, rule: Field, form: Form) -> list[Problem]:
     if value is None or value == "":
-        if rule.required:
-            yield Problem(field=ours, rule="required", message="must not be empty", message_zh="不能为空")
-        return
+        missing = Problem(field=ours, rule="required", message="must not be empty", message_zh="不能为空")
+        return [missing] if rule.required else []
+    found: list[tuple[str, str, str]] = []
     text = str(value)
     if _CONTROL.search(text):
-        yield Problem(field=ours, rule="characters", message="holds a control character", message_zh="含有控制字符")
+        found.append(("characters", "holds a control character", "含有控制字符"))
     longest = form.lengths.get(rule.length or "")
     if longest is not None and len(text) > longest:
-        yield Problem(
-            field=ours,
-            rule="length",
-            message=f"must not be longer than {longest} characters",
-            message_zh=f"不能超过{longest}个字符",
-        )
+        found.append(("length", f"must not be longer than {longest} characters", f"不能超过{longest}个字符"))
     if rule.day and not _DAY.fullmatch(text):
-        yield Problem(field=ours, rule="date", message="must be a day, yyyy-MM-dd", message_zh="日期格式应为yyyy-MM-dd")
+        found.append(("date", "must be a day, yyyy-MM-dd", "日期格式应为yyyy-MM-dd"))
+    return [Problem(field=ours, rule=rule_, message=said, message_zh=said_zh) for rule_, said, said_zh in found]
 
 
 def _of_identity(

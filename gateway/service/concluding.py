@@ -26,8 +26,9 @@ def verdicts_of(answer: Answer, count: int, decode: Callable[[Answer], Sequence[
 
 def with_attempts(carries: Sequence[Claimed], answer: Answer) -> list[Claimed]:
     """The deliveries with the attempts under which this exchange was written down."""
-    attempts = answer.attempt_ids or (None,) * len(carries)
-    return [replace(item, attempt_id=attempt) for item, attempt in zip(carries, attempts, strict=True)]
+    if not answer.attempt_ids:
+        return list(carries)
+    return [item.tried(attempt) for item, attempt in zip(carries, answer.attempt_ids, strict=True)]
 
 
 async def conclude(

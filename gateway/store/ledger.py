@@ -62,6 +62,12 @@ class Claimed:
     created_at: datetime
     attempt_id: int | None = None
 
+    def tried(self, attempt_id: int) -> Claimed:
+        """This one under an attempt that was written down. ``replace`` would set all fields anew."""
+        made = object.__new__(Claimed)
+        made.__dict__.update(self.__dict__, attempt_id=attempt_id)
+        return made
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settlement:

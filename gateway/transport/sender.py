@@ -79,14 +79,15 @@ class Sender:
     async def _exchange(self, request: httpx.Request) -> WireResponse:
         try:
             response = await self._transport.handle_async_request(request)
+            headers = _headers(response.headers)
             try:
-                body = await _read(response)
+                body = await _read(response, packed="content-encoding" in headers)
             except BaseException:
                 await response.aclose()
                 raise
         except (httpx.RequestError, httpx.StreamError, aiohttp.ClientError) as error:
             raise _translate(error) from None
-        return WireResponse(status=response.status_code, headers=_headers(response.headers), body=body)
+        return WireResponse(status=response.status_code, headers=headers, body=body)
 
 
 def _headers(headers: httpx.Headers) -> dict[str, str]:
@@ -99,10 +100,9 @@ def _headers(headers: httpx.Headers) -> dict[str, str]:
     return found if len(found) == len(raw) else {name.lower(): value for name, value in headers.items()}
 
 
-async def _read(response: httpx.Response) -> bytes:
+async def _read(response: httpx.Response, *, packed: bool) -> bytes:
     parts: list[bytes] = []
     size = 0
-    packed = any(name.lower() == b"content-encoding" for name, _ in response.headers.raw)
     assert isinstance(response.stream, httpx.AsyncByteStream)
     async for part in response.aiter_bytes() if packed else response.stream:
         size += len(part)

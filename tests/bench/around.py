@@ -21,7 +21,7 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlalchemy.engine import make_url
 
-from gateway.bootstrap import calm_collector
+from gateway.bootstrap import tune_interpreter
 from gateway.contract.connector import ConnectorInfo
 from gateway.domain.records import Record
 from gateway.store import control, queueing, records
@@ -155,13 +155,14 @@ def owing(info: ConnectorInfo, make: Callable[[random.Random], Record], count: i
 
 @contextmanager
 def as_served() -> Iterator[None]:
-    """Python's collector as an open gateway has it; the floors run as a script of their own would."""
-    usual = gc.get_threshold()
+    """Python set up as an open gateway has it; the floors run as a script of their own would."""
+    usual, turns = gc.get_threshold(), sys.getswitchinterval()
     gc.collect()
-    calm_collector()
+    tune_interpreter()
     try:
         yield
     finally:
+        sys.setswitchinterval(turns)
         gc.set_threshold(*usual)
         gc.unfreeze()
 
