@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, func, update
@@ -15,6 +16,7 @@ from gateway.store.answer_tables import exchange
 from gateway.store.answers import seal_headers, seal_proof
 from gateway.store.bulk import Bulk, adding, next_ids
 from gateway.store.ledger import Claimed, Settlement, current, settle
+from gateway.store.pipelined import pipelined
 from gateway.store.tables import attempt, delivery, payload
 from gateway.store.translate import seal_payload
 from gateway.store.vault import Vault
@@ -60,7 +62,7 @@ def open_exchanges(connection: Connection, vault: Vault, openings: Sequence[Open
     count = sum(len(opening.carries) for opening in good)
     ids = next_ids(connection, {"exchange": len(good), "attempt": count} if count else {"exchange": len(good)})
     numbered = list(zip(good, ids["exchange"], strict=True))
-    _ADD_EXCHANGES(connection, [_exchange_row(opening, exchange_id, vault) for opening, exchange_id in numbered])
+    exchanges = [_exchange_row(opening, exchange_id, vault) for opening, exchange_id in numbered]
     rows = [
         {
             "id": next(ids["attempt"]),
@@ -72,10 +74,12 @@ def open_exchanges(connection: Connection, vault: Vault, openings: Sequence[Open
         for opening, number in numbered
         for place, item in enumerate(opening.carries)
     ]
-    if rows:
-        _ADD_ATTEMPTS(connection, rows)
-    _keep_payloads(connection, vault, good)
-    _note(connection, good)
+    with pipelined(connection):
+        _ADD_EXCHANGES(connection, exchanges)
+        if rows:
+            _ADD_ATTEMPTS(connection, rows)
+        _keep_payloads(connection, vault, good)
+        _note(connection, good)
     attempts = iter(row["id"] for row in rows)
     opened = {id(opening): (number, [next(attempts) for _ in opening.carries]) for opening, number in numbered}
     return [opened.get(id(opening), (0, [])) for opening in openings]
@@ -226,10 +230,11 @@ def conclude(
     connection: Connection, vault: Vault, conclusions: Sequence[Conclusion], platform: str
 ) -> list[tuple[bool, ...]]:
     """Close exchanges and settle their deliveries in one transaction; tells which settlements held their lease."""
-    close_exchanges(connection, vault, [c.closing for c in conclusions])
+    closings = [c.closing for c in conclusions]
     settlements = [s for c in conclusions for s in c.settlements]
-    now = max(c.closing.closed_at for c in conclusions)
-    applied = iter(settle(connection, settlements, platform, now))
+    now = max(closing.closed_at for closing in closings)
+    with_them = partial(close_exchanges, connection, vault, closings)
+    applied = iter(settle(connection, settlements, platform, now, with_them=with_them))
     return [tuple(next(applied) for _ in c.settlements) for c in conclusions]
 
 

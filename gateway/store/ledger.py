@@ -7,7 +7,7 @@ kept as evidence and changes nothing. All functions take the caller's transactio
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,6 +28,7 @@ from gateway.domain.delivery import Event, State, advance
 from gateway.domain.records import Record
 from gateway.store.bulk import Bulk
 from gateway.store.chunks import chunks
+from gateway.store.pipelined import pipelined
 from gateway.store.precedence import accepted_before
 from gateway.store.queueing import release_waiting
 from gateway.store.settling import write_settled
@@ -191,19 +192,30 @@ def _to_claimed(row: Mapping[str, Any], vault: Vault) -> Claimed:
     )
 
 
-def settle(connection: Connection, settlements: Sequence[Settlement], platform: str, now: datetime) -> list[bool]:
+def settle(
+    connection: Connection,
+    settlements: Sequence[Settlement],
+    platform: str,
+    now: datetime,
+    *,
+    with_them: Callable[[], None] = lambda: None,
+) -> list[bool]:
     """Write verdicts and move deliveries on; returns for each whether it still held the lease.
 
     A settle with an old fence token leaves its verdict as evidence (``applied`` false) and changes nothing.
+
+    with_them: writes what goes with the verdicts, in the same wait for the database; reads no result
     """
     held = current(connection, [s.claimed.id for s in settlements])
     applied = [held.get(s.claimed.id) == (s.claimed.fence, s.claimed.state) for s in settlements]
-    write_verdicts(connection, settlements, applied, now)
     live = [s for s, good in zip(settlements, applied, strict=True) if good]
-    if live:
-        receipts = keep_receipts(connection, live, platform, now)
-        write_settled(connection, live, receipts, now)
-        release_waiting(connection, {s.claimed.id: advance(s.claimed.state, s.event) for s in live}, now)
+    receipts = keep_receipts(connection, live, platform, now) if live else {}
+    with pipelined(connection):
+        with_them()
+        write_verdicts(connection, settlements, applied, now)
+        if live:
+            write_settled(connection, live, receipts, now)
+            release_waiting(connection, {s.claimed.id: advance(s.claimed.state, s.event) for s in live}, now)
     return applied
 
 

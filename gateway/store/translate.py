@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.contract.messages import Payload
@@ -29,9 +30,6 @@ _CONTENT: dict[RecordKind, type[Content]] = {
     RecordKind.STATUS_CHANGE: StatusChange,
     RecordKind.WITHDRAWAL: Withdrawal,
 }
-
-
-_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @cache
@@ -77,7 +75,7 @@ def to_record(row: Mapping[str, Any], vault: Vault) -> Record:
 
 def seal_payload(payload: Payload, vault: Vault) -> bytes:
     """The sealed form of a payload's fields."""
-    return vault.seal(_ENCODE(payload.fields).encode(), payload_place(payload.key))
+    return vault.seal(orjson.dumps(payload.fields, default=dict), payload_place(payload.key))
 
 
 def to_payload(sealed: bytes, record: Record, business_key: str, vault: Vault, *, replaces: bool) -> Payload:

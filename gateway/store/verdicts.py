@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, insert, select
 
 from gateway.store.bulk import Bulk, adding, next_ids
-from gateway.store.chunks import chunks
 from gateway.store.tables import attempt, receipt, verdict
 
 if TYPE_CHECKING:
@@ -46,6 +45,14 @@ _ADD_RECEIPTS = Bulk(
 )
 
 
+_KNOWN = Bulk(
+    {"platform": receipt.c.platform.type, "number": receipt.c.number.type},
+    lambda given: select(receipt.c.number, receipt.c.id).where(
+        receipt.c.platform == given["platform"], receipt.c.number == given["number"]
+    ),
+)
+
+
 def write_verdicts(
     connection: Connection, settlements: Sequence[Settlement], applied: Sequence[bool], now: datetime
 ) -> None:
@@ -75,12 +82,8 @@ def keep_receipts(
     by_number = {s.verdict.receipt: s for s in settlements if s.verdict.receipt and s.claimed.attempt_id is not None}
     if not by_number:
         return {}
-    known: dict[str, int] = {}
-    for part in chunks(by_number):
-        rows = connection.execute(
-            select(receipt.c.number, receipt.c.id).where(receipt.c.platform == platform, receipt.c.number.in_(part))
-        )
-        known |= {row.number: row.id for row in rows}
+    asked = [{"platform": platform, "number": number} for number in by_number]
+    known: dict[str, int] = {row.number: row.id for row in _KNOWN(connection, asked)}
     fresh = [number for number in by_number if number not in known]
     if fresh:
         ids = dict(zip(fresh, next_ids(connection, {"receipt": len(fresh)})["receipt"], strict=True))

@@ -68,11 +68,11 @@ def settled_without_a_fence(patch: pytest.MonkeyPatch) -> None:
     """A late worker overwrites what others have found out."""
     settle_really = ledger.settle
 
-    def settle_anyway(c: Connection, settlements: Sequence[Settlement], platform: str, now: datetime) -> list[bool]:
+    def settle_anyway(c: Connection, settlements: Sequence[Settlement], *args: Any, **kwargs: Any) -> list[bool]:
         believed = {s.claimed.id: (s.claimed.fence, s.claimed.state) for s in settlements}
         with patch.context() as now_only:
             now_only.setattr(ledger, "current", lambda *_: believed)
-            return settle_really(c, settlements, platform, now)
+            return settle_really(c, settlements, *args, **kwargs)
 
     patch.setattr(ledger, "settle", settle_anyway)
     patch.setattr(exchanges, "settle", settle_anyway)
