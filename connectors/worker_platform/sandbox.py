@@ -97,7 +97,7 @@ class WorkerPlatformSandbox(Sandbox):
             "DIALECT": self.dialect or "sandbox",
             "MIN_INTERVAL_SECONDS": "0",
             "CONNECTIONS": "4",
-            "DEADLINE_SECONDS": "3",
+            "DEADLINE_SECONDS": "10",
             "RETRY_SECONDS": "[0.5, 0.5, 1, 1, 2]",
             "RETRY_THEN_SECONDS": "2",
             "SETTLING_SECONDS": "[0.5, 0.5]",

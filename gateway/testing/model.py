@@ -57,7 +57,7 @@ class Model:
     replay_safe: bool = False
     batch_max: int = 10
     connections: int = 4
-    deadline: timedelta = timedelta(seconds=1)
+    deadline: timedelta = timedelta(seconds=30)
     interval: timedelta = timedelta()
     retry: Waits = _QUICK
     polls: Waits = _QUICK

@@ -108,7 +108,7 @@ class Road:
         """Only the desk, where every call but the login meets the fault."""
         patient = self.connector
         if fault == "timeout_after_commit":
-            self.connector = build(loader({**self.environment, "GATEWAY_PROVINCIAL_CREDIT__DEADLINE_SECONDS": "0.3"}))
+            self.connector = build(loader({**self.environment, "GATEWAY_PROVINCIAL_CREDIT__DEADLINE_SECONDS": "1"}))
         self.sandbox.faults.set(rates={fault: 1.0} if fault else {})
         try:
             return self.run(lambda e: visit(e, self.store, self.clock))

@@ -149,6 +149,11 @@ class World:
 
         return asyncio.run(run())
 
+    @property
+    def hurried(self) -> Model:
+        """The connector with a short deadline, for an answer that will not come."""
+        return Telling(base_url=self.url, deadline=timedelta(seconds=1))
+
     def rows(self, table: Any) -> list[Any]:
         with self.store.read() as connection:
             return list(connection.execute(select(table)).all())
@@ -228,7 +233,7 @@ def test_a_stranger_who_becomes_known_is_matched_by_the_next_pull(world: World) 
 def test_a_page_that_is_lost_on_the_way_comes_again(world: World, fault: str) -> None:
     world.tell()
     world.sandbox.faults.set(next_=[fault])
-    assert world.pull().stopped is not None
+    assert world.pull(connector=world.hurried).stopped is not None
     report = world.pull()
     assert (report.applied, report.stopped) == (1, None)
 
@@ -238,7 +243,7 @@ def test_acknowledgements_whose_answer_is_lost_are_sent_again(world: World, faul
     world.tell()
     world.sandbox.faults.queue.extend(["slow", fault])
     world.sandbox.slow_seconds = 0
-    report = world.pull()
+    report = world.pull(connector=world.hurried)
     assert (report.applied, report.acks_sent) == (1, 0)
     assert report.stopped is not None
     assert world.pull().acks_sent == 1

@@ -101,6 +101,13 @@ class World:
     def faults(self, *names: str) -> None:
         self.sandbox.faults.set(next_=names)
 
+    def push_unanswered(self, *faults: str) -> None:
+        """A push with a short deadline; whatever follows has all the time a loaded machine needs."""
+        patient, self.model = self.model, replace(self.model, deadline=timedelta(seconds=1))
+        self.faults(*faults)
+        self.run(push)
+        self.model = patient
+
     def effects(self) -> dict[str, Any]:
         return self._get("effects")
 
@@ -193,7 +200,7 @@ def test_a_certificate_waits_for_its_person(make_world: Callable[..., World]) ->
     ],
 )
 def test_a_fault_neither_loses_nor_doubles(make_world: Callable[..., World], fault: str, replay_safe: bool) -> None:
-    world = make_world(replay_safe=replay_safe, deadline=timedelta(seconds=0.3), connections=1)
+    world = make_world(replay_safe=replay_safe, deadline=timedelta(seconds=1), connections=1)
     world.sandbox.slow_seconds = 0.05
     world.enqueue(*people_of(4))
     world.faults(fault)
@@ -204,10 +211,9 @@ def test_a_fault_neither_loses_nor_doubles(make_world: Callable[..., World], fau
 
 
 def test_an_unknown_outcome_is_asked_about_before_anything_is_sent_again(make_world: Callable[..., World]) -> None:
-    world = make_world(deadline=timedelta(seconds=0.2))
+    world = make_world()
     world.enqueue(*people_of(3))
-    world.faults("timeout_after_commit")
-    world.run(push)
+    world.push_unanswered("timeout_after_commit")
     assert world.states() == {State.IN_DOUBT: 3}
     world.run(push)
     assert world.states() == {State.IN_DOUBT: 3}, "nothing is sent while it is in doubt"
@@ -241,10 +247,9 @@ def test_a_doubt_that_cannot_be_asked_about_is_repeated_or_left_to_a_person(
 
 
 def test_not_there_must_be_heard_twice(make_world: Callable[..., World]) -> None:
-    world = make_world(deadline=timedelta(seconds=0.2))
+    world = make_world()
     world.enqueue(*people_of(1))
-    world.faults("timeout_before_commit")
-    world.run(push)
+    world.push_unanswered("timeout_before_commit")
     world.clock.forward(1)
     world.run(resolve)
     assert world.states() == {State.IN_DOUBT: 1}
@@ -254,10 +259,9 @@ def test_not_there_must_be_heard_twice(make_world: Callable[..., World]) -> None
 
 
 def test_a_resend_after_an_unknown_outcome_has_the_same_bytes(make_world: Callable[..., World]) -> None:
-    world = make_world(replay_safe=True, deadline=timedelta(seconds=0.2))
+    world = make_world(replay_safe=True)
     world.enqueue(*people_of(7))
-    world.faults("timeout_after_commit")
-    world.run(push)
+    world.push_unanswered("timeout_after_commit")
     world.clock.forward(1)
     world.run(push)
     with world.store.read() as c:
@@ -406,7 +410,7 @@ def test_nothing_personal_stands_in_clear_in_the_store(make_world: Callable[...,
     world = make_world()
     persons = people_of(3)
     world.enqueue(*persons)
-    world.faults("timeout_after_commit", "busy")
+    world.push_unanswered("timeout_after_commit", "busy")
     world.until_quiet()
     with world.store.read() as c:
         for table in (delivery, exchange, attempt, verdict):

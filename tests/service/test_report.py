@@ -92,7 +92,7 @@ class Place:
 def place(store: Store, tmp_path: Path) -> Iterator[Place]:
     sandbox = ModelSandbox()
     with running(sandbox) as url:
-        model = Model(base_url=url, connections=1, batch_max=3, deadline=timedelta(seconds=0.2))
+        model = Model(base_url=url, connections=1, batch_max=3, deadline=timedelta(seconds=1))
         yield Place(store, sandbox, model, tmp_path)
 
 

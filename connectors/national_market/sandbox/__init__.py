@@ -95,7 +95,7 @@ class NationalMarketSandbox(Sandbox):
             "BATCH_MAX": "20",
             "CONNECTIONS": "4",
             "CONNECT_TIMEOUT_SECONDS": "2",
-            "DEADLINE_SECONDS": "3",
+            "DEADLINE_SECONDS": "10",
             "RETRY_SECONDS": json.dumps([0.2, 0.5, 1, 2]),
             "RETRY_THEN_SECONDS": "2",
             "RETRY_GIVE_UP_SECONDS": "120",

@@ -78,7 +78,7 @@ class XmlStringSandbox(Sandbox):
             "DIALECT_FILE": self.style.file,
             "MIN_INTERVAL_SECONDS": "0",
             "CONNECTIONS": "4",
-            "DEADLINE_SECONDS": "3",
+            "DEADLINE_SECONDS": "10",
             "RETRY_SECONDS": json.dumps([0.2, 0.5, 1, 2]),
             "RETRY_THEN_SECONDS": "2",
             "RETRY_GIVE_UP_SECONDS": "120",

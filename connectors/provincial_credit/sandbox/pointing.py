@@ -26,7 +26,7 @@ def environment(url: str, credentials: Credentials, profile: Profile) -> dict[st
         "MIN_INTERVAL_SECONDS": "0",
         "BATCH_MAX": "20",
         "CONNECTIONS": "4",
-        "DEADLINE_SECONDS": "3",
+        "DEADLINE_SECONDS": "10",
         "RETRY_SECONDS": "[0.5, 0.5, 1, 1, 2, 2]",
         "RETRY_THEN_SECONDS": "2",
         "POLL_SECONDS": "[0.3, 0.3, 0.5, 0.5, 1]",

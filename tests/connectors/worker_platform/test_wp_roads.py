@@ -223,4 +223,4 @@ def test_the_environment_of_the_sandbox_is_quick(road: Road) -> None:
     info = road.connector.info
     assert info.polls.steps[0].total_seconds() == 0.3
     assert [w.total_seconds() for w in info.lookups.steps] == [0.5, 0.5]
-    assert road.connector.endpoint.deadline.total_seconds() == 3
+    assert road.connector.endpoint.deadline.total_seconds() == 10
