@@ -23,15 +23,16 @@ from gateway.domain.crashpoints import Point
 from gateway.domain.delivery import Event
 from gateway.domain.errors import NotSent, TransportFailure
 from gateway.domain.traffic import KEPT_BACK, Stop
+from gateway.service.commits import Commits, Ended
 from gateway.service.edge import Answer, Edge, kept_back
 from gateway.service.gate import Gate
-from gateway.service.seats import Noted, Seats
-from gateway.store import control, exchanges, traffic
+from gateway.service.seats import Seats
+from gateway.store import control, exchanges
 from gateway.store.engine import Connection
 from gateway.store.exchanges import Conclusion, Opening
 from gateway.store.ledger import Claimed
 from gateway.store.seats import Door
-from gateway.store.thread import GroupCommit, StoreThread
+from gateway.store.thread import StoreThread
 from gateway.store.traffic import Opened
 from gateway.store.vault import random_bytes
 from gateway.store.verdicts import keepable
@@ -44,7 +45,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 """type of what the store gives back"""
 Slot = datetime | None
-Concluding = asyncio.Future[tuple[tuple[bool, ...], Noted]]
+Concluding = asyncio.Future[Ended]
 
 
 class Exchanger:
@@ -64,39 +65,13 @@ class Exchanger:
         self._sender = sender
         self._tokens: MutableMapping[str, Token] = {} if tokens is None else tokens
         self._login = asyncio.Lock()
-        vault, platform = thread.store.vault, connector.info.platform
+        platform = connector.info.platform
         self._blocked = False
-
         self.gate = Gate(connector, thread, edge)
-        lane = self.gate.lane
         # not drawn at the edge: two doors that draw alike are still two
         door = Door(platform=platform, key=random_bytes(13).hex(), most=self.gate.connections, lease=self.gate.lease)
         self.seats = seats = Seats(door, connector.endpoint.deadline, thread, edge)
-
-        def open_all(c: Connection, items: Sequence[Opening]) -> list[tuple[Opened | Stop, Noted]]:
-            counted = seats.opening(c)
-            if seats.none:
-                return [(seats.full, counted)] * len(items)
-            opened = traffic.open_allowed(c, vault, items, lane, edge.now())
-            counted = seats.refused(c, zip((o.message_id for o in items), opened, strict=True)) or counted
-            edge.reach(Point.BEFORE_OPEN)
-            return [(one, counted) for one in opened]
-
-        def conclude_all(c: Connection, items: Sequence[Conclusion]) -> list[tuple[tuple[bool, ...], Noted]]:
-            counted = seats.closing(c)
-            closings = [item.closing for item in items]
-            self.gate.heard(closings, traffic.hear(c, lane, closings, edge.now()))
-            applied = exchanges.conclude(c, vault, items, platform)
-            edge.reach(Point.BEFORE_SETTLE)
-            return [(one, counted) for one in applied]
-
-        # what came back and what leaves next share their commits
-        self._conclude: GroupCommit[Conclusion, tuple[tuple[bool, ...], Noted]] = GroupCommit(
-            thread, conclude_all, may_wait=seats.ahead
-        )
-        self._open: GroupCommit[Opening, tuple[Opened | Stop, Noted]] = GroupCommit(
-            thread, open_all, behind=self._conclude
-        )
+        self._commits = Commits(platform, self.gate, seats, thread, edge)
         self._needs_token = connector if isinstance(connector, NeedsToken) else None
         self.can_ask = isinstance(connector, LooksUp)
 
@@ -139,7 +114,7 @@ class Exchanger:
     def concluding(self, conclusion: Conclusion) -> Concluding:
         """Hand in the end of an exchange; what is opened after this is never committed before it."""
         self.seats.end(conclusion.closing.exchange_id)
-        concluding = self._conclude.hand_in(conclusion)
+        concluding = self._commits.conclude(conclusion)
         concluding.add_done_callback(self._counted)
         return concluding
 
@@ -233,7 +208,7 @@ class Exchanger:
         self.seats.begin(opening.message_id)
         exchange_id = 0
         try:
-            opened, counted = await self._open(opening)
+            opened, counted = await self._commits.open(opening)
             self.seats.apply(counted)
             if not isinstance(opened, Stop):
                 exchange_id = opened[0]

@@ -7,7 +7,7 @@ interpreter for each row of an ``executemany``, then waits until the thread that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
@@ -52,12 +52,16 @@ class Bulk:
 
     def __call__(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> CursorResult[Any]:
         """Execute for these rows; each has every column. Values of a result come as the driver gives them."""
+        return connection.exec_driver_sql(*self.question(connection, rows))
+
+    def question(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> tuple[str, Any]:
+        """What would be executed: text and parameters, as the driver takes them."""
         dialect = connection.dialect
         ready = self._made.get(dialect.name)
         if ready is None:
             statement = self._make(_given(dialect, self._columns))
             ready = self._made[dialect.name] = _Ready(dialect, statement, self._columns)
-        return connection.exec_driver_sql(ready.text, ready.parameters(rows))
+        return ready.text, ready.parameters(rows)
 
 
 class _Ready:
@@ -116,13 +120,22 @@ def next_ids(connection: Connection, wanted: Mapping[str, int]) -> dict[str, Ite
         lasts = ", ".join(f"(SELECT coalesce(max(id), 0) FROM {table})" for table in wanted)  # noqa: S608 - our tables
         row = connection.execute(text(f"SELECT {lasts}")).one()
         return {table: iter(range(last + 1, last + 1 + wanted[table])) for table, last in zip(wanted, row, strict=True)}
+    return ids_of(wanted, connection.exec_driver_sql(*ids_question(wanted)).one())
+
+
+def ids_question(wanted: Mapping[str, int]) -> tuple[str, dict[str, Any]]:
+    """What PostgreSQL is asked for fresh ids."""
     drawn = ", ".join(
-        f"ARRAY(SELECT nextval((SELECT pg_get_serial_sequence('{table}', 'id')::regclass))"  # noqa: S608
-        f" FROM generate_series(1, :{table}))"
+        f"ARRAY(SELECT nextval((SELECT pg_get_serial_sequence('{table}', 'id')::regclass))"  # noqa: S608 - our tables
+        f" FROM generate_series(1, %({table})s::integer))"
         for table in wanted
     )
-    row = connection.execute(text(f"SELECT {drawn}"), wanted).one()
-    return {table: iter(ids) for table, ids in zip(wanted, row, strict=True)}
+    return f"SELECT {drawn}", dict(wanted)
+
+
+def ids_of(wanted: Iterable[str], answer: Sequence[Sequence[int]]) -> dict[str, Iterator[int]]:
+    """The ids in its answer."""
+    return {table: iter(ids) for table, ids in zip(wanted, answer, strict=True)}
 
 
 def _writer(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:

@@ -6,12 +6,23 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event, inspect
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    DisconnectionError,
+    IntegrityError,
+    NotSupportedError,
+    ProgrammingError,
+)
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from gateway.domain.errors import ConfigurationError, StoreError
 from gateway.store.vault import Vault
@@ -22,6 +33,8 @@ _COLLISIONS = frozenset({"40001", "40P01"})
 """PostgreSQL: serialization failure, deadlock detected"""
 _OUR_MISTAKES = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 """what a database says of a wrong statement; all else means that it cannot be reached, or is full, locked or broken"""
+_USED, _FRESH = "used", 1.0
+"""when a connection to PostgreSQL was used last, and for how many seconds it is believed to be alive"""
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
 
@@ -44,13 +57,14 @@ def open_engine(url: str) -> Engine:
         parsed,
         hide_parameters=True,
         json_serializer=lambda value: json.dumps(value, ensure_ascii=False, sort_keys=True),
-        pool_pre_ping=parsed.get_backend_name() == "postgresql",
     )
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
         event.listen(engine, "connect", _prepare_postgresql)
+        event.listen(engine, "checkin", _note_use)
+        event.listen(engine, "checkout", partial(_ping_rested, engine.dialect))
     return engine
 
 
@@ -58,6 +72,19 @@ def _prepare_postgresql(connection: Any, _record: Any) -> None:
     # The default is made for disks that turn; with it, rows named by their ids are looked for in the whole table.
     connection.execute("SET random_page_cost = 1.1")
     connection.commit()
+
+
+def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info[_USED] = monotonic()
+
+
+def _ping_rested(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+    # SQLAlchemy's own ping asks before every transaction, and a push has dozens in a second.
+    if connection.closed or monotonic() - record.info.get(_USED, 0.0) > _FRESH:
+        try:
+            dialect.do_ping(connection)
+        except dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError("the connection was lost while it rested") from error
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -14,9 +14,10 @@ from sqlalchemy import Connection, func, update
 from gateway.contract.messages import Payload
 from gateway.store.answer_tables import exchange
 from gateway.store.answers import seal_headers, seal_proof
-from gateway.store.bulk import Bulk, adding, next_ids
-from gateway.store.ledger import Claimed, Settlement, current, settle
+from gateway.store.bulk import Bulk, adding
+from gateway.store.ledger import Claimed, Settlement, settle
 from gateway.store.pipelined import pipelined
+from gateway.store.seen import Seen, look
 from gateway.store.tables import attempt, delivery, payload
 from gateway.store.translate import seal_payload
 from gateway.store.vault import Vault
@@ -47,7 +48,19 @@ class Opening:
     """of the stamp's token"""
 
 
-def open_exchanges(connection: Connection, vault: Vault, openings: Sequence[Opening]) -> list[tuple[int, list[int]]]:
+def look_at(
+    connection: Connection, platform: str, openings: Sequence[Opening], conclusions: Sequence[Conclusion] = ()
+) -> Seen:
+    """What one commit for these must know."""
+    carried = [item.id for opening in openings for item in opening.carries]
+    settled = [s.claimed.id for conclusion in conclusions for s in conclusion.settlements]
+    wanted = {"exchange": len(openings), "attempt": len(carried)}
+    return look(connection, platform, [*settled, *carried], wanted)
+
+
+def open_exchanges(
+    connection: Connection, vault: Vault, openings: Sequence[Opening], *, seen: Seen
+) -> list[tuple[int, list[int]]]:
     """Write exchanges, their attempts and the payloads met for the first time; gives (exchange id, attempt ids).
 
     An exchange that carries a delivery whose lease was lost meanwhile is not opened: id 0, and nothing may be sent.
@@ -55,17 +68,15 @@ def open_exchanges(connection: Connection, vault: Vault, openings: Sequence[Open
     Committed before the first byte leaves: whatever a platform has seen, the store knows about. One statement for each
     table, however many exchanges there are.
     """
-    held = current(connection, [item.id for opening in openings for item in opening.carries])
+    held = seen.held
     good = [o for o in openings if all(held.get(item.id) == (item.fence, item.state) for item in o.carries)]
     if not good:
         return [(0, []) for _ in openings]
-    count = sum(len(opening.carries) for opening in good)
-    ids = next_ids(connection, {"exchange": len(good), "attempt": count} if count else {"exchange": len(good)})
-    numbered = list(zip(good, ids["exchange"], strict=True))
+    numbered = [(opening, next(seen.ids["exchange"])) for opening in good]
     exchanges = [_exchange_row(opening, exchange_id, vault) for opening, exchange_id in numbered]
     rows = [
         {
-            "id": next(ids["attempt"]),
+            "id": next(seen.ids["attempt"]),
             "delivery_id": item.id,
             "exchange_id": number,
             "position": place,
@@ -227,14 +238,14 @@ class Conclusion:
 
 
 def conclude(
-    connection: Connection, vault: Vault, conclusions: Sequence[Conclusion], platform: str
+    connection: Connection, vault: Vault, conclusions: Sequence[Conclusion], platform: str, *, seen: Seen
 ) -> list[tuple[bool, ...]]:
     """Close exchanges and settle their deliveries in one transaction; tells which settlements held their lease."""
     closings = [c.closing for c in conclusions]
     settlements = [s for c in conclusions for s in c.settlements]
     now = max(closing.closed_at for closing in closings)
     with_them = partial(close_exchanges, connection, vault, closings)
-    applied = iter(settle(connection, settlements, platform, now, with_them=with_them))
+    applied = iter(settle(connection, settlements, platform, now, held=seen.held, with_them=with_them))
     return [tuple(next(applied) for _ in c.settlements) for c in conclusions]
 
 

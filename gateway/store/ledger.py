@@ -6,7 +6,6 @@ kept as evidence and changes nothing. All functions take the caller's transactio
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,7 +16,6 @@ from sqlalchemy import (
     Select,
     bindparam,
     exists,
-    func,
     or_,
     select,
     update,
@@ -26,11 +24,11 @@ from sqlalchemy import (
 from gateway.contract.messages import Payload, Verdict
 from gateway.domain.delivery import Event, State, advance
 from gateway.domain.records import Record
-from gateway.store.bulk import Bulk
 from gateway.store.chunks import chunks
 from gateway.store.pipelined import pipelined
 from gateway.store.precedence import accepted_before
 from gateway.store.queueing import release_waiting
+from gateway.store.seen import Held, current
 from gateway.store.settling import write_settled
 from gateway.store.sparse_tables import MAY_BE_DUE, OPEN
 from gateway.store.tables import attempt, delivery, payload, receipt, record
@@ -198,15 +196,18 @@ def settle(
     platform: str,
     now: datetime,
     *,
+    held: Held | None = None,
     with_them: Callable[[], None] = lambda: None,
 ) -> list[bool]:
     """Write verdicts and move deliveries on; returns for each whether it still held the lease.
 
     A settle with an old fence token leaves its verdict as evidence (``applied`` false) and changes nothing.
 
+    held: what was seen of these deliveries in this transaction; looked up where it is not given
     with_them: writes what goes with the verdicts, in the same wait for the database; reads no result
     """
-    held = current(connection, [s.claimed.id for s in settlements])
+    if held is None:
+        held = current(connection, [s.claimed.id for s in settlements])
     applied = [held.get(s.claimed.id) == (s.claimed.fence, s.claimed.state) for s in settlements]
     live = [s for s, good in zip(settlements, applied, strict=True) if good]
     receipts = keep_receipts(connection, live, platform, now) if live else {}
@@ -217,30 +218,6 @@ def settle(
             write_settled(connection, live, receipts, now)
             release_waiting(connection, {s.claimed.id: advance(s.claimed.state, s.event) for s in live}, now)
     return applied
-
-
-def current(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[int, State]]:
-    """Fence and state of deliveries as they stand now, locked until the end of the transaction."""
-    asked = [{"id": number} for number in sorted(ids)]
-    rows: Any = ()
-    if asked and connection.dialect.name == "sqlite":
-        rows = json.loads(_CURRENT_IN_ONE(connection, asked).scalar_one())
-    elif asked:
-        rows = _CURRENT(connection, asked)
-    return {number: (fence, State(state)) for number, fence, state in rows}
-
-
-_HELD = (delivery.c.id, delivery.c.fence, delivery.c.state)
-_CURRENT = Bulk(
-    {"id": delivery.c.id.type},
-    lambda given: (
-        select(*_HELD).where(delivery.c.id.in_(select(given["id"]))).order_by(delivery.c.id).with_for_update()
-    ),
-)
-_CURRENT_IN_ONE = Bulk(
-    {"id": delivery.c.id.type},
-    lambda given: select(func.json_group_array(func.json_array(*_HELD))).where(delivery.c.id == given["id"]),
-)
 
 
 def lease_owners(connection: Connection, platform: str) -> set[str]:

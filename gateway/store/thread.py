@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
+from typing import Concatenate, Generic, ParamSpec, Self, TypeVar
 
 from sqlalchemy import Connection
 
@@ -74,8 +74,8 @@ class StoreThread:
 class GroupCommit(Generic[Item, Result]):
     """Many small pieces of work, one commit: whatever arrived while the last commit ran goes into the next one.
 
-    ``work`` gets the items and gives one result for each. A caller returns only after its item is durable. One that
-    comes ``behind`` another shares its commits, and is worked on after it.
+    ``work`` gets the items in the order they were handed in and gives one result for each. A caller returns only after
+    its item is durable.
 
     may_wait: whether nobody is kept from working by a commit that begins a little later, so that more goes into it
     """
@@ -85,12 +85,13 @@ class GroupCommit(Generic[Item, Result]):
         thread: StoreThread,
         work: Callable[[Connection, Sequence[Item]], Sequence[Result]],
         *,
-        behind: GroupCommit[Any, Any] | None = None,
         may_wait: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._thread = thread
         self._work = work
-        self._desk: _Desk = _Desk(thread, may_wait) if behind is None else behind._desk
-        self._place = self._desk.place(self._work_on)
+        self._may_wait = may_wait
+        self._pile: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._flushing: asyncio.Task[None] | None = None
 
     async def __call__(self, item: Item) -> Result:
         """Hand in one item and wait for its commit."""
@@ -98,49 +99,22 @@ class GroupCommit(Generic[Item, Result]):
 
     def hand_in(self, item: Item) -> asyncio.Future[Result]:
         """Have an item in the next commit, or in the one after that if it has begun."""
-        return self._desk.hand_in(self._place, item)
-
-    def _work_on(self, connection: Connection, items: Sequence[Item]) -> Sequence[Result]:
-        results = self._work(connection, items)
-        if len(results) != len(items):
-            raise StoreError(f"the store gave {len(results)} results for {len(items)} pieces of work")
-        return results
-
-
-class _Desk:
-    """Where items wait for the next commit, in one pile for each kind of work."""
-
-    def __init__(self, thread: StoreThread, may_wait: Callable[[], bool]) -> None:
-        self._thread = thread
-        self._may_wait = may_wait
-        self._works: list[Callable[[Connection, Sequence[Any]], Sequence[Any]]] = []
-        self._piles: list[list[tuple[Any, asyncio.Future[Any]]]] = []
-        self._flushing: asyncio.Task[None] | None = None
-
-    def place(self, work: Callable[[Connection, Sequence[Any]], Sequence[Any]]) -> int:
-        """Room for one more kind of work."""
-        self._works.append(work)
-        self._piles.append([])
-        return len(self._works) - 1
-
-    def hand_in(self, place: int, item: Any) -> asyncio.Future[Any]:
-        """Put an item on its pile."""
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._piles[place].append((item, future))
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._pile.append((item, future))
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush())
         return future
 
     async def _flush(self) -> None:
-        while any(self._piles):
+        while self._pile:
             for _ in range(_MOMENTS):
                 if not self._may_wait():
                     break
                 await asyncio.sleep(_MOMENT)
-            taken, self._piles = self._piles, [[] for _ in self._works]
-            futures = [future for pile in taken for _, future in pile]
+            taken, self._pile = self._pile, []
+            futures = [future for _, future in taken]
             try:
-                results = await self._thread.write(self._commit, [[item for item, _ in pile] for pile in taken])
+                results = await self._thread.write(self._commit, [item for item, _ in taken])
             except BaseException as error:
                 for future in futures:
                     if not future.done():
@@ -152,8 +126,8 @@ class _Desk:
                 if not future.done():
                     future.set_result(result)
 
-    def _commit(self, connection: Connection, piles: Sequence[Sequence[Any]]) -> list[Any]:
-        results: list[Any] = []
-        for work, items in zip(self._works, piles, strict=True):
-            results += work(connection, items) if items else ()
+    def _commit(self, connection: Connection, items: Sequence[Item]) -> Sequence[Result]:
+        results = self._work(connection, items)
+        if len(results) != len(items):
+            raise StoreError(f"the store gave {len(results)} results for {len(items)} pieces of work")
         return results

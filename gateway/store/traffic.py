@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, func, or_, select, update
+from sqlalchemy import Connection, func, or_, select, update
 
 from gateway.domain.breaker import Breaker, BreakerRules, after_failure
 from gateway.domain.traffic import BREAKER_OPEN, OURS, Standing, Stop, Traffic, stop_of
 from gateway.store.control import note
 from gateway.store.exchanges import Closing, Opening, open_exchanges
+from gateway.store.seen import Seen, platform_row
 from gateway.store.tables import exchange
 from gateway.store.traffic_tables import platform
 from gateway.store.vault import Vault
@@ -20,14 +21,11 @@ from gateway.store.vault import Vault
 Opened = tuple[int, list[int]]
 """exchange id and attempt ids"""
 _SERVER_FAULT = 500
-_READ = select(platform).where(platform.c.name == bindparam("b_name"))
-_LOCKED = _READ.with_for_update()
 
 
 def standing(connection: Connection, name: str, now: datetime) -> Standing:
     """What stands about a platform; one without a row stands free."""
-    row = _row(connection, name)
-    return Standing() if row is None else _standing(row, now)
+    return standing_of(platform_row(connection, name), now)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +43,7 @@ class Lane:
 
 
 def open_allowed(
-    connection: Connection, vault: Vault, openings: Sequence[Opening], lane: Lane, now: datetime
+    connection: Connection, vault: Vault, openings: Sequence[Opening], lane: Lane, now: datetime, *, seen: Seen
 ) -> list[Opened | Stop]:
     """Open the exchanges that may leave, and say of the others what stops them.
 
@@ -54,15 +52,15 @@ def open_allowed(
     opened the breaker.
     """
     name, rules = lane.platform, lane.rules
-    row = _row(connection, name)
-    shared = None if row is None or row["open_until"] is None else _row(connection, name, lock=True)
-    known = Standing() if row is None else _standing(shared or row, now)
+    known = standing_of(seen.platform, now)
+    if known.breaker.until is not None:
+        known = standing_of(platform_row(connection, name, lock=True), now)
     stop, closed = stop_of(known, rules, now), stop_of(Standing(), rules, now)
     stops = [closed if opening.anyway else stop for opening in openings]
     if stop is None and known.breaker.until is not None:
         stops = _only_one(openings, known, now + lane.probe)
     going = [opening for opening, held in zip(openings, stops, strict=True) if held is None]
-    opened = iter(open_exchanges(connection, vault, going) if going else ())
+    opened = iter(open_exchanges(connection, vault, going, seen=seen) if going else ())
     answers: list[Opened | Stop] = [next(opened) if held is None else held for held in stops]
     if stop is None and known.breaker.until is not None and any(isinstance(a, tuple) and a[0] for a in answers):
         connection.execute(update(platform).where(platform.c.name == name).values(probe_until=now + lane.probe))
@@ -79,29 +77,25 @@ def _only_one(openings: Sequence[Opening], known: Standing, until: datetime) -> 
     return [None if opening.anyway or n == first else wait for n, opening in enumerate(openings)]
 
 
-def hear(connection: Connection, lane: Lane, closings: Sequence[Closing], now: datetime) -> Standing:
+def hear(connection: Connection, lane: Lane, closings: Sequence[Closing], now: datetime, *, seen: Seen) -> Seen:
     """Let the ends of exchanges move the breaker, and the platform's wishes its next moment for everybody.
 
-    Gives how the platform stands from now on.
-
-    The caller settles in the same transaction, after this: platform before deliveries, like ``open_allowed``.
+    Gives what is seen from now on, in this transaction.
     """
-    name = lane.platform
-    row = _row(connection, name)
+    name, row = lane.platform, seen.platform
     wishes = [closing.closed_at + closing.wish for closing in closings if closing.wish]
-    quiet = row is None or (not row["failures"] and row["open_until"] is None)
-    if row is None or (quiet and not wishes and all(closing.answered is not False for closing in closings)):
-        return Standing() if row is None else _standing(row, now)
-    row = _row(connection, name, lock=True) or row
+    quiet = not row or (not row["failures"] and row["open_until"] is None)
+    if not row or (quiet and not wishes and all(closing.answered is not False for closing in closings)):
+        return seen
+    row = platform_row(connection, name, lock=True)
     before = breaker = _breaker(row)
     for closing in sorted(closings, key=lambda c: c.closed_at):
         breaker = _moved(connection, lane, breaker, closing)
     not_before = max((moment for moment in (row["not_before"], *wishes) if moment is not None), default=None)
-    connection.execute(
-        update(platform).where(platform.c.name == name).values(not_before=not_before, **_columns(breaker))
-    )
+    moved = {"not_before": not_before, **_columns(breaker)}
+    connection.execute(update(platform).where(platform.c.name == name).values(moved))
     _tell(connection, name, before, breaker, now)
-    return replace(_standing(row, now), breaker=breaker, not_before=not_before)
+    return replace(seen, platform={**row, **moved})
 
 
 def _moved(connection: Connection, lane: Lane, breaker: Breaker, closing: Closing) -> Breaker:
@@ -158,19 +152,17 @@ def _columns(breaker: Breaker) -> dict[str, Any]:
     return values | {"failure_code": None if breaker.code is None else breaker.code[:80]}
 
 
-def _breaker(row: RowMapping) -> Breaker:
+def _breaker(row: Mapping[str, Any]) -> Breaker:
     return Breaker(**{field: row[column] for field, column in _FIELDS.items()})
 
 
-def _standing(row: RowMapping, now: datetime) -> Standing:
+def standing_of(row: Mapping[str, Any], now: datetime) -> Standing:
+    """How a platform stands by its row; free where it has none."""
+    if not row:
+        return Standing()
     paused = row["paused"] and (row["until"] is None or row["until"] > now)
     return Standing(
         pause=Stop(code=row["code"], reason=row["reason"], until=row["until"], paused=True) if paused else None,
         breaker=_breaker(row),
         not_before=row["not_before"],
     )
-
-
-def _row(connection: Connection, name: str, *, lock: bool = False) -> RowMapping | None:
-    statement = _LOCKED if lock else _READ
-    return connection.execute(statement, {"b_name": name}).mappings().first()

@@ -16,7 +16,7 @@ from gateway.cli.platforms import _moment
 from gateway.domain.breaker import BreakerRules
 from gateway.domain.periods import CHINA
 from gateway.domain.traffic import Traffic
-from gateway.store import queueing, records, traffic
+from gateway.store import exchanges, queueing, records, traffic
 from gateway.store.exchanges import Closing
 from gateway.store.traffic import Lane
 from gateway.testing import people
@@ -95,7 +95,8 @@ def test_an_open_breaker_is_shown_and_explains_what_waits(run: Run) -> None:
             probe=timedelta(minutes=1),
             draw=lambda: 0.5,
         )
-        traffic.hear(c, lane, [Closing(exchange_id=0, closed_at=now, answered=False, code="read_timeout")], now)
+        closing = Closing(exchange_id=0, closed_at=now, answered=False, code="read_timeout")
+        traffic.hear(c, lane, [closing], now, seen=exchanges.look_at(c, NAME, []))
     row = platform(run("status"))
     assert (row["stop"]["code"], row["breaker"]["phase"], row["breaker"]["code"]) == (
         "breaker_open",

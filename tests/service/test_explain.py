@@ -65,7 +65,9 @@ def sent(store: Store, answers: Sequence[bytes | None], *, body: bytes | None = 
                 carries=tuple(claimed),
                 payloads=payloads,
             )
-            [(exchange_id, attempts)] = exchanges.open_exchanges(c, store.vault, [opening])
+            [(exchange_id, attempts)] = exchanges.open_exchanges(
+                c, store.vault, [opening], seen=exchanges.look_at(c, "model", [opening])
+            )
             event = Event.RETRY if number < len(answers) - 1 else Event.REJECTED
             settlements = [
                 Settlement(
@@ -82,7 +84,8 @@ def sent(store: Store, answers: Sequence[bytes | None], *, body: bytes | None = 
             failure = "server_disconnected" if answer is None else None
             status = None if answer is None else 200
             closing = Closing(exchange_id=exchange_id, closed_at=NOW, status=status, body=answer, failure=failure)
-            exchanges.conclude(c, store.vault, [Conclusion(closing=closing, settlements=tuple(settlements))], "model")
+            ended = [Conclusion(closing=closing, settlements=tuple(settlements))]
+            exchanges.conclude(c, store.vault, ended, "model", seen=exchanges.look_at(c, "model", [], ended))
     return claimed
 
 

@@ -423,14 +423,15 @@ def test_a_message_that_waited_too_long_for_its_connection_is_not_sent(make: Mak
     world = make(owed=2, deadline=timedelta(seconds=30))
 
     async def delayed(exchanger: Exchanger) -> None:
-        original = exchanger._open
+        commits = exchanger._commits
+        original = commits.open
 
         async def slow_commit(opening: Any) -> Any:
             opened = await original(opening)
             world.clock.forward(200)
             return opened
 
-        exchanger._open = slow_commit  # type: ignore[assignment]
+        commits.open = slow_commit  # type: ignore[method-assign]
         await push(exchanger, limit=1)
 
     world.run(delayed)

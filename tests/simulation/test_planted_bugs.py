@@ -17,6 +17,7 @@ from gateway.store.engine import Connection
 from gateway.store.exchanges import Conclusion, Opening
 from gateway.store.ledger import Settlement
 from gateway.store.seats import Door, Share
+from gateway.store.seen import Seen
 from gateway.store.vault import Vault
 from gateway.testing.simulation import Outcome
 
@@ -30,11 +31,13 @@ def attempts_written_after_the_answer(patch: pytest.MonkeyPatch) -> None:
     open_really, conclude_really = exchanges.open_exchanges, exchanges.conclude
     put_off: dict[int, Opening] = {}
 
-    def open_later(c: Connection, vault: Vault, openings: Sequence[Opening]) -> list[tuple[int, list[int]]]:
+    def open_later(
+        c: Connection, vault: Vault, openings: Sequence[Opening], *, seen: Seen
+    ) -> list[tuple[int, list[int]]]:
         opened = []
         for opening in openings:
             if opening.purpose != "push":
-                opened += open_really(c, vault, [opening])
+                opened += open_really(c, vault, [opening], seen=seen)
                 continue
             number = -1 - len(put_off)
             put_off[number] = opening
@@ -42,14 +45,15 @@ def attempts_written_after_the_answer(patch: pytest.MonkeyPatch) -> None:
         return opened
 
     def conclude_with_attempts(
-        c: Connection, vault: Vault, conclusions: Sequence[Conclusion], platform: str
+        c: Connection, vault: Vault, conclusions: Sequence[Conclusion], platform: str, *, seen: Seen
     ) -> list[tuple[bool, ...]]:
         real = []
         for one in conclusions:
             if one.closing.exchange_id > 0:
                 real.append(one)
                 continue
-            [(number, attempts)] = open_really(c, vault, [put_off[one.closing.exchange_id]])
+            late = [put_off[one.closing.exchange_id]]
+            [(number, attempts)] = open_really(c, vault, late, seen=exchanges.look_at(c, platform, late))
             settlements = tuple(
                 replace(s, claimed=replace(s.claimed, attempt_id=attempt))
                 for s, attempt in zip(one.settlements, attempts, strict=False)
@@ -57,7 +61,7 @@ def attempts_written_after_the_answer(patch: pytest.MonkeyPatch) -> None:
             closing = replace(one.closing, exchange_id=number)
             if settlements:
                 real.append(Conclusion(closing=closing, settlements=settlements))
-        settled = iter(conclude_really(c, vault, real, platform)) if real else iter(())
+        settled = iter(conclude_really(c, vault, real, platform, seen=seen)) if real else iter(())
         return [next(settled, ()) for _ in conclusions]
 
     patch.setattr(traffic, "open_exchanges", open_later)
@@ -70,9 +74,7 @@ def settled_without_a_fence(patch: pytest.MonkeyPatch) -> None:
 
     def settle_anyway(c: Connection, settlements: Sequence[Settlement], *args: Any, **kwargs: Any) -> list[bool]:
         believed = {s.claimed.id: (s.claimed.fence, s.claimed.state) for s in settlements}
-        with patch.context() as now_only:
-            now_only.setattr(ledger, "current", lambda *_: believed)
-            return settle_really(c, settlements, *args, **kwargs)
+        return settle_really(c, settlements, *args, **kwargs | {"held": believed})
 
     patch.setattr(ledger, "settle", settle_anyway)
     patch.setattr(exchanges, "settle", settle_anyway)

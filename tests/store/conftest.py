@@ -79,7 +79,8 @@ class Book:
             carries=tuple(claimed),
         )
         with self.store.write() as c:
-            [(_, attempts)] = exchanges.open_exchanges(c, self.store.vault, [opening])
+            seen = exchanges.look_at(c, self.info.platform, [opening])
+            [(_, attempts)] = exchanges.open_exchanges(c, self.store.vault, [opening], seen=seen)
         return [replace(item, attempt_id=attempt) for item, attempt in zip(claimed, attempts, strict=True)]
 
     def settlement(self, item: Claimed, event: Event, **verdict: Any) -> Settlement:

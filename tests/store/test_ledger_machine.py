@@ -188,7 +188,8 @@ class LedgerMachine(RuleBasedStateMachine):
             carries=(item,),
         )
         with self.store.write() as c:
-            [(number, attempts)] = exchanges.open_exchanges(c, self.store.vault, [opening])
+            seen = exchanges.look_at(c, INFO.platform, [opening])
+            [(number, attempts)] = exchanges.open_exchanges(c, self.store.vault, [opening], seen=seen)
         one = self.book[item.id]
         assert bool(number) is self._holds(item), "only who holds the lease may send"
         if number:

@@ -185,7 +185,8 @@ def _open(c: Connection) -> None:
         digest="d",
         carries=(_claimed(1), _claimed(1001)),
     )
-    assert traffic.open_allowed(c, VAULT, [opening], LANE, NOW)
+    seen = exchanges.look_at(c, "model", [opening])
+    assert traffic.open_allowed(c, VAULT, [opening], LANE, NOW, seen=seen)
 
 
 def _settle(event_: Event) -> Callable[[Connection], Any]:
@@ -203,8 +204,9 @@ def _settle(event_: Event) -> Callable[[Connection], Any]:
             for number in (1, 1001)
         )
         closing = Closing(exchange_id=1, closed_at=NOW, status=500, answered=False, code="http_500")
-        traffic.hear(c, LANE, [closing], NOW)
-        exchanges.conclude(c, VAULT, [Conclusion(closing=closing, settlements=settlements)], "model")
+        ended = [Conclusion(closing=closing, settlements=settlements)]
+        seen = traffic.hear(c, LANE, [closing], NOW, seen=exchanges.look_at(c, "model", [], ended))
+        exchanges.conclude(c, VAULT, ended, "model", seen=seen)
 
     return work
 

@@ -84,33 +84,6 @@ def test_a_commit_that_nobody_waits_for_lets_more_come_for_a_while(store: Store,
     assert desk.groups == [["a", "b"]]
 
 
-def test_what_comes_behind_another_shares_its_commits_and_is_worked_on_after_it(store: Store) -> None:
-    ends, beginnings, order = Desk(), Desk(), list[str]()
-
-    async def within() -> list[str]:
-        with StoreThread(store) as thread:
-            first = GroupCommit(thread, lambda c, items: (order.append("ends"), ends(c, items))[1])
-            second = GroupCommit(
-                thread, lambda c, items: (order.append("begins"), beginnings(c, items))[1], behind=first
-            )
-            commits = [second.hand_in("b"), first.hand_in("a"), second.hand_in("c")]
-            return list(await asyncio.gather(*commits))
-
-    assert asyncio.run(within()) == ["B", "A", "C"]
-    assert (ends.groups, beginnings.groups, order) == ([["a"]], [["b", "c"]], ["ends", "begins"])
-
-
-def test_a_commit_that_fails_fails_for_everything_that_shares_it(store: Store) -> None:
-    async def within() -> list[Any]:
-        with StoreThread(store) as thread:
-            first = GroupCommit(thread, Desk())
-            second = GroupCommit(thread, Desk(), behind=first)
-            return list(await asyncio.gather(first.hand_in("a"), second.hand_in("crash"), return_exceptions=True))
-
-    assert [str(one) for one in asyncio.run(within())] == ["the store is full"] * 2
-    assert rows(store) == set()
-
-
 def test_a_caller_returns_only_after_its_item_is_durable(store: Store) -> None:
     seen: list[bool] = []
 

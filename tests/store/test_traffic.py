@@ -17,13 +17,14 @@ from gateway.domain.traffic import Budget, Standing, Stop, Traffic
 from gateway.domain.windows import parse
 from gateway.store import control, traffic
 from gateway.store.engine import Store
-from gateway.store.exchanges import Closing, Opening
+from gateway.store.exchanges import Closing, Opening, look_at
 from gateway.store.tables import audit, exchange, platform
 from gateway.store.traffic import Lane
 from gateway.store.traffic_tables import slot
 
 NOW = datetime(2019, 4, 2, 9, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
+GO = "leaves"
 BUDGET = Budget(requests=7, window=10 * SECOND)
 RULES = Traffic(breaker=BreakerRules(failures=3, share=0, jitter=0))
 LANE = Lane(platform="p", rules=RULES, probe=90 * SECOND, draw=lambda: 0.5)
@@ -63,12 +64,12 @@ def opening(number: int = 1, *, anyway: bool = False) -> Opening:
 
 def ask(
     store: Store, now: datetime = NOW, *, count: int = 1, lane: Lane = LANE, anyway: bool = False
-) -> list[str | int]:
-    """Ask to open exchanges: the id of each that may leave, or the code of what stops it."""
+) -> list[str]:
+    """Ask to open exchanges: GO for each that may leave, or the code of what stops it."""
     with store.write() as c:
         wanted = [opening(n, anyway=anyway) for n in range(count)]
-        told = traffic.open_allowed(c, store.vault, wanted, lane, now)
-    return [one.code if isinstance(one, Stop) else one[0] for one in told]
+        told = traffic.open_allowed(c, store.vault, wanted, lane, now, seen=look_at(c, lane.platform, wanted))
+    return [one.code if isinstance(one, Stop) else GO for one in told]
 
 
 def closing(answered: bool | None, at: datetime = NOW, wish: timedelta | None = None) -> Closing:
@@ -77,7 +78,8 @@ def closing(answered: bool | None, at: datetime = NOW, wish: timedelta | None = 
 
 def hear(store: Store, *answers: bool | None, now: datetime = NOW, lane: Lane = LANE) -> None:
     with store.write() as c:
-        traffic.hear(c, lane, [closing(answered, now) for answered in answers], now)
+        closings = [closing(answered, now) for answered in answers]
+        traffic.hear(c, lane, closings, now, seen=look_at(c, lane.platform, []))
 
 
 def standing(store: Store, now: datetime = NOW) -> Standing:
@@ -151,7 +153,7 @@ def test_the_breaker_opens_for_all_workers_and_survives_a_restart(
     store: Store, store_url: str, make_store: Callable[[str], Store]
 ) -> None:
     hear(store, False, False)
-    assert ask(store) == [1]
+    assert ask(store) == [GO]
     hear(store, False)
     other = make_store(store_url)
     assert ask(other, count=2) == ["breaker_open", "breaker_open"]
@@ -167,7 +169,7 @@ def test_when_its_time_is_over_one_exchange_tries_over_all_workers(
     hear(store, False, False, False)
     later = NOW + 30 * SECOND
     start = threading.Barrier(4)
-    told: list[str | int] = []
+    told: list[str] = []
 
     def work(own: Store) -> None:
         start.wait()
@@ -178,18 +180,18 @@ def test_when_its_time_is_over_one_exchange_tries_over_all_workers(
         worker.start()
     for worker in workers:
         worker.join()
-    assert sorted(map(str, told)) == ["1", *["breaker_open"] * 11]
+    assert sorted(told) == [*["breaker_open"] * 11, GO]
 
 
 @pytest.mark.parametrize(
     ("answered", "then"),
-    [(True, [2, 3]), (False, ["breaker_open"] * 2), (None, [2, "breaker_open"])],
+    [(True, [GO, GO]), (False, ["breaker_open"] * 2), (None, [GO, "breaker_open"])],
     ids=["answered", "failed", "says nothing"],
 )
-def test_the_try_decides(store: Store, answered: bool | None, then: list[str | int]) -> None:
+def test_the_try_decides(store: Store, answered: bool | None, then: list[str]) -> None:
     hear(store, False, False, False)
     later = NOW + 30 * SECOND
-    assert ask(store, later) == [1]
+    assert ask(store, later) == [GO]
     hear(store, answered, now=later)
     assert ask(store, later, count=2) == then
 
@@ -197,9 +199,9 @@ def test_the_try_decides(store: Store, answered: bool | None, then: list[str | i
 def test_a_try_whose_worker_died_makes_room_for_another(store: Store) -> None:
     hear(store, False, False, False)
     later = NOW + 30 * SECOND
-    assert ask(store, later) == [1]
+    assert ask(store, later) == [GO]
     assert ask(store, later + 89 * SECOND) == ["breaker_open"]
-    assert ask(store, later + 90 * SECOND) == [2]
+    assert ask(store, later + 90 * SECOND) == [GO]
 
 
 def test_an_answer_closes_it_and_both_are_noted(store: Store) -> None:
@@ -213,7 +215,7 @@ def test_an_answer_closes_it_and_both_are_noted(store: Store) -> None:
 
 def test_failures_count_in_a_row_only(store: Store) -> None:
     hear(store, False, False, True, False, None, False)
-    assert (standing(store).breaker.failures, ask(store)) == (2, [1])
+    assert (standing(store).breaker.failures, ask(store)) == (2, [GO])
 
 
 def test_half_of_the_last_exchanges_without_an_answer_open_it(store: Store) -> None:
@@ -248,7 +250,7 @@ def test_a_person_may_ask_in_spite_of_breaker_and_pause_but_not_in_maintenance(s
     with store.write() as c:
         control.pause(c, "p", code="operator", reason="x", by="y", now=NOW)
     assert ask(store) == ["operator"]
-    assert ask(store, anyway=True) == [1]
+    assert ask(store, anyway=True) == [GO]
     closed = replace(LANE, rules=replace(RULES, maintenance=(parse("17:00-17:30"),)))
     assert ask(store, anyway=True, lane=closed) == ["maintenance"]
 
@@ -256,10 +258,11 @@ def test_a_person_may_ask_in_spite_of_breaker_and_pause_but_not_in_maintenance(s
 def test_a_wish_holds_everybody_until_it_is_over_and_the_longest_counts(store: Store) -> None:
     with store.write() as c:
         for seconds in (60, 20):
-            traffic.hear(c, LANE, [closing(None, wish=seconds * SECOND)], NOW)
+            seen = look_at(c, LANE.platform, [])
+            traffic.hear(c, LANE, [closing(None, wish=seconds * SECOND)], NOW, seen=seen)
     assert standing(store).not_before == NOW + 60 * SECOND
     assert ask(store, NOW + 59 * SECOND) == ["asked_to_wait"]
-    assert ask(store, NOW + 60 * SECOND) == [1]
+    assert ask(store, NOW + 60 * SECOND) == [GO]
 
 
 def test_a_platform_without_a_row_stands_free(store: Store) -> None:
@@ -282,4 +285,4 @@ def test_a_breakers_state_that_was_cleared_by_hand_is_a_closed_one(store: Store)
     hear(store, False, False, False)
     with store.write() as c:
         c.execute(update(platform).values(open_until=None, failures=0))
-    assert ask(store, count=2) == [1, 2]
+    assert ask(store, count=2) == [GO, GO]

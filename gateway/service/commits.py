@@ -1,0 +1,73 @@
+"""What one commit does for many requests at once: it ends those that were answered and begins those that leave next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from gateway.domain.crashpoints import Point
+from gateway.domain.traffic import Stop
+from gateway.service.edge import Edge
+from gateway.service.gate import Gate
+from gateway.service.seats import Noted, Seats
+from gateway.store import exchanges, traffic
+from gateway.store.engine import Connection
+from gateway.store.exchanges import Conclusion, Opening
+from gateway.store.seen import Seen
+from gateway.store.thread import GroupCommit, StoreThread
+from gateway.store.traffic import Opened
+
+Begun = tuple[Opened | Stop, Noted]
+"""what became of an opening, and of the worker's share of the connections"""
+Ended = tuple[tuple[bool, ...], Noted]
+"""which settlements held their lease, and what became of the share"""
+
+
+class Commits:
+    """One door's commits. What is opened after an end was handed in is never committed before it."""
+
+    def __init__(self, platform: str, gate: Gate, seats: Seats, thread: StoreThread, edge: Edge) -> None:
+        self._platform, self._gate, self._seats, self._edge = platform, gate, seats, edge
+        self._vault = thread.store.vault
+        self._group: GroupCommit[Conclusion | Opening, Any] = GroupCommit(thread, self._commit, may_wait=seats.ahead)
+
+    async def open(self, opening: Opening) -> Begun:
+        """Write down an exchange that is to leave; returns after the commit."""
+        begun: Begun = await self._group.hand_in(opening)
+        return begun
+
+    def conclude(self, conclusion: Conclusion) -> asyncio.Future[Ended]:
+        """Hand in the end of an exchange."""
+        return self._group.hand_in(conclusion)
+
+    def _commit(self, connection: Connection, items: Sequence[Conclusion | Opening]) -> list[Begun | Ended]:
+        ends = [item for item in items if isinstance(item, Conclusion)]
+        openings = [item for item in items if isinstance(item, Opening)]
+        seen = exchanges.look_at(connection, self._platform, openings, ends)
+        done: dict[int, Begun | Ended] = {}
+        if ends:
+            seen = self._end(connection, ends, seen, done)
+        if openings:
+            self._begin(connection, openings, seen, done)
+        return [done[id(item)] for item in items]
+
+    def _end(self, c: Connection, ends: Sequence[Conclusion], seen: Seen, done: dict[int, Begun | Ended]) -> Seen:
+        counted = self._seats.closing(c)
+        closings, now = [end.closing for end in ends], self._edge.now()
+        seen = traffic.hear(c, self._gate.lane, closings, now, seen=seen)
+        self._gate.heard(closings, traffic.standing_of(seen.platform, now))
+        applied = exchanges.conclude(c, self._vault, ends, self._platform, seen=seen)
+        self._edge.reach(Point.BEFORE_SETTLE)
+        done |= {id(end): (one, counted) for end, one in zip(ends, applied, strict=True)}
+        return seen
+
+    def _begin(self, c: Connection, openings: Sequence[Opening], seen: Seen, done: dict[int, Begun | Ended]) -> None:
+        counted = self._seats.opening(c)
+        if self._seats.none:
+            done |= {id(one): (self._seats.full, counted) for one in openings}
+            return
+        opened = traffic.open_allowed(c, self._vault, openings, self._gate.lane, self._edge.now(), seen=seen)
+        counted = self._seats.refused(c, zip((o.message_id for o in openings), opened, strict=True)) or counted
+        self._edge.reach(Point.BEFORE_OPEN)
+        done |= {id(opening): (one, counted) for opening, one in zip(openings, opened, strict=True)}

@@ -1,0 +1,90 @@
+"""What a commit must know before it writes: how its platform stands, who holds what it carries, and fresh row ids."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, select
+
+from gateway.domain.delivery import State
+from gateway.store.bulk import Bulk, ids_of, ids_question, next_ids
+from gateway.store.pipelined import ask_together
+from gateway.store.tables import delivery
+from gateway.store.traffic_tables import platform
+
+Held = Mapping[int, tuple[int, State]]
+"""fence and state of deliveries by id"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What stood at the beginning of a transaction; the deliveries stay locked until its end."""
+
+    platform: Mapping[str, Any]
+    """its row; empty where it has none"""
+    held: Held
+    ids: Mapping[str, Iterator[int]] = field(default_factory=dict)
+
+
+def look(connection: Connection, name: str, carried: Sequence[int], wanted: Mapping[str, int]) -> Seen:
+    """Read all of it, on PostgreSQL with one wait.
+
+    ``carried`` are ids of deliveries; ``wanted`` says how many ids are needed for which tables.
+    """
+    wanted = {table: count for table, count in wanted.items() if count}
+    if connection.dialect.name == "sqlite":
+        row, held = platform_row(connection, name), current(connection, carried)
+        return Seen(platform=row, held=held, ids=next_ids(connection, wanted) if wanted else {})
+    questions = [_ROW.question(connection, [{"name": name}]), _CURRENT.question(connection, _ordered(carried))]
+    rows, deliveries, *ids = ask_together(connection, [*questions, ids_question(wanted)] if wanted else questions)
+    return Seen(
+        platform=dict(zip(platform.c.keys(), rows[0], strict=True)) if rows else {},
+        held=_to_held(deliveries),
+        ids=ids_of(wanted, ids[0][0]) if wanted else {},
+    )
+
+
+_BY_NAME = select(platform).where(platform.c.name == bindparam("b_name"))
+_LOCKED = _BY_NAME.with_for_update()
+_ROW = Bulk({"name": platform.c.name.type}, lambda given: select(platform).where(platform.c.name == given["name"]))
+
+
+def platform_row(connection: Connection, name: str, *, lock: bool = False) -> Mapping[str, Any]:
+    """A platform's row; empty where it has none."""
+    row = connection.execute(_LOCKED if lock else _BY_NAME, {"b_name": name}).mappings().first()
+    return {} if row is None else dict(row)
+
+
+def current(connection: Connection, ids: Iterable[int]) -> Held:
+    """Fence and state of deliveries as they stand now, locked until the end of the transaction."""
+    asked = _ordered(ids)
+    if not asked:
+        return {}
+    if connection.dialect.name == "sqlite":
+        return _to_held(json.loads(_CURRENT_IN_ONE(connection, asked).scalar_one()))
+    return _to_held(_CURRENT(connection, asked))
+
+
+_HELD = (delivery.c.id, delivery.c.fence, delivery.c.state)
+_CURRENT = Bulk(
+    {"id": delivery.c.id.type},
+    lambda given: (
+        select(*_HELD).where(delivery.c.id.in_(select(given["id"]))).order_by(delivery.c.id).with_for_update()
+    ),
+)
+_CURRENT_IN_ONE = Bulk(
+    {"id": delivery.c.id.type},
+    lambda given: select(func.json_group_array(func.json_array(*_HELD))).where(delivery.c.id == given["id"]),
+)
+
+
+def _ordered(ids: Iterable[int]) -> list[dict[str, int]]:
+    # always locked in this order, so that two transactions cannot wait for each other
+    return [{"id": number} for number in sorted(ids)]
+
+
+def _to_held(rows: Iterable[Any]) -> Held:
+    return {number: (fence, State(state)) for number, fence, state in rows}
