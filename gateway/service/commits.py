@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.domain.crashpoints import Point
@@ -17,6 +18,7 @@ from gateway.store.exchanges import Conclusion, Opening
 from gateway.store.seen import Seen
 from gateway.store.thread import GroupCommit, StoreThread
 from gateway.store.traffic import Opened
+from gateway.store.writing import Writing
 
 Begun = tuple[Opened | Stop, Noted]
 """what became of an opening, and of the worker's share of the connections"""
@@ -45,29 +47,45 @@ class Commits:
         ends = [item for item in items if isinstance(item, Conclusion)]
         openings = [item for item in items if isinstance(item, Opening)]
         seen = exchanges.look_at(connection, self._platform, openings, ends)
-        done: dict[int, Begun | Ended] = {}
+        work = _Work(connection=connection, seen=seen)
         if ends:
-            seen = self._end(connection, ends, seen, done)
+            self._end(work, ends)
         if openings:
-            self._begin(connection, openings, seen, done)
-        return [done[id(item)] for item in items]
+            self._begin(work, openings)
+        work.writing.do(connection)
+        for point, handed_in in ((Point.BEFORE_SETTLE, ends), (Point.BEFORE_OPEN, openings)):
+            if handed_in:
+                self._edge.reach(point)
+        return [work.done[id(item)] for item in items]
 
-    def _end(self, c: Connection, ends: Sequence[Conclusion], seen: Seen, done: dict[int, Begun | Ended]) -> Seen:
-        counted = self._seats.closing(c)
+    def _end(self, work: _Work, ends: Sequence[Conclusion]) -> None:
+        counted = self._seats.closing(work.connection)
         closings, now = [end.closing for end in ends], self._edge.now()
-        seen = traffic.hear(c, self._gate.lane, closings, now, seen=seen)
-        self._gate.heard(closings, traffic.standing_of(seen.platform, now))
-        applied = exchanges.conclude(c, self._vault, ends, self._platform, seen=seen)
-        self._edge.reach(Point.BEFORE_SETTLE)
-        done |= {id(end): (one, counted) for end, one in zip(ends, applied, strict=True)}
-        return seen
+        work.seen = traffic.hear(work.connection, self._gate.lane, closings, now, seen=work.seen)
+        self._gate.heard(closings, traffic.standing_of(work.seen.platform, now))
+        applied = exchanges.conclude(
+            work.connection, self._vault, ends, self._platform, seen=work.seen, writing=work.writing
+        )
+        work.done |= {id(end): (one, counted) for end, one in zip(ends, applied, strict=True)}
 
-    def _begin(self, c: Connection, openings: Sequence[Opening], seen: Seen, done: dict[int, Begun | Ended]) -> None:
+    def _begin(self, work: _Work, openings: Sequence[Opening]) -> None:
+        c, now = work.connection, self._edge.now()
         counted = self._seats.opening(c)
         if self._seats.none:
-            done |= {id(one): (self._seats.full, counted) for one in openings}
+            work.done |= {id(one): (self._seats.full, counted) for one in openings}
             return
-        opened = traffic.open_allowed(c, self._vault, openings, self._gate.lane, self._edge.now(), seen=seen)
+        opened = traffic.open_allowed(
+            c, self._vault, openings, self._gate.lane, now, seen=work.seen, writing=work.writing
+        )
         counted = self._seats.refused(c, zip((o.message_id for o in openings), opened, strict=True)) or counted
-        self._edge.reach(Point.BEFORE_OPEN)
-        done |= {id(opening): (one, counted) for opening, one in zip(openings, opened, strict=True)}
+        work.done |= {id(opening): (one, counted) for opening, one in zip(openings, opened, strict=True)}
+
+
+@dataclass(kw_only=True)
+class _Work:
+    """One commit under way: what it saw, what became of each item, and what is to be written when all is read."""
+
+    connection: Connection
+    seen: Seen
+    done: dict[int, Begun | Ended] = field(default_factory=dict)
+    writing: Writing = field(default_factory=Writing)

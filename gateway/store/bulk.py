@@ -8,6 +8,7 @@ interpreter for each row of an ``executemany``, then waits until the thread that
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
@@ -54,6 +55,10 @@ class Bulk:
         """Execute for these rows; each has every column. Values of a result come as the driver gives them."""
         return connection.exec_driver_sql(*self.question(connection, rows))
 
+    def of(self, rows: Sequence[Mapping[str, Any]]) -> Told:
+        """For these rows, to be executed later."""
+        return Told(statement=self, rows=rows)
+
     def question(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> tuple[str, Any]:
         """What would be executed: text and parameters, as the driver takes them."""
         dialect = connection.dialect
@@ -62,6 +67,19 @@ class Bulk:
             statement = self._make(_given(dialect, self._columns))
             ready = self._made[dialect.name] = _Ready(dialect, statement, self._columns)
         return ready.text, ready.parameters(rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """A statement with its rows; nothing where there are none."""
+
+    statement: Bulk
+    rows: Sequence[Mapping[str, Any]] = field(repr=False)
+
+    def __call__(self, connection: Connection) -> None:
+        """Execute it."""
+        if self.rows:
+            self.statement(connection, self.rows)
 
 
 class _Ready:

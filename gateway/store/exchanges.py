@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, func, update
@@ -14,13 +13,13 @@ from sqlalchemy import Connection, func, update
 from gateway.contract.messages import Payload
 from gateway.store.answer_tables import exchange
 from gateway.store.answers import seal_headers, seal_proof
-from gateway.store.bulk import Bulk, adding
-from gateway.store.ledger import Claimed, Settlement, settle
-from gateway.store.pipelined import pipelined
+from gateway.store.bulk import Bulk, Told, adding
+from gateway.store.ledger import Claimed, Settlement, settling
 from gateway.store.seen import Seen, look
 from gateway.store.tables import attempt, delivery, payload
 from gateway.store.translate import seal_payload
 from gateway.store.vault import Vault
+from gateway.store.writing import Writing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +58,7 @@ def look_at(
 
 
 def open_exchanges(
-    connection: Connection, vault: Vault, openings: Sequence[Opening], *, seen: Seen
+    vault: Vault, openings: Sequence[Opening], *, seen: Seen, writing: Writing
 ) -> list[tuple[int, list[int]]]:
     """Write exchanges, their attempts and the payloads met for the first time; gives (exchange id, attempt ids).
 
@@ -85,12 +84,7 @@ def open_exchanges(
         for opening, number in numbered
         for place, item in enumerate(opening.carries)
     ]
-    with pipelined(connection):
-        _ADD_EXCHANGES(connection, exchanges)
-        if rows:
-            _ADD_ATTEMPTS(connection, rows)
-        _keep_payloads(connection, vault, good)
-        _note(connection, good)
+    writing.told += [_ADD_EXCHANGES.of(exchanges), _ADD_ATTEMPTS.of(rows), _payloads(vault, good), *_noted(good)]
     attempts = iter(row["id"] for row in rows)
     opened = {id(opening): (number, [next(attempts) for _ in opening.carries]) for opening, number in numbered}
     return [opened.get(id(opening), (0, [])) for opening in openings]
@@ -146,7 +140,7 @@ def _exchange_row(opening: Opening, exchange_id: int, vault: Vault) -> dict[str,
     }
 
 
-def _keep_payloads(connection: Connection, vault: Vault, openings: Sequence[Opening]) -> None:
+def _payloads(vault: Vault, openings: Sequence[Opening]) -> Told:
     fresh = [
         {
             "delivery_id": item.id,
@@ -158,11 +152,10 @@ def _keep_payloads(connection: Connection, vault: Vault, openings: Sequence[Open
         for item, made in zip(opening.carries, opening.payloads, strict=False)
         if item.payload is None
     ]
-    if fresh:
-        _ADD_PAYLOADS(connection, fresh)
+    return _ADD_PAYLOADS.of(fresh)
 
 
-def _note(connection: Connection, openings: Sequence[Opening]) -> None:
+def _noted(openings: Sequence[Opening]) -> Iterator[Told]:
     """Prolong the leases of what is carried; a push is counted as a try and keeps the id of its message."""
     for pushes, statement in ((True, _NOTE_MESSAGE), (False, _PROLONG)):
         rows = [
@@ -176,8 +169,7 @@ def _note(connection: Connection, openings: Sequence[Opening]) -> None:
             if (opening.purpose == "push") is pushes
             for item in opening.carries
         ]
-        if rows:
-            statement(connection, rows)
+        yield statement.of(rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,8 +192,8 @@ class Closing:
     """how long the platform asks everybody to wait"""
 
 
-def close_exchanges(connection: Connection, vault: Vault, closings: Sequence[Closing]) -> None:
-    """Write what came back; an exchange is closed once and never changed again."""
+def closed(vault: Vault, closings: Sequence[Closing]) -> Told:
+    """What came back; an exchange is closed once and never changed again."""
     rows = [
         {
             "id": c.exchange_id,
@@ -214,8 +206,7 @@ def close_exchanges(connection: Connection, vault: Vault, closings: Sequence[Clo
         }
         for c in closings
     ]
-    if rows:
-        _CLOSE(connection, rows)
+    return _CLOSE.of(rows)
 
 
 _CLOSED = ("closed_at", "status", "failure", "response_digest", "response", "response_headers")
@@ -238,14 +229,20 @@ class Conclusion:
 
 
 def conclude(
-    connection: Connection, vault: Vault, conclusions: Sequence[Conclusion], platform: str, *, seen: Seen
+    connection: Connection,
+    vault: Vault,
+    conclusions: Sequence[Conclusion],
+    platform: str,
+    *,
+    seen: Seen,
+    writing: Writing,
 ) -> list[tuple[bool, ...]]:
     """Close exchanges and settle their deliveries in one transaction; tells which settlements held their lease."""
     closings = [c.closing for c in conclusions]
     settlements = [s for c in conclusions for s in c.settlements]
     now = max(closing.closed_at for closing in closings)
-    with_them = partial(close_exchanges, connection, vault, closings)
-    applied = iter(settle(connection, settlements, platform, now, held=seen.held, with_them=with_them))
+    writing.told.append(closed(vault, closings))
+    applied = iter(settling(connection, settlements, platform, now, held=seen.held, writing=writing))
     return [tuple(next(applied) for _ in c.settlements) for c in conclusions]
 
 

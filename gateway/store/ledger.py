@@ -6,7 +6,7 @@ kept as evidence and changes nothing. All functions take the caller's transactio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,16 +25,16 @@ from gateway.contract.messages import Payload, Verdict
 from gateway.domain.delivery import Event, State, advance
 from gateway.domain.records import Record
 from gateway.store.chunks import chunks
-from gateway.store.pipelined import pipelined
 from gateway.store.precedence import accepted_before
 from gateway.store.queueing import release_waiting
 from gateway.store.seen import Held, current
-from gateway.store.settling import write_settled
+from gateway.store.settling import settled
 from gateway.store.sparse_tables import MAY_BE_DUE, OPEN
 from gateway.store.tables import attempt, delivery, payload, receipt, record
 from gateway.store.translate import to_payload, to_record
 from gateway.store.vault import Vault
-from gateway.store.verdicts import keep_receipts, write_verdicts
+from gateway.store.verdicts import keep_receipts, verdicts_told
+from gateway.store.writing import Writing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,33 +190,34 @@ def _to_claimed(row: Mapping[str, Any], vault: Vault) -> Claimed:
     )
 
 
-def settle(
+def settle(connection: Connection, settlements: Sequence[Settlement], platform: str, now: datetime) -> list[bool]:
+    """Write verdicts and move deliveries on; returns for each whether it still held the lease.
+
+    A settle with an old fence token leaves its verdict as evidence (``applied`` false) and changes nothing.
+    """
+    writing = Writing()
+    held = current(connection, [s.claimed.id for s in settlements])
+    applied = settling(connection, settlements, platform, now, held=held, writing=writing)
+    writing.do(connection)
+    return applied
+
+
+def settling(
     connection: Connection,
     settlements: Sequence[Settlement],
     platform: str,
     now: datetime,
     *,
-    held: Held | None = None,
-    with_them: Callable[[], None] = lambda: None,
+    held: Held,
+    writing: Writing,
 ) -> list[bool]:
-    """Write verdicts and move deliveries on; returns for each whether it still held the lease.
-
-    A settle with an old fence token leaves its verdict as evidence (``applied`` false) and changes nothing.
-
-    held: what was seen of these deliveries in this transaction; looked up where it is not given
-    with_them: writes what goes with the verdicts, in the same wait for the database; reads no result
-    """
-    if held is None:
-        held = current(connection, [s.claimed.id for s in settlements])
+    """As ``settle``, by what is held in this transaction; the caller does the writing."""
     applied = [held.get(s.claimed.id) == (s.claimed.fence, s.claimed.state) for s in settlements]
     live = [s for s, good in zip(settlements, applied, strict=True) if good]
     receipts = keep_receipts(connection, live, platform, now) if live else {}
-    with pipelined(connection):
-        with_them()
-        write_verdicts(connection, settlements, applied, now)
-        if live:
-            write_settled(connection, live, receipts, now)
-            release_waiting(connection, {s.claimed.id: advance(s.claimed.state, s.event) for s in live}, now)
+    writing.told += [verdicts_told(settlements, applied, now), settled(live, receipts, now)]
+    ended = {s.claimed.id: advance(s.claimed.state, s.event) for s in live}
+    writing.then.append(lambda c: release_waiting(c, ended, now))
     return applied
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Boolean, Connection, Integer, Update, case, func, null, update
+from sqlalchemy import Boolean, Integer, Update, case, func, null, update
 
 from gateway.domain.delivery import advance
-from gateway.store.bulk import Bulk, Given
+from gateway.store.bulk import Bulk, Given, Told
 from gateway.store.tables import delivery
 from gateway.store.verdicts import keepable
 
@@ -39,11 +39,9 @@ _SETTLE = Bulk(
 )
 
 
-def write_settled(
-    connection: Connection, settlements: Sequence[Settlement], receipts: Mapping[str, int], now: datetime
-) -> None:
+def settled(settlements: Sequence[Settlement], receipts: Mapping[str, int], now: datetime) -> Told:
     """Move deliveries on and end their leases; ``receipts`` are the row ids of the receipts by number."""
-    _SETTLE(connection, [_row_of(settlement, receipts, now) for settlement in settlements])
+    return _SETTLE.of([_row_of(settlement, receipts, now) for settlement in settlements])
 
 
 def _row_of(settlement: Settlement, receipts: Mapping[str, int], now: datetime) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from gateway.store.seen import Seen, platform_row
 from gateway.store.tables import exchange
 from gateway.store.traffic_tables import platform
 from gateway.store.vault import Vault
+from gateway.store.writing import Writing
 
 Opened = tuple[int, list[int]]
 """exchange id and attempt ids"""
@@ -43,7 +44,14 @@ class Lane:
 
 
 def open_allowed(
-    connection: Connection, vault: Vault, openings: Sequence[Opening], lane: Lane, now: datetime, *, seen: Seen
+    connection: Connection,
+    vault: Vault,
+    openings: Sequence[Opening],
+    lane: Lane,
+    now: datetime,
+    *,
+    seen: Seen,
+    writing: Writing,
 ) -> list[Opened | Stop]:
     """Open the exchanges that may leave, and say of the others what stops them.
 
@@ -60,9 +68,10 @@ def open_allowed(
     if stop is None and known.breaker.until is not None:
         stops = _only_one(openings, known, now + lane.probe)
     going = [opening for opening, held in zip(openings, stops, strict=True) if held is None]
-    opened = iter(open_exchanges(connection, vault, going, seen=seen) if going else ())
-    answers: list[Opened | Stop] = [next(opened) if held is None else held for held in stops]
-    if stop is None and known.breaker.until is not None and any(isinstance(a, tuple) and a[0] for a in answers):
+    opened = open_exchanges(vault, going, seen=seen, writing=writing)
+    each = iter(opened)
+    answers: list[Opened | Stop] = [next(each) if held is None else held for held in stops]
+    if stop is None and known.breaker.until is not None and any(number for number, _ in opened):
         connection.execute(update(platform).where(platform.c.name == name).values(probe_until=now + lane.probe))
     return answers
 

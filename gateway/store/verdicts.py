@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, insert, select
 
-from gateway.store.bulk import Bulk, adding, next_ids
+from gateway.store.bulk import Bulk, Told, adding, next_ids
 from gateway.store.tables import attempt, receipt, verdict
 
 if TYPE_CHECKING:
@@ -53,9 +53,7 @@ _KNOWN = Bulk(
 )
 
 
-def write_verdicts(
-    connection: Connection, settlements: Sequence[Settlement], applied: Sequence[bool], now: datetime
-) -> None:
+def verdicts_told(settlements: Sequence[Settlement], applied: Sequence[bool], now: datetime) -> Told:
     """One row for each verdict that was given on an attempt, whether or not it counted."""
     rows = [
         {
@@ -71,8 +69,7 @@ def write_verdicts(
         for s, good in zip(settlements, applied, strict=True)
         if s.claimed.attempt_id is not None
     ]
-    if rows:
-        _ADD_VERDICTS(connection, rows)
+    return _ADD_VERDICTS.of(rows)
 
 
 def keep_receipts(

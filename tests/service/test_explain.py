@@ -20,6 +20,7 @@ from gateway.store import control, exchanges, ledger, queueing, records
 from gateway.store.engine import Store
 from gateway.store.exchanges import Closing, Conclusion, Opening
 from gateway.store.ledger import Claimed, Settlement
+from gateway.store.writing import Writing
 from gateway.testing import people
 from gateway.testing.model import Model
 
@@ -65,9 +66,10 @@ def sent(store: Store, answers: Sequence[bytes | None], *, body: bytes | None = 
                 carries=tuple(claimed),
                 payloads=payloads,
             )
-            [(exchange_id, attempts)] = exchanges.open_exchanges(
-                c, store.vault, [opening], seen=exchanges.look_at(c, "model", [opening])
-            )
+            seen = exchanges.look_at(c, "model", [opening])
+            writing = Writing()
+            [(exchange_id, attempts)] = exchanges.open_exchanges(store.vault, [opening], seen=seen, writing=writing)
+            writing.do(c)
             event = Event.RETRY if number < len(answers) - 1 else Event.REJECTED
             settlements = [
                 Settlement(
@@ -85,7 +87,10 @@ def sent(store: Store, answers: Sequence[bytes | None], *, body: bytes | None = 
             status = None if answer is None else 200
             closing = Closing(exchange_id=exchange_id, closed_at=NOW, status=status, body=answer, failure=failure)
             ended = [Conclusion(closing=closing, settlements=tuple(settlements))]
-            exchanges.conclude(c, store.vault, ended, "model", seen=exchanges.look_at(c, "model", [], ended))
+            seen = exchanges.look_at(c, "model", [], ended)
+            writing = Writing()
+            exchanges.conclude(c, store.vault, ended, "model", seen=seen, writing=writing)
+            writing.do(c)
     return claimed
 
 

@@ -19,6 +19,7 @@ from gateway.store.ledger import Settlement
 from gateway.store.seats import Door, Share
 from gateway.store.seen import Seen
 from gateway.store.vault import Vault
+from gateway.store.writing import Writing
 from gateway.testing.simulation import Outcome
 
 Run = Callable[[int], Outcome]
@@ -32,12 +33,12 @@ def attempts_written_after_the_answer(patch: pytest.MonkeyPatch) -> None:
     put_off: dict[int, Opening] = {}
 
     def open_later(
-        c: Connection, vault: Vault, openings: Sequence[Opening], *, seen: Seen
+        vault: Vault, openings: Sequence[Opening], *, seen: Seen, writing: Writing
     ) -> list[tuple[int, list[int]]]:
         opened = []
         for opening in openings:
             if opening.purpose != "push":
-                opened += open_really(c, vault, [opening], seen=seen)
+                opened += open_really(vault, [opening], seen=seen, writing=writing)
                 continue
             number = -1 - len(put_off)
             put_off[number] = opening
@@ -45,15 +46,17 @@ def attempts_written_after_the_answer(patch: pytest.MonkeyPatch) -> None:
         return opened
 
     def conclude_with_attempts(
-        c: Connection, vault: Vault, conclusions: Sequence[Conclusion], platform: str, *, seen: Seen
+        c: Connection, vault: Vault, conclusions: Sequence[Conclusion], platform: str, *, seen: Seen, writing: Writing
     ) -> list[tuple[bool, ...]]:
         real = []
         for one in conclusions:
             if one.closing.exchange_id > 0:
                 real.append(one)
                 continue
-            late = [put_off[one.closing.exchange_id]]
-            [(number, attempts)] = open_really(c, vault, late, seen=exchanges.look_at(c, platform, late))
+            late, at_once = [put_off[one.closing.exchange_id]], Writing()
+            seen_late = exchanges.look_at(c, platform, late)
+            [(number, attempts)] = open_really(vault, late, seen=seen_late, writing=at_once)
+            at_once.do(c)
             settlements = tuple(
                 replace(s, claimed=replace(s.claimed, attempt_id=attempt))
                 for s, attempt in zip(one.settlements, attempts, strict=False)
@@ -61,7 +64,7 @@ def attempts_written_after_the_answer(patch: pytest.MonkeyPatch) -> None:
             closing = replace(one.closing, exchange_id=number)
             if settlements:
                 real.append(Conclusion(closing=closing, settlements=settlements))
-        settled = iter(conclude_really(c, vault, real, platform, seen=seen)) if real else iter(())
+        settled = iter(conclude_really(c, vault, real, platform, seen=seen, writing=writing) if real else ())
         return [next(settled, ()) for _ in conclusions]
 
     patch.setattr(traffic, "open_exchanges", open_later)
@@ -70,14 +73,14 @@ def attempts_written_after_the_answer(patch: pytest.MonkeyPatch) -> None:
 
 def settled_without_a_fence(patch: pytest.MonkeyPatch) -> None:
     """A late worker overwrites what others have found out."""
-    settle_really = ledger.settle
+    settling_really = ledger.settling
 
     def settle_anyway(c: Connection, settlements: Sequence[Settlement], *args: Any, **kwargs: Any) -> list[bool]:
         believed = {s.claimed.id: (s.claimed.fence, s.claimed.state) for s in settlements}
-        return settle_really(c, settlements, *args, **kwargs | {"held": believed})
+        return settling_really(c, settlements, *args, **kwargs | {"held": believed})
 
-    patch.setattr(ledger, "settle", settle_anyway)
-    patch.setattr(exchanges, "settle", settle_anyway)
+    patch.setattr(ledger, "settling", settle_anyway)
+    patch.setattr(exchanges, "settling", settle_anyway)
 
 
 def unknown_outcomes_tried_again(patch: pytest.MonkeyPatch) -> None:

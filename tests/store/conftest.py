@@ -20,6 +20,7 @@ from gateway.store.engine import Connection, Store
 from gateway.store.exchanges import Opening
 from gateway.store.ledger import Claimed, Settlement
 from gateway.store.tables import delivery
+from gateway.store.writing import Writing
 from gateway.testing import people
 from gateway.testing.model import Model
 
@@ -80,7 +81,9 @@ class Book:
         )
         with self.store.write() as c:
             seen = exchanges.look_at(c, self.info.platform, [opening])
-            [(_, attempts)] = exchanges.open_exchanges(c, self.store.vault, [opening], seen=seen)
+            writing = Writing()
+            [(_, attempts)] = exchanges.open_exchanges(self.store.vault, [opening], seen=seen, writing=writing)
+            writing.do(c)
         return [replace(item, attempt_id=attempt) for item, attempt in zip(claimed, attempts, strict=True)]
 
     def settlement(self, item: Claimed, event: Event, **verdict: Any) -> Settlement:

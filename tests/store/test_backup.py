@@ -17,7 +17,7 @@ from gateway.domain.errors import InputError, StoreError
 from gateway.service import evidence
 from gateway.store import backup
 from gateway.store.engine import Store, migrate, open_engine
-from gateway.store.exchanges import Closing, close_exchanges
+from gateway.store.exchanges import Closing, closed
 from gateway.store.schema import metadata
 from gateway.store.tables import audit, delivery, exchange
 from gateway.testing import ground
@@ -31,7 +31,7 @@ def full(book: Any) -> Any:
     claimed = book.send(book.claim())
     with book.store.write() as c:
         closing = Closing(exchange_id=1, closed_at=book.now, status=200, body=b"answer")
-        close_exchanges(c, book.store.vault, [closing])
+        closed(book.store.vault, [closing])(c)
         c.execute(update(delivery).where(delivery.c.id == 4).values(blocked_by=6))
     book.settle(claimed[:2], Event.ACCEPTED)
     evidence.seal(book.store, book.now, None)

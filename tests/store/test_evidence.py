@@ -41,7 +41,7 @@ def sealed(book: Any, anchors: Path) -> Any:
                 select(tables.exchange.c.id).where(tables.exchange.c.closed_at.is_(None))
             ).scalars()
             closing = Closing(exchange_id=exchange_id, closed_at=book.now, status=200, body=b"answer")
-            exchanges.close_exchanges(c, book.store.vault, [closing])
+            exchanges.closed(book.store.vault, [closing])(c)
         book.settle(claimed, Event.ACCEPTED)
         seal(book.store, book.now, anchors)
         book.now += timedelta(minutes=1)

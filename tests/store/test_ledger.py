@@ -370,7 +370,7 @@ def test_an_exchange_is_closed_once_and_its_first_answer_stays(book: Book) -> No
         number = c.execute(select(exchange.c.id)).scalar_one()
         for body in (b"first", b"second"):
             closing = Closing(exchange_id=number, closed_at=book.now, status=200, body=body)
-            exchanges.close_exchanges(c, book.store.vault, [closing])
+            exchanges.closed(book.store.vault, [closing])(c)
         row = c.execute(select(exchange)).mappings().one()
     assert book.store.vault.open(row["response"], f"exchange.response:{number}") == b"first"
     assert row["response_digest"] == exchanges.digest(b"first")

@@ -24,6 +24,7 @@ from gateway.store.exchanges import Opening
 from gateway.store.invariants import unsound
 from gateway.store.ledger import Claimed, Settlement
 from gateway.store.tables import attempt, delivery, metadata, verdict
+from gateway.store.writing import Writing
 from gateway.testing import people
 from gateway.testing.model import Model
 
@@ -189,7 +190,9 @@ class LedgerMachine(RuleBasedStateMachine):
         )
         with self.store.write() as c:
             seen = exchanges.look_at(c, INFO.platform, [opening])
-            [(number, attempts)] = exchanges.open_exchanges(c, self.store.vault, [opening], seen=seen)
+            writing = Writing()
+            [(number, attempts)] = exchanges.open_exchanges(self.store.vault, [opening], seen=seen, writing=writing)
+            writing.do(c)
         one = self.book[item.id]
         assert bool(number) is self._holds(item), "only who holds the lease may send"
         if number:

@@ -46,6 +46,7 @@ from gateway.store.ledger import Claimed, Settlement
 from gateway.store.reinstatement_tables import reinstatement
 from gateway.store.seats import Door
 from gateway.store.vault import KeyRing, Vault
+from gateway.store.writing import Writing
 from gateway.testing import bulkbooks, people
 from gateway.testing.model import Model
 
@@ -186,7 +187,9 @@ def _open(c: Connection) -> None:
         carries=(_claimed(1), _claimed(1001)),
     )
     seen = exchanges.look_at(c, "model", [opening])
-    assert traffic.open_allowed(c, VAULT, [opening], LANE, NOW, seen=seen)
+    writing = Writing()
+    assert traffic.open_allowed(c, VAULT, [opening], LANE, NOW, seen=seen, writing=writing)
+    writing.do(c)
 
 
 def _settle(event_: Event) -> Callable[[Connection], Any]:
@@ -206,7 +209,9 @@ def _settle(event_: Event) -> Callable[[Connection], Any]:
         closing = Closing(exchange_id=1, closed_at=NOW, status=500, answered=False, code="http_500")
         ended = [Conclusion(closing=closing, settlements=settlements)]
         seen = traffic.hear(c, LANE, [closing], NOW, seen=exchanges.look_at(c, "model", [], ended))
-        exchanges.conclude(c, VAULT, ended, "model", seen=seen)
+        writing = Writing()
+        exchanges.conclude(c, VAULT, ended, "model", seen=seen, writing=writing)
+        writing.do(c)
 
     return work
 

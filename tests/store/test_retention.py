@@ -43,7 +43,7 @@ def travel(book: Any, count: int, *events: Event) -> list[Any]:
     with book.store.write() as c:
         [number] = c.execute(select(exchange.c.id).where(exchange.c.closed_at.is_(None))).scalars()
         closing = Closing(exchange_id=number, closed_at=book.now, status=200, body=b"answer")
-        exchanges.close_exchanges(c, book.store.vault, [closing])
+        exchanges.closed(book.store.vault, [closing])(c)
     for item, event in zip(claimed, events, strict=True):
         book.settle([item], event)
     return claimed

@@ -49,9 +49,8 @@ class Pages(Feed):
         raw = json.dumps([one.subject.id_number for one in findings if one.subject]).encode()
         with self.store.write() as c:
             number = self.exchange_in(c)
-            exchanges.close_exchanges(
-                c, self.store.vault, [Closing(exchange_id=number, closed_at=self.now, status=200, body=raw)]
-            )
+            closing = Closing(exchange_id=number, closed_at=self.now, status=200, body=raw)
+            exchanges.closed(self.store.vault, [closing])(c)
             before = archive.cursor_of(c, self.platform)
             page = FeedbackPage(findings=findings, next_cursor=f"c{number}", has_more=False)
             given: dict[str, Any] = {"exchange_id": number, "raw": raw, "cursor": before, "now": self.now}
@@ -140,9 +139,8 @@ def test_a_hold_on_anyone_of_a_page_keeps_it(source: Pages) -> None:
 def test_an_answer_that_nobody_could_read_is_kept_while_any_hold_is_in_force(source: Pages) -> None:
     with source.store.write() as c:
         number = source.exchange_in(c)
-        exchanges.close_exchanges(
-            c, source.store.vault, [Closing(exchange_id=number, closed_at=source.now, status=200, body=b"?")]
-        )
+        closing = Closing(exchange_id=number, closed_at=source.now, status=200, body=b"?")
+        exchanges.closed(source.store.vault, [closing])(c)
         held = retention.hold(c, person_key=source.key, reason="court", by="tester", now=source.now)
     year = timedelta(days=366)
     assert source.clear(year)["inbox"] == 0

@@ -21,6 +21,7 @@ from gateway.store.exchanges import Closing, Opening, look_at
 from gateway.store.tables import audit, exchange, platform
 from gateway.store.traffic import Lane
 from gateway.store.traffic_tables import slot
+from gateway.store.writing import Writing
 
 NOW = datetime(2019, 4, 2, 9, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -62,13 +63,13 @@ def opening(number: int = 1, *, anyway: bool = False) -> Opening:
     )
 
 
-def ask(
-    store: Store, now: datetime = NOW, *, count: int = 1, lane: Lane = LANE, anyway: bool = False
-) -> list[str]:
+def ask(store: Store, now: datetime = NOW, *, count: int = 1, lane: Lane = LANE, anyway: bool = False) -> list[str]:
     """Ask to open exchanges: GO for each that may leave, or the code of what stops it."""
     with store.write() as c:
         wanted = [opening(n, anyway=anyway) for n in range(count)]
-        told = traffic.open_allowed(c, store.vault, wanted, lane, now, seen=look_at(c, lane.platform, wanted))
+        seen, writing = look_at(c, lane.platform, wanted), Writing()
+        told = traffic.open_allowed(c, store.vault, wanted, lane, now, seen=seen, writing=writing)
+        writing.do(c)
     return [one.code if isinstance(one, Stop) else GO for one in told]
 
 

@@ -11,7 +11,7 @@ import pytest
 from gateway.domain.delivery import Event, State
 from gateway.domain.errors import StoreError
 from gateway.store import batches, ledger, queueing, records, views
-from gateway.store.exchanges import Closing, close_exchanges
+from gateway.store.exchanges import Closing, closed
 from gateway.store.views import Filter
 
 Book = Any
@@ -131,7 +131,7 @@ def test_a_transmission_holds_record_payload_and_bytes_of_both_sides(book: Book)
     book.add(person)
     [item] = book.send(book.claim())
     with book.store.write() as c:
-        close_exchanges(c, book.store.vault, [Closing(exchange_id=1, closed_at=book.now, status=200, body=b"answer")])
+        closed(book.store.vault, [Closing(exchange_id=1, closed_at=book.now, status=200, body=b"answer")])(c)
     found = ask(book, views.transmission, book.store.vault, item.id)
     assert found.record == person
     assert [(e["request"], e["response"], e["event"]) for e in found.exchanges] == [(b"request", b"answer", None)]
@@ -146,7 +146,7 @@ def test_bytes_that_were_moved_to_another_exchange_do_not_open(book: Book) -> No
     book.send([two])
     with book.store.write() as c:
         closings = [Closing(exchange_id=n, closed_at=book.now, status=200, body=b"%d" % n) for n in (1, 2)]
-        close_exchanges(c, book.store.vault, closings)
+        closed(book.store.vault, closings)(c)
         c.exec_driver_sql("UPDATE exchange SET response = (SELECT response FROM exchange WHERE id = 1) WHERE id = 2")
     assert ask(book, views.transmission, book.store.vault, one.id) is not None
     with pytest.raises(StoreError, match=r"exchange\.response does not open"):

@@ -1,0 +1,57 @@
+"""What a transaction writes once everything is read: on PostgreSQL as few statements as can be, with one wait for all.
+
+Each statement that is sent lets go of the interpreter for a moment, and the store's thread gets it back only when the
+thread that talks to the platform has had its turn. So those that do not depend on each other become one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection
+
+from gateway.store.bulk import Told
+from gateway.store.pipelined import pipelined
+
+
+@dataclass(kw_only=True)
+class Writing:
+    """Collected while a transaction reads, and done at its end.
+
+    told: statements of which none looks at, or changes, a row that another changes
+    then: what must see all of that, in this order; reads no result
+    """
+
+    told: list[Told] = field(default_factory=list)
+    then: list[Callable[[Connection], None]] = field(default_factory=list)
+
+    def do(self, connection: Connection) -> None:
+        """Write it."""
+        told = [one for one in self.told if one.rows]
+        with pipelined(connection):
+            if connection.dialect.name == "postgresql" and len(told) > 1:
+                _as_one(connection, told)
+            else:
+                for one in told:
+                    one(connection)
+            for work in self.then:
+                work(connection)
+
+
+def _as_one(connection: Connection, told: list[Told]) -> None:
+    parts, given = [], dict[str, Any]()
+    for number, one in enumerate(told):
+        text, parameters = one.statement.question(connection, one.rows)
+        parts.append(_part(text, number))
+        given |= {f"{name}_{number}": value for name, value in parameters.items()}
+    connection.exec_driver_sql(f"WITH {', '.join(parts)} SELECT", given)
+
+
+@cache
+def _part(text: str, number: int) -> str:
+    renamed = re.sub(r"%\((\w+)\)s", rf"%(\1_{number})s", text)
+    return f"told_{number} AS ({renamed})"
