@@ -7,9 +7,11 @@ interpreter for each row of an ``executemany``, then waits until the thread that
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from operator import itemgetter
 from typing import Any
 
@@ -138,17 +140,16 @@ def next_ids(connection: Connection, wanted: Mapping[str, int]) -> dict[str, Ite
         lasts = ", ".join(f"(SELECT coalesce(max(id), 0) FROM {table})" for table in wanted)  # noqa: S608 - our tables
         row = connection.execute(text(f"SELECT {lasts}")).one()
         return {table: iter(range(last + 1, last + 1 + wanted[table])) for table, last in zip(wanted, row, strict=True)}
-    return ids_of(wanted, connection.exec_driver_sql(*ids_question(wanted)).one())
+    return ids_of(wanted, connection.exec_driver_sql(f"SELECT {drawn_ids(wanted)[2:]}", dict(wanted)).one())
 
 
-def ids_question(wanted: Mapping[str, int]) -> tuple[str, dict[str, Any]]:
-    """What PostgreSQL is asked for fresh ids."""
-    drawn = ", ".join(
-        f"ARRAY(SELECT nextval((SELECT pg_get_serial_sequence('{table}', 'id')::regclass))"  # noqa: S608 - our tables
+def drawn_ids(wanted: Iterable[str]) -> str:
+    """What PostgreSQL is to select besides, for fresh ids; how many of each table are its parameters."""
+    return "".join(
+        f", ARRAY(SELECT nextval((SELECT pg_get_serial_sequence('{table}', 'id')::regclass))"  # noqa: S608 - our tables
         f" FROM generate_series(1, %({table})s::integer))"
         for table in wanted
     )
-    return f"SELECT {drawn}", dict(wanted)
 
 
 def ids_of(wanted: Iterable[str], answer: Sequence[Sequence[int]]) -> dict[str, Iterator[int]]:
@@ -156,25 +157,45 @@ def ids_of(wanted: Iterable[str], answer: Sequence[Sequence[int]]) -> dict[str, 
     return {table: iter(ids) for table, ids in zip(wanted, answer, strict=True)}
 
 
+def as_parts(questions: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[str, dict[str, Any]]:
+    """Several statements as the parts (``part_0`` and on) of one for PostgreSQL; none sees what another changes."""
+    parts, given = [], dict[str, Any]()
+    for number, (text_, parameters) in enumerate(questions):
+        parts.append(_part(text_, number))
+        given |= {f"{name}_{number}": value for name, value in parameters.items()}
+    return ", ".join(parts), given
+
+
+@cache
+def _part(text_: str, number: int) -> str:
+    renamed = re.sub(r"%\((\w+)\)s", rf"%(\1_{number})s", text_)
+    return f"part_{number} AS ({renamed})"
+
+
 def _writer(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
     """How a value stands in the document, where it does not stand as it is."""
     if not isinstance(kind, Moment):
         return None
-    length = len("2019-04-02 01:00:00.000000") if dialect.name == "sqlite" else None
-
+    if dialect.name != "sqlite":
+        return _aware
+    length = len("2019-04-02 01:00:00.000000")
     last: tuple[datetime | None, str] = (None, "")
 
     def written(value: datetime) -> str:
         nonlocal last
         known, text_ = last  # one moment stands in many rows
         if known is not value:
-            if value.tzinfo is None:
-                raise ValueError("a moment without zone")
-            text_ = value.astimezone(UTC).isoformat(" ", "microseconds")[:length]
+            text_ = _aware(value).astimezone(UTC).isoformat(" ", "microseconds")[:length]
             last = value, text_
         return text_
 
     return written
+
+
+def _aware(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("a moment without zone")
+    return value
 
 
 def _flat(columns: Mapping[str, TypeEngine[Any]]) -> dict[str, TypeEngine[Any]]:

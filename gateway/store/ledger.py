@@ -6,16 +6,22 @@ kept as evidence and changes nothing. All functions take the caller's transactio
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     Connection,
     Select,
+    Text,
+    any_,
     bindparam,
     exists,
+    func,
     or_,
     select,
     update,
@@ -141,11 +147,10 @@ def _due(platform: str, state: State, now: datetime) -> Select[int]:
 
 def load(connection: Connection, vault: Vault, ids: list[int]) -> list[Claimed]:
     """Deliveries with record, payload and receipt, in the order of their ids; nothing is leased."""
-    found = []
-    for part in chunks(ids):
-        rows = connection.execute(_LOAD, {"ids": part})
-        found += [_to_claimed(dict(zip(_LOADED, row, strict=True)), vault) for row in rows]
-    return found
+    sqlite = connection.dialect.name == "sqlite"
+    given = {"ids": json.dumps(ids) if sqlite else ids}
+    rows = connection.execute(_LOAD_BY_DOCUMENT if sqlite else _LOAD_BY_ARRAY, given)
+    return [_to_claimed(dict(zip(_LOADED, row, strict=True)), vault) for row in rows]
 
 
 _LOAD = (
@@ -161,10 +166,14 @@ _LOAD = (
     .join(record, record.c.id == delivery.c.record_id)
     .outerjoin(payload, payload.c.delivery_id == delivery.c.id)
     .outerjoin(receipt, receipt.c.id == delivery.c.receipt_id)
-    .where(delivery.c.id.in_(bindparam("ids", expanding=True)))
     .order_by(delivery.c.id)
 )
 _LOADED = tuple(_LOAD.selected_columns.keys())
+# one text for any number of ids, so that it is compiled and planned once
+_LOAD_BY_DOCUMENT = _LOAD.where(
+    delivery.c.id.in_(select(func.json_each(bindparam("ids", type_=Text)).table_valued("value").c.value))
+)
+_LOAD_BY_ARRAY = _LOAD.where(delivery.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
 
 
 def _to_claimed(row: Mapping[str, Any], vault: Vault) -> Claimed:

@@ -6,7 +6,7 @@ platform, and that is the longer part.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,23 +23,10 @@ def pipelined(connection: Connection) -> Iterator[None]:
     if connection.dialect.name != "postgresql":
         yield
         return
-    with _pipeline(connection):
-        yield
-
-
-def ask_together(connection: Connection, questions: Sequence[tuple[str, Any]]) -> list[list[Any]]:
-    """The rows that answer each question (text and parameters, as the driver takes them). For PostgreSQL only."""
-    with _pipeline(connection) as driver:
-        cursors = [driver.execute(text, parameters) for text, parameters in questions]
-        return [cursor.fetchall() for cursor in cursors]
-
-
-@contextmanager
-def _pipeline(connection: Connection) -> Iterator[Any]:
     driver: Any = connection.connection.driver_connection
     failure = connection.dialect.loaded_dbapi.Error
     try:
         with driver.pipeline():
-            yield driver
+            yield
     except failure as error:
         raise DBAPIError.instance(None, None, error, failure, hide_parameters=True) from error

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select
 
 from gateway.domain.delivery import State
-from gateway.store.bulk import Bulk, ids_of, ids_question, next_ids
-from gateway.store.pipelined import ask_together
-from gateway.store.tables import delivery
+from gateway.store.bulk import Bulk, as_parts, drawn_ids, ids_of, next_ids
+from gateway.store.tables import Moment, delivery
 from gateway.store.traffic_tables import platform
 
 Held = Mapping[int, tuple[int, State]]
@@ -30,7 +30,7 @@ class Seen:
 
 
 def look(connection: Connection, name: str, carried: Sequence[int], wanted: Mapping[str, int]) -> Seen:
-    """Read all of it, on PostgreSQL with one wait.
+    """Read all of it, on PostgreSQL in one statement.
 
     ``carried`` are ids of deliveries; ``wanted`` says how many ids are needed for which tables.
     """
@@ -38,13 +38,15 @@ def look(connection: Connection, name: str, carried: Sequence[int], wanted: Mapp
     if connection.dialect.name == "sqlite":
         row, held = platform_row(connection, name), current(connection, carried)
         return Seen(platform=row, held=held, ids=next_ids(connection, wanted) if wanted else {})
-    questions = [_ROW.question(connection, [{"name": name}]), _CURRENT.question(connection, _ordered(carried))]
-    rows, deliveries, *ids = ask_together(connection, [*questions, ids_question(wanted)] if wanted else questions)
-    return Seen(
-        platform=dict(zip(platform.c.keys(), rows[0], strict=True)) if rows else {},
-        held=_to_held(deliveries),
-        ids=ids_of(wanted, ids[0][0]) if wanted else {},
+    parts, given = as_parts(
+        [_ROW.question(connection, [{"name": name}]), _CURRENT.question(connection, _ordered(carried))]
     )
+    found = connection.exec_driver_sql(
+        f"WITH {parts} SELECT (SELECT row_to_json(p) FROM part_0 p), "  # noqa: S608 - our statements
+        f"(SELECT json_agg(json_build_array(d.id, d.fence, d.state)) FROM part_1 d){drawn_ids(wanted)}",
+        given | wanted,
+    ).one()
+    return Seen(platform=_to_row(found[0] or {}), held=_to_held(found[1] or ()), ids=ids_of(wanted, found[2:]))
 
 
 _BY_NAME = select(platform).where(platform.c.name == bindparam("b_name"))
@@ -79,6 +81,13 @@ _CURRENT_IN_ONE = Bulk(
     {"id": delivery.c.id.type},
     lambda given: select(func.json_group_array(func.json_array(*_HELD))).where(delivery.c.id == given["id"]),
 )
+
+
+def _to_row(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: datetime.fromisoformat(v) if v and name in _MOMENTS else v for name, v in document.items()}
+
+
+_MOMENTS = frozenset(name for name, column in platform.c.items() if isinstance(column.type, Moment))
 
 
 def _ordered(ids: Iterable[int]) -> list[dict[str, int]]:

@@ -6,15 +6,12 @@ thread that talks to the platform has had its turn. So those that do not depend 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any
 
 from sqlalchemy import Connection
 
-from gateway.store.bulk import Told
+from gateway.store.bulk import Told, as_parts
 from gateway.store.pipelined import pipelined
 
 
@@ -34,24 +31,10 @@ class Writing:
         told = [one for one in self.told if one.rows]
         with pipelined(connection):
             if connection.dialect.name == "postgresql" and len(told) > 1:
-                _as_one(connection, told)
+                parts, given = as_parts(one.statement.question(connection, one.rows) for one in told)
+                connection.exec_driver_sql(f"WITH {parts} SELECT", given)
             else:
                 for one in told:
                     one(connection)
             for work in self.then:
                 work(connection)
-
-
-def _as_one(connection: Connection, told: list[Told]) -> None:
-    parts, given = [], dict[str, Any]()
-    for number, one in enumerate(told):
-        text, parameters = one.statement.question(connection, one.rows)
-        parts.append(_part(text, number))
-        given |= {f"{name}_{number}": value for name, value in parameters.items()}
-    connection.exec_driver_sql(f"WITH {', '.join(parts)} SELECT", given)
-
-
-@cache
-def _part(text: str, number: int) -> str:
-    renamed = re.sub(r"%\((\w+)\)s", rf"%(\1_{number})s", text)
-    return f"told_{number} AS ({renamed})"

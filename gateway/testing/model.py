@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, ClassVar
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -207,7 +208,7 @@ class Model:
 
     @staticmethod
     def _request(operation: str, document: Mapping[str, Any]) -> WireRequest:
-        body = json.dumps(document, ensure_ascii=False, sort_keys=True).encode()
+        body = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
         return WireRequest(
             operation=operation, path=f"/{operation}", headers={"content-type": "application/json"}, body=body
         )
@@ -215,7 +216,7 @@ class Model:
 
 def _read(response: WireResponse) -> dict[str, Any] | None:
     try:
-        answer = json.loads(response.body)
+        answer = orjson.loads(response.body)
     except ValueError:
         return None
     return answer if isinstance(answer, dict) else None
