@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, func, update
 
 from gateway.contract.messages import Payload
+from gateway.domain.errors import StoreError
 from gateway.store.answer_tables import exchange
 from gateway.store.answers import seal_headers, seal_proof
 from gateway.store.bulk import Bulk, Told, adding
@@ -50,11 +51,13 @@ class Opening:
 def look_at(
     connection: Connection, platform: str, openings: Sequence[Opening], conclusions: Sequence[Conclusion] = ()
 ) -> Seen:
-    """What one commit for these must know."""
+    """What one commit for these must know; they are about different deliveries."""
     carried = [item.id for opening in openings for item in opening.carries]
     settled = [s.claimed.id for conclusion in conclusions for s in conclusion.settlements]
-    wanted = {"exchange": len(openings), "attempt": len(carried)}
-    return look(connection, platform, [*settled, *carried], wanted)
+    both = [*settled, *carried]
+    if len(set(both)) < len(both):
+        raise StoreError("two pieces of work in one commit are about the same delivery")
+    return look(connection, platform, both, {"exchange": len(openings), "attempt": len(carried)})
 
 
 def open_exchanges(

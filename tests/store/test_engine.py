@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from gateway.domain.errors import ConfigurationError, StoreError
+from gateway.store import engine
 from gateway.store.engine import Connection, Store, migrate, open_engine, verify_schema
 from gateway.store.tables import metadata
 from gateway.store.thread import StoreThread
@@ -28,10 +29,10 @@ def test_migrating_twice_changes_nothing(store: Store) -> None:
 
 
 def test_an_empty_store_is_refused_with_what_to_do(tmp_path: object) -> None:
-    engine = open_engine(f"sqlite:///{tmp_path}/new.db")
+    opened = open_engine(f"sqlite:///{tmp_path}/new.db")
     with pytest.raises(StoreError, match="gateway init"):
-        verify_schema(engine)
-    engine.dispose()
+        verify_schema(opened)
+    opened.dispose()
 
 
 @pytest.mark.parametrize("url", ["", "nonsense", "mysql://x/y"])
@@ -59,6 +60,23 @@ def test_a_store_that_cannot_be_reached_is_our_error_in_one_line(make_store: Cal
     with pytest.raises(StoreError, match="cannot do this now") as caught, store.read():
         raise AssertionError("never reached")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("rested", [True, False], ids=["rested", "just used"])
+def test_only_a_connection_that_rested_is_asked_whether_it_still_lives(
+    postgres_url: str, make_store: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch, rested: bool
+) -> None:
+    monkeypatch.setattr(engine, "_FRESH", 0.0 if rested else 3600.0)
+    store, other = make_store(postgres_url), make_store(postgres_url)
+    with store.read() as c:
+        mine = c.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    with other.write() as c:
+        c.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": mine})
+    if not rested:
+        with pytest.raises(StoreError, match="cannot do this now"), store.write() as c:
+            c.execute(text("SELECT 1"))
+    with store.write() as c:
+        assert c.execute(text("SELECT pg_backend_pid()")).scalar_one() != mine
 
 
 def test_two_transactions_in_each_others_way_are_both_done_in_the_end(
