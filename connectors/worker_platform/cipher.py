@@ -6,6 +6,7 @@ The IV is fixed by the platform, so equal numbers give equal texts. Source: READ
 from __future__ import annotations
 
 import base64
+from functools import cache
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
@@ -34,6 +35,7 @@ def decrypt(text: str, secret: str) -> str | None:
         return None
 
 
+@cache
 def _cipher(secret: str) -> Cipher[modes.CBC]:
     key = secret.encode()
     return Cipher(algorithms.AES(key), modes.CBC(key[:_IV_BYTES]))

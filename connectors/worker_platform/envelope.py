@@ -19,6 +19,7 @@ from connectors.worker_platform.dialect import Dialect
 from gateway.contract.messages import JSON, Stamp, WireRequest
 
 _QUOTED = [quote(bytes([byte]), safe="") for byte in range(256)]
+_SPECIAL = [(chr(byte), _QUOTED[byte]) for byte in range(32, 127) if len(_QUOTED[byte]) > 1 and chr(byte) != "%"]
 FORM = "application/x-www-form-urlencoded; charset=utf-8"
 
 
@@ -93,7 +94,15 @@ def form_urlencoded(fields: Mapping[str, str]) -> bytes:
 
 
 def _quoted(text: str) -> str:
-    return text if text.isascii() and text.isalnum() else "".join([_QUOTED[byte] for byte in text.encode()])
+    if not text.isascii() or not text.isprintable():
+        return "".join([_QUOTED[byte] for byte in text.encode()])
+    if text.isalnum():
+        return text
+    text = text.replace("%", "%25")
+    for character, quoted in _SPECIAL:
+        if character in text:
+            text = text.replace(character, quoted)
+    return text
 
 
 def encode(

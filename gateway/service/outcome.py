@@ -172,7 +172,7 @@ def _masked(verdict: Verdict, content: Content) -> Verdict:
         return verdict
     receipt = verdict.receipt or ""
     usable = receipt and keepable(receipt, LONGEST_RECEIPT) == receipt
-    reason = redact(verdict.reason, *names(content))[:1000]
+    reason = redact(verdict.reason, *names(content))[:1000] if verdict.reason else ""
     return replace(verdict, reason=reason, receipt=receipt if usable else None)
 
 

@@ -70,9 +70,10 @@ async def push(
         await run.feed(_claim_size(exchanger, claim_limit, lease), lease, limit)
         for _ in range(in_flight):
             await queue.put(None)
-    if await exchanger.thread.read(reinstated.refused, exchanger.platform):
+    news = await exchanger.thread.read(reinstated.news, exchanger.platform)
+    if news.refused or news.taken:
         vault = exchanger.thread.store.vault
-        await exchanger.thread.write(reinstated.tell_refused, vault, exchanger.platform, exchanger.edge.now())
+        await exchanger.thread.write(reinstated.tell, vault, exchanger.platform, exchanger.edge.now())
     if run.held and report.stopped is None:
         stop = await exchanger.gate.stopped()
         report.stopped = None if stop is None else stop.text

@@ -8,16 +8,19 @@ it is owed the certificate in full. As long as nobody knows whether a platform h
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, select, update
 
 from gateway.domain.credit import TicketKind
 from gateway.domain.delivery import Event, State, sources
 from gateway.domain.records import RecordKind
+from gateway.domain.tickets import Act
 from gateway.domain.traffic import OURS
 from gateway.store.archive_answers import Scope, open_new
+from gateway.store.control import note
 from gateway.store.credit_tables import ticket
 from gateway.store.reinstatement_tables import reinstatement
 from gateway.store.tables import attempt, delivery, exchange, record
@@ -125,25 +128,54 @@ def _in_both_forms(connection: Connection, mine: Iterable[ColumnElement[bool]]) 
     return len(set(connection.execute(kinds).scalars())) == len(_FORMS)
 
 
-def refused(connection: Connection, platform: str) -> list[tuple[str, int]]:
-    """Certificates that the platform did not take back as valid, by key and version, of which nobody was told yet."""
+@dataclass(frozen=True, kw_only=True)
+class News:
+    """What a person is to hear of a platform's way back."""
+
+    refused: tuple[tuple[str, int], ...]
+    """certificates, by key and version, that it did not take back as valid, and that nobody was told of yet"""
+    taken: tuple[str, ...]
+    """tickets about such a certificate that it took after all"""
+
+
+def news(connection: Connection, platform: str) -> News:
+    """What has not been told yet."""
+    ours = (ticket.c.platform == platform, ticket.c.kind == TicketKind.WAY_BACK)
+    refused = _ended_as(connection, platform, State.REJECTED, State.PARKED)
+    told = set(connection.execute(select(ticket.c.event_id).where(*ours)).scalars()) if refused else set()
+    open_ = select(ticket.c.event_id, ticket.c.number).where(*ours, ticket.c.closed_at.is_(None))
+    numbers = {row.event_id: row.number for row in connection.execute(open_)}
+    accepted = _ended_as(connection, platform, State.ACCEPTED) if numbers else []
+    return News(
+        refused=tuple(place for place in refused if _name(place) not in told),
+        taken=tuple(numbers[_name(place)] for place in accepted if _name(place) in numbers),
+    )
+
+
+def _ended_as(connection: Connection, platform: str, *states: State) -> list[tuple[str, int]]:
     rows = connection.execute(
         select(reinstatement.c.certificate_key, reinstatement.c.version)
         .join(delivery, _tells(platform))
-        .where(delivery.c.state.in_([State.REJECTED, State.PARKED]))
+        .where(delivery.c.state.in_(states))
         .order_by(reinstatement.c.id)
-    ).all()
-    if not rows:
-        return []
-    told = select(ticket.c.event_id).where(ticket.c.platform == platform, ticket.c.kind == TicketKind.WAY_BACK)
-    known = set(connection.execute(told).scalars())
-    return [(row.certificate_key, row.version) for row in rows if f"{row.certificate_key}/{row.version}" not in known]
+    )
+    return [(row.certificate_key, row.version) for row in rows]
 
 
-def tell_refused(connection: Connection, vault: Vault, platform: str, now: datetime) -> None:
-    """Tell a person of every certificate that the platform did not take back as valid, once."""
+def _name(place: tuple[str, int]) -> str:
+    return f"{place[0]}/{place[1]}"
+
+
+def tell(connection: Connection, vault: Vault, platform: str, now: datetime) -> None:
+    """Open a ticket for every certificate that the platform did not take back as valid, once; close those it took."""
     scope = Scope(connection=connection, vault=vault, platform=platform, at=now)
-    for key, version in refused(connection, platform):
+    found = news(connection, platform)
+    for number in found.taken:
+        reason = "the platform took it after all"
+        said = {"closed_at": now, "closed_by": "gateway", "act": str(Act.DONE), "note": reason}
+        connection.execute(update(ticket).where(ticket.c.number == number).values(said))
+        note(connection, at=now, actor="gateway", action="ticket", subject=number, reason=reason)
+    for key, version in found.refused:
         place = (key, str(TicketKind.WAY_BACK))
         still = select(ticket.c.number).where(
             ticket.c.platform == platform,

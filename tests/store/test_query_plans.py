@@ -226,7 +226,7 @@ def _reinstated(c: Connection) -> None:
     values = {"at": NOW, "certificate_key": "K00000007", "void_version": 1, "version": 2, "actor": "o"}
     c.execute(insert(reinstatement).values(**values, platform="model", record_id="CR"))
     queueing.owe(c, replace(INFO, kinds={kind: INFO.kinds[RecordKind.PERSON] for kind in RecordKind}), NOW)
-    reinstated.refused(c, "model")
+    reinstated.news(c, "model")
 
 
 DAILY: dict[str, Callable[[Connection], Any]] = {

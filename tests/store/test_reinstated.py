@@ -450,10 +450,33 @@ def test_a_platform_without_a_way_back_is_told_to_a_person_once(holder: Holder, 
     holder.settle("a", 3, end)
     for _ in range(2):
         with holder.store.write() as connection:
-            reinstated.tell_refused(connection, holder.store.vault, "a", holder.source.now)
+            reinstated.tell(connection, holder.store.vault, "a", holder.source.now)
     [told] = holder.open_tickets("WAY_BACK")
     assert (told.platform, told.record_id, told.event_id) == ("a", holder.key, f"{holder.key}/3")
     settle(holder.store, Settlement(number=told.number, act=Act.DONE, reason="电话办理", by="o"), holder.source.now)
     with holder.store.read() as connection:
-        assert reinstated.refused(connection, "a") == []
+        assert reinstated.news(connection, "a").refused == ()
         assert connection.execute(select(func.count()).select_from(ticket)).scalar_one() > 0
+
+
+def test_a_ticket_about_the_way_back_ends_when_the_platform_takes_it_after_all(holder: Holder) -> None:
+    holder.void_at("a")
+    holder.settle("a", 2, State.ACCEPTED)
+    holder.source.apply(holder.revoke())
+    holder.back()
+    holder.owe("a")
+    holder.settle("a", 3, State.PARKED)
+
+    def tell() -> None:
+        with holder.store.write() as connection:
+            reinstated.tell(connection, holder.store.vault, "a", holder.source.now)
+
+    tell()
+    assert len(holder.open_tickets("WAY_BACK")) == 1
+    holder.settle("a", 3, State.ACCEPTED)
+    for _ in range(2):
+        tell()
+    assert holder.open_tickets("WAY_BACK") == []
+    with holder.store.read() as connection:
+        closed = connection.execute(select(ticket.c.act, ticket.c.closed_by).where(ticket.c.kind == "WAY_BACK")).all()
+        assert [tuple(row) for row in closed] == [("done", "gateway")]
