@@ -22,13 +22,13 @@ from connectors.provincial_credit.adapter import build
 from connectors.provincial_credit.sandbox import ProvincialCreditSandbox
 from gateway.domain.credit import AckCode, TicketKind
 from gateway.domain.credit_books import Difference
-from gateway.domain.names import plain_name, variant_name
 from gateway.domain.records import Certificate, Record, RecordKind, Worker
 from gateway.service.acknowledge import poll
 from gateway.service.calendar import read_calendar
 from gateway.service.credit_books import BooksReport, reconcile_books
 from gateway.service.exchange import Edge, Exchanger
 from gateway.service.feedback import FeedbackReport, pull
+from gateway.service.naming import index_entries
 from gateway.service.own_decisions import Officer, draft, publish
 from gateway.service.push import push
 from gateway.settings import loader
@@ -151,14 +151,7 @@ def _fill(road: Road) -> None:
         assert isinstance(person.content, Worker)
         assert isinstance(paper.content, Certificate)
         held += [person, paper]
-        worker = person.content
-        number = f"{worker.id_type}:{worker.id_number}"
-        said = [("id_number", number), ("name", plain_name(worker.name)), ("name", variant_name(worker.name))]
-        entries += [IndexEntry(kind=RecordKind.PERSON, key=person.key, what=w, value=v) for w, v in said]
-        paper_no = paper.content.number
-        entries.append(
-            IndexEntry(kind=RecordKind.CERTIFICATE, key=paper.key, what="certificate_number", value=paper_no)
-        )
+        entries += index_entries(person.content, paper.content, person.key, paper.key)
     road.held, road.entries = held, entries
     _keep(road, road.store)
 

@@ -21,15 +21,15 @@ from connectors.provincial_credit.adapter import build
 from connectors.provincial_credit.sandbox import ProvincialCreditSandbox
 from connectors.provincial_credit.sandbox.door import BASE
 from gateway.contract.messages import Token
-from gateway.domain.names import plain_name
 from gateway.domain.objections import State
-from gateway.domain.records import Certificate, Record, RecordKind, Worker
+from gateway.domain.records import Certificate, Record, Worker
 from gateway.domain.tickets import Act
 from gateway.service.acknowledge import poll
 from gateway.service.calendar import read_calendar
 from gateway.service.desk import Visit, visit
 from gateway.service.exchange import Edge, Exchanger
 from gateway.service.feedback import FeedbackReport, pull
+from gateway.service.naming import index_entries
 from gateway.service.objections import Entered, enter, listing
 from gateway.service.push import push
 from gateway.service.tickets import Settlement, look_up, settle, work_list
@@ -203,9 +203,7 @@ def _fill(road: Road) -> None:
         assert isinstance(person.content, Worker)
         assert isinstance(paper.content, Certificate)
         held += [person, paper]
-        worker = person.content
-        said = [("id_number", f"{worker.id_type}:{worker.id_number}"), ("name", plain_name(worker.name))]
-        entries += [IndexEntry(kind=RecordKind.PERSON, key=person.key, what=w, value=v) for w, v in said]
+        entries += index_entries(person.content, paper.content, person.key, paper.key)
     with road.store.write() as connection:
         control.register(connection, [PLATFORM])
         queueing.lock_records(connection)
