@@ -68,10 +68,11 @@ def open_engine(url: str) -> Engine:
     return engine
 
 
-def _prepare_postgresql(connection: Any, _record: Any) -> None:
+def _prepare_postgresql(connection: Any, record: ConnectionPoolEntry) -> None:
     # The default is made for disks that turn; with it, rows named by their ids are looked for in the whole table.
     connection.execute("SET random_page_cost = 1.1")
     connection.commit()
+    _note_use(connection, record)
 
 
 def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:
@@ -80,7 +81,7 @@ def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:
 
 def _ping_rested(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
     # SQLAlchemy's own ping asks before every transaction, and a push has dozens in a second.
-    if connection.closed or monotonic() - record.info.get(_USED, 0.0) > _FRESH:
+    if connection.closed or monotonic() - record.info[_USED] > _FRESH:
         try:
             dialect.do_ping(connection)
         except dialect.loaded_dbapi.Error as error:

@@ -3,7 +3,9 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from typing import Any
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
@@ -77,6 +79,28 @@ def test_only_a_connection_that_rested_is_asked_whether_it_still_lives(
             c.execute(text("SELECT 1"))
     with store.write() as c:
         assert c.execute(text("SELECT pg_backend_pid()")).scalar_one() != mine
+
+
+def test_a_connection_that_was_just_made_is_believed(
+    postgres_url: str, make_store: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that comes and goes would else be asked until SQLAlchemy gives up, which is no error of the store."""
+    times = [0.0]
+    monkeypatch.setattr(engine, "monotonic", lambda: times[-1])
+    store = make_store(postgres_url)
+    with store.read() as c:
+        c.execute(text("SELECT 1"))
+    times.append(10.0)
+    asked: list[Any] = []
+
+    def never_answers(connection: Any) -> None:
+        asked.append(connection)
+        raise psycopg.OperationalError("gone")
+
+    monkeypatch.setattr(store.engine.dialect, "do_ping", never_answers)
+    with store.read() as c:
+        assert c.execute(text("SELECT 1")).scalar_one() == 1
+    assert len(asked) == 1
 
 
 def test_two_transactions_in_each_others_way_are_both_done_in_the_end(
