@@ -201,17 +201,21 @@ class _Platform:
         body = await request.body()
         fault = None if sandbox.is_exempt(request) else sandbox.faults.draw()
         sandbox.at_once += 1
-        sandbox.most_at_once = max(sandbox.most_at_once, sandbox.at_once)
+        gone = False
         try:
             response = self._answer(request, body, fault)
             if fault == "slow":
                 await asyncio.sleep(sandbox.slow_seconds)
             if sandbox.work_seconds:
-                await _until_gone(receive, sandbox.work_seconds)
+                gone = await _until_gone(receive, sandbox.work_seconds)
             if fault in ("timeout_after_commit", "timeout_before_commit"):
-                await _until_gone(receive, sandbox.hang_seconds)
+                gone = await _until_gone(receive, sandbox.hang_seconds)
                 return
         finally:
+            # Of requests that overlap all are still there when the first of them ends. When one begins, the sender of
+            # another may be gone without anybody having had the time to notice.
+            if not gone:
+                sandbox.most_at_once = max(sandbox.most_at_once, sandbox.at_once)
             sandbox.at_once -= 1
         await response(scope, receive, send)
 
@@ -258,9 +262,11 @@ class _Platform:
         return response
 
 
-async def _until_gone(receive: Receive, seconds: float) -> None:
-    """Wait for the client to hang up, at most so long."""
+async def _until_gone(receive: Receive, seconds: float) -> bool:
+    """Wait for the client to hang up, at most so long; whether it did."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             while (await receive())["type"] != "http.disconnect":
                 pass
+            return True
+    return False
