@@ -131,7 +131,10 @@ def _claimed(connection: Any, store: Store, limit: int) -> list[ledger.Claimed]:
 
 
 def _uses_the_index(store: Store) -> None:
-    """The claim reads what is due from its own index, whatever the table holds."""
+    """The claim reads what is due from an index of what is left to do, whatever else the table holds.
+
+    Of 2 000 among 10 M the planner's sample sees none; it then takes the index of all that is open, and sorts.
+    """
     seen: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
@@ -145,7 +148,7 @@ def _uses_the_index(store: Store) -> None:
         explain = "EXPLAIN QUERY PLAN " if store.engine.dialect.name == SQLITE else "EXPLAIN "
         plan = "\n".join(str(tuple(row)) for row in connection.exec_driver_sql(explain + statement, parameters))
         connection.rollback()
-    assert "ix_delivery_due" in plan, plan
+    assert "ix_delivery_due" in plan or "ix_delivery_open" in plan, plan
 
 
 class _Churn:
