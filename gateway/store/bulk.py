@@ -140,16 +140,17 @@ def next_ids(connection: Connection, wanted: Mapping[str, int]) -> dict[str, Ite
         lasts = ", ".join(f"(SELECT coalesce(max(id), 0) FROM {table})" for table in wanted)  # noqa: S608 - our tables
         row = connection.execute(text(f"SELECT {lasts}")).one()
         return {table: iter(range(last + 1, last + 1 + wanted[table])) for table, last in zip(wanted, row, strict=True)}
-    return ids_of(wanted, connection.exec_driver_sql(f"SELECT {drawn_ids(wanted)[2:]}", dict(wanted)).one())
+    drawn = ", ".join(drawn_ids(wanted))
+    return ids_of(wanted, connection.exec_driver_sql(f"SELECT {drawn}", dict(wanted)).one())
 
 
-def drawn_ids(wanted: Iterable[str]) -> str:
-    """What PostgreSQL is to select besides, for fresh ids; how many of each table are its parameters."""
-    return "".join(
-        f", ARRAY(SELECT nextval((SELECT pg_get_serial_sequence('{table}', 'id')::regclass))"  # noqa: S608 - our tables
+def drawn_ids(wanted: Iterable[str]) -> list[str]:
+    """What PostgreSQL is to select for fresh ids, a column for each table; how many are its parameters by table."""
+    return [
+        f"ARRAY(SELECT nextval((SELECT pg_get_serial_sequence('{table}', 'id')::regclass))"  # noqa: S608 - our tables
         f" FROM generate_series(1, %({table})s::integer))"
         for table in wanted
-    )
+    ]
 
 
 def ids_of(wanted: Iterable[str], answer: Sequence[Sequence[int]]) -> dict[str, Iterator[int]]:

@@ -173,8 +173,9 @@ def tell(connection: Connection, vault: Vault, platform: str, now: datetime) -> 
     for number in found.taken:
         reason = "the platform took it after all"
         said = {"closed_at": now, "closed_by": "gateway", "act": str(Act.DONE), "note": reason}
-        connection.execute(update(ticket).where(ticket.c.number == number).values(said))
-        note(connection, at=now, actor="gateway", action="ticket", subject=number, reason=reason)
+        ours = update(ticket).where(ticket.c.number == number, ticket.c.closed_at.is_(None)).values(said)
+        if connection.execute(ours).rowcount:  # else a person was quicker
+            note(connection, at=now, actor="gateway", action="ticket", subject=number, reason=reason)
     for key, version in found.refused:
         place = (key, str(TicketKind.WAY_BACK))
         still = select(ticket.c.number).where(

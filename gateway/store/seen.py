@@ -41,14 +41,13 @@ def look(connection: Connection, name: str, carried: Sequence[int], wanted: Mapp
     parts, given = as_parts(
         [_ROW.question(connection, [{"name": name}]), _CURRENT.question(connection, _ordered(carried))]
     )
-    found = connection.exec_driver_sql(
-        f"WITH {parts} SELECT (SELECT row_to_json(p) FROM part_0 p), "  # noqa: S608 - our statements
-        f"(SELECT json_agg(json_build_array(d.id, d.fence, d.state)) FROM part_1 d){drawn_ids(wanted)}",
-        given | wanted,
-    ).one()
+    columns = ", ".join([_SEEN_ROW, _SEEN_HELD, *drawn_ids(wanted)])
+    found = connection.exec_driver_sql(f"WITH {parts} SELECT {columns}", given | wanted).one()
     return Seen(platform=_to_row(found[0] or {}), held=_to_held(found[1] or ()), ids=ids_of(wanted, found[2:]))
 
 
+_SEEN_ROW = "(SELECT row_to_json(p) FROM part_0 p)"
+_SEEN_HELD = "(SELECT json_agg(json_build_array(d.id, d.fence, d.state)) FROM part_1 d)"
 _BY_NAME = select(platform).where(platform.c.name == bindparam("b_name"))
 _LOCKED = _BY_NAME.with_for_update()
 _ROW = Bulk({"name": platform.c.name.type}, lambda given: select(platform).where(platform.c.name == given["name"]))
