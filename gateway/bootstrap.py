@@ -21,20 +21,21 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from gateway import registry
 from gateway.contract.connector import Connector
 from gateway.contract.messages import Token
+from gateway.credit.rules.working_days import WorkCalendar
+from gateway.credit.tickets import read_calendar
+from gateway.delivery.exchanger import Exchanger
+from gateway.delivery.store import platforms as delivery_platforms
+from gateway.delivery.system import Edge
 from gateway.domain.errors import ConfigurationError, NotConfigured, StoreError, alone
-from gateway.domain.gate_rules import GateRules, last_days
-from gateway.domain.working_days import WorkCalendar
-from gateway.service.calendar import read_calendar
-from gateway.service.exchange import Edge, Exchanger
-from gateway.settings import BaseSettings, GatewaySettings, Loader, S, ServeSettings, SourceSettings, load
-from gateway.store import control
+from gateway.intake.rules.gate_rules import GateRules
+from gateway.settings import BaseSettings, GatewaySettings, Loader, S, ServeSettings, SourceSettings, last_days, load
 from gateway.store.engine import Store, migrate, open_engine, verify_schema
 from gateway.store.thread import StoreThread
 from gateway.store.vault import KeyRing, Vault, random_bytes, read_or_make_keys
 from gateway.transport.sender import Sender
 
 if TYPE_CHECKING:
-    from gateway.service.admit import IntakeReport
+    from gateway.intake.admit import IntakeReport
 
 T = TypeVar("T")
 _YOUNG = 10_000
@@ -153,7 +154,7 @@ class Gateway:
         keeping: Callable[[int], None] = lambda _: None,
     ) -> IntakeReport:
         """Read one reported batch for every configured platform."""
-        from gateway.service.admit import take_in
+        from gateway.intake.admit import take_in
 
         return take_in(
             path,
@@ -170,14 +171,13 @@ class Gateway:
 
     def seal(self) -> int:
         """Cover what was written since with the evidence chain; gives how many rows."""
-        from gateway.service.evidence import seal
+        from gateway.operations.evidence import seal
 
         return seal(self.store, self.edge.now(), self.settings.anchors)
 
     def draw_checks(self) -> int:
         """Draw the random checks that void certificates ask for; gives how many draws were made."""
-        from gateway.service.owed_checks import Checks, draw_owed
-        from gateway.service.supervision import read_checker_file
+        from gateway.credit.supervision import Checks, draw_owed, read_checker_file
 
         named = self.settings.checkers
         checks = Checks(
@@ -252,10 +252,10 @@ def open_gateway(
     store = Store(engine=engine, vault=Vault(ring))
     gateway = Gateway(settings=settings, store=store, loader=loader, edge=edge or system_edge())
     with store.read() as connection:
-        known = control.registered(connection)
+        known = delivery_platforms.registered(connection)
     if not known.issuperset(gateway.platforms):
         with store.write() as connection:
-            control.register(connection, gateway.platforms)
+            delivery_platforms.register(connection, gateway.platforms)
     return gateway
 
 

@@ -26,11 +26,21 @@ from pydantic_settings import (
 )
 
 from gateway.contract.connector import Endpoint, Pace
-from gateway.domain import windows
+from gateway.domain import traffic
 from gateway.domain.breaker import BreakerRules
 from gateway.domain.errors import ConfigurationError, NotConfigured
-from gateway.domain.gate_rules import last_days
 from gateway.domain.traffic import Budget, Traffic
+
+_RULE = re.compile(r"N[0-9]{2}")
+
+
+def last_days(text: str) -> dict[str, date]:
+    """Rule id -> last day in force, from ``N22=2020-12-31 N15=2021-06-30``; ValueError for anything else."""
+    parts = [part.partition("=") for part in text.split()]
+    if not all(_RULE.fullmatch(rule) for rule, _, _ in parts):
+        raise ValueError("not rule ids of the notice (N01 ...), each with = and a day")
+    return {rule: date.fromisoformat(day) for rule, _, day in parts}
+
 
 __all__ = ["BaseSettings", "GatewaySettings", "Loader", "PlatformSettings", "S", "ServeSettings", "SourceSettings"]
 __all__ += ["load", "loader"]
@@ -130,7 +140,7 @@ class GatewaySettings(_Settings):
 
 
 def _window(text: str) -> str:
-    windows.parse(text)
+    traffic.parse(text)
     return text
 
 
@@ -256,7 +266,7 @@ class PlatformSettings(_Settings):
         window = timedelta(seconds=self.rate_window_seconds)
         return Traffic(
             budget=None if self.rate_limit is None else Budget(requests=self.rate_limit, window=window),
-            maintenance=tuple(windows.parse(text) for text in self.maintenance),
+            maintenance=tuple(traffic.parse(text) for text in self.maintenance),
             breaker=BreakerRules(
                 failures=self.breaker_failures,
                 share=self.breaker_share,

@@ -14,11 +14,11 @@ from sqlalchemy import select, text
 
 from gateway import registry
 from gateway.bootstrap import Gateway, across, open_gateway, system_edge
+from gateway.delivery.exchanger import Exchanger
+from gateway.delivery.store import platforms
+from gateway.delivery.store.tables import platform
 from gateway.domain.errors import ConfigurationError, StoreError
-from gateway.service.exchange import Exchanger
 from gateway.settings import GatewaySettings, load, loader
-from gateway.store import control
-from gateway.store.tables import platform
 from gateway.store.vault import KeyRing
 
 NAMES = ["national_market", "provincial_credit", "worker_platform"]
@@ -63,10 +63,10 @@ def test_creating_makes_store_keys_and_a_row_for_every_platform(opened: Any) -> 
 
 def test_creating_twice_keeps_store_and_keys(opened: Any) -> None:
     with opened().store.write() as c:
-        control.pause(c, "national_market", code="x", reason="y", by="z", now=system_edge().now())
+        platforms.pause(c, "national_market", code="x", reason="y", by="z", now=system_edge().now())
     keys = Path(".gateway/keys.json").read_text()
     with opened().store.read() as c:
-        assert control.pause_of(c, "national_market", system_edge().now()) is not None
+        assert platforms.pause_of(c, "national_market", system_edge().now()) is not None
     assert Path(".gateway/keys.json").read_text() == keys
 
 
@@ -92,7 +92,7 @@ def test_a_platform_installed_after_the_store_was_made_gets_its_row(opened: Any)
     with opened().store.write() as c:
         c.execute(platform.delete().where(platform.c.name == "worker_platform"))
     with opened(create=False).store.read() as c:
-        assert "worker_platform" in control.registered(c)
+        assert "worker_platform" in platforms.registered(c)
 
 
 def test_keys_may_come_from_the_environment_and_are_not_written_down(

@@ -17,7 +17,7 @@ from pydantic_core import to_jsonable_python
 from gateway import registry
 from gateway.cli.app import app
 from gateway.cli.sandbox import FOLLOW_PARENT
-from gateway.domain.delivery import TERMINAL, TRANSITIONS, Event, State
+from gateway.domain.states import TERMINAL, TRANSITIONS, Event, State
 from gateway.settings import (
     BaseSettings,
     GatewaySettings,

@@ -18,8 +18,8 @@ import typer
 import yaml
 
 from gateway.cli.app import app
-from gateway.domain.delivery import Event, State
-from gateway.service.metrics import NAMES
+from gateway.domain.states import Event, State
+from gateway.operations.metrics import NAMES
 from gateway.settings import GatewaySettings, ServeSettings
 
 ROOT = Path(__file__).parents[1]

@@ -17,9 +17,10 @@ import pytest
 
 from gateway import registry
 from gateway.bootstrap import open_gateway
+from gateway.delivery.store import owing
 from gateway.domain.records import Worker
 from gateway.settings import GatewaySettings, load
-from gateway.store import queueing, records
+from gateway.store import records
 from gateway.testing import people
 from gateway.testing.serving import running
 
@@ -39,7 +40,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dic
         with open_gateway(load(GatewaySettings), create=True) as gateway, gateway.store.write() as c:
             held = [people.certificate_record(rng, PERSON) for _ in range(2)]
             records.add(c, gateway.store.vault, [PERSON, *held], batch_id=None, now=gateway.edge.now())
-            queueing.owe(c, gateway.connector(NAME).info, gateway.edge.now())
+            owing.owe(c, gateway.connector(NAME).info, gateway.edge.now())
         yield {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
 
 

@@ -33,10 +33,10 @@ from gateway.contract.messages import (
     WireRequest,
     WireResponse,
 )
-from gateway.domain.delivery import Event
 from gateway.domain.errors import ContractError
 from gateway.domain.records import RecordKind, Submission
 from gateway.domain.schedule import waits
+from gateway.domain.states import Event
 from gateway.settings import Loader
 
 PLATFORM = "national_market"

@@ -22,8 +22,8 @@ from connectors.national_market.mapping import (
 )
 from connectors.national_market.settings import NationalMarketSettings
 from gateway.contract.messages import JSON, Draft, Payload, Verdict
-from gateway.domain.delivery import Event
 from gateway.domain.records import RecordKind, StatusChange, Submission, Withdrawal, Worker
+from gateway.domain.states import Event
 
 HOLDER = "Holder"
 """kept beside a withdrawal for the look-up of a person, who is asked for by document; never sent"""

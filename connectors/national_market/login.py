@@ -17,8 +17,8 @@ from gateway.codec.replies import not_understood
 from gateway.contract.codes import CodeDrift
 from gateway.contract.connector import TOKEN_REFUSED
 from gateway.contract.messages import JSON, HoldingsPage, Payload, Stamp, Token, Verdict, WireRequest, WireResponse
-from gateway.domain.delivery import Event
 from gateway.domain.errors import ContractError
+from gateway.domain.states import Event
 
 _OPEN = frozenset({"GetServiceTime", "Login"})
 """operations without the header"""

@@ -18,7 +18,7 @@ from gateway.codec.codes import table
 from gateway.codec.replies import not_understood
 from gateway.codec.soap import Fault, FaultKind, Unreadable
 from gateway.contract.messages import Verdict
-from gateway.domain.delivery import Event
+from gateway.domain.states import Event
 
 NS = {"t": "urn:jzsc:personcert:types:1"}
 _T = f"{{{NS['t']}}}"

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from connectors.national_market import messages, schema
 from connectors.national_market.changes import HOLDER
 from gateway.contract.messages import JSON, Holding, Payload, Verdict
-from gateway.domain.delivery import Event
 from gateway.domain.records import RecordKind
+from gateway.domain.states import Event
 
 Stored = dict[str, str]
 """one record as the platform returns it: dotted path -> text"""

@@ -15,9 +15,9 @@ from connectors.national_market.settings import NationalMarketSettings
 from connectors.national_market.xmlstring import ReadableXmlStringMarket
 from gateway.contract.connector import ConnectorInfo, HoldingsBy
 from gateway.contract.messages import Holding, HoldingsPage, Payload, Stamp, Verdict, WireRequest, WireResponse
-from gateway.domain.delivery import Event
 from gateway.domain.errors import ContractError
 from gateway.domain.records import RecordKind
+from gateway.domain.states import Event
 
 _CERTIFICATES = "certificate"
 _NO_CONTENT = ("RecordKey", "UpdateFlag", "RecordVersion", "OperateType")

@@ -20,7 +20,7 @@ from gateway.codec.jsonbody import Row, canonical, day, rows, text, whole
 from gateway.codec.replies import not_understood
 from gateway.contract.credit import BookFile, BookKind, BookResult, BookRow, Manifest
 from gateway.contract.messages import JSON, Stamp, Verdict, WireRequest, WireResponse
-from gateway.domain.delivery import Event
+from gateway.domain.states import Event
 
 _MOST = 512 * 1024 * 1024
 """bytes of an unpacked file; more is not believed"""

@@ -15,7 +15,7 @@ from gateway.codec.jsonbody import text, whole
 from gateway.codec.replies import not_understood
 from gateway.contract.credit import OwnDecision, Sanction
 from gateway.contract.messages import JSON, Stamp, Subject, SubjectType, Verdict, WireRequest, WireResponse
-from gateway.domain.delivery import Event
+from gateway.domain.states import Event
 
 _RECORD = "OwnCreditRecord"
 _CHANGE = "OwnCreditRecordChange"

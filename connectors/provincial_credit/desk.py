@@ -13,8 +13,8 @@ from gateway.codec.jsonbody import Row, moment, text
 from gateway.codec.replies import not_understood
 from gateway.contract.desk import Conflict, ConflictState, DeskTerms, Objection, ObjectionState, Scan
 from gateway.contract.messages import JSON, Stamp, Verdict, WireRequest, WireResponse
-from gateway.domain.credit import TicketKind
-from gateway.domain.delivery import Event
+from gateway.domain.states import Event
+from gateway.domain.ticket_kinds import TicketKind
 
 _OF_THE_CALL = frozenset({"ACCESS_DENIED"})
 _OF_THE_SCAN = frozenset({"UNSUPPORTED_MEDIA", "PAYLOAD_TOO_LARGE"})

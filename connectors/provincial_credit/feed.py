@@ -14,7 +14,7 @@ from gateway.codec.jsonbody import rows, text, whole
 from gateway.codec.replies import not_understood, retry_after
 from gateway.contract.credit import CURSOR_EXPIRED, Gone
 from gateway.contract.messages import JSON, FeedbackPage, Finding, FindingAck, Stamp, Verdict, WireRequest, WireResponse
-from gateway.domain.delivery import Event
+from gateway.domain.states import Event
 
 
 class Feeding(Speaker):

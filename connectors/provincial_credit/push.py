@@ -25,8 +25,8 @@ from gateway.contract.messages import (
     WireRequest,
     WireResponse,
 )
-from gateway.domain.delivery import Event
 from gateway.domain.records import RecordKind, Submission
+from gateway.domain.states import Event
 
 _TAKEN = frozenset({202})
 

@@ -12,8 +12,8 @@ from connectors.provincial_credit.verdicts import EVENTS, FIELD_CODES, Refused
 from gateway.codec.jsonbody import Row, part, rows, text, whole
 from gateway.codec.replies import for_each, not_understood
 from gateway.contract.messages import Holding, Payload, Verdict
-from gateway.domain.delivery import Event
 from gateway.domain.records import RecordKind
+from gateway.domain.states import Event
 
 _DONE = "20"
 _STATUS = ("certificationStatus", "statusReason")

@@ -10,7 +10,7 @@ from gateway.codec.jsonbody import Row, rows, text
 from gateway.codec.replies import not_understood, retry_after
 from gateway.contract.connector import TOKEN_REFUSED
 from gateway.contract.messages import Verdict, WireResponse
-from gateway.domain.delivery import Event
+from gateway.domain.states import Event
 
 FIELD_CODES = frozenset({"PARAM_INVALID", "PARAM_MISSING", "PARAM_TYPE", "SCHEMA_INVALID", "RULE_VIOLATION"})
 """Codes that blame a record where a pointer names one, and our envelope where none does."""

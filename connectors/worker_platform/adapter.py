@@ -42,9 +42,9 @@ from gateway.contract.messages import (
     WireRequest,
     WireResponse,
 )
-from gateway.domain.delivery import Event
 from gateway.domain.errors import ContractError
 from gateway.domain.records import Certificate, RecordKind, Submission, Worker
+from gateway.domain.states import Event
 from gateway.settings import Loader
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from connectors.worker_platform.dialect import SUCCESS, Dialect, Kind, whole_number
 from gateway.codec.redact import redact
 from gateway.contract.messages import Payload, Verdict, WireResponse
-from gateway.domain.delivery import Event
+from gateway.domain.states import Event
 
 _LIST_ERROR = re.compile(r"\[\w{1,40}\]\[(\d{1,4})\]\[(\w{1,40})\]")
 _FIELD_ERROR = re.compile(r"\[([A-Za-z]\w{0,40})\](?!\[)")

@@ -14,9 +14,9 @@ from connectors.worker_platform.rows import Page, Row, key_of, normalised, numbe
 from connectors.worker_platform.schema import FIELDS_OF_A_TRAINING, FIELDS_OF_A_WORKER
 from connectors.worker_platform.ways import Call, Way
 from gateway.contract.messages import JSON, Holding, Payload, Verdict
-from gateway.domain.delivery import Event
 from gateway.domain.errors import ContractError
 from gateway.domain.records import RecordKind
+from gateway.domain.states import Event
 
 _PERSON = ("idCardType", "idCardNumber", "isPass", "trainingScore")
 """fields of a training that stand in its list of workers"""

@@ -16,9 +16,9 @@ from connectors.worker_platform.dialect import Dialect
 from connectors.worker_platform.forms import Credential, Form
 from connectors.worker_platform.rows import Page, Row, key_of, normalised, number_of, plain
 from gateway.contract.messages import JSON, Holding, Payload, Verdict
-from gateway.domain.delivery import Event
 from gateway.domain.errors import ContractError
 from gateway.domain.records import RecordKind
+from gateway.domain.states import Event
 
 Call = tuple[str, dict[str, JSON]]
 """method and business parameters, identity numbers still in clear"""

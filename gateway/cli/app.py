@@ -17,18 +17,14 @@ from gateway.cli import (
     metrics,
     objections,
     platforms,
-    release,
     replay,
     retention,
     sandbox,
     selftest,
     serve,
     source,
-    store,
     supervise,
-    template,
     tickets,
-    why,
 )
 
 app = typer.Typer(
@@ -42,8 +38,8 @@ app = typer.Typer(
 
 for command in (
     demo.demo,
-    store.init,
-    template.template,
+    backup.init,
+    batch.template,
     batch.intake,
     exchange.push,
     exchange.acks,
@@ -53,8 +49,8 @@ for command in (
     deliveries.status,
     deliveries.failures,
     deliveries.show,
-    why.why,
-    release.release,
+    deliveries.why,
+    deliveries.release,
     platforms.pause,
     platforms.resume,
     platforms.check,

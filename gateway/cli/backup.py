@@ -17,7 +17,7 @@ def backup(
 ) -> None:
     """Write the whole store to one file while work goes on. The keys are not in it: keep them elsewhere."""
     with opened() as gateway:
-        from gateway.store.backup import write
+        from gateway.operations.store.backup import write
 
         now = gateway.edge.now()
         if to.is_dir():
@@ -34,7 +34,7 @@ def restore(
 ) -> None:
     """Read a backup into the empty store of the current settings, whichever kind it is; `gateway init` makes one."""
     with opened() as gateway:
-        from gateway.store.backup import restore as read
+        from gateway.operations.store.backup import restore as read
 
         if not source.is_file():
             raise InputError(f"{source.name}: there is no such file")
@@ -45,3 +45,17 @@ def restore(
         say(
             f"{contents.total} rows of {contents.at} read; `gateway evidence verify --bytes` tells whether the keys fit"
         )
+
+
+def init(as_json: AsJson = False) -> None:
+    """Create or upgrade the store; without GATEWAY_KEYS a key ring is made in GATEWAY_HOME."""
+    with opened(create=True) as gateway:
+        url = gateway.store.engine.url.render_as_string(hide_password=True)
+        keys = "GATEWAY_KEYS" if gateway.settings.keys else str(gateway.settings.home / "keys.json")
+        document = {"store": url, "keys": keys, "platforms": gateway.platforms}
+        if as_json:
+            emit(document)
+            return
+        say(f"store ready: {url}")
+        say(f"keys:        {keys} (keep a copy apart from the store; without them nothing personal can be read)")
+        say(f"platforms:   {', '.join(gateway.platforms)}")

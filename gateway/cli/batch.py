@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.output import FAILURES, AsJson, Column, emit, opened, say, table
+from gateway.cli.output import FAILURES, AsJson, Column, emit, opened, reported, say, table
 
 if TYPE_CHECKING:
-    from gateway.service.admit import IntakeReport
+    from gateway.intake.admit import IntakeReport
 
 
 def intake(
@@ -72,10 +72,25 @@ def report(
 ) -> None:
     """Write one self-contained HTML page: batches, deliveries, failures by reason, feedback, reconciliation."""
     with opened() as gateway:
-        from gateway.service.report import write_report
+        from gateway.operations.report import write_report
 
         summary = write_report(gateway.store, out, now=gateway.edge.now(), chinese=gateway.settings.chinese)
     if as_json:
         emit({"report": str(out), **summary})
     else:
         say(f"report: {out}")
+
+
+def template(
+    out: Annotated[Path, typer.Argument(help="Where to write the form (.xlsx); an existing file is left alone.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write the empty summary form: every column with its rules as a comment, and drop-down lists."""
+    with reported():
+        from gateway.intake.reading.template import write_template
+
+        columns = write_template(out)
+    if as_json:
+        emit({"template": str(out), "columns": columns})
+    else:
+        say(f"form: {out} ({columns} columns)")

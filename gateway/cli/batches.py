@@ -12,7 +12,7 @@ import typer
 from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit, opened, say, table
 
 if TYPE_CHECKING:
-    from gateway.store.batch_views import BatchPart
+    from gateway.intake.store.views import BatchPart
 
 batches = typer.Typer(no_args_is_help=True, help="What became of reported batches, by city and report.")
 _ROWS = {"admitted": "admit", "unchanged": "unchanged", "withdrawn": "withdraw", "held": "hold", "returned": "refuse"}
@@ -21,7 +21,7 @@ _ROWS = {"admitted": "admit", "unchanged": "unchanged", "withdrawn": "withdraw",
 @batches.command("list")
 def listing(as_json: AsJson = False) -> None:
     """List batches by city and report: rows, what became of them, deliveries per platform, how long they wait."""
-    from gateway.store.batch_views import parts
+    from gateway.intake.store.views import parts
 
     with opened() as gateway:
         now = gateway.edge.now()
@@ -40,7 +40,7 @@ def show(
     name: Annotated[str, typer.Argument(help="Name of the file, or number of the report.")], as_json: AsJson = False
 ) -> None:
     """Show one batch or report, where its filings stand, and which fields its corrected rows changed (no values)."""
-    from gateway.store.batch_views import changed_fields, parts
+    from gateway.intake.store.views import changed_fields, parts
 
     with opened() as gateway:
         now = gateway.edge.now()
@@ -68,7 +68,7 @@ def returns(
     as_json: AsJson = False,
 ) -> None:
     """Write the returns of a batch or report again, from what is kept: refused, held and warned about."""
-    from gateway.service.handing_back import hand_back
+    from gateway.intake.hand_back import hand_back
 
     with opened() as gateway:
         count = hand_back(gateway.store, name, out)
@@ -88,7 +88,7 @@ def close(
 
     Exit code 1 where it was closed by hand before, 2 where there is no such report.
     """
-    from gateway.service.closing import close_report
+    from gateway.intake.hand_back import close_report
 
     with opened() as gateway:
         closed = close_report(gateway.store, report, reason=reason, by=getpass.getuser(), now=gateway.edge.now())

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gateway.contract.codes import CodeDrift, PublishesCodes
     from gateway.contract.connector import Endpoint
     from gateway.contract.messages import Verdict
-    from gateway.service.exchange import Exchanger
+    from gateway.delivery.exchanger import Exchanger
 
 Wsdl = Annotated[
     str | None,
@@ -101,7 +101,7 @@ async def _compared(exchanger: Exchanger) -> list[dict[str, Any]]:
 
 async def _code_table(exchanger: Exchanger, connector: PublishesCodes, name: str) -> CodeDrift | Verdict:
     from gateway.contract.messages import Verdict
-    from gateway.domain.delivery import Event
+    from gateway.domain.states import Event
 
     answer = await exchanger.ask("codes", lambda stamp: connector.encode_code_table(name, stamp), anyway=True)
     if answer.verdict is None and answer.response is not None:

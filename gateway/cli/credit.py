@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit, opened, say, table
-from gateway.domain.periods import end_of
+from gateway.domain.china import end_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gateway.bootstrap import Gateway
-    from gateway.service.credit_views import Who
+    from gateway.credit.views import Who
     from gateway.store.engine import Connection
 
 credit = typer.Typer(no_args_is_help=True, help="The integrity archive: who has which record, and who may see it.")
@@ -34,9 +34,9 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a subject's records as they stand now. Numbers are masked."""
-    from gateway.service.credit_views import View
-    from gateway.service.credit_views import show as rows_of
-    from gateway.store.control import note
+    from gateway.credit.views import View
+    from gateway.credit.views import show as rows_of
+    from gateway.store.audit import note
 
     if view not in set(View):
         complain(f"--view is one of: {', '.join(View)}")
@@ -62,8 +62,8 @@ def as_of(
     as_json: AsJson = False,
 ) -> None:
     """Show what was in force on a day, as it was known then or on another one. Days end at midnight, +08:00."""
-    from gateway.service.credit_views import as_of as rows_of
-    from gateway.store.control import note
+    from gateway.credit.views import as_of as rows_of
+    from gateway.store.audit import note
 
     with opened() as gateway:
         now = gateway.edge.now()
@@ -84,7 +84,7 @@ def public(
     limit: Annotated[int, typer.Option(min=1, help="At most this many records.")] = 10_000, as_json: AsJson = False
 ) -> None:
     """List what the public may see today, with counts; counts below ten are suppressed."""
-    from gateway.service.credit_views import public as rows_of
+    from gateway.credit.views import public as rows_of
 
     with opened() as gateway:
         now = gateway.edge.now()
@@ -104,7 +104,7 @@ def share(
     as_json: AsJson = False,
 ) -> None:
     """Give a partner what is new since the last time, and name what may not be used any longer. It is written down."""
-    from gateway.service.credit_views import share as give
+    from gateway.credit.views import share as give
 
     with opened() as gateway:
         document = give(gateway.store, partner, by=getpass.getuser(), now=gateway.edge.now(), limit=limit)
@@ -123,7 +123,7 @@ def relied(
     limit: Annotated[int, typer.Option(min=1, help="List at most this many.")] = 500, as_json: AsJson = False
 ) -> None:
     """List what left on the ground of a statement that was corrected or replaced later. Exit code 1 where any did."""
-    from gateway.store.archive_asof import relied as rows_of
+    from gateway.credit.store.as_of import relied as rows_of
 
     with opened() as gateway, gateway.store.read() as connection:
         rows = rows_of(connection, limit=limit)
@@ -143,8 +143,8 @@ def draft(
     as_json: AsJson = False,
 ) -> None:
     """Keep an own decision as a draft, and say what it still lacks. Exit code 1 where it lacks something."""
-    from gateway.service.own_decisions import Officer, read_decision
-    from gateway.service.own_decisions import draft as keep
+    from gateway.credit.decisions import Officer, read_decision
+    from gateway.credit.decisions import draft as keep
 
     with opened() as gateway:
         officer = Officer(by=getpass.getuser(), now=gateway.edge.now(), calendar=gateway.calendar)
@@ -167,8 +167,8 @@ def publish(
 ) -> None:
     """Publish an own decision; the next `gateway feedback` sends it. Without complete proof it stays a draft."""
     from gateway.contract.credit import TakesDecisions
-    from gateway.service.own_decisions import Officer
-    from gateway.service.own_decisions import publish as bring_out
+    from gateway.credit.decisions import Officer
+    from gateway.credit.decisions import publish as bring_out
 
     with opened() as gateway:
         taking = [p for p in gateway.configured() if isinstance(gateway.connector(p), TakesDecisions)]
@@ -194,8 +194,8 @@ def reinstate(
     as_json: AsJson = False,
 ) -> None:
     """Make a certificate valid again that was voided wrongly. Refused while a ground for its end stands."""
-    from gateway.service.reinstatement import Given
-    from gateway.service.reinstatement import reinstate as run
+    from gateway.credit.tickets import Given
+    from gateway.credit.tickets import reinstate as run
 
     text = typer.prompt("certificate", hide_input=True) if certificate == "-" else certificate
     with opened() as gateway:
@@ -220,7 +220,7 @@ def ask(
     """Ask a platform which records it has of a subject we hold; what the archive lacks is fetched. Code 1: not all."""
     from gateway.bootstrap import across
     from gateway.contract.credit import SearchesSubjects
-    from gateway.service.credit_search import Purpose, ask_about
+    from gateway.credit.search import Purpose, ask_about
 
     with opened() as gateway:
         able = [p for p in gateway.configured(()) if isinstance(gateway.connector(p), SearchesSubjects)]
@@ -254,7 +254,7 @@ def _short(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _found(gateway: Gateway, connection: Connection, text: str) -> Who:
-    from gateway.service.credit_views import find_subject
+    from gateway.credit.views import find_subject
 
     text = typer.prompt("subject", hide_input=True) if text == "-" else text
     who = find_subject(connection, gateway.store, text)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import getpass
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit, opened, say, table
-from gateway.domain.delivery import State
+from gateway.domain.errors import InputError
+from gateway.domain.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,14 +50,14 @@ def status(as_json: AsJson = False) -> None:
 
 
 def _status(gateway: Gateway) -> dict[str, Any]:
-    from gateway.service.waiting import stops
-    from gateway.store import control, views
-    from gateway.store.waiting_views import queue
+    from gateway.delivery.explain import stops
+    from gateway.delivery.store import platforms, views
+    from gateway.delivery.store.waiting_views import queue
 
     now, rules = gateway.edge.now(), _rules(gateway)
     with gateway.store.read() as connection:
         counted = views.counts(connection)
-        pauses = {name: control.pause_of(connection, name, now) for name in gateway.platforms}
+        pauses = {name: platforms.pause_of(connection, name, now) for name in gateway.platforms}
         held = stops(connection, gateway.platforms, rules, now)
         queues = {name: queue(connection, name, now) for name in gateway.platforms}
         why = views.reasons(connection, (*_WAITING, *_FAILED))
@@ -82,7 +85,7 @@ def _status(gateway: Gateway) -> dict[str, Any]:
 
 def _not_owed(gateway: Gateway) -> list[dict[str, Any]]:
     """Kinds, or parts of them, that a platform does not take: why, and how many records that concerns."""
-    from gateway.store import projects
+    from gateway.delivery.store import projects
 
     rows = []
     with gateway.store.read() as connection:
@@ -111,7 +114,7 @@ def _traffic(stop: Stop | None, breaker: Breaker, now: datetime) -> dict[str, An
 
 def _why(gateway: Gateway, connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     """``why``, its code and ``until`` for deliveries that wait; all empty for those that have ended."""
-    from gateway.service.waiting import reasons
+    from gateway.delivery.explain import reasons
 
     chinese = gateway.settings.chinese
     found = reasons(connection, ids, _rules(gateway), gateway.edge.now())
@@ -134,7 +137,7 @@ def failures(
     as_json: AsJson = False,
 ) -> None:
     """List what failed: rejected by a platform or here, and parked for a person. Exit code 1 where there is any."""
-    from gateway.store.views import Filter, listed
+    from gateway.delivery.store.views import Filter, listed
 
     with opened() as gateway:
         moment = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
@@ -159,7 +162,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one transmission: record, payload, exchanges with their bytes and verdicts. People are masked."""
-    from gateway.service.explain import explain
+    from gateway.delivery.explain import explain
 
     with opened() as gateway:
         document = explain(gateway.store, delivery)
@@ -185,3 +188,70 @@ def show(
         say(f"  got      {one['status'] or one['failure']} {one['response']}")
         if one["response_headers"]:
             say(f"  headers  {', '.join(one['response_headers'].splitlines())}")
+
+
+def release(
+    deliveries: Annotated[list[int], typer.Argument(help="Numbers of parked deliveries, as `gateway failures` lists.")],
+    reason: Annotated[str, typer.Option(help="Why it may go on; kept in the audit trail.")],
+    as_json: AsJson = False,
+) -> None:
+    """Queue parked deliveries again, with the payload they had. Exit code 1 where one is not parked."""
+    with opened() as gateway:
+        from gateway.delivery.store.ledger import release as let_go
+
+        now, by = gateway.edge.now(), getpass.getuser()
+        with gateway.store.write() as connection:
+            released = let_go(connection, deliveries, reason=reason, by=by, now=now)
+    left = sorted(set(deliveries) - set(released))
+    if as_json:
+        emit({"released": released, "not_parked": left})
+    else:
+        say(f"{len(released)} queued again")
+    for number in left:
+        complain(f"delivery {number} is not parked")
+    if left:
+        raise typer.Exit(FAILURES)
+
+
+_WORDS = {True: "ok", False: "BROKEN", None: "waits"}
+
+
+def why(
+    number: Annotated[
+        str, typer.Argument(help="A certificate number, or an identity number: '-' reads it from stdin.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Follow a certificate from its row to the platform's word and name the first broken link; exit code 1 with one.
+
+    Give an identity number on stdin, so that it stays out of the shell's history: gateway why - < file
+    """
+    asked = (sys.stdin.readline() if number == "-" else number).strip().upper()
+    with opened() as gateway:
+        from gateway.operations.why import why as follow
+
+        if not asked:
+            raise InputError("nothing to look for on stdin")
+        infos = [gateway.connector(name).info for name in gateway.configured()]
+        rules = {name: gateway.connector(name).endpoint.traffic for name in gateway.configured()}
+        answer = follow(gateway.store, asked, infos, rules, gateway.edge.now())
+    broken = answer.broken
+    if as_json:
+        chains = {key: [vars(link) for link in links] for key, links in answer.certificates.items()}
+        rows = [vars(link) for link in answer.rows]
+        first = [vars(link) for link in broken]
+        emit({"person_key": answer.person_key, "rows": rows, "certificates": chains, "broken": first})
+    else:
+        names = columns("step", "platform", "delivery", "ok", "text", "act")
+        links = [("", link) for link in answer.rows]
+        links += [(key, link) for key, chain in answer.certificates.items() for link in chain]
+        for key in dict.fromkeys(key for key, _ in links):
+            shown = [{**vars(link), "ok": _WORDS[link.ok]} for owner, link in links if owner == key]
+            table(key or "reported", names, shown)
+        for link in broken:
+            say(
+                f"first broken link: {link.step} {link.platform or ''} - {link.text}"
+                + (f". Do: {link.act}" if link.act else "")
+            )
+    if broken:
+        raise typer.Exit(FAILURES)

@@ -49,7 +49,7 @@ def demo(
         stage(f"Prefect: {server.url}")
         result = _sync(gateway, patience, quiet=as_json)
         document = _document(gateway, access, batch, result)
-        from gateway.service.report import write_report
+        from gateway.operations.report import write_report
 
         page = folder / "report.html"
         write_report(gateway.store, page, now=gateway.edge.now(), chinese=gateway.settings.chinese)
@@ -97,7 +97,7 @@ def _gateway(home: Path, access: Mapping[str, Any]) -> Iterator[Gateway]:
 
 def _intake(gateway: Gateway, home: Path, rows: int, seed: int, stage: _Stage, *, quiet: bool) -> dict[str, Any]:
     from gateway.cli.progress import counting
-    from gateway.store import batches
+    from gateway.intake.store import batches
     from gateway.testing.batch import write_sample
 
     path = home / "reported-batch.xlsx"
@@ -150,8 +150,8 @@ def _bars(gateway: Gateway, *, quiet: bool) -> Iterator[None]:
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from gateway.domain.delivery import TERMINAL
-    from gateway.store import views
+    from gateway.delivery.store import views
+    from gateway.domain.states import TERMINAL
 
     done = threading.Event()
     layout = (TextColumn("{task.description:>18}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -188,7 +188,7 @@ def _bars(gateway: Gateway, *, quiet: bool) -> Iterator[None]:
 def _document(
     gateway: Gateway, access: Mapping[str, Any], batch: Mapping[str, Any], result: Mapping[str, Any]
 ) -> dict[str, Any]:
-    from gateway.service import account
+    from gateway.testing.checker import account
 
     effects = {name: background.fetch(f"{_origin(one['url'])}/__sandbox/effects") for name, one in access.items()}
     seen = {name: background.fetch(f"{_origin(one['url'])}/__sandbox/requests") for name, one in access.items()}

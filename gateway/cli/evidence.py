@@ -15,7 +15,7 @@ from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit
 from gateway.domain.errors import InputError
 
 if TYPE_CHECKING:
-    from gateway.service.evidence import Fault
+    from gateway.operations.evidence import Fault
 
 evidence = typer.Typer(no_args_is_help=True, help="The chain of evidence: seal it, verify it, hand out a part of it.")
 
@@ -45,7 +45,7 @@ def verify(
         _verify_pack(pack, anchors, as_json=as_json)
         return
     with opened() as gateway:
-        from gateway.service.evidence import verify as run
+        from gateway.operations.evidence import verify as run
 
         found = run(gateway.store, anchors or gateway.settings.anchors, every_byte=every_byte)
     if as_json:
@@ -61,8 +61,8 @@ def verify(
 
 
 def _verify_pack(path: Path, anchors: Path | None, *, as_json: bool) -> None:
-    from gateway.service.evidence import read_anchors
-    from gateway.service.evidence_pack import verify_pack
+    from gateway.operations.evidence import read_anchors
+    from gateway.operations.evidence_pack import verify_pack
 
     with reported():
         noted = None if anchors is None else dict(read_anchors(_readable(anchors)))
@@ -107,8 +107,8 @@ def export(
         complain("--bytes needs --reason")
         raise typer.Exit(MISUSE)
     with opened() as gateway:
-        from gateway.service.evidence_pack import pack
-        from gateway.store import control
+        from gateway.operations.evidence_pack import pack
+        from gateway.store import audit
 
         gateway.seal()
         now = gateway.edge.now()
@@ -116,7 +116,7 @@ def export(
         if document is None:
             raise InputError(f"there is no delivery {delivery}")
         with gateway.store.write() as connection:
-            control.note(
+            audit.note(
                 connection,
                 at=now,
                 actor=getpass.getuser(),

@@ -13,7 +13,7 @@ from gateway.domain.errors import GatewayError
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Gateway
-    from gateway.service.exchange import Exchanger
+    from gateway.delivery.exchanger import Exchanger
 
 Limit = Annotated[int | None, typer.Option(min=1, help="Send at most this many deliveries of each platform.")]
 
@@ -25,7 +25,7 @@ def push(
     as_json: AsJson = False,
 ) -> None:
     """Send what is due. Exit code 1 where something was rejected, parked or a platform is held."""
-    from gateway.service.push import push as run
+    from gateway.delivery.push import push as run
 
     with opened() as gateway:
         if dry_run:
@@ -43,7 +43,7 @@ def push(
 
 def acks(platforms: Platforms = None, as_json: AsJson = False) -> None:
     """Fetch the results that are due by receipt."""
-    from gateway.service.acknowledge import poll
+    from gateway.delivery.acknowledge import poll
 
     with opened() as gateway:
         limit = gateway.settings.claim_limit
@@ -53,7 +53,7 @@ def acks(platforms: Platforms = None, as_json: AsJson = False) -> None:
 
 def resolve(platforms: Platforms = None, as_json: AsJson = False) -> None:
     """Settle what is in doubt by asking the platform."""
-    from gateway.service.acknowledge import resolve as run
+    from gateway.delivery.acknowledge import resolve as run
 
     with opened() as gateway:
         limit = gateway.settings.claim_limit
@@ -64,7 +64,7 @@ def resolve(platforms: Platforms = None, as_json: AsJson = False) -> None:
 def feedback(platforms: Platforms = None, as_json: AsJson = False) -> None:
     """Pull credit findings, apply them and acknowledge them, and draw the checks that void certificates ask for."""
     from gateway.contract.connector import GivesFeedback
-    from gateway.service.feedback import pull
+    from gateway.credit.feedback import pull
 
     with opened() as gateway:
         giving = [p for p in gateway.configured(platforms or ()) if isinstance(gateway.connector(p), GivesFeedback)]
@@ -78,8 +78,8 @@ def feedback(platforms: Platforms = None, as_json: AsJson = False) -> None:
 def reconcile(platforms: Platforms = None, as_json: AsJson = False) -> None:
     """Compare ours with theirs, and the books of the day before. Exit code 1 where a difference needs a person."""
     from gateway.contract.credit import PublishesBooks
-    from gateway.service.credit_books import reconcile_yesterday
-    from gateway.service.reconcile import reconcile as run
+    from gateway.credit.books import reconcile_yesterday
+    from gateway.delivery.reconcile import reconcile as run
 
     with opened() as gateway:
         reports = _across(gateway, platforms, run)
@@ -138,7 +138,7 @@ def _finish(reports: Sequence[Any], as_json: bool, *, failed: bool) -> None:
 
 
 def _preview(gateway: Gateway, platforms: Sequence[str], limit: int | None, *, as_json: bool) -> None:
-    from gateway.service.preview import preview
+    from gateway.delivery.explain import preview
 
     shown = {
         name: preview(gateway.store, gateway.connector(name), limit or 10, gateway.edge.now())

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gateway.bootstrap import Gateway
-    from gateway.service.feedback import FeedbackReport
-    from gateway.service.hints import Listener
+    from gateway.credit.feedback import FeedbackReport
+    from gateway.credit.hints import Listener
 
 log = logging.getLogger(__name__)
 PATH = "/credit-events"
@@ -59,7 +59,7 @@ async def serve(
     """Listen and pull until stopped; ``told`` hears of every pull that a hint caused."""
     import uvicorn
 
-    from gateway.service.hints import pull_when_hinted
+    from gateway.credit.hints import pull_when_hinted
 
     async def pull() -> None:
         report = await _pull(gateway, platform)
@@ -139,7 +139,7 @@ async def _read(request: Request, most: int) -> bytes | None:
 
 async def _pull(gateway: Gateway, platform: str) -> FeedbackReport | None:
     """As ``gateway feedback``; what goes wrong is logged, and the schedule's next pull makes it good."""
-    from gateway.service.feedback import pull
+    from gateway.credit.feedback import pull
 
     try:
         async with gateway.exchanger(platform) as exchanger:
@@ -155,7 +155,7 @@ async def _pull(gateway: Gateway, platform: str) -> FeedbackReport | None:
 def chosen(gateway: Gateway, platform: str | None) -> tuple[str, Listener]:
     """The platform whose hints are heard, and who judges them; exit code 2 where there is not exactly one."""
     from gateway.contract.hints import GivesHints
-    from gateway.service.hints import Listener
+    from gateway.credit.hints import Listener
 
     able = {}
     for name in gateway.configured():

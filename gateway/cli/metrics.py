@@ -39,7 +39,7 @@ def metrics(
 
 
 def _text(gateway: Gateway) -> bytes:
-    from gateway.service.metrics import exposition
+    from gateway.operations.metrics import exposition
 
     rules = {name: gateway.connector(name).endpoint.traffic for name in gateway.configured()}
     return exposition(gateway.store, rules, gateway.edge.now())
@@ -53,7 +53,7 @@ def application(gateway: Gateway) -> Starlette:
     from starlette.routing import Route
 
     from gateway.domain.errors import GatewayError
-    from gateway.service.metrics import CONTENT_TYPE
+    from gateway.operations.metrics import CONTENT_TYPE
     from gateway.store.engine import verify_schema
 
     async def told(_: Request) -> Response:
@@ -74,7 +74,7 @@ def application(gateway: Gateway) -> Starlette:
 
 
 def _glance(gateway: Gateway) -> None:
-    from gateway.store import control
+    from gateway.delivery.store import platforms
 
     with gateway.store.read() as connection:
-        control.registered(connection)
+        platforms.registered(connection)

@@ -27,9 +27,9 @@ def object_(
     as_json: AsJson = False,
 ) -> None:
     """Keep a subject's objection to a record; the next `gateway feedback` sends it, once. Exit code 1: problems."""
-    from gateway.service.objections import Entered, enter
-    from gateway.service.own_decisions import read_decision
-    from gateway.store.objections import Officer
+    from gateway.credit.decisions import read_decision
+    from gateway.credit.objections import Entered, enter
+    from gateway.credit.store.objections import Officer
 
     with opened() as gateway:
         said = read_decision(file)
@@ -68,7 +68,7 @@ def objections(
     as_json: AsJson = False,
 ) -> None:
     """List objections: state, platform's number, and until when. Exit code 1: one is overdue, refused or unclear."""
-    from gateway.service.objections import listing, needs_a_person
+    from gateway.credit.objections import listing, needs_a_person
 
     with opened() as gateway:
         now, terms = gateway.edge.now(), _terms(gateway)
@@ -92,7 +92,7 @@ def withdraw(
     as_json: AsJson = False,
 ) -> None:
     """End an objection that the platform does not have: one that never left, was refused, or is unclear."""
-    from gateway.service.objections import withdraw as end
+    from gateway.credit.objections import withdraw as end
 
     with opened() as gateway:
         end(gateway.store, key, reason=reason, by=getpass.getuser(), now=gateway.edge.now())

@@ -12,10 +12,10 @@ import typer
 
 from gateway.cli.contract import Codes, Wsdl, check_codes, check_contract
 from gateway.cli.output import FAILURES, MISUSE, AsJson, Platforms, columns, complain, emit, opened, say, table
-from gateway.domain.periods import CHINA
+from gateway.domain.china import CHINA
 
 if TYPE_CHECKING:
-    from gateway.service.exchange import Exchanger
+    from gateway.delivery.exchanger import Exchanger
 
 Platform = Annotated[str, typer.Argument(help="The platform.")]
 Reason = Annotated[str, typer.Option(help="Why; kept in the audit trail.")]
@@ -34,7 +34,7 @@ def pause(
 ) -> None:
     """Hold a platform: nothing is sent or asked until it is resumed, or its time is over."""
     with opened() as gateway:
-        from gateway.store import control
+        from gateway.delivery.store import platforms as delivery_platforms
 
         _known(gateway.platforms, platform)
         now = gateway.edge.now()
@@ -43,10 +43,10 @@ def pause(
             complain("--until lies in the past")
             raise typer.Exit(MISUSE)
         with gateway.store.write() as connection:
-            control.pause(
+            delivery_platforms.pause(
                 connection, platform, code="operator", reason=reason, by=getpass.getuser(), now=now, until=end
             )
-            held = control.pause_of(connection, platform, now)
+            held = delivery_platforms.pause_of(connection, platform, now)
     last = None if held is None else held.until
     document = {"platform": platform, "paused": True, "reason": reason, "until": last}
     text = f"{platform} is held" + (f" until {last.astimezone(CHINA):%Y-%m-%d %H:%M} +08:00" if last else "")
@@ -70,13 +70,14 @@ def resume(
 ) -> None:
     """Let a platform go on, and queue again what it held."""
     with opened() as gateway:
-        from gateway.domain.delivery import Event
-        from gateway.store import control, ledger
+        from gateway.delivery.store import ledger
+        from gateway.delivery.store import platforms as delivery_platforms
+        from gateway.domain.states import Event
 
         _known(gateway.platforms, platform)
         now = gateway.edge.now()
         with gateway.store.write() as connection:
-            was = control.resume(connection, platform, by=getpass.getuser(), reason=reason, now=now)
+            was = delivery_platforms.resume(connection, platform, by=getpass.getuser(), reason=reason, now=now)
             freed = ledger.let_go(connection, Event.RESUMED, now, platform=platform)
     text = f"{platform} goes on; {freed} deliveries are queued again" if was else f"{platform} was not held"
     _told({"platform": platform, "paused": False, "was_paused": was, "queued": freed}, text, as_json=as_json)

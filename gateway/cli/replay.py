@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit, opened, say, table
-from gateway.domain.delivery import State
+from gateway.domain.states import State
 
 if TYPE_CHECKING:
-    from gateway.store.replays import Plan
+    from gateway.delivery.store.replays import Plan
 
 replay = typer.Typer(no_args_is_help=True, help="Send again what failed, by plan.")
 Number = Annotated[int, typer.Argument(help="Number of the plan.")]
@@ -43,8 +43,8 @@ def plan(
 ) -> None:
     """Fix the list of everything that failed and matches. Nothing is sent. Exit code 1 where nothing matches."""
     with opened() as gateway:
-        from gateway.store.replays import plan as make
-        from gateway.store.views import Filter
+        from gateway.delivery.store.replays import plan as make
+        from gateway.delivery.store.views import Filter
 
         moment = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
         states = () if state is None else (State(state),)
@@ -64,8 +64,8 @@ def plan(
 def run(number: Number, as_json: AsJson = False) -> None:
     """Queue what a plan lists, for the next push; may be killed and run again. Exit code 1 where one is skipped."""
     with opened() as gateway:
-        from gateway.store.replays import find
-        from gateway.store.replays import run as go_on
+        from gateway.delivery.store.replays import find
+        from gateway.delivery.store.replays import run as go_on
 
         by, went = getpass.getuser(), Counter[str]()
         while True:
@@ -87,8 +87,8 @@ def cancel(
 ) -> None:
     """Stop a plan before what is left of it."""
     with opened() as gateway:
-        from gateway.store.replays import cancel as stop
-        from gateway.store.replays import find
+        from gateway.delivery.store.replays import cancel as stop
+        from gateway.delivery.store.replays import find
 
         with gateway.store.write() as connection:
             stopped = stop(connection, number, by=getpass.getuser(), reason=reason, now=gateway.edge.now())
@@ -103,7 +103,7 @@ def cancel(
 def show(number: Number, as_json: AsJson = False) -> None:
     """Show a plan: how it was chosen, the digest of its list, and how far it is."""
     with opened() as gateway:
-        from gateway.store.replays import find
+        from gateway.delivery.store.replays import find
 
         with gateway.store.read() as connection:
             found = find(connection, number)
@@ -114,7 +114,7 @@ def show(number: Number, as_json: AsJson = False) -> None:
 def listing(as_json: AsJson = False) -> None:
     """List plans, the newest first."""
     with opened() as gateway:
-        from gateway.store.replays import plans
+        from gateway.delivery.store.replays import plans
 
         with gateway.store.read() as connection:
             found = [vars(one) for one in plans(connection)]

@@ -17,7 +17,7 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count only.")] = False, as_json: AsJson = False
 ) -> None:
     """Clear or remove what is older than its rule allows. Exit code 1 where a hold on everything stands in the way."""
-    from gateway.service.retention import retain
+    from gateway.operations.retention import retain
     from gateway.settings import RetentionSettings
 
     with opened() as gateway:
@@ -47,9 +47,9 @@ def hold(
         complain("name --person KEY or --everything")
         raise typer.Exit(MISUSE)
     with opened() as gateway:
-        from gateway.store.control import note
-        from gateway.store.retention import hold as keep
-        from gateway.store.retention import known_person
+        from gateway.operations.store.retention import hold as keep
+        from gateway.operations.store.retention import known_person
+        from gateway.store.audit import note
 
         now, by = gateway.edge.now(), getpass.getuser()
         with gateway.store.write() as connection:
@@ -72,8 +72,8 @@ def end(
 ) -> None:
     """End a hold."""
     with opened() as gateway:
-        from gateway.store.control import note
-        from gateway.store.retention import end_hold
+        from gateway.operations.store.retention import end_hold
+        from gateway.store.audit import note
 
         now, by = gateway.edge.now(), getpass.getuser()
         with gateway.store.write() as connection:
@@ -90,7 +90,7 @@ def end(
 def listing(as_json: AsJson = False) -> None:
     """List holds, the newest first."""
     with opened() as gateway:
-        from gateway.store.retention import holds
+        from gateway.operations.store.retention import holds
 
         with gateway.store.read() as connection:
             found = holds(connection)

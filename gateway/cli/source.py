@@ -32,8 +32,8 @@ def pull(
 
     Exit code 1 where a row was refused or held, or another pull was at work.
     """
-    from gateway.service.admit import Desk
-    from gateway.service.source import pull as pull_source
+    from gateway.intake.admit import Desk
+    from gateway.intake.pull import pull as pull_source
     from gateway.settings import SourceSettings
 
     with opened() as gateway:

@@ -11,7 +11,7 @@ import typer
 from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit, opened, say, table
 
 if TYPE_CHECKING:
-    from gateway.store.draws import Draw
+    from gateway.credit.store.draws import Draw
 
 supervise = typer.Typer(no_args_is_help=True, help="Double-random checks (双随机): draw, and prove a draw.")
 _SEED_BYTES = 16
@@ -31,8 +31,8 @@ def draw(
     as_json: AsJson = False,
 ) -> None:
     """Draw objects and a checker for each; opens a ticket for every object."""
-    from gateway.service.own_decisions import Officer
-    from gateway.service.supervision import Order, make_draw, read_checker_file
+    from gateway.credit.decisions import Officer
+    from gateway.credit.supervision import Order, make_draw, read_checker_file
 
     with opened() as gateway:
         order = Order(
@@ -55,8 +55,8 @@ def show(
     number: Annotated[str, typer.Argument(help="Number of the draw, as it was told.")], as_json: AsJson = False
 ) -> None:
     """Show a draw and draw it again. Exit code 1 where that gives another result or the population has changed."""
-    from gateway.service.supervision import draw_again
-    from gateway.store.draws import one
+    from gateway.credit.store.draws import one
+    from gateway.credit.supervision import draw_again
 
     with opened() as gateway:
         with gateway.store.read() as connection:

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from gateway.cli.output import MISUSE, AsJson, columns, complain, emit, opened, say, table
-from gateway.domain.credit import TicketKind
-from gateway.domain.tickets import Act
+from gateway.credit.rules.tickets import Act
+from gateway.domain.ticket_kinds import TicketKind
 
 tickets = typer.Typer(no_args_is_help=True, help="What persons have to look at: list, show, settle.")
 _LISTED = ("number", "kind", "title", "owner", "due_on", "late", "platform", "record_id", "opened_at", "acts")
@@ -24,8 +24,8 @@ def listing(
     as_json: AsJson = False,
 ) -> None:
     """List tickets, the oldest first: whose they are, until when, and which acts are possible."""
-    from gateway.service.tickets import work_list
-    from gateway.store.tickets import Filter
+    from gateway.credit.store.tickets import Filter
+    from gateway.credit.tickets import work_list
 
     with opened() as gateway:
         wanted = Filter(platform=platform, kind=kind, closed=everything)
@@ -45,7 +45,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one ticket: what it is about, what may be done, and what was done."""
-    from gateway.service.tickets import look_up
+    from gateway.credit.tickets import look_up
 
     with opened() as gateway:
         found = look_up(gateway.store, gateway.calendar, number, gateway.edge.now())
@@ -71,8 +71,8 @@ def settle(
     as_json: AsJson = False,
 ) -> None:
     """Settle one ticket; what the act asks for is carried out with it."""
-    from gateway.service.tickets import Settlement
-    from gateway.service.tickets import settle as run
+    from gateway.credit.tickets import Settlement
+    from gateway.credit.tickets import settle as run
 
     with opened() as gateway:
         given = Settlement(number=number, act=act, reason=reason, by=getpass.getuser(), subject=subject)

@@ -13,8 +13,8 @@ from email.utils import parsedate_to_datetime
 
 from gateway.contract.connector import ConnectorInfo
 from gateway.contract.messages import Verdict, WireResponse
-from gateway.domain.delivery import Event
 from gateway.domain.errors import NotSent, TransportFailure
+from gateway.domain.states import Event
 
 _TOO_MANY = 429
 _REFUSED = frozenset({401, 403, 407})

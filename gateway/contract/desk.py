@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
 from gateway.contract.messages import Stamp, Verdict, WireRequest, WireResponse
-from gateway.domain.credit import TicketKind
+from gateway.domain.ticket_kinds import TicketKind
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from gateway.domain.delivery import Event
 from gateway.domain.records import RecordKind
+from gateway.domain.states import Event
 
 JSON = None | bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"]
 """What a payload may hold: plain JSON values, so that the store can keep and return it unchanged."""

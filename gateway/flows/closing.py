@@ -1,6 +1,6 @@
 """Close what crashed without a word: runs whose process is gone but which Prefect still shows as running.
 
-The store knows them by their leases (``gateway.store.runs``): a process that is dead on this machine, or one anywhere
+The store knows them by their leases (``gateway.delivery.store.run_leases``): a process that is dead on this machine, or one anywhere
 that has not renewed its lease. A worker may be gone while its runs go on; those have living leases and are left alone.
 """
 
@@ -15,9 +15,9 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 
 from gateway.bootstrap import Gateway
-from gateway.store import runs
-from gateway.store.owners import is_dead
-from gateway.store.runs import Holder
+from gateway.delivery.store import run_leases
+from gateway.delivery.store.run_leases import Holder
+from gateway.store.processes import is_dead
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ _MESSAGE = "its process is gone; the ledger knows what is still to do, and the n
 async def close_lost(gateway: Gateway) -> int:
     """Mark lost runs and their tasks as crashed, then forget them; returns how many were closed."""
     with gateway.store.read() as connection:
-        lost = runs.lost(connection, now=gateway.edge.now(), is_dead=is_dead)
+        lost = run_leases.lost(connection, now=gateway.edge.now(), is_dead=is_dead)
     closed = 0
     if not lost:
         return closed
@@ -35,7 +35,7 @@ async def close_lost(gateway: Gateway) -> int:
         for holder in lost:
             closed += await _close(client, holder)
             with gateway.store.write() as connection:
-                runs.forget(connection, holder)
+                run_leases.forget(connection, holder)
     return closed
 
 

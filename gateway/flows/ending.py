@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from gateway.codec.redact import redact
-from gateway.domain.periods import CHINA
+from gateway.domain.china import CHINA
 from gateway.domain.traffic import Stop
 
 

@@ -18,7 +18,7 @@ from gateway.bootstrap import Gateway
 from gateway.flows.ending import EXIT_DONE, EXIT_FAILURES, Ending, Mark, failed
 from gateway.flows.session import alone, at_it, current, opened, reason_of, to_state
 from gateway.flows.showing import close_lost, told
-from gateway.service.drop import Drop, DropReport
+from gateway.intake.drop import Drop, DropReport
 from gateway.settings import ServeSettings
 
 Files = Annotated[

@@ -15,7 +15,7 @@ from pydantic import Field
 from gateway.flows.ending import EXIT_DONE, EXIT_FAILURES, Ending, Mark, failed
 from gateway.flows.session import alone, at_it, current, opened, reason_of, to_state
 from gateway.flows.showing import close_lost, told
-from gateway.service.retention import RetentionReport, retain
+from gateway.operations.retention import RetentionReport, retain
 from gateway.settings import RetentionSettings
 
 DryRun = Annotated[bool, Field(title="Dry run", description="Count what has had its time, and clear nothing.")]

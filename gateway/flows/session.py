@@ -19,16 +19,16 @@ from prefect.runtime import deployment, flow_run
 
 from gateway import logs
 from gateway.bootstrap import Gateway, open_gateway
+from gateway.delivery import explain
+from gateway.delivery.store import run_leases
+from gateway.delivery.store.run_leases import Claim, Holder
 from gateway.domain import errors
+from gateway.domain.china import CHINA
 from gateway.domain.errors import GatewayError, StoreError
-from gateway.domain.periods import CHINA
 from gateway.flows import showing
 from gateway.flows.ending import Ending, Part, ending, failed, merged
-from gateway.service import waiting
 from gateway.settings import ServeSettings
-from gateway.store import runs
-from gateway.store.owners import is_dead, myself
-from gateway.store.runs import Claim, Holder
+from gateway.store.processes import is_dead, myself
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +135,7 @@ async def _stop(gateway: Gateway, platform: str) -> Any:
 
     def read() -> Any:
         with gateway.store.read() as connection:
-            return waiting.stops(connection, [platform], rules, now)[platform][0]
+            return explain.stops(connection, [platform], rules, now)[platform][0]
 
     return await asyncio.to_thread(read)
 
@@ -164,13 +164,13 @@ async def alone(gateway: Gateway, work: str, platform: str, *, lanes: int = 1) -
 
 def _take(gateway: Gateway, claim: Claim) -> int | Holder:
     with gateway.store.write() as connection:
-        return runs.take(connection, claim, now=gateway.edge.now(), lease=_LEASE, is_dead=is_dead)
+        return run_leases.take(connection, claim, now=gateway.edge.now(), lease=_LEASE, is_dead=is_dead)
 
 
 def _give_back(gateway: Gateway, claim: Claim, lane: int) -> None:
     try:
         with gateway.store.write() as connection:
-            runs.release(connection, claim, lane)
+            run_leases.release(connection, claim, lane)
     except StoreError as error:
         log.warning("lease not given back; it ends by itself", extra={"work": claim.work, "error": str(error)})
 
@@ -178,7 +178,7 @@ def _give_back(gateway: Gateway, claim: Claim, lane: int) -> None:
 async def _keep(gateway: Gateway, claim: Claim, lane: int) -> None:
     def renew() -> bool:
         with gateway.store.write() as connection:
-            return runs.renew(connection, claim, lane, now=gateway.edge.now(), lease=_LEASE)
+            return run_leases.renew(connection, claim, lane, now=gateway.edge.now(), lease=_LEASE)
 
     while True:
         await asyncio.sleep(_RENEW_SECONDS)

@@ -26,14 +26,14 @@ from prefect.runtime import flow_run
 
 from gateway.bootstrap import Gateway
 from gateway.codec.redact import redact
-from gateway.domain.delivery import State
+from gateway.delivery.store import views, waiting_views
 from gateway.domain.errors import GatewayError
+from gateway.domain.states import State
 from gateway.flows import closing
 from gateway.flows.ending import Mark, Part
 from gateway.flows.parameters import named
-from gateway.service.report import write_report
+from gateway.operations.report import write_report
 from gateway.settings import ServeSettings
-from gateway.store import run_views, views
 
 log = logging.getLogger(__name__)
 
@@ -132,8 +132,8 @@ def _emit(gateway: Gateway, part: Part) -> None:
     now, platform = gateway.edge.now(), part.platform
     hours = gateway.loader(ServeSettings).overdue_hours
     with gateway.store.read() as connection:
-        late = run_views.overdue(connection, platform, now - timedelta(hours=hours))
-        due = sum(run_views.due(connection, platform, state, now) for state in (State.QUEUED, State.HELD))
+        late = waiting_views.overdue(connection, platform, now - timedelta(hours=hours))
+        due = sum(waiting_views.due(connection, platform, state, now) for state in (State.QUEUED, State.HELD))
     about = {"prefect.resource.id": resource(platform), "prefect.resource.name": platform}
     if part.mark is Mark.HELD and part.stop is not None:
         emit_event(HELD, about, payload={"platform": platform, "code": part.stop.code})

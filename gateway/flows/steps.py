@@ -17,21 +17,21 @@ from prefect.cache_policies import NO_CACHE
 from gateway.bootstrap import Gateway
 from gateway.contract.connector import GivesFeedback
 from gateway.contract.credit import PublishesBooks
-from gateway.domain.delivery import Event, State
+from gateway.credit.books import reconcile_yesterday
+from gateway.credit.feedback import pull
+from gateway.delivery.acknowledge import poll
+from gateway.delivery.acknowledge import resolve as ask
+from gateway.delivery.exchanger import Exchanger
+from gateway.delivery.push import push as send
+from gateway.delivery.reconcile import reconcile as compare
+from gateway.delivery.rules.differences import Difference
+from gateway.delivery.store import views, waiting_views
+from gateway.domain.states import Event, State
 from gateway.flows.ending import Part
 from gateway.flows.parameters import Step
 from gateway.flows.session import alone, current
 from gateway.flows.showing import Progress
-from gateway.service.acknowledge import poll
-from gateway.service.acknowledge import resolve as ask
-from gateway.service.credit_books import reconcile_yesterday
-from gateway.service.differences import Difference
-from gateway.service.exchange import Exchanger
-from gateway.service.feedback import pull
-from gateway.service.push import push as send
-from gateway.service.reconcile import reconcile as compare
 from gateway.settings import ServeSettings
-from gateway.store import run_views, views
 
 Counts = dict[str, Any]
 Work = Callable[[Gateway, str], Awaitable[Part]]
@@ -186,7 +186,7 @@ class _Rounds:
 
     def _due(self, step: Step) -> int:
         with self.gateway.store.read() as connection:
-            return run_views.due(connection, self.platform, _STATES[step], self.gateway.edge.now())
+            return waiting_views.due(connection, self.platform, _STATES[step], self.gateway.edge.now())
 
     def _waiting(self) -> int:
         with self.gateway.store.read() as connection:

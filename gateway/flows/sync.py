@@ -10,12 +10,12 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from gateway.bootstrap import Gateway
+from gateway.delivery.store import views
 from gateway.flows.ending import Part, merged
 from gateway.flows.parameters import DELIVERY, STEPS, Chunk, Limit, Minutes, Patience, Platforms, Steps, run_name
 from gateway.flows.session import alone, at_it, conduct
 from gateway.flows.showing import link_report
 from gateway.flows.steps import Bounds, Work, deliver, feedback_part, reconcile_part
-from gateway.store import views
 
 
 @flow(name="sync", flow_run_name=run_name)

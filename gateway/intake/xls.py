@@ -11,9 +11,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from gateway.domain.errors import InputError
-from gateway.intake.marks import Marks
-from gateway.intake.rules import ERROR_VALUE
-from gateway.intake.values import Broken
+from gateway.intake.reading.marks import Marks
+from gateway.intake.reading.rules import ERROR_VALUE
+from gateway.intake.reading.values import Broken
 
 MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _LAST_SECTOR = 0xFFFFFFFA

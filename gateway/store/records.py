@@ -6,19 +6,111 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from types import MappingProxyType
+from typing import Any
 
+import orjson
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, and_, func, insert, select
 
+from gateway.contract.messages import Payload
 from gateway.domain.changes import Difference
-from gateway.domain.records import Record, RecordKind
-from gateway.store import projects
-from gateway.store.bulk import adding, next_ids
-from gateway.store.change_tables import record_change
-from gateway.store.chunks import MOST, chunks
-from gateway.store.tables import record, search_index
-from gateway.store.translate import seal_content, to_record
+from gateway.domain.errors import StoreError
+from gateway.domain.records import (
+    Certificate,
+    ChangeNature,
+    Content,
+    Record,
+    RecordKind,
+    StatusChange,
+    Withdrawal,
+    Worker,
+    project_of,
+)
+from gateway.store.batch_sql import adding, next_ids
+from gateway.store.metadata import MOST, chunks
+from gateway.store.tables import record, record_change, record_project, search_index
 from gateway.store.vault import Vault
+
+
+def keep(connection: Connection, vault: Vault, added: Iterable[tuple[int, Record]]) -> None:
+    """Note which of the new records name a project."""
+    rows = [
+        {"record_id": record_id, "project": vault.index("project", project)}
+        for record_id, one in added
+        for project in (project_of(one.content),)
+        if project is not None
+    ]
+    for part in chunks(rows):
+        connection.execute(insert(record_project), list(part))
+
+
+_CONTENT: dict[RecordKind, type[Content]] = {
+    RecordKind.PERSON: Worker,
+    RecordKind.CERTIFICATE: Certificate,
+    RecordKind.STATUS_CHANGE: StatusChange,
+    RecordKind.WITHDRAWAL: Withdrawal,
+}
+
+
+@cache
+def _adapter(kind: RecordKind) -> TypeAdapter[Any]:
+    return TypeAdapter(_CONTENT[kind])
+
+
+def record_place(kind: str, key: str, version: int) -> str:
+    """Where a record's content is sealed to."""
+    return f"record.content:{kind}/{key}/{version}"
+
+
+def payload_place(business_key: str) -> str:
+    """Where a payload is sealed to."""
+    return f"payload.content:{business_key}"
+
+
+def seal_content(record: Record, vault: Vault) -> bytes:
+    """The sealed form of a record's content."""
+    plain = _adapter(record.kind).dump_json(record.content)
+    return vault.seal(plain, record_place(record.kind, record.key, record.version))
+
+
+def to_record(row: Mapping[str, Any], vault: Vault) -> Record:
+    """The record of a row of table ``record``."""
+    kind = RecordKind(row["kind"])
+    plain = vault.open(row["content"], record_place(kind, row["key"], row["version"]))
+    try:
+        content = _adapter(kind).validate_json(plain)
+    except ValidationError:
+        raise StoreError(f"the content of {kind} {row['key']} version {row['version']} is not readable") from None
+    return Record(
+        kind=kind,
+        key=row["key"],
+        version=row["version"],
+        person_key=row["person_key"],
+        content=content,
+        effective_from=row["effective_from"],
+        change=ChangeNature(row["change"]),
+        change_reason=row["change_reason"],
+    )
+
+
+def seal_payload(payload: Payload, vault: Vault) -> bytes:
+    """The sealed form of a payload's fields."""
+    return vault.seal(orjson.dumps(payload.fields, default=dict), payload_place(payload.key))
+
+
+def to_payload(sealed: bytes, record: Record, business_key: str, vault: Vault, *, replaces: bool) -> Payload:
+    """The payload kept for a delivery."""
+    return Payload(
+        key=business_key,
+        kind=record.kind,
+        record_key=record.key,
+        version=record.version,
+        fields=json.loads(vault.open(sealed, payload_place(business_key))),
+        replaces=replaces,
+    )
+
 
 _ADD_RECORDS = adding(
     record,
@@ -148,7 +240,7 @@ def add(
         ]
         _ADD_RECORDS(connection, rows)
         added += zip(ids, part, strict=True)
-    projects.keep(connection, vault, added)
+    keep(connection, vault, added)
     return added
 
 

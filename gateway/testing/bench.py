@@ -21,11 +21,11 @@ from gateway.codec.replies import judge_failure, judge_reply
 from gateway.codec.wiretext import readable, readable_headers, readable_path
 from gateway.contract.connector import Connector, LooksUp, NeedsToken
 from gateway.contract.messages import JSON, Payload, Problem, Problems, Stamp, Token, Verdict, WireRequest, WireResponse
-from gateway.domain.delivery import TERMINAL, State, advance
+from gateway.delivery.rules.outcome import after_push, names
+from gateway.delivery.store.work import Claimed
 from gateway.domain.errors import InputError, Unanswered
 from gateway.domain.records import Submission
-from gateway.service.outcome import after_push, names
-from gateway.store.ledger import Claimed
+from gateway.domain.states import TERMINAL, State, advance
 from gateway.testing.inprocess import answer_of
 from gateway.testing.sandbox import Sandbox
 

@@ -15,8 +15,8 @@ import pytest
 
 from gateway.contract.connector import Connector, LooksUp, PollsAcks
 from gateway.contract.messages import Payload, Problems, Stamp, Token, Verdict, WireResponse
-from gateway.domain.delivery import Event
 from gateway.domain.records import Certificate, Record, RecordKind, Submission, Worker
+from gateway.domain.states import Event
 from gateway.testing import people
 
 REPLY_EVENTS = frozenset(

@@ -13,12 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from gateway.domain.crashpoints import Point
+from gateway.delivery.rules.crashpoints import Point
+from gateway.delivery.store import owing, platforms
 from gateway.domain.records import Record
-from gateway.store import control, queueing, records
+from gateway.store import records
 from gateway.store.engine import Store
-from gateway.store.invariants import broken, restless
 from gateway.testing import people
+from gateway.testing.checker.invariants import broken, restless
 from gateway.testing.crashworker import Errand, Nursery, connector
 from gateway.testing.model import ModelSandbox
 from gateway.testing.serving import running
@@ -99,10 +100,10 @@ class Work:
         self.count += len(batch)
         now = datetime.now(UTC)
         with self._store.write() as connection:
-            control.register(connection, [self.model.info.platform])
-            queueing.lock_records(connection)
+            platforms.register(connection, [self.model.info.platform])
+            owing.lock_records(connection)
             records.add(connection, self._store.vault, batch, batch_id=None, now=now)
-            queueing.owe(connection, self.model.info, now)
+            owing.owe(connection, self.model.info, now)
 
 
 def _run(nursery: Nursery, errand: Errand, account: Account) -> None:

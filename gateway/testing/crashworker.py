@@ -19,11 +19,11 @@ from datetime import timedelta
 from typing import Any, Self
 
 from gateway.bootstrap import system_edge
-from gateway.domain.crashpoints import Point, nobody
+from gateway.delivery.acknowledge import poll, resolve
+from gateway.delivery.exchanger import Exchanger
+from gateway.delivery.push import push
+from gateway.delivery.rules.crashpoints import Point, nobody
 from gateway.domain.errors import StoreError
-from gateway.service.acknowledge import poll, resolve
-from gateway.service.exchange import Exchanger
-from gateway.service.push import push
 from gateway.store.engine import Store, open_engine
 from gateway.store.thread import StoreThread
 from gateway.store.vault import KeyRing, Vault

@@ -31,9 +31,9 @@ from gateway.contract.messages import (
     WireRequest,
     WireResponse,
 )
-from gateway.domain.delivery import Event
 from gateway.domain.records import Certificate, RecordKind, Submission, Worker
 from gateway.domain.schedule import Waits, waits
+from gateway.domain.states import Event
 from gateway.domain.traffic import Traffic
 from gateway.testing.sandbox import Access, Sandbox
 

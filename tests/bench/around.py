@@ -23,10 +23,12 @@ from sqlalchemy.engine import make_url
 
 from gateway.bootstrap import tune_interpreter
 from gateway.contract.connector import ConnectorInfo
+from gateway.delivery.store import owing as delivery_owing
+from gateway.delivery.store import platforms
 from gateway.domain.records import Record
-from gateway.store import control, queueing, records
+from gateway.store import records
 from gateway.store.engine import Store, migrate, open_engine
-from gateway.store.schema import metadata
+from gateway.store.metadata import metadata
 from gateway.store.vault import KeyRing, Vault
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
@@ -146,9 +148,9 @@ def owing(info: ConnectorInfo, make: Callable[[random.Random], Record], count: i
         rng, now = random.Random(1), datetime.now(UTC)
         made: Sequence[Record] = [make(rng) for _ in range(count)]
         with store.write() as connection:
-            control.register(connection, [info.platform])
+            platforms.register(connection, [info.platform])
             records.add(connection, store.vault, made, batch_id=None, now=now)
-            queueing.owe(connection, info, now)
+            delivery_owing.owe(connection, info, now)
 
     return fill
 

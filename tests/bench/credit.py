@@ -23,9 +23,9 @@ from gateway.domain.records import Worker
 from gateway.store.engine import Store, migrate, open_engine
 from gateway.store.vault import KeyRing, Vault
 from gateway.testing import people
-from gateway.testing.creditfeed import Feed
-from gateway.testing.findings import finding
 from tests.bench.intake import _peak
+from tests.support.creditfeed import Feed
+from tests.support.findings import finding
 
 LARGE, SMALL = 100_000, 10_000
 PAGE = 200

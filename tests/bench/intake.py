@@ -71,7 +71,7 @@ def _measured(side: str, path: Path, _: int) -> dict[str, float]:
 
 
 def _read(path: Path) -> int:
-    from gateway.intake.reader import read_batch
+    from gateway.intake.reading.reader import read_batch
 
     return sum(1 for _ in read_batch(path).rows)
 
@@ -81,9 +81,9 @@ def _keep(path: Path) -> int:
 
     from ulid import ULID
 
-    from gateway.domain.gate_rules import GateRules
-    from gateway.service.admit import take_in
-    from gateway.store import control
+    from gateway.delivery.store import platforms
+    from gateway.intake.admit import take_in
+    from gateway.intake.rules.gate_rules import GateRules
     from gateway.store.engine import Store, migrate, open_engine
     from gateway.store.vault import KeyRing, Vault
     from gateway.testing.model import Model
@@ -93,7 +93,7 @@ def _keep(path: Path) -> int:
         store = Store(engine=open_engine(f"sqlite:///{folder}/gateway.db"), vault=Vault(KeyRing.generate()))
         migrate(store.engine)
         with store.write() as connection:
-            control.register(connection, [info.platform])
+            platforms.register(connection, [info.platform])
         now = datetime.now(UTC)
         try:
             report = take_in(

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 
-from gateway.service.gate import TURNS
+from gateway.delivery.traffic_guard import TURNS
 from gateway.testing import people
 from gateway.testing.model import ModelSandbox
 from gateway.testing.serving import running

@@ -18,10 +18,10 @@ from httpx_aiohttp import AiohttpTransport
 from gateway.bootstrap import system_edge
 from gateway.contract.connector import Connector
 from gateway.contract.messages import Payload, WireRequest
+from gateway.delivery.exchanger import Exchanger
+from gateway.delivery.push import push
 from gateway.domain.records import RecordKind
 from gateway.registry import build_connector
-from gateway.service.exchange import Exchanger
-from gateway.service.push import push
 from gateway.settings import loader
 from gateway.store.engine import Store
 from gateway.store.thread import StoreThread

@@ -16,9 +16,9 @@ from typing import Any
 from sqlalchemy import event, text
 
 from gateway.contract.messages import Verdict
-from gateway.domain.delivery import Event, State
-from gateway.service.outcome import after_push
-from gateway.store import ledger
+from gateway.delivery.rules.outcome import after_push
+from gateway.delivery.store import ledger, settlement, work
+from gateway.domain.states import Event, State
 from gateway.store.engine import Store
 from gateway.testing import people
 from gateway.testing.model import Model
@@ -117,7 +117,7 @@ def _claim_time(around: Around, kind: str, rows: int, due: int, _: int) -> float
         around.drop(store)
 
 
-def _claimed(connection: Any, store: Store, limit: int) -> list[ledger.Claimed]:
+def _claimed(connection: Any, store: Store, limit: int) -> list[work.Claimed]:
     return ledger.claim(
         connection,
         store.vault,
@@ -182,7 +182,7 @@ class _Churn:
                 now, good = datetime.now(UTC), Verdict(event=Event.ACCEPTED, code="OK")
                 settlements = [after_push(c, good, info, now, draw=rng.random(), can_ask=True) for c in claimed]
                 with store.write() as connection:
-                    ledger.settle(connection, settlements, _MODEL.platform, now)
+                    settlement.settle(connection, settlements, _MODEL.platform, now)
         finally:
             self._around.drop(store)
 

@@ -27,8 +27,8 @@ from zeep.wsse.username import UsernameToken
 from gateway.codec.soap import Port
 from gateway.contract.connector import Pace
 from gateway.contract.messages import Payload
-from gateway.domain.delivery import Event
 from gateway.domain.records import RecordKind
+from gateway.domain.states import Event
 from gateway.registry import build_connector
 from gateway.settings import loader
 from gateway.testing import people

@@ -12,13 +12,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from gateway.bootstrap import system_edge
-from gateway.service.acknowledge import poll, resolve
-from gateway.service.exchange import Exchanger
-from gateway.service.push import push
+from gateway.delivery.acknowledge import poll, resolve
+from gateway.delivery.exchanger import Exchanger
+from gateway.delivery.push import push
 from gateway.store.engine import Store, open_engine
-from gateway.store.invariants import restless
 from gateway.store.thread import StoreThread
 from gateway.store.vault import KeyRing, Vault
+from gateway.testing.checker.invariants import restless
 from gateway.testing.model import Model
 from gateway.transport.sender import Sender
 from tests.bench.around import peak

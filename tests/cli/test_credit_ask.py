@@ -15,14 +15,15 @@ from typer.testing import CliRunner, Result
 from connectors.provincial_credit.sandbox import ProvincialCreditSandbox
 from gateway.bootstrap import open_gateway
 from gateway.cli.app import app
+from gateway.credit.store import parties
+from gateway.credit.store.subjects import ENTERPRISE
+from gateway.credit.store.tables import credit_event
+from gateway.delivery.store import owing, platforms
 from gateway.domain.records import Worker
 from gateway.settings import GatewaySettings
-from gateway.store import control, parties, queueing
-from gateway.store.archive_subjects import ENTERPRISE
-from gateway.store.credit_tables import credit_event
 from gateway.store.tables import audit
-from gateway.testing.creditfeed import Feed
 from gateway.testing.serving import running
+from tests.support.creditfeed import Feed
 
 Run = Callable[..., Result]
 PLATFORM = "provincial_credit"
@@ -67,8 +68,8 @@ def held(run: Run, tmp_path: Path) -> tuple[str, Worker]:
         person, worker = feed.person()
         feed.certificate(person)
         with gateway.store.write() as connection:
-            control.register(connection, [PLATFORM])
-            queueing.owe(connection, gateway.connector(PLATFORM).info, gateway.edge.now())
+            platforms.register(connection, [PLATFORM])
+            owing.owe(connection, gateway.connector(PLATFORM).info, gateway.edge.now())
     run("push", PLATFORM)
     return person.key, worker
 

@@ -15,9 +15,9 @@ from typer.testing import Result
 from gateway.bootstrap import open_gateway
 from gateway.domain.records import Worker
 from gateway.settings import GatewaySettings
-from gateway.store.control import note
-from gateway.testing.creditfeed import Feed
-from gateway.testing.findings import finding
+from gateway.store.audit import note
+from tests.support.creditfeed import Feed
+from tests.support.findings import finding
 
 Run = Callable[..., Result]
 DECISION = """

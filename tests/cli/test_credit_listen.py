@@ -21,12 +21,12 @@ from gateway.cli import listen
 from gateway.cli.app import app
 from gateway.contract.hints import Hint, HintRefusal, HintTerms
 from gateway.contract.messages import WireRequest, WireResponse
-from gateway.service.feedback import FeedbackReport
-from gateway.service.hints import Listener
+from gateway.credit.feedback import FeedbackReport
+from gateway.credit.hints import Listener
+from gateway.delivery.store import owing, platforms
 from gateway.settings import GatewaySettings
-from gateway.store import control, queueing
-from gateway.testing.creditfeed import Feed
 from gateway.testing.serving import address, bind, running
+from tests.support.creditfeed import Feed
 
 PLATFORM = "provincial_credit"
 TERMS = HintTerms(body_bytes=1000, remembered=timedelta(minutes=15), spacing=timedelta(seconds=60))
@@ -48,8 +48,8 @@ def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
             feed = Feed(gateway.store)
             feed.certificate(feed.person()[0])
             with gateway.store.write() as connection:
-                control.register(connection, [PLATFORM])
-                queueing.owe(connection, gateway.connector(PLATFORM).info, gateway.edge.now())
+                platforms.register(connection, [PLATFORM])
+                owing.owe(connection, gateway.connector(PLATFORM).info, gateway.edge.now())
         assert CliRunner().invoke(app, ["push", PLATFORM]).exit_code == 0
         yield url
 

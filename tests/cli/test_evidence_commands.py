@@ -16,7 +16,9 @@ from typer.testing import Result
 
 from gateway import registry
 from gateway.bootstrap import open_gateway
-from gateway.store import queueing, records, tables
+from gateway.delivery.store import owing
+from gateway.delivery.store import tables as delivery_tables
+from gateway.store import records, tables
 from gateway.testing import people
 from gateway.testing.serving import running
 
@@ -42,14 +44,14 @@ def run(bare: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Run:
             person = people.person_record(rng)
             held = [people.certificate_record(rng, person), people.certificate_record(rng, person)]
             records.add(c, gateway.store.vault, [person, *held], batch_id=None, now=gateway.edge.now())
-            queueing.owe(c, gateway.connector(NAME).info, gateway.edge.now())
+            owing.owe(c, gateway.connector(NAME).info, gateway.edge.now())
         invoke("push")
     return invoke
 
 
 def change_a_verdict() -> None:
     with open_gateway() as gateway, gateway.store.write() as c:
-        c.execute(update(tables.verdict).where(tables.verdict.c.id == 1).values(code="other"))
+        c.execute(update(delivery_tables.verdict).where(delivery_tables.verdict.c.id == 1).values(code="other"))
 
 
 def test_a_push_is_sealed_and_anchored_by_itself(run: Run, tmp_path: Path) -> None:

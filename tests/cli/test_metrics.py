@@ -17,10 +17,11 @@ from typer.testing import Result
 from gateway import registry
 from gateway.bootstrap import Gateway, open_gateway
 from gateway.cli.metrics import application
+from gateway.delivery.store import owing, platforms
 from gateway.domain.names import plain_name
 from gateway.domain.records import Worker
-from gateway.service.metrics import NAMES
-from gateway.store import control, queueing, records
+from gateway.operations.metrics import NAMES
+from gateway.store import records
 from gateway.testing import people
 from gateway.testing.serving import running
 
@@ -46,7 +47,7 @@ def run(bare: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Iterato
             person = people.person_record(rng)
             held = [people.certificate_record(rng, person) for _ in range(3)]
             records.add(c, gateway.store.vault, [person, *held], batch_id=None, now=gateway.edge.now())
-            queueing.owe(c, gateway.connector(NAME).info, gateway.edge.now())
+            owing.owe(c, gateway.connector(NAME).info, gateway.edge.now())
         invoke("push")
         yield invoke
 
@@ -82,8 +83,8 @@ def test_a_pause_and_an_age_show(run: Run) -> None:
     with open_gateway() as gateway:
         later = gateway.edge.now() + timedelta(hours=2)
         with gateway.store.write() as c:
-            control.pause(c, NAME, code="manual", reason="works", by="op", now=gateway.edge.now())
-        from gateway.service.metrics import exposition
+            platforms.pause(c, NAME, code="manual", reason="works", by="op", now=gateway.edge.now())
+        from gateway.operations.metrics import exposition
 
         rules = {NAME: gateway.connector(NAME).endpoint.traffic}
         found = read(exposition(gateway.store, rules, later).decode())

@@ -13,11 +13,11 @@ from typer.testing import CliRunner, Result
 from connectors.provincial_credit.sandbox import ProvincialCreditSandbox
 from gateway.bootstrap import open_gateway
 from gateway.cli.app import app
-from gateway.domain.objections import State
+from gateway.credit.rules.objections import State
+from gateway.credit.store import objections
 from gateway.settings import GatewaySettings
-from gateway.store import objections
-from gateway.testing.creditfeed import Feed
-from gateway.testing.findings import finding
+from tests.support.creditfeed import Feed
+from tests.support.findings import finding
 
 Run = Callable[..., Result]
 OBJECTION = """

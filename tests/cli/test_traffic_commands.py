@@ -13,12 +13,13 @@ from typer.testing import Result
 
 from gateway.bootstrap import open_gateway
 from gateway.cli.platforms import _moment
+from gateway.delivery.store import exchanges, owing, platforms
+from gateway.delivery.store.platforms import Lane
+from gateway.delivery.store.work import Closing
 from gateway.domain.breaker import BreakerRules
-from gateway.domain.periods import CHINA
+from gateway.domain.china import CHINA
 from gateway.domain.traffic import Traffic
-from gateway.store import exchanges, queueing, records, traffic
-from gateway.store.exchanges import Closing
-from gateway.store.traffic import Lane
+from gateway.store import records
 from gateway.testing import people
 
 Run = Callable[..., Any]
@@ -46,7 +47,7 @@ def run(bare: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Run:
         records.add(
             c, gateway.store.vault, [people.person_record(random.Random(1))], batch_id=None, now=gateway.edge.now()
         )
-        queueing.owe(c, gateway.connector(NAME).info, gateway.edge.now())
+        owing.owe(c, gateway.connector(NAME).info, gateway.edge.now())
     return invoke
 
 
@@ -96,7 +97,7 @@ def test_an_open_breaker_is_shown_and_explains_what_waits(run: Run) -> None:
             draw=lambda: 0.5,
         )
         closing = Closing(exchange_id=0, closed_at=now, answered=False, code="read_timeout")
-        traffic.hear(c, lane, [closing], now, seen=exchanges.look_at(c, NAME, []))
+        platforms.hear(c, lane, [closing], now, seen=exchanges.look_at(c, NAME, []))
     row = platform(run("status"))
     assert (row["stop"]["code"], row["breaker"]["phase"], row["breaker"]["code"]) == (
         "breaker_open",

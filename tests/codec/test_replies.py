@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from gateway.codec.replies import for_each, judge_failure, judge_reply, media_type, not_understood, retry_after
 from gateway.contract.messages import Verdict, WireResponse
-from gateway.domain.delivery import Event
 from gateway.domain.errors import NotSent, TransportFailure, Unanswered
+from gateway.domain.states import Event
 from gateway.testing.model import Model
 
 NOW = datetime(2019, 4, 2, 9, 0, tzinfo=UTC)

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.store.engine import Store, open_engine
 from gateway.store.vault import KeyRing, Vault
-from gateway.testing.fleet import Fleet, FleetAccount
+from tests.support.fleet import Fleet, FleetAccount
 
 QUICK = 5
 

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gateway.domain.periods import CHINA
-from gateway.domain.windows import next_open, parse
+from gateway.domain.china import CHINA
+from gateway.domain.traffic import next_open, parse
 
 
 def at(text: str) -> datetime:

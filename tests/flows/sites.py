@@ -22,12 +22,12 @@ from uuid import uuid4
 import pytest
 
 from gateway.bootstrap import open_gateway
+from gateway.delivery.store import run_leases
+from gateway.delivery.store.run_leases import Holder
 from gateway.settings import GatewaySettings, loader
-from gateway.store import runs
 from gateway.store.engine import open_engine
-from gateway.store.invariants import broken
-from gateway.store.runs import Holder
 from gateway.testing.batch import write_sample
+from gateway.testing.checker.invariants import broken
 
 T = TypeVar("T")
 PLATFORM = "provincial_credit"
@@ -252,7 +252,7 @@ class Site:
         """Runs that have a lease in our store."""
         engine = open_engine(self.environment.get("GATEWAY_DATABASE_URL", f"sqlite:///{self.home / 'gateway.db'}"))
         with engine.connect().execution_options(reading=True) as connection:
-            found = runs.at_work(connection)
+            found = run_leases.at_work(connection)
         engine.dispose()
         return found
 

@@ -13,7 +13,7 @@ from contextlib import closing
 
 import pytest
 
-from gateway.store.owners import is_dead
+from gateway.store.processes import is_dead
 from tests.flows.sites import PLATFORM, Site, end, pid_of, refusal, server_of, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.prefect, pytest.mark.soak]

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from gateway.intake.reader import read_batch
+from gateway.delivery.store import run_leases
+from gateway.delivery.store.run_leases import Claim
+from gateway.intake.reading.reader import read_batch
 from gateway.settings import GatewaySettings, loader
-from gateway.store import runs
 from gateway.store.engine import open_engine
-from gateway.store.owners import myself
-from gateway.store.runs import Claim
+from gateway.store.processes import myself
 from gateway.testing.batch import write_sample
 from tests.flows.sites import PLATFORM, Site, end, refusal, until
 
@@ -84,10 +84,10 @@ def test_a_second_run_of_the_same_work_is_skipped_and_says_why(site: Site) -> No
     engine = engine_of(site)
     claim = Claim(work="push", platform=PLATFORM, run="", owner=myself())
     with engine.begin() as connection:
-        runs.take(connection, claim, now=datetime.now(UTC), lease=timedelta(minutes=5), is_dead=lambda _: False)
+        run_leases.take(connection, claim, now=datetime.now(UTC), lease=timedelta(minutes=5), is_dead=lambda _: False)
     run = site.finish(site.trigger(f"push/{PLATFORM}"))
     with engine.begin() as connection:
-        runs.release(connection, claim, 1)
+        run_leases.release(connection, claim, 1)
     engine.dispose()
     assert (run["state_type"], run["state_name"]) == ("COMPLETED", "Skipped")
     assert "another run has been at it since" in run["state"]["message"]

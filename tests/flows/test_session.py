@@ -12,12 +12,12 @@ from prefect.client.schemas.objects import StateType
 
 from gateway import registry
 from gateway.bootstrap import Gateway, open_gateway
+from gateway.delivery.store import run_leases
+from gateway.delivery.store.run_leases import Claim
 from gateway.domain.errors import StoreError
 from gateway.flows.ending import Part
 from gateway.flows.session import alone, conduct
-from gateway.store import runs
-from gateway.store.owners import myself
-from gateway.store.runs import Claim
+from gateway.store.processes import myself
 
 ONE, OTHER = "national_market", "provincial_credit"
 
@@ -42,12 +42,12 @@ async def fine(_gateway: Gateway, platform: str) -> Part:
 def hold(gateway: Gateway, platform: str) -> None:
     claim = Claim(work="push", platform=platform, run="", owner=myself())
     with gateway.store.write() as connection:
-        runs.take(connection, claim, now=datetime.now(UTC), lease=timedelta(minutes=5), is_dead=lambda _: False)
+        run_leases.take(connection, claim, now=datetime.now(UTC), lease=timedelta(minutes=5), is_dead=lambda _: False)
 
 
 def at_work(gateway: Gateway) -> int:
     with gateway.store.read() as connection:
-        return len(runs.at_work(connection))
+        return len(run_leases.at_work(connection))
 
 
 def test_all_configured_platforms_are_worked_on_and_their_leases_given_back(gateway: Gateway) -> None:

@@ -13,12 +13,13 @@ import pytest
 import xlsxwriter
 from sqlalchemy import func, select
 
-from gateway.domain.gate_rules import GateRules
-from gateway.intake.columns import COLUMNS, title
-from gateway.intake.returns import LEADING
-from gateway.service.admit import IntakeReport, take_in
+from gateway.delivery.store.tables import delivery
+from gateway.intake.admit import IntakeReport, take_in
+from gateway.intake.reading.columns import COLUMNS, title
+from gateway.intake.reading.returns import LEADING
+from gateway.intake.rules.gate_rules import GateRules
 from gateway.store.engine import Store
-from gateway.store.tables import delivery, record
+from gateway.store.tables import record
 from gateway.testing import people
 from gateway.testing.flaws import FLAWS, PAIRS
 from gateway.testing.forms import CITIES, Cells, filed

@@ -12,12 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.domain.admission import admit
-from gateway.domain.filing import Filing
-from gateway.domain.gates import GATES, GateFailure, GateRules, Outcome, claims, cross_check, judge, outcome
 from gateway.domain.records import fingerprint
-from gateway.intake.reader import Row, read_batch
-from gateway.intake.rules import RULES
+from gateway.intake.reading.reader import read_batch
+from gateway.intake.reading.rows import Row
+from gateway.intake.reading.rules import RULES
+from gateway.intake.rules.admission import admit
+from gateway.intake.rules.filing import Filing
+from gateway.intake.rules.gate_rules import GateRules
+from gateway.intake.rules.gate_table import GATES, GateFailure
+from gateway.intake.rules.gates import Outcome, claims, cross_check, judge, outcome
 from gateway.testing.batch import SampleRow, sample_rows, write_sample
 from gateway.testing.flaws import FLAWS, PAIRS
 

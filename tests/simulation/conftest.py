@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import delete
 
 from gateway.store.engine import Store, open_engine
-from gateway.store.tables import metadata
+from gateway.store.metadata import metadata
 from gateway.store.vault import KeyRing, Vault
-from gateway.testing.simulation import Outcome, simulate
+from tests.support.simulation import Outcome, simulate
 
 
 @pytest.fixture(scope="module")

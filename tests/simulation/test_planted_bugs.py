@@ -10,17 +10,15 @@ from typing import Any
 import pytest
 
 from gateway.contract.messages import Verdict
-from gateway.domain.delivery import Event
-from gateway.service import push
-from gateway.store import exchanges, ledger, queueing, seats, traffic
+from gateway.delivery import push
+from gateway.delivery.store import exchanges, ledger, owing, platforms, seats, settlement
+from gateway.delivery.store.seats import Door, Share
+from gateway.delivery.store.work import Conclusion, Opening, Settlement
+from gateway.domain.states import Event
+from gateway.store.batch_sql import Seen, Writing
 from gateway.store.engine import Connection
-from gateway.store.exchanges import Conclusion, Opening
-from gateway.store.ledger import Settlement
-from gateway.store.seats import Door, Share
-from gateway.store.seen import Seen
 from gateway.store.vault import Vault
-from gateway.store.writing import Writing
-from gateway.testing.simulation import Outcome
+from tests.support.simulation import Outcome
 
 Run = Callable[[int], Outcome]
 BUDGET = 200
@@ -67,13 +65,13 @@ def attempts_written_after_the_answer(patch: pytest.MonkeyPatch) -> None:
         settled = iter(conclude_really(c, vault, real, platform, seen=seen, writing=writing) if real else ())
         return [next(settled, ()) for _ in conclusions]
 
-    patch.setattr(traffic, "open_exchanges", open_later)
+    patch.setattr(platforms, "open_exchanges", open_later)
     patch.setattr(exchanges, "conclude", conclude_with_attempts)
 
 
 def settled_without_a_fence(patch: pytest.MonkeyPatch) -> None:
     """A late worker overwrites what others have found out."""
-    settling_really = ledger.settling
+    settling_really = settlement.settling
 
     def settle_anyway(c: Connection, settlements: Sequence[Settlement], *args: Any, **kwargs: Any) -> list[bool]:
         believed = {s.claimed.id: (s.claimed.fence, s.claimed.state) for s in settlements}
@@ -105,7 +103,7 @@ def leases_without_an_end(patch: pytest.MonkeyPatch) -> None:
 
 def certificates_that_do_not_wait_for_their_person(patch: pytest.MonkeyPatch) -> None:
     """A certificate is sent although its person is not there yet."""
-    patch.setattr(queueing, "_wait_for_person", lambda *_: None)
+    patch.setattr(owing, "_wait_for_person", lambda *_: None)
 
 
 def connections_counted_by_each_process(patch: pytest.MonkeyPatch) -> None:

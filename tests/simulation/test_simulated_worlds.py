@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.testing.simulation import Outcome
+from tests.support.simulation import Outcome
 
 Run = Callable[[int], Outcome]
 QUICK = 200

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from gateway.domain.errors import ConfigurationError, StoreError
 from gateway.store import engine
 from gateway.store.engine import Connection, Store, migrate, open_engine, verify_schema
-from gateway.store.tables import metadata
+from gateway.store.metadata import metadata
 from gateway.store.thread import StoreThread
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
+from gateway.delivery.store.tables import platform
 from gateway.store.engine import Connection, Store
-from gateway.store.tables import platform
 from gateway.store.thread import GroupCommit, StoreThread
 
 

@@ -18,21 +18,25 @@ from alembic import command
 from sqlalchemy import Connection, MetaData, insert, select, text
 from sqlalchemy.engine import make_url
 
-from gateway.domain.admission import admit
-from gateway.domain.delivery import State
+from gateway.delivery.exchanger import Exchanger
+from gateway.delivery.push import push
+from gateway.delivery.store.tables import delivery
+from gateway.delivery.system import Edge
 from gateway.domain.errors import StoreError
-from gateway.domain.gate_rules import GateRules
 from gateway.domain.records import Content, Record, RecordKind
-from gateway.intake.columns import COLUMNS
-from gateway.intake.reader import read_batch
-from gateway.service.admit import IntakeReport, take_in
-from gateway.service.exchange import Edge, Exchanger
-from gateway.service.push import push
-from gateway.store import batch_views, batches, engine, records
+from gateway.domain.states import State
+from gateway.intake.admit import IntakeReport, take_in
+from gateway.intake.reading.columns import COLUMNS
+from gateway.intake.reading.reader import read_batch
+from gateway.intake.rules.admission import admit
+from gateway.intake.rules.gate_rules import GateRules
+from gateway.intake.store import batches, views
+from gateway.intake.store.tables import filing
+from gateway.store import engine, records
 from gateway.store.engine import Store, migrate, open_engine, verify_schema
-from gateway.store.tables import delivery, filing, record
+from gateway.store.records import record_place, seal_content
+from gateway.store.tables import record
 from gateway.store.thread import StoreThread
-from gateway.store.translate import record_place, seal_content
 from gateway.store.vault import KeyRing, Vault
 from gateway.testing import people
 from gateway.testing.forms import CITIES, Cells, filed
@@ -208,7 +212,7 @@ def test_what_it_holds_can_be_read(store: Store) -> None:
     with store.read() as c:
         keys = c.execute(select(record.c.key).where(record.c.kind == RecordKind.CERTIFICATE)).scalars().all()
         opened = list(records.newest_records(c, store.vault, RecordKind.CERTIFICATE, keys))
-        [part] = batch_views.parts(c)
+        [part] = views.parts(c)
         [refused] = batches.failing(c, store.vault, [part.id], "old.csv")
     assert [one.fingerprint for one in opened] == [row.fingerprint for row in _fingerprints(store)], (
         "content written before says what it said"

@@ -14,10 +14,10 @@ from lxml import html as markup
 
 from gateway import registry
 from gateway.contract.messages import Payload, Stamp, Token, Verdict, WireRequest, WireResponse
-from gateway.domain.delivery import Event, State
+from gateway.delivery.rules.outcome import names
 from gateway.domain.errors import InputError
 from gateway.domain.records import RecordKind, Submission, Worker
-from gateway.service.outcome import names
+from gateway.domain.states import Event, State
 from gateway.settings import loader
 from gateway.testing import people
 from gateway.testing.bench import AdapterBench, bench_stamp

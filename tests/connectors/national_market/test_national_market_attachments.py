@@ -13,10 +13,10 @@ from lxml import etree
 
 from connectors.national_market.messages import fill_content_hash, with_content_hash
 from gateway.contract.messages import Payload, Problems
+from gateway.delivery.rules.grouping import messages
 from gateway.domain.changes import differences
 from gateway.domain.records import Attachment, Certificate, Placement, Record, Submission, Worker
-from gateway.service.grouping import messages
-from gateway.store.translate import seal_content, to_record
+from gateway.store.records import seal_content, to_record
 from gateway.store.vault import KeyRing, Vault
 from gateway.testing.people import credit_code
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.contract.messages import WireResponse
-from gateway.domain.delivery import Event
 from gateway.domain.records import Record, Submission
+from gateway.domain.states import Event
 
 _LAUGHS = "".join(f'<!ENTITY l{n + 1} "{f"&l{n};" * 10}">' for n in range(9))
 _ENVELOPE = b"<soap-env:Envelope"

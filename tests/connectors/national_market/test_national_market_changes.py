@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from gateway.contract.messages import HoldingsPage, Payload, Problems, Verdict
-from gateway.domain.delivery import Event
 from gateway.domain.records import Certificate, ChangeNature, Record, RecordKind, StatusChange, Submission, Withdrawal
+from gateway.domain.states import Event
 from gateway.testing import people
 
 PAIRS = {("03", "02"), ("06", "01"), ("04", "06"), ("05", "03"), ("05", "04"), ("05", "05"), ("07", "99")}

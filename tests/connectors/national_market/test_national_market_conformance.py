@@ -12,8 +12,8 @@ from connectors.national_market.adapter import NationalMarket, build
 from connectors.national_market.messages import serial_number
 from gateway.contract.connector import ListsHoldings, LooksUp, NeedsToken, PollsAcks, ProbesHealth
 from gateway.contract.messages import Payload, Stamp, Token, WireResponse
-from gateway.domain.delivery import Event
 from gateway.domain.records import RecordKind
+from gateway.domain.states import Event
 from gateway.settings import loader
 from gateway.testing.conformance import ConnectorConformance, Reply, stamp
 

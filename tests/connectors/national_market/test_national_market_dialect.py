@@ -17,9 +17,9 @@ from connectors.national_market.dialect import load_dialect
 from connectors.national_market.rows import rows_in, text_of
 from gateway.codec.soap import Unreadable
 from gateway.contract.messages import Payload, Problems, WireResponse
-from gateway.domain.delivery import Event
 from gateway.domain.errors import ConfigurationError
 from gateway.domain.records import Record, Submission
+from gateway.domain.states import Event
 from gateway.settings import loader
 from gateway.testing.conformance import stamp
 

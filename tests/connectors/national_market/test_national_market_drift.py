@@ -18,8 +18,8 @@ from gateway.cli.app import app
 from gateway.codec.codes import table
 from gateway.contract.codes import CodeDrift, PublishesCodes
 from gateway.contract.messages import Verdict, WireResponse
-from gateway.domain.delivery import Event
 from gateway.domain.errors import ContractError
+from gateway.domain.states import Event
 from gateway.testing.serving import running
 
 

@@ -19,8 +19,8 @@ from connectors.national_market.messages import fill_content_hash
 from connectors.national_market.sandbox import NationalMarketSandbox, build
 from connectors.national_market.settings import NationalMarketSettings
 from gateway.contract.messages import Payload, Stamp, WireRequest, WireResponse
-from gateway.domain.delivery import Event
 from gateway.domain.records import RecordKind
+from gateway.domain.states import Event
 from gateway.settings import loader
 from gateway.testing import people
 from gateway.testing.sandbox import Access

@@ -19,22 +19,24 @@ from sqlalchemy import select
 
 from connectors.national_market.sandbox import build as build_sandbox
 from gateway.contract.connector import ListsHoldings, LooksUp
-from gateway.domain.delivery import State
-from gateway.domain.gate_rules import GateRules
-from gateway.intake.columns import COLUMNS
+from gateway.delivery.acknowledge import poll, resolve
+from gateway.delivery.exchanger import Exchanger
+from gateway.delivery.push import push
+from gateway.delivery.reconcile import ReconcileReport, reconcile
+from gateway.delivery.store import platforms
+from gateway.delivery.store.tables import delivery, verdict
+from gateway.delivery.system import Edge
+from gateway.domain.states import State
+from gateway.intake.admit import IntakeReport, take_in
+from gateway.intake.reading.columns import COLUMNS
+from gateway.intake.rules.gate_rules import GateRules
 from gateway.registry import build_connector
-from gateway.service.acknowledge import poll, resolve
-from gateway.service.admit import IntakeReport, take_in
-from gateway.service.exchange import Edge, Exchanger
-from gateway.service.push import push
-from gateway.service.reconcile import ReconcileReport, reconcile
 from gateway.settings import loader
-from gateway.store import control
 from gateway.store.engine import Store
-from gateway.store.invariants import broken
-from gateway.store.tables import delivery, record, verdict
+from gateway.store.tables import record
 from gateway.store.thread import StoreThread
 from gateway.testing import people
+from gateway.testing.checker.invariants import broken
 from gateway.testing.forms import CITIES, Cells, filed
 from gateway.testing.serving import running
 from gateway.transport.sender import Sender
@@ -171,7 +173,7 @@ def build(tmp_path: Path, store: Store) -> Iterator[Callable[..., Road]]:
         connector = build_connector(PLATFORM, loader(given))
         road = Road(folder=tmp_path, store=store, sandbox=sandbox, connector=connector)
         with store.write() as c:
-            control.register(c, [PLATFORM])
+            platforms.register(c, [PLATFORM])
         return road
 
     with stack:

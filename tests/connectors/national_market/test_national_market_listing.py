@@ -9,9 +9,9 @@ import pytest
 
 from gateway.contract.connector import HoldingsBy, ListsHoldings, ProbesHealth
 from gateway.contract.messages import HoldingsPage, Verdict, WireResponse
-from gateway.domain.delivery import Event
 from gateway.domain.errors import ContractError
 from gateway.domain.records import Record, Submission
+from gateway.domain.states import Event
 
 Road = Callable[..., Any]
 

@@ -15,9 +15,9 @@ from lxml import etree
 from gateway.codec.soap import username_token
 from gateway.contract.connector import TOKEN_REFUSED
 from gateway.contract.messages import Token, Verdict, WireResponse
-from gateway.domain.delivery import Event
 from gateway.domain.errors import ContractError
 from gateway.domain.records import Record, Submission
+from gateway.domain.states import Event
 from gateway.testing.conformance import stamp
 
 Road = Callable[..., Any]

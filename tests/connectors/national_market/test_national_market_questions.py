@@ -11,9 +11,9 @@ import pytest
 from connectors.national_market.adapter import NationalMarket
 from connectors.national_market.messages import serial_number
 from gateway.contract.messages import HoldingsPage, Payload, Verdict, WireResponse
-from gateway.domain.delivery import Event
 from gateway.domain.errors import ContractError
 from gateway.domain.records import RecordKind
+from gateway.domain.states import Event
 from gateway.testing.conformance import stamp
 
 Build = Callable[..., WireResponse]

@@ -15,8 +15,8 @@ from connectors.national_market.rows import row_of
 from connectors.national_market.settings import NationalMarketSettings
 from gateway.codec.codes import table
 from gateway.contract.messages import Payload, Problems, WireResponse
-from gateway.domain.delivery import Event
 from gateway.domain.records import Certificate, Placement, Record, Submission, Worker
+from gateway.domain.states import Event
 
 HERE = Path(__file__).parents[3] / "connectors" / "national_market"
 PLATFORM = "national_market"

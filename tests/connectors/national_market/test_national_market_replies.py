@@ -12,7 +12,7 @@ from connectors.national_market.messages import serial_number
 from connectors.national_market.results import event_of
 from gateway.codec.codes import table
 from gateway.contract.messages import Payload, WireResponse
-from gateway.domain.delivery import Event
+from gateway.domain.states import Event
 from gateway.testing.conformance import stamp
 
 Build = Callable[..., WireResponse]

@@ -11,8 +11,8 @@ import pytest
 
 from connectors.national_market.adapter import NationalMarket
 from gateway.contract.messages import HoldingsPage, Payload, Verdict
-from gateway.domain.delivery import Event
 from gateway.domain.records import Certificate, ChangeNature, Record, Submission, Worker
+from gateway.domain.states import Event
 from gateway.testing import people
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from gateway.codec.soap import Fault, body_element
 from gateway.contract.messages import Payload
-from gateway.domain.delivery import Event
 from gateway.domain.records import Record, Submission
+from gateway.domain.states import Event
 
 SERVICE = "urn:jzsc:personcert:ws:1"
 OLD_ENVELOPE = b"schemas.xmlsoap.org/soap/envelope/"

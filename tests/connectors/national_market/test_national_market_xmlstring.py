@@ -14,8 +14,8 @@ import zeep
 from lxml import etree
 
 from gateway.contract.messages import Payload, Problems
-from gateway.domain.delivery import Event
 from gateway.domain.records import Certificate, ChangeNature, Record, RecordKind, StatusChange, Submission, Withdrawal
+from gateway.domain.states import Event
 from gateway.testing import people
 from gateway.testing.serving import running
 

@@ -14,7 +14,7 @@ import pytest
 
 from gateway.contract.credit import BookFile, BookItem, BookKind, BookResult, BookRow, Manifest, PublishesBooks
 from gateway.contract.messages import FindingAck, Verdict
-from gateway.domain.delivery import Event
+from gateway.domain.states import Event
 
 DAY = date(2019, 4, 2)
 Make = Callable[..., Any]

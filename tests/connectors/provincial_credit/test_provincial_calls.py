@@ -9,9 +9,9 @@ import pytest
 
 from gateway.contract.credit import Awaited, AwaitedPage, Gone, ListsAwaited, OwnDecision, Sanction
 from gateway.contract.messages import Finding, FindingAck, Subject, SubjectType, WireResponse
-from gateway.domain.delivery import Event
 from gateway.domain.errors import ContractError
 from gateway.domain.records import Certificate, RecordKind
+from gateway.domain.states import Event
 from gateway.testing import people
 
 Answer = Callable[..., WireResponse]

@@ -9,7 +9,6 @@ import pytest
 
 from connectors.provincial_credit.cipher import payload_digest
 from gateway.contract.messages import Payload, Problems, WireResponse
-from gateway.domain.delivery import Event
 from gateway.domain.records import (
     Certificate,
     ChangeNature,
@@ -19,6 +18,7 @@ from gateway.domain.records import (
     Withdrawal,
     Worker,
 )
+from gateway.domain.states import Event
 from gateway.testing import people
 
 SUBMITTED = people.submissions("provincial_credit", RecordKind.CERTIFICATE, 3)

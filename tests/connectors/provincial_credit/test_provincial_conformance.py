@@ -8,7 +8,7 @@ import pytest
 
 from connectors.provincial_credit.adapter import ProvincialCredit
 from gateway.contract.messages import Stamp, WireResponse
-from gateway.domain.delivery import Event
+from gateway.domain.states import Event
 from gateway.testing.conformance import ConnectorConformance, Reply
 
 P, R = Event.PENDING, Event.RETRY

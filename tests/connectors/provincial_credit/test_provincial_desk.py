@@ -23,8 +23,8 @@ from gateway.contract.desk import (
     TakesTickets,
 )
 from gateway.contract.messages import Verdict, WireResponse
-from gateway.domain.credit import TicketKind
-from gateway.domain.delivery import Event
+from gateway.domain.states import Event
+from gateway.domain.ticket_kinds import TicketKind
 from gateway.settings import loader
 
 PDF = b"%PDF-1.7 synthetic"

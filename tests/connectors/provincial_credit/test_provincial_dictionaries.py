@@ -16,8 +16,8 @@ from connectors.provincial_credit.sandbox import ProvincialCreditSandbox
 from gateway.cli.app import app
 from gateway.contract.codes import CodeDrift, PublishesCodes
 from gateway.contract.messages import JSON, Verdict
-from gateway.domain.delivery import Event
 from gateway.domain.errors import ContractError
+from gateway.domain.states import Event
 from gateway.testing.serving import running
 
 TODAY = date(2019, 4, 2)

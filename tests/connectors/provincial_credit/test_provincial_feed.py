@@ -15,7 +15,7 @@ from connectors.provincial_credit.sandbox.door import BASE
 from gateway.codec.codes import table
 from gateway.contract.credit import CURSOR_EXPIRED
 from gateway.contract.messages import FeedbackPage, FindingAck, WireResponse
-from gateway.domain.delivery import Event
+from gateway.domain.states import Event
 
 
 def _count(bench: Any, name: str) -> int:

@@ -12,8 +12,8 @@ import pytest
 from connectors.provincial_credit.cipher import FieldCipher, payload_digest
 from connectors.provincial_credit.feedback import to_ack, to_finding
 from gateway.contract.messages import FeedbackPage, FindingAck, SubjectType, Verdict, WireResponse
-from gateway.domain.delivery import Event
 from gateway.domain.records import Certificate, RecordKind
+from gateway.domain.states import Event
 from gateway.testing import people
 
 Answer = Callable[..., WireResponse]

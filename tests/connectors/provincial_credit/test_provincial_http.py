@@ -36,8 +36,8 @@ from gateway.contract.messages import (
     WireRequest,
     WireResponse,
 )
-from gateway.domain.delivery import Event
 from gateway.domain.records import RecordKind
+from gateway.domain.states import Event
 from gateway.settings import loader
 from gateway.testing import people
 from gateway.testing.serving import running

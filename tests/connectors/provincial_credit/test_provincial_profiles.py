@@ -14,8 +14,8 @@ from connectors.provincial_credit.sandbox.door import PROFILES
 from gateway.codec.replies import judge_reply
 from gateway.contract.connector import TOKEN_REFUSED, NeedsToken
 from gateway.contract.messages import FeedbackPage, FindingAck, HoldingsPage, WireResponse
-from gateway.domain.delivery import Event
 from gateway.domain.errors import ConfigurationError
+from gateway.domain.states import Event
 
 Make = Callable[..., Any]
 ENVELOPES = ("national", "zhejiang")

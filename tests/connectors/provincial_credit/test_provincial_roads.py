@@ -16,16 +16,18 @@ from sqlalchemy import select
 
 from connectors.provincial_credit.adapter import ProvincialCredit, build
 from connectors.provincial_credit.sandbox import ProvincialCreditSandbox
-from gateway.domain.delivery import State
+from gateway.delivery.acknowledge import poll, resolve
+from gateway.delivery.exchanger import Exchanger
+from gateway.delivery.push import push
+from gateway.delivery.reconcile import reconcile
+from gateway.delivery.store import owing, platforms
+from gateway.delivery.store.tables import delivery
+from gateway.delivery.system import Edge
 from gateway.domain.records import Certificate, ChangeNature, Record, RecordKind, StatusChange, Withdrawal
-from gateway.service.acknowledge import poll, resolve
-from gateway.service.exchange import Edge, Exchanger
-from gateway.service.push import push
-from gateway.service.reconcile import reconcile
+from gateway.domain.states import State
 from gateway.settings import loader
-from gateway.store import control, queueing, records
+from gateway.store import records
 from gateway.store.engine import Store
-from gateway.store.tables import delivery
 from gateway.store.thread import StoreThread
 from gateway.testing import people
 from gateway.testing.serving import running
@@ -46,9 +48,9 @@ class Road:
 
     def enqueue(self, *versions: Record) -> None:
         with self.store.write() as c:
-            control.register(c, [PLATFORM])
+            platforms.register(c, [PLATFORM])
             records.add(c, self.store.vault, versions, batch_id=None, now=self.now[0])
-            queueing.owe(c, self.connector.info, self.now[0])
+            owing.owe(c, self.connector.info, self.now[0])
 
     def run(self, *steps: Callable[[Exchanger], Any]) -> list[Any]:
         async def sleep(seconds: float) -> None:

@@ -16,7 +16,7 @@ from connectors.provincial_credit.keys import request_key
 from connectors.provincial_credit.sandbox.door import BASE
 from connectors.provincial_credit.sandbox.limits import Limits
 from gateway.contract.messages import FeedbackPage, Holding, HoldingsPage, Payload, WireRequest, WireResponse
-from gateway.domain.delivery import Event
+from gateway.domain.states import Event
 from gateway.testing.sandbox import COMMON_FAULTS
 
 

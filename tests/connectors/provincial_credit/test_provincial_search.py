@@ -9,7 +9,7 @@ import pytest
 
 from gateway.contract.credit import SearchesSubjects, SearchPage, SearchTerms
 from gateway.contract.messages import Finding, SubjectType, WireResponse
-from gateway.domain.delivery import Event
+from gateway.domain.states import Event
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from gateway.codec.codes import table
 from gateway.codec.replies import judge_reply
 from gateway.contract.connector import TOKEN_REFUSED
 from gateway.contract.messages import Verdict, WireResponse
-from gateway.domain.delivery import TRANSITIONS, Event, State
+from gateway.domain.states import TRANSITIONS, Event, State
 
 CODES = table("credit_error_code", "connectors.provincial_credit.codes")
 Answer = Callable[..., WireResponse]

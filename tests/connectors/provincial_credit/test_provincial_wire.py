@@ -15,8 +15,8 @@ from connectors.provincial_credit.wire import Wire, canonical_query
 from gateway.codec import signing
 from gateway.contract.connector import TOKEN_REFUSED
 from gateway.contract.messages import JSON, Stamp, Token, Verdict, WireResponse
-from gateway.domain.delivery import Event
 from gateway.domain.errors import ConfigurationError, ContractError
+from gateway.domain.states import Event
 from gateway.settings import load
 
 KEY = "0123456789abcdef0123456789abcdef"

@@ -20,22 +20,24 @@ from sqlalchemy import select
 from connectors.worker_platform.adapter import WorkerPlatform, build
 from connectors.worker_platform.sandbox import WorkerPlatformSandbox
 from gateway.contract.messages import Payload, WireRequest, WireResponse
+from gateway.delivery.acknowledge import poll, resolve
+from gateway.delivery.exchanger import Exchanger
+from gateway.delivery.push import push
+from gateway.delivery.reconcile import ReconcileReport, reconcile
+from gateway.delivery.store import owing, platforms
+from gateway.delivery.store.tables import delivery
+from gateway.delivery.system import Edge
 from gateway.domain.records import Placement, Record, RecordKind
-from gateway.service.acknowledge import poll, resolve
-from gateway.service.exchange import Edge, Exchanger
-from gateway.service.push import push
-from gateway.service.reconcile import ReconcileReport, reconcile
 from gateway.settings import loader
-from gateway.store import control, queueing, records
+from gateway.store import records
 from gateway.store.engine import Store
-from gateway.store.invariants import broken, restless
-from gateway.store.tables import delivery
 from gateway.store.thread import StoreThread
 from gateway.testing import people
+from gateway.testing.checker.invariants import broken, restless
 from gateway.testing.clocks import AheadClock
-from gateway.testing.faultproxy import FaultProxy, between
 from gateway.testing.serving import running
 from gateway.transport.sender import Sender
+from tests.support.faultproxy import FaultProxy, between
 
 SECRET = "TestSecret-0123456789-ABCDEFGHIJ"
 ACCOUNT = {"ENDPOINT": "http://127.0.0.1:1", "APPID": "000000300101010001", "APPSECRET": SECRET}
@@ -161,9 +163,9 @@ class World:
 
     def enqueue(self, *versions: Record) -> None:
         with self.store.write() as c:
-            control.register(c, [self.connector.info.platform])
+            platforms.register(c, [self.connector.info.platform])
             records.add(c, self.store.vault, versions, batch_id=None, now=self.clock())
-            queueing.owe(c, self.connector.info, self.clock())
+            owing.owe(c, self.connector.info, self.clock())
 
     def run(self, *steps: Callable[[Exchanger], Any]) -> list[Any]:
         async def all_steps() -> list[Any]:

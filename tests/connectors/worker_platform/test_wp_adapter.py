@@ -14,9 +14,9 @@ from connectors.worker_platform.adapter import WorkerPlatform
 from connectors.worker_platform.cipher import encrypt
 from gateway.contract.connector import Connector, ListsHoldings, LooksUp, PollsAcks, ProbesHealth
 from gateway.contract.messages import HoldingsPage, Payload, Verdict, WireResponse
-from gateway.domain.delivery import Event
+from gateway.delivery.rules.differences import differing
 from gateway.domain.errors import ConfigurationError, ContractError
-from gateway.service.differences import differing
+from gateway.domain.states import Event
 from gateway.testing.conformance import ConnectorConformance, Reply, stamp
 
 SECRET = "TestSecret-0123456789-ABCDEFGHIJ"

@@ -17,8 +17,8 @@ from connectors.worker_platform.sandbox import build as build_sandbox
 from gateway.codec.replies import judge_reply
 from gateway.contract.connector import Connector, HoldingsBy
 from gateway.contract.messages import Holding, HoldingsPage, Payload, Stamp, Verdict, WireRequest, WireResponse
-from gateway.domain.delivery import Event
 from gateway.domain.records import Placement, RecordKind, Submission
+from gateway.domain.states import Event
 from gateway.settings import loader
 from gateway.testing import people
 from gateway.testing.conformance import ConnectorConformance, Reply, stamp

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from gateway.delivery.push import push
+from gateway.delivery.store import projects
+from gateway.delivery.store.tables import exchange, reconciliation_item
 from gateway.domain.records import Record, RecordKind, Worker
-from gateway.service.push import push
-from gateway.store import projects
-from gateway.store.tables import exchange, reconciliation_item
 
 Make = Callable[..., Any]
 

@@ -13,9 +13,9 @@ import pytest
 from connectors.worker_platform.adapter import WorkerPlatform
 from connectors.worker_platform.cipher import encrypt
 from gateway.contract.messages import HoldingsPage, Payload, Problems, Verdict, WireResponse
-from gateway.domain.delivery import Event
 from gateway.domain.errors import ContractError
 from gateway.domain.records import Placement, RecordKind, Submission
+from gateway.domain.states import Event
 from gateway.testing import people
 from gateway.testing.conformance import stamp
 

@@ -15,8 +15,8 @@ from connectors.worker_platform.sandbox import WorkerPlatformSandbox
 from connectors.worker_platform.sandbox import build as build_sandbox
 from gateway.codec.replies import judge_reply
 from gateway.contract.messages import Payload, Stamp, Verdict, WireRequest, WireResponse
-from gateway.domain.delivery import Event
 from gateway.domain.records import RecordKind
+from gateway.domain.states import Event
 from gateway.settings import loader
 from gateway.testing import people
 

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.delivery import State
+from gateway.delivery.explain import explain
+from gateway.delivery.store import views
+from gateway.delivery.store.views import Filter
 from gateway.domain.records import Certificate, Worker
-from gateway.service.explain import explain
-from gateway.store import views
-from gateway.store.views import Filter
+from gateway.domain.states import State
 from gateway.testing import people
-from gateway.testing.faultproxy import Cut
+from tests.support.faultproxy import Cut
 
 Make = Callable[..., Any]
 _PUSHES = (b".Add", b".Update")

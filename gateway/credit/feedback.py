@@ -1,0 +1,250 @@
+"""Credit feedback of one platform: pull its pages, apply each in one commit with its cursor, acknowledge what came.
+
+Delivery is at least once on both sides. A page whose commit is lost comes again, and so is an acknowledgement sent
+again whose answer is lost. Neither can apply an event twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from gateway.codec.redact import redact
+from gateway.contract.connector import GivesFeedback
+from gateway.contract.credit import CURSOR_EXPIRED, PublishesBooks
+from gateway.contract.messages import FeedbackPage, FindingAck, Verdict
+from gateway.credit.awaited import hear_awaited
+from gateway.credit.books import latest_snapshot
+from gateway.credit.case_sending import visit
+from gateway.credit.decision_sending import send_decisions
+from gateway.credit.fetch import Desk, fill_gaps, heed
+from gateway.credit.rules.statements import AckCode
+from gateway.credit.store import pages
+from gateway.credit.store.pages import Applied
+from gateway.credit.store.parties import learn_employers
+from gateway.delivery.exchanger import Exchanger
+from gateway.domain.errors import ContractError
+from gateway.domain.states import Event
+from gateway.store.engine import Store
+
+_ACKS = 500
+"""most acknowledgements in one call"""
+_PAGES = 1000
+"""most pages in one pull; the next pull goes on from there"""
+_PATIENCE = 3
+"""how often in a row a page may come again with the same cursor"""
+
+
+@dataclass(kw_only=True)
+class FeedbackReport:
+    """What a pull did. ``pulled`` is the sum of what follows it down to ``deferred``; each finding is counted once.
+
+    conflicts:   identity conflicts and version forks
+    quarantined: version gaps, and findings with a flaw
+    deferred:    behind a gap of their stream, or about subjects and certificates; nothing of them is in force
+    released:    earlier findings that came into force
+    fetched:     events that came to something when they were asked for by the id of their record
+    voided:      certificates that lost their status
+    decisions:   records of our own that the platform took
+    objections:  objections that it took; ``objections_refused``: those it did not take, or of which nobody can tell
+    tickets_told: tickets of ours that it took into its own work list
+    acks_refused: acknowledgements the platform would not take; each has a ticket
+    acks_again:  acknowledgements it had taken and still waits for
+    missed:      events it waits for and does not give; each has a ticket
+    stopped:     why the pull ended before the feed did, or the acknowledgements could not be sent
+    """
+
+    pulled: int = 0
+    applied: int = 0
+    stale: int = 0
+    duplicates: int = 0
+    unmatched: int = 0
+    conflicts: int = 0
+    quarantined: int = 0
+    deferred: int = 0
+    released: int = 0
+    fetched: int = 0
+    voided: int = 0
+    decisions: int = 0
+    objections: int = 0
+    objections_refused: int = 0
+    tickets_told: int = 0
+    acks_sent: int = 0
+    acks_refused: int = 0
+    acks_again: int = 0
+    missed: int = 0
+    stopped: str | None = None
+
+    def add(self, page: FeedbackPage, applied: Applied) -> None:
+        """Count what became of one page."""
+        codes = applied.codes
+        self.pulled += len(page.findings)
+        self.applied += codes[AckCode.APPLIED]
+        self.stale += codes[AckCode.STALE]
+        self.duplicates += codes[AckCode.DUPLICATE] + applied.repeats
+        self.unmatched += codes[AckCode.ACCEPTED_UNMATCHED]
+        self.conflicts += codes[AckCode.IDENTITY_CONFLICT] + codes[AckCode.VERSION_FORK]
+        self.deferred += codes[AckCode.DEFERRED]
+        self.quarantined += sum(codes[code] for code in _QUARANTINED)
+        self.released += applied.released
+        self.voided += applied.voided
+
+
+_QUARANTINED = (
+    AckCode.VERSION_GAP,
+    AckCode.SCHEMA_INVALID,
+    AckCode.SIGNATURE_INVALID,
+    AckCode.UNAUTHORISED_SOURCE,
+    AckCode.REJECTED_POLICY,
+)
+
+
+async def pull(exchanger: Exchanger, store: Store, now: Callable[[], datetime]) -> FeedbackReport:
+    """Pull all pages there are, then send what is to be acknowledged, earlier leftovers included.
+
+    Raises ContractError for a platform that gives no feedback.
+    """
+    connector = exchanger.connector
+    if not isinstance(connector, GivesFeedback):
+        raise ContractError(f"{exchanger.platform} gives no feedback")
+    report = FeedbackReport()
+    stop = await exchanger.gate.stopped()
+    if stop is not None:
+        report.stopped = stop.text
+        return report
+    work = _Work(store=store, platform=exchanger.platform, now=now)
+    while await exchanger.in_store(work.learn):
+        pass
+    report.released = await exchanger.in_store(work.rematch)
+    report.decisions, trouble = await send_decisions(exchanger, store, now)
+    trouble = trouble or await _pull_pages(exchanger, connector, work, report)
+    if trouble is None or trouble.code in _OURS:
+        desk = Desk(store=store, platform=exchanger.platform, now=now)
+        fetched = await fill_gaps(exchanger, desk)
+        report.fetched = fetched.applied
+        trouble = trouble or fetched.trouble
+        await exchanger.in_store(work.watch_gaps)
+        visited = await visit(exchanger, store, now)
+        report.objections, report.objections_refused, report.tickets_told = visited.taken, visited.refused, visited.told
+        trouble = trouble or visited.trouble
+        refused = await _send_acks(exchanger, connector, work, report)
+        if refused is None:
+            heard = await hear_awaited(exchanger, desk, gap=trouble is _GAP)
+            report.acks_again, report.missed = heard.again, heard.missed
+            report.fetched += heard.fetched
+            refused = await _send_acks(exchanger, connector, work, report) or heard.trouble
+        trouble = trouble or refused
+    report.stopped = None if trouble is None else redact(f"{trouble.code}: {trouble.reason}")
+    return report
+
+
+_GAP = Verdict(event=Event.RETRY, code="stream_gap", reason="events are missing in a stream; the cursor stays")
+_MOVED = Verdict(event=Event.RETRY, code="cursor_moved", reason="another process pulls this feed")
+_STUCK = Verdict(event=Event.UNKNOWN, code="cursor_stuck", reason="the feed promises more and gives the same cursor")
+_OURS = frozenset({_GAP.code, _MOVED.code, _STUCK.code})
+"""reasons that do not keep us from talking to the platform"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """The pieces of store work, each in one transaction."""
+
+    store: Store
+    platform: str
+    now: Callable[[], datetime]
+
+    def learn(self) -> int:
+        with self.store.write() as connection:
+            return learn_employers(connection, self.store.vault, self.now())
+
+    def rematch(self) -> int:
+        with self.store.write() as connection:
+            return pages.rematch(connection, self.store.vault, self.platform, self.now())
+
+    def cursor(self) -> str | None:
+        with self.store.read() as connection:
+            return pages.cursor_of(connection, self.platform)
+
+    def apply(self, page: FeedbackPage, exchange_id: int, raw: bytes, cursor: str | None) -> Applied:
+        with self.store.write() as connection:
+            return pages.apply_page(
+                connection,
+                self.store.vault,
+                self.platform,
+                page,
+                exchange_id=exchange_id,
+                raw=raw,
+                cursor=cursor,
+                now=self.now(),
+            )
+
+    def go_on(self, cursor: str) -> None:
+        with self.store.write() as connection:
+            pages.move_cursor(connection, self.platform, cursor, self.now())
+
+    def watch_gaps(self) -> int:
+        with self.store.write() as connection:
+            return pages.watch_gaps(connection, self.store.vault, self.platform, self.now())
+
+    def pending(self) -> tuple[list[int], list[FindingAck]]:
+        with self.store.read() as connection:
+            return pages.pending(connection, self.platform, _ACKS)
+
+    def mark_sent(self, ids: Sequence[int], refused: Collection[str]) -> None:
+        with self.store.write() as connection:
+            pages.mark_sent(connection, self.store.vault, self.platform, ids=ids, refused=refused, now=self.now())
+
+
+async def _pull_pages(
+    exchanger: Exchanger, connector: GivesFeedback, work: _Work, report: FeedbackReport
+) -> Verdict | None:
+    cursor = await exchanger.in_store(work.cursor)
+    same = 0
+    for _ in range(_PAGES):
+        answer = await exchanger.ask("feedback", partial(connector.encode_feedback, cursor))
+        if answer.response is None or answer.verdict is not None:
+            return answer.verdict
+        page = connector.decode_feedback(answer.response, answer.stamp)
+        if isinstance(page, Verdict):
+            if page.code != CURSOR_EXPIRED or cursor is None or not isinstance(exchanger.connector, PublishesBooks):
+                return await heed(exchanger, page)
+            snapshot = await latest_snapshot(exchanger, work.store, work.now)
+            if isinstance(snapshot, Verdict):
+                return snapshot
+            await exchanger.in_store(work.go_on, snapshot.cursor)
+            cursor = snapshot.cursor
+            continue
+        applied = await exchanger.in_store(work.apply, page, answer.exchange_id, answer.response.body, cursor)
+        if applied.moved:
+            return _MOVED
+        report.add(page, applied)
+        if applied.gap:
+            return _GAP
+        if not page.has_more:
+            return None
+        same = same + 1 if page.next_cursor == cursor else 0
+        if same == _PATIENCE:
+            return _STUCK
+        cursor = page.next_cursor
+    return None
+
+
+async def _send_acks(
+    exchanger: Exchanger, connector: GivesFeedback, work: _Work, report: FeedbackReport
+) -> Verdict | None:
+    while True:
+        ids, acks = await exchanger.in_store(work.pending)
+        if not ids:
+            return None
+        answer = await exchanger.ask("feedback_ack", partial(connector.encode_feedback_acks, acks))
+        if answer.response is None or answer.verdict is not None:
+            return answer.verdict
+        verdict = connector.decode_feedback_acks(answer.response, acks, answer.stamp)
+        refused = {ack.event_id for ack in acks}.intersection(verdict.fields)
+        if verdict.event is not Event.ACCEPTED and not (verdict.event is Event.REJECTED and refused):
+            return await heed(exchanger, verdict)
+        await exchanger.in_store(work.mark_sent, ids, refused)
+        report.acks_sent += len(acks) - len(refused)
+        report.acks_refused += len(refused)

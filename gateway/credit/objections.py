@@ -1,0 +1,258 @@
+"""Objections of subjects: entered by an officer, kept sealed, sent by the next pull of feedback, and listed.
+
+What is wrong with one is said by field and rule; nothing of what a person wrote, nor the name of a file, is repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from gateway.contract.desk import DeskTerms, Scan
+from gateway.contract.messages import Problem
+from gateway.credit.rules.objections import ENDED, State
+from gateway.credit.rules.working_days import WorkCalendar
+from gateway.credit.store import objections
+from gateway.credit.store.objections import Given, ObjectionRow, Officer
+from gateway.credit.store.streams import lock_feed
+from gateway.domain.china import CHINA
+from gateway.domain.errors import InputError
+from gateway.store.audit import note
+from gateway.store.engine import Connection, Store
+
+_FIELDS = ("platform", "record", "version", "objector", "contact", "ground", "scans")
+_LONGEST = {"objector": 200, "contact": 200, "ground": 1000}
+_MOST_SCANS = 20
+_STARTS = {b"%PDF-": "application/pdf", b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
+_OFD = b"PK\x03\x04", b"OFD.xml"
+"""an OFD document (GB/T 33190) is a ZIP archive with this file at its root"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entered:
+    """What became of a file. ``new``: it waits to be sent; else it was entered before and stands as ``state`` says."""
+
+    key: str | None
+    state: State
+    new: bool
+    record_id: str
+    version: int
+    scans: tuple[Mapping[str, Any], ...]
+
+
+def enter(
+    store: Store,
+    said: Mapping[str, Any],
+    folder: Path,
+    officer: Officer,
+    *,
+    platform: str,
+    terms: DeskTerms,
+    anew: bool = False,
+    dry_run: bool = False,
+) -> Entered | tuple[Problem, ...]:
+    """Keep an objection, once however often it is entered; problems where it cannot be sent as it is.
+
+    folder:  where the files of its scans are looked for
+    anew:    the platform has said that it has none of it: it leaves as a message of its own
+    dry_run: only check; nothing is kept
+    """
+    with store.write() as connection:
+        if not dry_run:
+            lock_feed(connection, platform, officer.now)  # the same file entered twice at once is entered once
+        newest = _newest(connection, platform, said.get("record"))
+        scans, broken = _scans(said.get("scans"), folder, terms)
+        problems = (*_problems(said, newest), *broken)
+        if problems or newest is None:
+            return problems
+        given = Given(
+            platform=platform,
+            record_id=said["record"],
+            version=said.get("version"),
+            objector=said["objector"].strip(),
+            contact=said["contact"].strip(),
+            ground=said["ground"].strip(),
+            scans=scans,
+        )
+        held = objections.find(connection, store.vault, given)
+        new = held is None or _may_go_again(held, terms, officer.now, anew=anew)
+        if dry_run or not new:
+            return _entered(held, given, newest, new=new)
+        if held is None:
+            row = objections.keep(connection, store.vault, given, given.version or newest, officer)
+        else:
+            row = held
+            fresh = anew or held.state is State.REFUSED
+            objections.again(connection, store.vault, held, given, officer, anew=fresh)
+        action = "objection" if held is None else "objection_again"
+        note(connection, at=officer.now, actor=officer.by, action=action, subject=row.key, detail={"anew": anew})
+        return _entered(row, given, newest, new=True, waits=True)
+
+
+def withdraw(store: Store, key: str, *, reason: str, by: str, now: datetime) -> None:
+    """End an objection that the platform does not have; raises InputError where there is none such."""
+    if not reason.strip():
+        raise InputError("to withdraw an objection needs a reason")
+    with store.write() as connection:
+        if not objections.withdraw(connection, key, now):
+            raise InputError("there is no objection of this key that waits, was refused, or is unclear")
+        note(connection, at=now, actor=by, action="objection_withdraw", subject=key, reason=reason)
+
+
+def listing(
+    store: Store,
+    calendar: WorkCalendar,
+    terms: Mapping[str, DeskTerms],
+    now: datetime,
+    *,
+    everything: bool,
+    limit: int,
+) -> tuple[int, list[dict[str, Any]]]:
+    """How many objections there are, and the oldest of them with their days; nothing in it is personal.
+
+    terms: by platform; without them the days are not known
+    """
+    with store.read() as connection:
+        total, found = objections.listed(connection, everything=everything, limit=limit)
+    return total, [_shown(row, scans, calendar, terms.get(row.platform), now) for row, scans in found]
+
+
+def _shown(
+    row: ObjectionRow, scans: int, calendar: WorkCalendar, terms: DeskTerms | None, now: datetime
+) -> dict[str, Any]:
+    accept_by = answer_by = None
+    if terms is not None and row.taken_at is not None:
+        accept_by = calendar.due(_day(row.taken_at), terms.accept_days)
+        begun = _day(row.accepted_at) if row.accepted_at else accept_by
+        answer_by = None if begun is None else calendar.due(begun, terms.answer_days)
+    today, waits_for = _day(now), {State.SUBMITTED: accept_by, State.ACCEPTED: answer_by}.get(row.state)
+    return {
+        "key": row.key,
+        "platform": row.platform,
+        "record_id": row.record_id,
+        "version": row.version,
+        "state": str(row.state),
+        "number": row.number,
+        "scans": scans,
+        "created_at": row.created_at,
+        "taken_at": row.taken_at,
+        "accept_by": accept_by,
+        "accepted_at": row.accepted_at,
+        "answer_by": answer_by,
+        "ended_at": row.ended_at if row.state in ENDED else None,
+        "overdue": waits_for is not None and today > waits_for,
+        "code": row.code,
+        "reason": row.reason,
+    }
+
+
+def needs_a_person(shown: Mapping[str, Any]) -> bool:
+    """Whether the platform is late, or has not taken it."""
+    return bool(shown["overdue"]) or shown["state"] in (State.REFUSED, State.UNCLEAR)
+
+
+def _may_go_again(held: ObjectionRow, terms: DeskTerms, now: datetime, *, anew: bool) -> bool:
+    """Only what the platform has not: refused, or unclear and still known by its id, or said by a person to be new."""
+    if held.state is State.REFUSED or (anew and held.state in (State.UNCLEAR, State.WITHDRAWN)):
+        return True
+    if held.state is not State.UNCLEAR:
+        return False
+    if held.tried_at is not None and now - held.tried_at > terms.remembered:
+        raise InputError("the platform may have it and would no longer know it again: ask there, then use --anew")
+    return True
+
+
+def _entered(held: ObjectionRow | None, given: Given, newest: int, *, new: bool, waits: bool = False) -> Entered:
+    return Entered(
+        key=held.key if held else None,
+        state=State.WAITING if held is None or waits else held.state,
+        new=new,
+        record_id=given.record_id,
+        version=held.version if held else given.version or newest,
+        scans=tuple({"kind": s.media_type, "size": len(s.content), "digest": s.digest} for s in given.scans),
+    )
+
+
+def _newest(connection: Connection, platform: str, record: Any) -> int | None:
+    return objections.newest_version(connection, platform, record) if isinstance(record, str) and record else None
+
+
+def _problems(said: Mapping[str, Any], newest: int | None) -> Iterator[Problem]:
+    for name in sorted(set(said) - set(_FIELDS)):
+        yield _problem(name, "field", "is no field of an objection", "不是异议的字段")
+    if not said.get("record"):
+        yield _problem("record", "required", "is missing", "缺失")
+    elif newest is None:
+        yield _problem(
+            "record", "held", "the archive holds no such record of this platform", "档案库中没有该平台的此条记录"
+        )
+    version = said.get("version")
+    if version is not None and (not isinstance(version, int) or isinstance(version, bool) or version < 1):
+        yield _problem("version", "number", "is a whole number from 1 on", "应为不小于1的整数")
+    elif version is not None and newest is not None and version > newest:
+        yield _problem("version", "held", "the archive holds no such version of the record", "档案库中没有此版本")
+    for name, longest in _LONGEST.items():
+        yield from _broken_text(name, said.get(name), longest)
+
+
+def _broken_text(name: str, value: Any, longest: int) -> Iterator[Problem]:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        yield _problem(name, "required", "is missing", "缺失")
+    elif not isinstance(value, str):
+        yield _problem(name, "text", "is text in quotes", "应为文本")
+    elif len(value.strip()) > longest:
+        yield _problem(name, "length", f"has at most {longest} characters", f"最多{longest}个字符")
+    elif any(_is_control(one) and not (name == "ground" and one in "\n\r\t") for one in value.strip()):
+        yield _problem(name, "characters", "holds control characters", "含有控制字符")
+
+
+def _is_control(character: str) -> bool:
+    return character < " " or character == "\x7f"
+
+
+def _scans(said: Any, folder: Path, terms: DeskTerms) -> tuple[tuple[Scan, ...], tuple[Problem, ...]]:
+    if said is None:
+        return (), ()
+    if not isinstance(said, list) or not all(isinstance(one, str) and one for one in said):
+        return (), (_problem("scans", "list", "is a list of file names", "应为文件名列表"),)
+    if len(said) > _MOST_SCANS:
+        return (), (_problem("scans", "count", f"are at most {_MOST_SCANS}", f"最多{_MOST_SCANS}个"),)
+    scans: list[Scan] = []
+    problems: list[Problem] = []
+    for number, name in enumerate(said, start=1):
+        found = _scan(folder / name, f"scans[{number}]", terms.scan_bytes)
+        if isinstance(found, Problem):
+            problems.append(found)
+        elif found.digest in {one.digest for one in scans}:
+            problems.append(_problem(f"scans[{number}]", "twice", "is the same file as one before", "与前面的文件相同"))
+        else:
+            scans.append(found)
+    return tuple(scans), tuple(problems)
+
+
+def _scan(path: Path, field: str, largest: int) -> Scan | Problem:
+    try:
+        size = path.stat().st_size
+        content = path.read_bytes() if size <= largest else b""
+    except OSError:
+        return _problem(field, "file", "cannot be read", "无法读取")
+    if size > largest:
+        return _problem(field, "size", f"has at most {largest} bytes", f"最大{largest}字节")
+    kind = next((kind for start, kind in _STARTS.items() if content.startswith(start)), None)
+    if kind is None and content.startswith(_OFD[0]) and _OFD[1] in content:
+        kind = "application/ofd"
+    if kind is None:
+        return _problem(field, "kind", "is PDF, JPEG, PNG or OFD", "应为PDF、JPEG、PNG或OFD文件")
+    return Scan(media_type=kind, digest=sha256(content).hexdigest(), content=content)
+
+
+def _problem(field: str, rule: str, message: str, message_zh: str) -> Problem:
+    return Problem(field=field, rule=rule, message=message, message_zh=message_zh)
+
+
+def _day(at: datetime) -> date:
+    return at.astimezone(CHINA).date()

@@ -1,0 +1,109 @@
+"""Scans that go with objections: each file once for a platform, sealed, with the message that hands it in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select, update
+
+from gateway.contract.desk import Scan
+from gateway.credit.store.case_tables import objection_scan, scan
+from gateway.store.vault import Vault
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanRow:
+    """A scan as it is kept; ``number`` is the platform's, once it has it. Without ``scan`` its bytes are gone."""
+
+    id: int
+    message_id: str
+    tried_at: datetime | None
+    number: str | None
+    scan: Scan | None
+
+
+def keep(
+    connection: Connection,
+    vault: Vault,
+    platform: str,
+    scans: Sequence[Scan],
+    *,
+    new_id: Callable[[], str],
+    now: datetime,
+) -> list[int]:
+    """Keep files, those that are held already only where their bytes are gone; gives their rows in order."""
+    ids = []
+    for one in scans:
+        here = (scan.c.platform == platform, scan.c.digest == one.digest)
+        held = connection.execute(select(scan.c.id).where(*here)).scalar()
+        sealed = vault.seal(one.content, _place(platform, one.digest))
+        if held is None:
+            values = {
+                "platform": platform,
+                "digest": one.digest,
+                "media_type": one.media_type,
+                "size": len(one.content),
+                "content": sealed,
+                "created_at": now,
+                "message_id": new_id(),
+            }
+            held = connection.execute(insert(scan).values(values).returning(scan.c.id)).scalar_one()
+        else:
+            connection.execute(
+                update(scan)
+                .where(scan.c.id == held, scan.c.content.is_(None), scan.c.number.is_(None))
+                .values(content=sealed)
+            )
+        ids.append(held)
+    return ids
+
+
+def of(connection: Connection, vault: Vault, objection_id: int) -> list[ScanRow]:
+    """The scans of an objection in their order."""
+    rows = connection.execute(
+        select(scan)
+        .join(objection_scan, objection_scan.c.scan_id == scan.c.id)
+        .where(objection_scan.c.objection_id == objection_id)
+        .order_by(objection_scan.c.position)
+    )
+    return [
+        ScanRow(
+            id=row.id,
+            message_id=row.message_id,
+            tried_at=row.tried_at,
+            number=row.number,
+            scan=None
+            if row.content is None
+            else Scan(
+                media_type=row.media_type,
+                digest=row.digest,
+                content=vault.open(row.content, _place(row.platform, row.digest)),
+            ),
+        )
+        for row in rows
+    ]
+
+
+def anew(connection: Connection, objection_id: int, new_id: Callable[[], str]) -> None:
+    """Let what the platform did not take of an objection's scans leave as new messages."""
+    mine = select(objection_scan.c.scan_id).where(objection_scan.c.objection_id == objection_id)
+    for number in connection.execute(select(scan.c.id).where(scan.c.id.in_(mine), scan.c.number.is_(None))).scalars():
+        connection.execute(update(scan).where(scan.c.id == number).values(message_id=new_id(), tried_at=None))
+
+
+def trying(connection: Connection, row: ScanRow, now: datetime) -> None:
+    """Note when a scan was first sent, before it is."""
+    connection.execute(update(scan).where(scan.c.id == row.id, scan.c.tried_at.is_(None)).values(tried_at=now))
+
+
+def taken(connection: Connection, row: ScanRow, number: str, now: datetime) -> None:
+    """Note the platform's number of a scan."""
+    connection.execute(
+        update(scan).where(scan.c.id == row.id, scan.c.number.is_(None)).values(number=number[:64], taken_at=now)
+    )
+
+
+def _place(platform: str, digest: str) -> str:
+    return f"scan.content:{platform}/{digest}"

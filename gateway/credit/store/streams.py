@@ -1,0 +1,102 @@
+"""The order in which a platform's events come: every stream is numbered, and a missing number stops it (F36)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, and_, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from gateway.contract.messages import Finding
+from gateway.credit.store.acknowledgements import Scope, close_tickets, open_new, open_tickets
+from gateway.credit.store.events import Event
+from gateway.credit.store.tables import credit_event, credit_stream, feed
+from gateway.domain.ticket_kinds import TicketKind
+
+TRIES = 3
+"""how often a gap is met, or a signature refused, before a person is told"""
+
+Pair = tuple[Finding, Event]
+_TICK = timedelta(microseconds=1)
+
+
+def lock_feed(connection: Connection, platform: str, now: datetime) -> tuple[str | None, datetime]:
+    """Take the feed for this transaction; gives its cursor and the next recorded moment."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    first = {"platform": platform, "cursor": None, "updated_at": now - _TICK}
+    connection.execute(dialect.insert(feed).values(first).on_conflict_do_nothing())
+    row = connection.execute(select(feed).where(feed.c.platform == platform).with_for_update()).one()
+    at = max(now, row.updated_at + _TICK)
+    connection.execute(update(feed).where(feed.c.platform == platform).values(updated_at=at))
+    return row.cursor, at
+
+
+def divide(scope: Scope, events: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:
+    """Divide a page at the gaps of its streams. Numbers at or below the last one are repeats and never a gap.
+
+    A missing number is none where its event was fetched otherwise.
+    An event whose number cannot be read (a flaw) may fill any gap of one.
+    """
+    names = {event.values["stream"] for _, event in events}
+    rows = scope.connection.execute(
+        select(credit_stream).where(credit_stream.c.platform == scope.platform, credit_stream.c.stream.in_(names))
+    )
+    last = {row.stream: row.last_seq for row in rows}
+    known = set(last)
+    unread = sum(event.values["stream_seq"] < 1 for _, event in events)
+    stopped: set[str] = set()
+    for stream in sorted(names):
+        numbers = sorted({e.values["stream_seq"] for _, e in events if e.values["stream"] == stream} - {0})
+        for number in numbers:
+            missing = number - last.get(stream, number - 1) - 1
+            if missing > unread:
+                missing -= _fetched(scope, stream, last[stream], number)
+            if missing > unread:
+                stopped.add(stream)
+                break
+            unread -= max(missing, 0)
+            last[stream] = max(number, last.get(stream, number))
+    _keep(scope, last, known, stopped)
+    ready = [pair for pair in events if _comes(pair[1], last, stopped)]
+    return ready, [pair for pair in events if not _comes(pair[1], last, stopped)]
+
+
+def _fetched(scope: Scope, stream: str, after: int, before: int) -> int:
+    """How many numbers between two are those of events that were asked for by the id of their record."""
+    place = credit_event.c.stream_seq
+    here = and_(credit_event.c.platform == scope.platform, credit_event.c.stream == stream, place > after)
+    return scope.connection.execute(select(func.count(place.distinct())).where(here, place < before)).scalar_one()
+
+
+def _comes(event: Event, last: Mapping[str, int], stopped: Collection[str]) -> bool:
+    stream = event.values["stream"]
+    return stream not in stopped or event.values["stream_seq"] <= last[stream]
+
+
+def _keep(scope: Scope, last: Mapping[str, int], known: Collection[str], stopped: Collection[str]) -> None:
+    """Write how far each stream of the page came; a gap met for the third time gets a ticket, a filled one loses it."""
+    table = credit_stream
+    for stream, number in last.items():
+        if stream not in known:
+            values = {"platform": scope.platform, "stream": stream, "last_seq": number}
+            scope.connection.execute(insert(table).values(values))
+        scope.connection.execute(
+            update(table)
+            .where(table.c.platform == scope.platform, table.c.stream == stream)
+            .values(last_seq=number, gap_tries=table.c.gap_tries + 1 if stream in stopped else 0)
+        )
+    lasting = scope.connection.execute(
+        select(table.c.stream).where(
+            table.c.platform == scope.platform, table.c.stream.in_(stopped), table.c.gap_tries >= TRIES
+        )
+    ).scalars()
+    tickets = open_tickets(scope, [_place(stream) for stream in last])
+    open_new(scope, {(_place(stream), str(TicketKind.GAP)): None for stream in lasting}, tickets)
+    places = {_place(stream) for stream in stopped}
+    close_tickets(scope, [number for (place, _), number in tickets.items() if place not in places])
+
+
+def _place(stream: str) -> str:
+    """Under which name a stream's ticket stands."""
+    return f"stream:{stream}"

@@ -1,0 +1,245 @@
+"""What follows outside the archive once a certificate is declared void (F26), in the same commit as the event.
+
+Where the record no longer says so, a person is asked whether the certificate is valid after all; nothing brings it back
+by itself.
+
+The certificate loses its status, what waits of it is cancelled, and the change is kept as a version of its own, so that
+every platform that has the certificate is told with the next push. The ground is written down beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from gateway.credit.rules.history import Outcome
+from gateway.credit.rules.statements import AckCode, Effect
+from gateway.credit.store import acknowledgements as answers
+from gateway.credit.store import void_grounds
+from gateway.credit.store.acknowledgements import Scope, event_id_of
+from gateway.credit.store.case_tables import check_owed, credit_reliance
+from gateway.credit.store.certificate_deliveries import STATUS_CHANGE, cancel_open, rests_on
+from gateway.credit.store.events import payload_place
+from gateway.credit.store.tables import credit_event, credit_link, credit_version
+from gateway.credit.store.void_grounds import Standing
+from gateway.delivery.store import owing
+from gateway.domain.china import CHINA
+from gateway.domain.records import Certificate, ChangeNature, Record, RecordKind, StatusChange
+from gateway.domain.status import CODES, FINAL, VALID, StatusStep
+from gateway.domain.ticket_kinds import TicketKind
+from gateway.store import records
+from gateway.store.metadata import chunks
+from gateway.store.tables import record
+
+VOID = "证书被宣布无效"
+"""what the platforms are told; the decision's own words may name people"""
+_KINDS = (RecordKind.CERTIFICATE, RecordKind.STATUS_CHANGE, RecordKind.WITHDRAWAL)
+_UNDERMINES = frozenset({Effect.STOP, Effect.REEVALUATE, Effect.RECOMPUTE})
+"""effects of events after which a record may no longer say what it said"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """Why a certificate changes its status. ``void_from_start``: it never was valid (fraud)."""
+
+    reason: str
+    since: date
+    decision_no: str | None
+    decision_org: str | None
+    void_from_start: bool
+
+
+def follow(scope: Scope, outcomes: Collection[Outcome], judged: Iterable[tuple[str, str]] = ()) -> int:
+    """Carry out what newly applied events ask for; gives how many certificates lost their status.
+
+    judged: platform and record of those that were judged again without an event of their own
+    """
+    applied = [o for o in outcomes if o.code is AckCode.APPLIED]
+    void = [_invalidate(scope, outcome) for outcome in applied if outcome.effect is Effect.INVALIDATE]
+    changed = [event_id_of(outcome) for outcome in applied if outcome.effect in _UNDERMINES]
+    _ask_whether_void(scope, judged, changed)
+    return sum(void)
+
+
+def _ask_whether_void(scope: Scope, judged: Iterable[tuple[str, str]], events: Sequence[str]) -> None:
+    """Let a person decide where the record that made a certificate void does not say so any more.
+
+    One that a platform merely stopped telling has a ticket already, which asks why (F27).
+    """
+    touched: dict[tuple[str, str], str | None] = dict.fromkeys(judged)
+    if not (touched or events) or not void_grounds.any_void(scope.connection):
+        return
+    for part in chunks(events):
+        here = (credit_event.c.platform == scope.platform, credit_event.c.event_id.in_(part))
+        rows = scope.connection.execute(select(credit_event.c.record_id, credit_event.c.event_id).where(*here))
+        touched |= {(scope.platform, row.record_id): row.event_id for row in rows}
+    for platform in {platform for platform, _ in touched}:
+        records_here = [record_id for one, record_id in touched if one == platform]
+        there = replace(scope, platform=platform)
+        for void in void_grounds.resting_on(scope.connection, platform, records_here):
+            says = void_grounds.says_now(scope.connection, void.key, void.ground, scope.at)
+            if says is Standing.STANDS or void_grounds.withheld(scope.connection, void.ground):
+                continue
+            place = (void.ground.record_id, str(TicketKind.REINSTATE))
+            known = answers.open_tickets(there, [place[0]])
+            answers.open_new(there, {place: touched[platform, place[0]]}, known)
+
+
+def change_status(
+    scope: Scope, key: str, step: StatusStep, ground: Ground, *, version_id: int | None, actor: str
+) -> bool:
+    """Keep both forms of the version that a decision makes of a certificate; False where it says nothing new.
+
+    version_id: the archive's statement on which the change rests
+    """
+    owing.lock_records(scope.connection)
+    held = next(records.newest_records(scope.connection, scope.vault, RecordKind.CERTIFICATE, [key]), None)
+    operate, new = CODES[step]
+    if held is None or not isinstance(held.content, Certificate) or held.content.status == new:
+        return False
+    change = StatusChange(
+        certificate_key=key,
+        certificate=held.content,
+        new_status=new,
+        operate_type=operate,
+        reason=ground.reason,
+        effective_date=ground.since,
+        decision_no=ground.decision_no,
+        decision_org=ground.decision_org,
+        void_from_start=ground.void_from_start,
+        certificate_version=held.version,
+    )
+    after = replace(held.content, status=new, status_reason=None if new == VALID else ground.reason)
+    version = 1 + last_version(scope, key)
+    nature = ChangeNature.CORRECTION if ground.void_from_start else ChangeNature.CHANGE
+    made = [
+        Record(
+            kind=kind,
+            key=key,
+            version=version,
+            person_key=held.person_key,
+            content=content,
+            effective_from=scope.at,
+            change=nature,
+            change_reason="decided: " + new,
+        )
+        for kind, content in ((RecordKind.CERTIFICATE, after), (RecordKind.STATUS_CHANGE, change))
+    ]
+    if new in FINAL:
+        cancel_open(scope.connection, key, scope.at)
+    records.add(scope.connection, scope.vault, made, batch_id=None, now=scope.at)
+    if version_id is not None:
+        rely(scope, STATUS_CHANGE, ("platforms", rests_on(key, version)), [version_id], actor)
+    return True
+
+
+def rely(scope: Scope, purpose: str, to: tuple[str, str], version_ids: Iterable[int], actor: str) -> None:
+    """Write down that something left the house on the ground of these statements (R14).
+
+    to: who got it, and under which reference
+    """
+    common = {"at": scope.at, "purpose": purpose, "recipient": to[0], "reference": to[1], "actor": actor}
+    rows = [{**common, "version_id": number} for number in version_ids]
+    if rows:
+        scope.connection.execute(insert(credit_reliance), rows)
+
+
+def statement_in_force(scope: Scope, record_id: str, platform: str | None = None) -> int | None:
+    """The row of the newest statement believed about a record."""
+    row: int | None = scope.connection.execute(
+        select(credit_version.c.id)
+        .where(
+            credit_version.c.platform == (platform or scope.platform),
+            credit_version.c.record_id == record_id,
+            credit_version.c.sys_to.is_(None),
+        )
+        .order_by(credit_version.c.valid_from, credit_version.c.id)
+        .limit(1)
+    ).scalar()
+    return row
+
+
+def certificate_of(scope: Scope, record_id: str) -> str | None:
+    """The certificate a record is linked to."""
+    key: str | None = scope.connection.execute(
+        select(credit_link.c.key).where(
+            credit_link.c.platform == scope.platform,
+            credit_link.c.record_id == record_id,
+            credit_link.c.kind == str(RecordKind.CERTIFICATE),
+            credit_link.c.sys_to.is_(None),
+        )
+    ).scalar()
+    return key
+
+
+def _invalidate(scope: Scope, outcome: Outcome) -> bool:
+    event = _event(scope, outcome)
+    key = certificate_of(scope, event["record_id"])
+    told = json.loads(
+        scope.vault.open(event["payload"], payload_place(scope.platform, event["event_id"], event["digest"]))
+    )
+    since = _day(told, event)
+    ground_of_it = void_grounds.Ground(platform=scope.platform, record_id=event["record_id"])
+    says = Standing.STANDS if key is None else void_grounds.says_now(scope.connection, key, ground_of_it, scope.at)
+    if says is Standing.FELL:
+        return False  # revoked by an event that came with it: the final state counts (F40)
+    if key is None or not told["decision_no"] or not told["authority"] or says is Standing.ALTERED:
+        # an officer decides where the decision is not named, was stated anew or is not about ours (no machine alone)
+        place = (event["record_id"], str(TicketKind.REVIEW))
+        answers.open_new(scope, {place: event["event_id"]}, answers.open_tickets(scope, [place[0]]))
+        return False
+    ground = Ground(
+        reason=VOID,
+        since=since,
+        decision_no=told["decision_no"],
+        decision_org=told["authority"],
+        void_from_start=event["effective_from"] is None,
+    )
+    row = statement_in_force(scope, event["record_id"])
+    done = change_status(scope, key, StatusStep.RESCIND, ground, version_id=row, actor=scope.platform)
+    if done:
+        _owe_check(scope, event["record_id"], key)
+    return done
+
+
+def _owe_check(scope: Scope, record_id: str, key: str) -> None:
+    """Note that other filings of the same enterprise and verification point are to be drawn for a check, once."""
+    here = {"platform": scope.platform, "record_id": record_id}
+    known = select(check_owed.c.id).where(*(check_owed.c[name] == value for name, value in here.items()))
+    if scope.connection.execute(known).first() is None:
+        values = {**here, "certificate_key": key, "at": scope.at, "draws": []}
+        scope.connection.execute(insert(check_owed).values(values))
+
+
+def _event(scope: Scope, outcome: Outcome) -> Mapping[str, Any]:
+    row = (
+        scope.connection.execute(
+            select(credit_event).where(
+                credit_event.c.platform == scope.platform,
+                credit_event.c.event_id == event_id_of(outcome),
+                credit_event.c.digest == outcome.fact.digest,
+            )
+        )
+        .mappings()
+        .one()
+    )
+    return dict(row)
+
+
+def _day(told: Mapping[str, Any], event: Mapping[str, Any]) -> date:
+    moment: datetime | None = event["effective_from"]
+    if moment is not None:
+        return moment.astimezone(CHINA).date()
+    happened: datetime = event["event_time"]
+    return date.fromisoformat(told["decision_date"]) if told["decision_date"] else happened.astimezone(CHINA).date()
+
+
+def last_version(scope: Scope, key: str) -> int:
+    """The highest version of a certificate, in whatever form; 0 where there is none."""
+    rows = scope.connection.execute(select(record.c.version).where(record.c.kind.in_(_KINDS), record.c.key == key))
+    return max((int(version) for version in rows.scalars()), default=0)

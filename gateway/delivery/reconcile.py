@@ -1,0 +1,269 @@
+"""Reconcile one platform: ours as of one moment, theirs as of another, every difference in one class."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from gateway.contract.connector import HoldingsBy, ListsHoldings, ListsParts, VerifiesUnowed
+from gateway.contract.messages import Holding, HoldingsPage, Payload, Verdict
+from gateway.delivery.exchanger import Exchanger
+from gateway.delivery.push import prepare
+from gateway.delivery.rules.differences import Difference, Item, Ours, classify
+from gateway.delivery.store import reconciliations
+from gateway.delivery.store.work import Claimed
+from gateway.domain.records import Record, RecordKind, Submission
+from gateway.domain.states import Event
+from gateway.domain.status import as_certificate
+
+_PAGE = 500
+_MOST_PAGES = 100_000
+_MOST_BEGINNINGS = 5
+
+Theirs = dict[tuple[RecordKind, str], list[Holding]]
+
+
+@dataclass(kw_only=True)
+class ReconcileReport:
+    """Counts by class; ``total`` is their sum and equals the keys on either side taken once."""
+
+    platform: str
+    ours: int = 0
+    theirs: int = 0
+    classes: Counter[str] = field(default_factory=Counter)
+    run: int | None = None
+    ours_at: datetime | None = None
+    theirs_at: datetime | None = None
+    stopped: str | None = None
+
+    @property
+    def total(self) -> int:
+        """Sum of all classes."""
+        return sum(self.classes.values())
+
+
+async def reconcile(
+    exchanger: Exchanger, *, progress: Callable[[ReconcileReport], None] = lambda _: None
+) -> ReconcileReport:
+    """Read both sides, classify, keep the run. Changes no delivery: what to do about a difference is another step."""
+    report = ReconcileReport(platform=exchanger.platform, ours_at=exchanger.edge.now())
+    connector = exchanger.connector
+    if not isinstance(connector, ListsHoldings) or exchanger.info.holdings_by is None:
+        report.stopped = "the platform's holdings cannot be read"
+        return report
+    by_page = exchanger.info.holdings_by is HoldingsBy.PAGE
+    theirs: Theirs = defaultdict(list)
+    trouble = await _read_pages(exchanger, connector, theirs) if by_page else None
+    if trouble is not None:
+        report.stopped = f"{trouble.code}: {trouble.reason}"
+        return report
+    ours: list[Ours] = []
+    listed: dict[str, list[Ours]] = defaultdict(list)
+    async for part in _pages_of_ours(exchanger, connector):
+        single = part if by_page else await _ask_each(exchanger, connector, _set_aside(connector, part, listed), theirs)
+        ours += [own for own, _ in single]
+        report.ours = len(ours) + sum(map(len, listed.values()))
+        progress(report)
+    if isinstance(connector, ListsParts):
+        for name in dict.fromkeys((*listed, *connector.parts())):
+            read = await _read_part(exchanger, connector, name, theirs)
+            ours += listed[name] if read else [replace(own, asked=False) for own in listed[name]]
+            progress(report)
+    report.theirs = sum(len(rows) for rows in theirs.values())
+    report.theirs_at = exchanger.edge.now()
+    await _keep(exchanger, report, classify(ours, theirs))
+    return report
+
+
+async def _keep(exchanger: Exchanger, report: ReconcileReport, items: Sequence[Item]) -> None:
+    report.classes.update(item.difference for item in items)
+    assert report.ours_at is not None
+    assert report.theirs_at is not None
+    report.run = await exchanger.thread.write(
+        reconciliations.save,
+        platform=report.platform,
+        ours_at=report.ours_at,
+        theirs_at=report.theirs_at,
+        counts=dict(report.classes),
+        items=[
+            {"class": i.difference, "kind": i.kind, "delivery_id": i.delivery_id, "fields": list(i.fields)}
+            for i in items
+            if i.difference is not Difference.MATCH
+        ],
+    )
+
+
+Side = list[tuple[Ours, Payload | None]]
+"""our side of a page, with what can be asked about"""
+
+
+async def _pages_of_ours(exchanger: Exchanger, connector: ListsHoldings) -> AsyncIterator[Side]:
+    """What we sent or owe, page by page, then what the platform is not owed and can be asked about."""
+    vault, after = exchanger.thread.store.vault, 0
+    while page := await exchanger.thread.read(reconciliations.page_of_ours, vault, exchanger.platform, after, _PAGE):
+        after = page[-1].id
+        yield _ours(exchanger, connector, page)
+    kinds = connector.verifies() if isinstance(connector, VerifiesUnowed) else frozenset()
+    after = 0
+    while kinds and (
+        rest := await exchanger.thread.read(
+            reconciliations.page_of_unowed, vault, exchanger.platform, kinds, after=after, limit=_PAGE
+        )
+    ):
+        after = rest[-1][0]
+        yield _unowed(exchanger, connector, [record for _, record in rest])
+
+
+def _unowed(exchanger: Exchanger, connector: ListsHoldings, records: Sequence[Record]) -> Side:
+    assert isinstance(connector, VerifiesUnowed)
+    found: Side = []
+    for record in records:
+        payload = connector.verifiable(Submission(platform=exchanger.platform, record=record))
+        if payload is not None:
+            expected = connector.expected(payload)
+            found.append((Ours(delivery_id=None, kind=record.kind, state=None, expected=expected), payload))
+    return found
+
+
+def _set_aside(connector: ListsHoldings, side: Side, listed: dict[str, list[Ours]]) -> Side:
+    """Put away what a part will show; what remains is asked about by itself."""
+    remaining: Side = []
+    for own, payload in side:
+        part = connector.part_of(payload) if payload is not None and isinstance(connector, ListsParts) else None
+        if part is None:
+            remaining.append((own, payload))
+        else:
+            listed[part].append(own)
+    return remaining
+
+
+async def _read_part(exchanger: Exchanger, connector: ListsHoldings, name: str, theirs: Theirs) -> bool:
+    """Read one part to its end; False where the platform would not show it, and then nothing of it counts.
+
+    A listing that changes while it is read is begun again, a few times at most.
+    """
+    cursor, begun = name, 1
+    found: list[Holding] = []
+    for _ in range(_MOST_PAGES):
+        page = await _page(exchanger, connector, cursor, None)
+        if isinstance(page, Verdict):
+            return False
+        found += page.holdings
+        if page.afresh:
+            found.clear()
+            begun += 1
+        if begun > _MOST_BEGINNINGS:
+            return False
+        if page.next_cursor is None:
+            for holding in found:
+                theirs[holding.kind, holding.key].append(holding)
+            return True
+        cursor = page.next_cursor
+    return False
+
+
+def _ours(exchanger: Exchanger, connector: ListsHoldings, page: Sequence[Claimed]) -> Side:
+    """Our side of a page. What the check refuses was never sent, so nothing can be expected of it.
+
+    After a change of status the platform should hold the certificate as the change left it.
+    """
+    page = [
+        replace(item, record=as_certificate(item.record), payload=None)
+        if item.record.kind is RecordKind.STATUS_CHANGE
+        else item
+        for item in page
+    ]
+    payloads = {item.id: payload for item, payload in prepare(exchanger, page)[0]}
+    return [
+        (
+            Ours(
+                delivery_id=item.id,
+                kind=item.record.kind,
+                state=item.state,
+                expected=connector.expected(payloads[item.id]) if item.id in payloads else None,
+                replaces=item.replaces,
+            ),
+            payloads.get(item.id),
+        )
+        for item in page
+    ]
+
+
+async def _read_pages(exchanger: Exchanger, connector: ListsHoldings, theirs: Theirs) -> Verdict | None:
+    cursor: str | None = None
+    for _ in range(_MOST_PAGES):
+        page = await _page(exchanger, connector, cursor, None)
+        if isinstance(page, Verdict):
+            return page
+        for holding in page.holdings:
+            theirs[holding.kind, holding.key].append(holding)
+        if page.next_cursor is None:
+            return None
+        cursor = page.next_cursor
+    return Verdict(event=Event.UNKNOWN, code="endless", reason="the platform's listing does not end")
+
+
+async def _ask_each(exchanger: Exchanger, connector: ListsHoldings, part: Side, theirs: Theirs) -> Side:
+    """Ask record by record, several at once; one that cannot be asked about says so in its class."""
+    asked: Side = []
+    queue = iter(part)
+
+    async def work() -> None:
+        for own, payload in queue:
+            if payload is None:
+                asked.append((own, None))
+                continue
+            held = await _all_of(exchanger, connector, payload)
+            if held is None:
+                asked.append((replace(own, asked=False), payload))
+                continue
+            for holding in held:
+                known = theirs[holding.kind, holding.key]
+                if holding not in known:
+                    known.append(holding)
+            asked.append((own, payload))
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(exchanger.connector.endpoint.pace.connections):
+            group.create_task(work())
+    return asked
+
+
+async def _all_of(exchanger: Exchanger, connector: ListsHoldings, payload: Payload) -> list[Holding] | None:
+    """What the platform holds of one record, over all pages; None where it would not say."""
+    cursor: str | None = None
+    found: list[Holding] = []
+    for _ in range(_MOST_PAGES):
+        page = await _page(exchanger, connector, cursor, payload)
+        if isinstance(page, Verdict):
+            return None
+        found += page.holdings
+        if page.next_cursor is None:
+            return found
+        cursor = page.next_cursor
+    return None
+
+
+async def _page(
+    exchanger: Exchanger, connector: ListsHoldings, cursor: str | None, payload: Payload | None
+) -> HoldingsPage | Verdict:
+    """One page; a passing trouble is tried again a few times within the platform's own waits."""
+    page: HoldingsPage | Verdict = Verdict(event=Event.UNKNOWN, code="no_answer")
+    for round_no in range(1, 4):
+        answer = await exchanger.ask("holdings", lambda stamp: connector.encode_holdings(cursor, payload, stamp))
+        if answer.verdict is None and answer.response is not None:
+            if payload is None and cursor is not None and isinstance(connector, ListsParts):
+                page = connector.decode_part(answer.response, cursor, answer.stamp)
+            else:
+                page = connector.decode_holdings(answer.response, payload, answer.stamp)
+        else:
+            page = answer.verdict or page
+        if isinstance(page, HoldingsPage) or page.event is not Event.RETRY:
+            return page
+        exchanger.forget_token(page)
+        wait = exchanger.info.retry.wait(round_no, draw=exchanger.edge.draw(), wish=page.retry_after)
+        await exchanger.edge.sleep(min(wait.total_seconds(), 5.0) if wait else 0.0)
+    return page

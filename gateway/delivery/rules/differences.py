@@ -1,0 +1,108 @@
+"""Compare what we owe with what a platform holds: pure, and every difference gets exactly one class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gateway.contract.messages import Holding
+from gateway.domain.records import RecordKind
+from gateway.domain.states import State
+
+
+class Difference(StrEnum):
+    """Classes of a reconciliation; together they cover every key on either side once."""
+
+    MATCH = "match"
+    LAG = "lag"
+    """still on its way, or not yet to be expected there"""
+    OUTDATED = "outdated"
+    """rejected or parked here, and the platform still holds the version before; the fields are named"""
+    NEVER_SENT = "never_sent"
+    """rejected or parked here, and not there"""
+    LOST = "lost"
+    """accepted by the platform, and not there"""
+    ALTERED = "altered"
+    """there, with other content; the fields are named"""
+    DOUBLED = "doubled"
+    """there more than once"""
+    UNEXPECTED = "unexpected"
+    """rejected or parked here, and there all the same"""
+    UNKNOWN_HERE = "unknown_here"
+    """there, and nothing we ever sent"""
+    NOT_OWED = "not_owed"
+    """the platform does not take it from us, and it is not there"""
+    NOT_ASKED = "not_asked"
+    """the platform gave no usable answer about it"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ours:
+    """One record on our side: its newest delivery and what the platform should hold.
+
+    state: None for a record that the platform is not owed; it may have come there on another way
+    """
+
+    delivery_id: int | None
+    kind: RecordKind
+    state: State | None
+    expected: Holding | None
+    """None where the record does not pass the connector's check"""
+    asked: bool = True
+    replaces: bool = False
+    """whether the platform accepted an earlier version, so that something else may be there under the key"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One key with its class; ``fields`` names what differs."""
+
+    difference: Difference
+    kind: RecordKind
+    delivery_id: int | None = None
+    fields: tuple[str, ...] = ()
+
+
+def classify(ours: Iterable[Ours], theirs: Mapping[tuple[RecordKind, str], Sequence[Holding]]) -> list[Item]:
+    """One item for each of ours and for each key that only the platform has."""
+    items: list[Item] = []
+    met: set[tuple[RecordKind, str]] = set()
+    for own in ours:
+        key = None if own.expected is None else (own.kind, own.expected.key)
+        there = theirs.get(key, ()) if key else ()
+        if key and there:
+            met.add(key)
+        difference, fields = _compare(own, there)
+        items.append(Item(difference=difference, kind=own.kind, delivery_id=own.delivery_id, fields=fields))
+    items += [Item(difference=Difference.UNKNOWN_HERE, kind=kind) for kind, key in theirs if (kind, key) not in met]
+    return items
+
+
+def _compare(own: Ours, there: Sequence[Holding]) -> tuple[Difference, tuple[str, ...]]:
+    if not own.asked:
+        return Difference.NOT_ASKED, ()
+    if len(there) > 1:
+        return Difference.DOUBLED, ()
+    stopped = own.state in (State.REJECTED, State.PARKED)
+    if not there:
+        if own.state is None:
+            return Difference.NOT_OWED, ()
+        if own.state is State.ACCEPTED:
+            return Difference.LOST, ()
+        return (Difference.NEVER_SENT if stopped else Difference.LAG), ()
+    assert own.expected is not None
+    fields = differing(own.expected, there[0])
+    if own.state in (State.ACCEPTED, None):
+        return (Difference.ALTERED, fields) if fields else (Difference.MATCH, ())
+    if stopped:
+        return (Difference.OUTDATED if fields and own.replaces else Difference.UNEXPECTED), fields
+    return Difference.LAG, fields
+
+
+def differing(expected: Holding, held: Holding) -> tuple[str, ...]:
+    """Names of fields in which a holding is not as expected; a field the platform does not show is no difference."""
+    names = [name for name, value in expected.fields.items() if name in held.fields and held.fields[name] != value]
+    if expected.version is not None and held.version is not None and expected.version != held.version:
+        names.append("version")
+    return tuple(names)

@@ -1,0 +1,276 @@
+"""What holds a platform back: pauses with their reasons, and the shared budget of request slots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
+
+from gateway.delivery.store.exchanges import open_exchanges
+from gateway.delivery.store.tables import exchange, platform, slot
+from gateway.delivery.store.work import Closing, Opening
+from gateway.domain.breaker import Breaker, BreakerRules, after_failure
+from gateway.domain.traffic import BREAKER_OPEN, OURS, Budget, Standing, Stop, Traffic, stop_of
+from gateway.store.audit import note
+from gateway.store.batch_sql import Seen, Writing, platform_row
+from gateway.store.vault import Vault
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pause:
+    """Why a platform is held, by whom, since when and, if known, until when."""
+
+    code: str
+    reason: str
+    by: str
+    since: datetime
+    until: datetime | None
+
+
+def registered(connection: Connection) -> set[str]:
+    """The platforms that have their row."""
+    return set(connection.execute(select(platform.c.name)).scalars())
+
+
+def register(connection: Connection, names: list[str]) -> None:
+    """Make sure every platform has its row."""
+    known = registered(connection)
+    for name in names:
+        if name not in known:
+            connection.execute(insert(platform), {"name": name})
+
+
+def pause_of(connection: Connection, name: str, now: datetime) -> Pause | None:
+    """The pause in force, or None; one whose time is over no longer counts."""
+    row = connection.execute(select(platform).where(platform.c.name == name, platform.c.paused)).mappings().first()
+    if row is None or (row["until"] is not None and row["until"] <= now):
+        return None
+    return Pause(code=row["code"], reason=row["reason"], by=row["paused_by"], since=row["since"], until=row["until"])
+
+
+def pause(
+    connection: Connection, name: str, *, code: str, reason: str, by: str, now: datetime, until: datetime | None = None
+) -> None:
+    """Hold a platform; the first reason stays until it is resumed or its time is over, later ones are only noted."""
+    register(connection, [name])
+    changed = connection.execute(
+        update(platform)
+        .where(platform.c.name == name, or_(~platform.c.paused, platform.c.until <= now))
+        .values(paused=True, code=code, reason=reason, paused_by=by, since=now, until=until)
+    ).rowcount
+    action = "pause" if changed else "pause_again"
+    note(connection, at=now, actor=by, action=action, subject=name, reason=reason, detail={"code": code})
+
+
+def resume(connection: Connection, name: str, *, by: str, reason: str | None, now: datetime) -> bool:
+    """Let a platform go on; False where it was not held."""
+    changed = connection.execute(
+        update(platform)
+        .where(platform.c.name == name, platform.c.paused)
+        .values(paused=False, code=None, reason=None, paused_by=None, since=None, until=None)
+    ).rowcount
+    if changed:
+        note(connection, at=now, actor=by, action="resume", subject=name, reason=reason)
+    return bool(changed)
+
+
+def end_pause(connection: Connection, name: str, now: datetime) -> bool:
+    """Resume a platform whose pause had an end that has come; True where it was this call that did."""
+    ended = connection.execute(
+        update(platform)
+        .where(platform.c.name == name, platform.c.paused, platform.c.until <= now)
+        .values(paused=False, code=None, reason=None, paused_by=None, since=None, until=None)
+    ).rowcount
+    if ended:
+        note(connection, at=now, actor="gateway", action="resume", subject=name, reason="the time of the pause is over")
+    return bool(ended)
+
+
+def take_slot(
+    connection: Connection, name: str, interval: timedelta, now: datetime, budget: Budget | None = None
+) -> datetime:
+    """Reserve the next free moment for one request.
+
+    No two workers get slots closer than ``interval``, and in no stretch as long as the budget's window (and its slack)
+    are there more slots than it allows. Slots never go back in time, whatever a worker's clock says.
+    """
+    row = connection.execute(
+        select(platform.c.next_slot_at).where(platform.c.name == name).with_for_update()
+    ).scalar_one()
+    at = max(now, row) if row is not None else now
+    if budget is not None:
+        at = _within(connection, name, budget, at)
+    connection.execute(update(platform).where(platform.c.name == name).values(next_slot_at=at + interval))
+    return at
+
+
+def _within(connection: Connection, name: str, budget: Budget, at: datetime) -> datetime:
+    stretch = budget.window + 2 * budget.slack
+    taken = select(slot.c.at).where(slot.c.platform == name).order_by(slot.c.at.desc())
+    oldest = connection.execute(taken.offset(budget.requests - 1).limit(1)).scalar()
+    if oldest is not None:
+        at = max(at, oldest + stretch)
+    connection.execute(delete(slot).where(slot.c.platform == name, slot.c.at < at - stretch))
+    connection.execute(insert(slot), {"platform": name, "at": at})
+    return at
+
+
+Opened = tuple[int, list[int]]
+"""exchange id and attempt ids"""
+_SERVER_FAULT = 500
+
+
+def standing(connection: Connection, name: str, now: datetime) -> Standing:
+    """What stands about a platform; one without a row stands free."""
+    return standing_of(platform_row(connection, name), now)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lane:
+    """A platform's traffic as one worker sees it.
+
+    probe: how long one exchange may take that tries whether the platform answers again
+    draw:  a number in [0, 1), fresh at each call
+    """
+
+    platform: str
+    rules: Traffic
+    probe: timedelta
+    draw: Callable[[], float]
+
+
+def open_allowed(
+    connection: Connection,
+    vault: Vault,
+    openings: Sequence[Opening],
+    lane: Lane,
+    now: datetime,
+    *,
+    seen: Seen,
+    writing: Writing,
+) -> list[Opened | Stop]:
+    """Open the exchanges that may leave, and say of the others what stops them.
+
+    While the breaker is half open one may leave, over all workers; its right to be the only one ends with its answer.
+    Decided in the transaction that writes the exchanges down: nothing leaves after another worker's failures have
+    opened the breaker.
+    """
+    name, rules = lane.platform, lane.rules
+    known = standing_of(seen.platform, now)
+    if known.breaker.until is not None:
+        known = standing_of(platform_row(connection, name, lock=True), now)
+    stop, closed = stop_of(known, rules, now), stop_of(Standing(), rules, now)
+    stops = [closed if opening.anyway else stop for opening in openings]
+    if stop is None and known.breaker.until is not None:
+        stops = _only_one(openings, known, now + lane.probe)
+    going = [opening for opening, held in zip(openings, stops, strict=True) if held is None]
+    opened = open_exchanges(vault, going, seen=seen, writing=writing)
+    each = iter(opened)
+    answers: list[Opened | Stop] = [next(each) if held is None else held for held in stops]
+    if stop is None and known.breaker.until is not None and any(number for number, _ in opened):
+        connection.execute(update(platform).where(platform.c.name == name).values(probe_until=now + lane.probe))
+    return answers
+
+
+def _only_one(openings: Sequence[Opening], known: Standing, until: datetime) -> list[Stop | None]:
+    first = next((n for n, opening in enumerate(openings) if not opening.anyway), None)
+    wait = Stop(
+        code=BREAKER_OPEN,
+        reason=f"one request is trying whether it answers again; last: {known.breaker.code}",
+        until=until,
+    )
+    return [None if opening.anyway or n == first else wait for n, opening in enumerate(openings)]
+
+
+def hear(connection: Connection, lane: Lane, closings: Sequence[Closing], now: datetime, *, seen: Seen) -> Seen:
+    """Let the ends of exchanges move the breaker, and the platform's wishes its next moment for everybody.
+
+    Gives what is seen from now on, in this transaction.
+    """
+    name, row = lane.platform, seen.platform
+    wishes = [closing.closed_at + closing.wish for closing in closings if closing.wish]
+    quiet = not row or (not row["failures"] and row["open_until"] is None)
+    if not row or (quiet and not wishes and all(closing.answered is not False for closing in closings)):
+        return seen
+    row = platform_row(connection, name, lock=True)
+    before = breaker = _breaker(row)
+    for closing in sorted(closings, key=lambda c: c.closed_at):
+        breaker = _moved(connection, lane, breaker, closing)
+    not_before = max((moment for moment in (row["not_before"], *wishes) if moment is not None), default=None)
+    moved = {"not_before": not_before, **_columns(breaker)}
+    connection.execute(update(platform).where(platform.c.name == name).values(moved))
+    _tell(connection, name, before, breaker, now)
+    return replace(seen, platform={**row, **moved})
+
+
+def _moved(connection: Connection, lane: Lane, breaker: Breaker, closing: Closing) -> Breaker:
+    if closing.answered:
+        return Breaker()
+    now = closing.closed_at
+    if closing.answered is None:
+        return replace(breaker, probe_until=None)
+    rules = lane.rules.breaker
+    recent = _recent(connection, lane.platform, rules, now) if rules.share and breaker.until is None else (0, 0)
+    return after_failure(breaker, rules, now, closing.code, draw=lane.draw(), recent=recent)
+
+
+def _recent(connection: Connection, name: str, rules: BreakerRules, now: datetime) -> tuple[int, int]:
+    """How many of the last exchanges were not answered, and how many there were; the one at hand is among neither."""
+    e = exchange.c
+    last = (
+        select(e.failure, e.status)
+        .where(e.platform == name, e.opened_at >= now - rules.window, e.closed_at.is_not(None))
+        .where(or_(e.failure.is_(None), e.failure.not_in(OURS)))
+        .order_by(e.opened_at.desc())
+        .limit(rules.sample)
+        .subquery()
+    )
+    failed = or_(last.c.failure.is_not(None), last.c.status >= _SERVER_FAULT)
+    row = connection.execute(
+        select(func.count().filter(failed).label("failed"), func.count().label("seen")).select_from(last)
+    ).one()
+    return int(row.failed), int(row.seen)
+
+
+def _tell(connection: Connection, name: str, before: Breaker, after: Breaker, now: datetime) -> None:
+    """Opening and closing leave a line in the audit trail."""
+    if after.trips > before.trips and after.until is not None:
+        detail = {"failures": after.failures, "trips": after.trips, "until": after.until.isoformat()}
+        note(connection, at=now, actor="gateway", action="breaker_open", subject=name, reason=after.code, detail=detail)
+    elif before.until is not None and after.until is None:
+        note(connection, at=now, actor="gateway", action="breaker_closed", subject=name, detail={"trips": before.trips})
+
+
+_FIELDS = {
+    "failures": "failures",
+    "trips": "trips",
+    "code": "failure_code",
+    "since": "open_since",
+    "until": "open_until",
+    "probe_until": "probe_until",
+}
+"""the breaker's fields and their columns"""
+
+
+def _columns(breaker: Breaker) -> dict[str, Any]:
+    values = {column: getattr(breaker, field) for field, column in _FIELDS.items()}
+    return values | {"failure_code": None if breaker.code is None else breaker.code[:80]}
+
+
+def _breaker(row: Mapping[str, Any]) -> Breaker:
+    return Breaker(**{field: row[column] for field, column in _FIELDS.items()})
+
+
+def standing_of(row: Mapping[str, Any], now: datetime) -> Standing:
+    """How a platform stands by its row; free where it has none."""
+    if not row:
+        return Standing()
+    paused = row["paused"] and (row["until"] is None or row["until"] > now)
+    return Standing(
+        pause=Stop(code=row["code"], reason=row["reason"], until=row["until"], paused=True) if paused else None,
+        breaker=_breaker(row),
+        not_before=row["not_before"],
+    )

@@ -1,0 +1,18 @@
+"""Days and periods of disclosure: month arithmetic, inclusive ends, and the dated rules that give a missing period."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta, timezone
+
+CHINA = timezone(timedelta(hours=8))
+"""all days of the rules are days of +08:00"""
+
+
+def day_start(day: date) -> datetime:
+    """00:00 +08:00 of the day."""
+    return datetime.combine(day, time(), CHINA)
+
+
+def end_of(day: date) -> datetime:
+    """The exclusive bound of an inclusive last day (R04): 00:00 +08:00 of the next one."""
+    return day_start(day + timedelta(days=1))

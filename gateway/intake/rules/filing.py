@@ -1,0 +1,294 @@
+"""A filing (申报): one person's declared certificate with its way through verification, review, notice and report.
+
+The value holds what a row *says*, in normal form; whether that is enough is decided by ``gateway.intake.rules.gates``. The
+life of a filing is a table here, and every step of it names the one role that may take it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+from gateway.domain.errors import StoreError
+from gateway.domain.records import ContractTerm
+from gateway.domain.status import StatusStep
+
+
+class Origin(StrEnum):
+    """Who held the assessment (鉴定来源): a city, or the province directly."""
+
+    CITY = "CITY"
+    PROVINCE = "PROV"
+
+
+class Channel(StrEnum):
+    """Who filled in the filing (填报渠道)."""
+
+    ENTERPRISE = "ENTERPRISE"
+    PERSON = "PERSON"
+
+
+class Objection(StrEnum):
+    """What came in during the public notice (异议状态)."""
+
+    NONE = "NONE"
+    OPEN = "OPEN"
+    DISMISSED = "DISMISSED"
+    UPHELD = "UPHELD"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Filing:
+    """What one row says. None means the row does not say it; codes are the canonical ones of the code tables."""
+
+    name: str | None = None
+    id_type: str | None = None
+    id_number: str | None = None
+    """18 characters for resident cards and residence permits"""
+    id_alias: str | None = None
+    """the 15-digit number as filed, where it was widened"""
+    gender: str | None = None
+    birth_date: date | None = None
+    ethnicity: str | None = None
+    education: str | None = None
+    mobile: str | None = None
+    home_region: str | None = None
+    address: str | None = None
+
+    employed: bool | None = None
+    employer_name: str | None = None
+    employer_code: str | None = None
+    employer_region: str | None = None
+    contract_term: ContractTerm | None = None
+    contract_start: date | None = None
+    contract_end: date | None = None
+
+    certificate_name: str | None = None
+    certificate_number: str | None = None
+    trade: str | None = None
+    trade_name: str | None = None
+    level: str | None = None
+    issuer_name: str | None = None
+    issuer_code: str | None = None
+    issuer_region: str | None = None
+    confirm_organization: str | None = None
+    assessment_origin: Origin | None = None
+    assessment_region: str | None = None
+    application_date: date | None = None
+    issue_date: date | None = None
+    valid_to: date | None = None
+
+    promise_signed_at: datetime | None = None
+    promise_version: str | None = None
+    point_code: str | None = None
+    """six digits of the point's division, then its own number"""
+    verifier: str | None = None
+    verified_at: datetime | None = None
+    originals: tuple[str, ...] | None = None
+    """of CERT, IDCARD, CONTRACT"""
+    summary_form_no: str | None = None
+    seal_stamped: bool | None = None
+
+    review_department: str | None = None
+    review_region: str | None = None
+    reviewer: str | None = None
+    reviewed_at: datetime | None = None
+    notice_begin: date | None = None
+    notice_end: date | None = None
+    notice_medium: str | None = None
+    objection: Objection | None = None
+
+    reported_at: datetime | None = None
+    batch_no: str | None = None
+    channel: Channel | None = None
+    filing_corp_code: str | None = None
+
+    project_code: str | None = None
+    """the project the person works on at present; with company, team and trade it is complete, or not said at all"""
+    team_corp_code: str | None = None
+    team_corp_name: str | None = None
+    team_no: str | None = None
+    team_name: str | None = None
+    site_trade: str | None = None
+    """worker-platform trade code"""
+    team_leader: bool | None = None
+    site_since: date | None = None
+    politics: str | None = None
+    card_issuer: str | None = None
+    photo: str | None = None
+    training_hours: str | None = None
+    score: str | None = None
+
+    withdrawn: bool | None = None
+    """whether the row takes its certificate back; then it says whose and which one, and nothing else counts"""
+    withdrawal_reason: str | None = None
+    status_step: StatusStep | None = None
+    """what a decision does to its certificate; then the row says whose, which one, why and since when, and no more"""
+    status_reason: str | None = None
+    status_date: date | None = None
+    decision_no: str | None = None
+    decision_org: str | None = None
+
+    unread: frozenset[str] = frozenset()
+    """fields that were filled in but could not be read, or whose absence is reported already; gates leave them alone"""
+
+    def __repr__(self) -> str:
+        return "Filing(…)"
+
+    def lacks(self, field: str) -> bool:
+        """Whether the row is silent about a field, as opposed to unreadable."""
+        return getattr(self, field) in (None, "") and field not in self.unread
+
+
+PLACEMENT = ("project_code", "team_corp_code", "team_corp_name", "team_no", "team_name", "site_trade")
+"""what a row says of a project: all of it or nothing"""
+_ALWAYS = (
+    "name",
+    "id_type",
+    "id_number",
+    "gender",
+    "birth_date",
+    "employed",
+    "certificate_name",
+    "certificate_number",
+    "trade",
+    "level",
+    "issuer_name",
+    "issuer_code",
+    "confirm_organization",
+    "assessment_origin",
+    "assessment_region",
+    "issue_date",
+    "reported_at",
+    "batch_no",
+    "channel",
+)
+
+
+def missing(filing: Filing) -> Iterable[str]:
+    """Fields without which nothing can be said about a person or certificate; what a gate asks for is left to it."""
+    yield from (field for field in _ALWAYS if filing.lacks(field))
+    if filing.id_type == "111" and filing.lacks("ethnicity"):
+        yield "ethnicity"
+
+
+class FilingState(StrEnum):
+    """Where a filing stands on its way from the applicant to the platforms."""
+
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+    AT_POINT = "at_point"
+    VERIFIED = "verified"
+    REVIEWED = "reviewed"
+    ON_NOTICE = "on_notice"
+    NOTICE_DONE = "notice_done"
+    REPORTED = "reported"
+    ENTERED = "entered"
+    PUSHED = "pushed"
+    RETURNED = "returned"
+    OBJECTED = "objected"
+    WITHDRAWN = "withdrawn"
+    REJECTED = "rejected"
+    VOIDED = "voided"
+
+
+class Step(StrEnum):
+    """What can be done with a filing."""
+
+    SUBMIT = "submit"
+    HAND_IN = "hand_in"
+    VERIFY = "verify"
+    REVIEW = "review"
+    PUBLISH = "publish"
+    CLOSE_NOTICE = "close_notice"
+    REPORT = "report"
+    ENTER = "enter"
+    PUSH = "push"
+    RETURN = "return"
+    REJECT = "reject"
+    OBJECT = "object"
+    DISMISS = "dismiss"
+    UPHOLD = "uphold"
+    AMEND = "amend"
+    """a change of content after the review: the public notice starts again"""
+    WITHDRAW = "withdraw"
+    VOID = "void"
+
+
+class Role(StrEnum):
+    """Who acts."""
+
+    APPLICANT = "applicant"
+    """the enterprise, or the person without employer"""
+    POINT = "point"
+    CITY = "city"
+    CENTRE = "centre"
+    PUBLIC = "public"
+    GATEWAY = "gateway"
+
+
+_F, _S, _R = FilingState, Step, Role
+
+STEPS: dict[tuple[FilingState, Step], tuple[Role, FilingState]] = {
+    (_F.DRAFT, _S.SUBMIT): (_R.APPLICANT, _F.SUBMITTED),
+    (_F.RETURNED, _S.SUBMIT): (_R.APPLICANT, _F.SUBMITTED),
+    (_F.SUBMITTED, _S.HAND_IN): (_R.APPLICANT, _F.AT_POINT),
+    (_F.AT_POINT, _S.VERIFY): (_R.POINT, _F.VERIFIED),
+    (_F.VERIFIED, _S.REVIEW): (_R.CITY, _F.REVIEWED),
+    (_F.REVIEWED, _S.PUBLISH): (_R.CITY, _F.ON_NOTICE),
+    (_F.ON_NOTICE, _S.CLOSE_NOTICE): (_R.CITY, _F.NOTICE_DONE),
+    (_F.NOTICE_DONE, _S.REPORT): (_R.CITY, _F.REPORTED),
+    (_F.REPORTED, _S.ENTER): (_R.CENTRE, _F.ENTERED),
+    (_F.ENTERED, _S.PUSH): (_R.GATEWAY, _F.PUSHED),
+    (_F.AT_POINT, _S.RETURN): (_R.POINT, _F.RETURNED),
+    (_F.VERIFIED, _S.RETURN): (_R.CITY, _F.RETURNED),
+    (_F.REPORTED, _S.RETURN): (_R.CENTRE, _F.RETURNED),
+    (_F.AT_POINT, _S.REJECT): (_R.POINT, _F.REJECTED),
+    (_F.VERIFIED, _S.REJECT): (_R.CITY, _F.REJECTED),
+    (_F.REPORTED, _S.REJECT): (_R.CENTRE, _F.REJECTED),
+    (_F.ON_NOTICE, _S.OBJECT): (_R.PUBLIC, _F.OBJECTED),
+    (_F.OBJECTED, _S.DISMISS): (_R.CITY, _F.ON_NOTICE),
+    (_F.OBJECTED, _S.UPHOLD): (_R.CITY, _F.REJECTED),
+    (_F.ON_NOTICE, _S.AMEND): (_R.CITY, _F.REVIEWED),
+    (_F.NOTICE_DONE, _S.AMEND): (_R.CITY, _F.REVIEWED),
+    (_F.REPORTED, _S.AMEND): (_R.CITY, _F.REVIEWED),
+    (_F.ENTERED, _S.AMEND): (_R.CITY, _F.REVIEWED),
+    (_F.PUSHED, _S.AMEND): (_R.CITY, _F.REVIEWED),
+    (_F.DRAFT, _S.WITHDRAW): (_R.APPLICANT, _F.WITHDRAWN),
+    (_F.SUBMITTED, _S.WITHDRAW): (_R.APPLICANT, _F.WITHDRAWN),
+    (_F.AT_POINT, _S.WITHDRAW): (_R.APPLICANT, _F.WITHDRAWN),
+    (_F.RETURNED, _S.WITHDRAW): (_R.APPLICANT, _F.WITHDRAWN),
+    (_F.ENTERED, _S.WITHDRAW): (_R.CITY, _F.WITHDRAWN),
+    (_F.PUSHED, _S.WITHDRAW): (_R.CITY, _F.WITHDRAWN),
+    (_F.ENTERED, _S.VOID): (_R.CENTRE, _F.VOIDED),
+    (_F.PUSHED, _S.VOID): (_R.CENTRE, _F.VOIDED),
+}
+"""Every allowed step with its actor. Nothing leads past the city's review; only the centre enters (N11, N12, N21)."""
+
+
+def take(state: FilingState, step: Step, role: Role) -> FilingState:
+    """Return the state that follows, or raise StoreError where the step is not allowed here or not to this role."""
+    actor, following = STEPS.get((state, step), (None, state))
+    if actor is not role:
+        raise StoreError(f"a filing that is {state} does not allow {step} by {role}")
+    return following
+
+
+def stands(outcome: str, *, pushed: bool, withdrawn: bool) -> FilingState:
+    """Where a reported filing stands at the centre; derived, so that it cannot disagree with the ledger.
+
+    outcome:   what became of its row: ``admit`` or ``unchanged``, ``hold``, ``refuse``, ``withdraw``
+    pushed:    every platform that is owed its certificate has accepted the newest version
+    withdrawn: the newest version of its certificate takes it back
+    """
+    state = FilingState.REPORTED
+    if outcome == "refuse":
+        return take(state, Step.RETURN, Role.CENTRE)
+    if outcome == "hold":
+        return state
+    state = take(state, Step.ENTER, Role.CENTRE)
+    if withdrawn:
+        return take(state, Step.WITHDRAW, Role.CITY)
+    return take(state, Step.PUSH, Role.GATEWAY) if pushed else state

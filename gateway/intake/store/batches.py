@@ -1,0 +1,148 @@
+"""Batches and their filings: what was read, what became of each row, and why."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, Text, cast, insert, select, true, update
+
+from gateway.intake.store.tables import filing, filing_subject
+from gateway.store.batch_sql import adding, next_ids
+from gateway.store.metadata import MOST, chunks
+from gateway.store.tables import batch
+from gateway.store.vault import Vault
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchCounts:
+    """What became of the rows of one batch."""
+
+    id: int
+    name: str
+    digest: str
+    rows: int
+    admitted: int
+    refused: int
+    held: int
+    unchanged: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilingRow:
+    """One row as it is kept; ``packed`` holds the original cells, ``failures`` rule ids and fields only."""
+
+    row_no: int
+    outcome: str
+    packed: bytes = field(repr=False)
+    failures: Sequence[Mapping[str, str]]
+    person_key: str | None = None
+    certificate_key: str | None = None
+    report_no: str | None = None
+    subject: tuple[str | None, str | None] | None = None
+    """digests of certificate and person, for a row that does not go (``filing_subject``)"""
+
+
+def pack(cells: Mapping[str, str]) -> bytes:
+    """Cells in a compact form, before they are sealed."""
+    return zlib.compress(json.dumps(cells, ensure_ascii=False, separators=(",", ":")).encode(), 1)
+
+
+def unpack(packed: bytes) -> dict[str, str]:
+    """The cells that were packed."""
+    cells: dict[str, str] = json.loads(zlib.decompress(packed))
+    return cells
+
+
+def known(connection: Connection, digest: str) -> BatchCounts | None:
+    """The batch read from a file with this digest, if any."""
+    row = connection.execute(select(batch).where(batch.c.digest == digest)).mappings().first()
+    return None if row is None else BatchCounts(**{k: v for k, v in row.items() if k != "read_at"})
+
+
+def named(connection: Connection, name: str) -> list[int]:
+    """The batches of a file's name, or with rows of a report, oldest first."""
+    by_name = set(connection.execute(select(batch.c.id).where(batch.c.name == name)).scalars())
+    by_report = select(filing.c.batch_id).where(filing.c.report_no == name).distinct()
+    return sorted(by_name | set(connection.execute(by_report).scalars()))
+
+
+def failing(connection: Connection, vault: Vault, batch_ids: Sequence[int], name: str) -> Iterator[FilingRow]:
+    """The rows of these batches about which something was said, in order; of the named report where it is one.
+
+    Rows whose cells were cleared are left out.
+    """
+    for batch_id in batch_ids:
+        is_file = connection.execute(select(batch.c.id).where(batch.c.id == batch_id, batch.c.name == name)).first()
+        after = 0
+        while True:
+            wanted = select(filing).where(
+                filing.c.batch_id == batch_id,
+                filing.c.row_no > after,
+                cast(filing.c.failures, Text) != "[]",
+                true() if is_file else filing.c.report_no == name,
+            )
+            rows = connection.execute(wanted.order_by(filing.c.row_no).limit(MOST)).mappings().all()
+            for row in rows:
+                if row["cells"]:
+                    yield FilingRow(
+                        row_no=row["row_no"],
+                        outcome=row["outcome"],
+                        packed=vault.open(row["cells"], f"filing.cells:{batch_id}/{row['row_no']}"),
+                        failures=row["failures"],
+                    )
+            if len(rows) < MOST:
+                break
+            after = rows[-1]["row_no"]
+
+
+def add_batch(connection: Connection, name: str, digest: str, *, read_at: datetime) -> int:
+    """Insert a batch whose rows are to follow; returns its id."""
+    counts = dict.fromkeys(("rows", "admitted", "refused", "held", "unchanged"), 0)
+    statement = insert(batch).values(name=name, digest=digest, read_at=read_at, **counts).returning(batch.c.id)
+    return int(connection.execute(statement).scalar_one())
+
+
+def count_batch(connection: Connection, batch_id: int, counts: Mapping[str, int]) -> None:
+    """Set what became of the rows of a batch, once they are all kept."""
+    connection.execute(update(batch).where(batch.c.id == batch_id).values(**counts))
+
+
+_ADD_FILINGS = adding(
+    filing,
+    *("id", "batch_id", "row_no", "outcome", "cells", "failures"),
+    *("person_key", "certificate_key", "report_no"),
+)
+
+
+def add_filings(connection: Connection, vault: Vault, batch_id: int, rows: Sequence[FilingRow]) -> None:
+    """Insert rows of a batch, cells sealed to their place."""
+    for part in chunks(rows):
+        ids = list(next_ids(connection, {"filing": len(part)})["filing"])
+        _ADD_FILINGS(
+            connection,
+            [
+                {
+                    "id": row_id,
+                    "batch_id": batch_id,
+                    "row_no": row.row_no,
+                    "outcome": row.outcome,
+                    "cells": vault.seal(row.packed, f"filing.cells:{batch_id}/{row.row_no}"),
+                    "failures": list(row.failures),
+                    "person_key": row.person_key,
+                    "certificate_key": row.certificate_key,
+                    "report_no": row.report_no,
+                }
+                for row_id, row in zip(ids, part, strict=True)
+            ],
+        )
+        subjects = [
+            {"filing_id": row_id, "certificate": row.subject[0], "person": row.subject[1]}
+            for row_id, row in zip(ids, part, strict=True)
+            if row.subject is not None
+        ]
+        if subjects:
+            connection.execute(insert(filing_subject), subjects)

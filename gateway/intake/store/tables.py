@@ -1,0 +1,76 @@
+"""What is kept of a report beside its rows: whom a row was about that did not go, and reports closed by a person.
+
+A row that was refused or held has no record; keyed digests of what it names tell whether a later row answers it.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from gateway.store.metadata import Id, Moment, id_column, metadata, reference
+
+filing = Table(
+    "filing",
+    metadata,
+    id_column(),
+    reference("batch_id", "batch.id", nullable=False),
+    Column("row_no", Integer, nullable=False),
+    Column("outcome", String(12), nullable=False),
+    Column("cells", LargeBinary, nullable=False),  # sealed
+    Column("failures", JSON, nullable=False),
+    Column("person_key", String(26)),
+    Column("certificate_key", String(26)),
+    Column("report_no", String(30)),  # the report's own number, or the city's division where it has none
+    UniqueConstraint("batch_id", "row_no"),
+    Index("ix_filing_certificate_key", "certificate_key"),
+    Index("ix_filing_report_no", "report_no"),
+)
+
+filing_subject = Table(
+    "filing_subject",
+    metadata,
+    Column("filing_id", Id, ForeignKey("filing.id"), primary_key=True, autoincrement=False),
+    Column("certificate", String(64)),
+    Column("person", String(64)),
+    Index("ix_filing_subject_certificate", "certificate"),
+    Index("ix_filing_subject_person", "person"),
+)
+"""digests as in ``search_index``, of ``certificate`` and ``id_number``; empty where the row does not say them"""
+
+report_closing = Table(
+    "report_closing",
+    metadata,
+    Column("report_no", String(30), primary_key=True),
+    Column("closed_at", Moment, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+source_state = Table(
+    "source_state",
+    metadata,
+    Column("name", String(60), primary_key=True),
+    Column("watermark", Text),
+    Column("revision", Integer, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+"""``revision`` grows with every commit of a pull; of two pulls at once the slower one sees it and stops."""
+
+source_row = Table(
+    "source_row",
+    metadata,
+    Column("source", String(60), primary_key=True),
+    Column("row_key", String(64), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("seen_at", Moment, nullable=False),
+)

@@ -1,0 +1,27 @@
+"""What holds a platform back: pauses with their reasons, and the shared budget of request slots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import Connection, insert
+
+from gateway.store.tables import audit
+
+
+def note(
+    connection: Connection,
+    *,
+    at: datetime,
+    actor: str,
+    action: str,
+    subject: str,
+    reason: str | None = None,
+    detail: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    """Write one line of the audit trail; ``subject`` and ``detail`` name keys and counts, never people."""
+    row = {"at": at, "actor": actor, "action": action, "object": subject, "reason": reason, "detail": dict(detail)}
+    connection.execute(insert(audit), row)

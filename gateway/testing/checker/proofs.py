@@ -1,0 +1,101 @@
+"""Judge every acceptance once more, from the bytes that are stored: what was read once must read the same again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from gateway.codec.replies import judge_reply
+from gateway.contract.connector import Connector, LooksUp, PollsAcks
+from gateway.contract.messages import Verdict, WireResponse
+from gateway.delivery.store.answers import headers_of, stamp_of
+from gateway.delivery.store.ledger import load
+from gateway.delivery.store.tables import attempt, delivery, exchange, verdict
+from gateway.delivery.store.work import Claimed
+from gateway.domain.states import Event, State
+from gateway.operations.store.retention import cleared
+from gateway.store.vault import Vault
+
+
+def unproven(connection: Connection, vault: Vault, connector: Connector) -> Iterator[str]:
+    """Sentences about acceptances whose stored reply the connector would not accept now.
+
+    Replies that were kept before headers were are judged with the platform's media type and no other header; those
+    that are signed in a header cannot be judged and are passed over, as are those whose time was over (retention).
+    """
+    failed, gone = 0, cleared(connection, exchange)
+    for exchange_id, accepted in _proofs(connection, connector.info.platform).items():
+        if exchange_id in gone:
+            continue
+        carried = carried_by(connection, vault, exchange_id)
+        row = connection.execute(select(exchange).where(exchange.c.id == exchange_id)).mappings().one()
+        kept = reply_of(dict(row), vault, connector)
+        verdicts = () if kept is None else judge(kept, dict(row), vault, connector, carried)
+        events = {item.id: given.event for item, given in zip(carried, verdicts, strict=False)}
+        judged = row["response_headers"] is not None or row["nonce"] is not None
+        failed += sum(1 for delivery_id in accepted if judged and events.get(delivery_id) is not Event.ACCEPTED)
+    if failed:
+        yield f"I3: {failed} acceptances rest on a reply that is not accepted when it is read again"
+
+
+def _proofs(connection: Connection, platform: str) -> dict[int, list[int]]:
+    """Exchange -> the deliveries that its answer made accepted."""
+    rows = connection.execute(
+        select(attempt.c.exchange_id, attempt.c.delivery_id)
+        .join(verdict, verdict.c.attempt_id == attempt.c.id)
+        .join(delivery, delivery.c.id == attempt.c.delivery_id)
+        .where(
+            delivery.c.platform == platform,
+            delivery.c.state == State.ACCEPTED,
+            verdict.c.event == Event.ACCEPTED,
+            verdict.c.applied,
+        )
+        .order_by(attempt.c.exchange_id)
+    )
+    found: dict[int, list[int]] = {}
+    for row in rows:
+        found.setdefault(row.exchange_id, []).append(row.delivery_id)
+    return found
+
+
+def carried_by(connection: Connection, vault: Vault, exchange_id: int) -> list[Claimed]:
+    """The deliveries of an exchange in their order on the wire."""
+    ids = connection.execute(
+        select(attempt.c.delivery_id).where(attempt.c.exchange_id == exchange_id).order_by(attempt.c.position)
+    ).scalars()
+    order = {number: place for place, number in enumerate(ids)}
+    return sorted(load(connection, vault, list(order)), key=lambda item: order[item.id])
+
+
+def reply_of(row: Mapping[str, Any], vault: Vault, connector: Connector) -> WireResponse | None:
+    """The answer as it was kept in a row of table ``exchange``; None where none was."""
+    if row["response"] is None:
+        return None
+    headers = headers_of(row, vault)
+    return WireResponse(
+        status=row["status"],
+        headers={"content-type": min(connector.info.reply_media_types)} if headers is None else headers.kept,
+        body=vault.open(row["response"], f"exchange.response:{row['id']}"),
+    )
+
+
+def judge(
+    response: WireResponse, row: Mapping[str, Any], vault: Vault, connector: Connector, carried: Sequence[Claimed]
+) -> tuple[Verdict, ...]:
+    """What an answer to the request of this row would mean for what it carried; nothing where it cannot be judged."""
+    payloads = [item.payload for item in carried if item.payload is not None]
+    if len(payloads) != len(carried):
+        return ()
+    stamp = stamp_of(row, vault)
+    if judge_reply(response, connector.info, replay_safe=False, now=stamp.now) is not None:
+        return ()
+    found: Any = ()
+    if row["purpose"] == "push":
+        found = connector.decode_push(response, payloads, stamp)
+    elif row["purpose"] == "poll" and isinstance(connector, PollsAcks):
+        found = connector.decode_ack(response, carried[0].receipt or "", payloads, stamp)
+    elif row["purpose"] == "lookup" and isinstance(connector, LooksUp):
+        found = (connector.decode_lookup(response, payloads[0], stamp),)
+    return tuple(found)
