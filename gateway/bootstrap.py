@@ -35,6 +35,7 @@ from gateway.store.vault import KeyRing, Vault, random_bytes, read_or_make_keys
 from gateway.transport.sender import Sender
 
 if TYPE_CHECKING:
+    from gateway.delivery.push import PushReport
     from gateway.intake.admit import IntakeReport
 
 T = TypeVar("T")
@@ -168,6 +169,24 @@ class Gateway:
             progress=progress,
             keeping=keeping,
         )
+
+    async def push(
+        self,
+        exchanger: Exchanger,
+        *,
+        limit: int | None = None,
+        chunk: int | None = None,
+        progress: Callable[[PushReport], None] = lambda _: None,
+    ) -> PushReport:
+        """Send what is due to a platform, at most ``limit`` deliveries, and tell a person what it did not take back."""
+        from gateway.credit.store.way_back import tell_way_back, way_back
+        from gateway.delivery.push import push
+
+        size = chunk or self.settings.claim_limit
+        report = await push(exchanger, claim_limit=size, lease=self.lease, limit=limit, progress=progress)
+        if await exchanger.thread.read(way_back, exchanger.platform):
+            await exchanger.thread.write(tell_way_back, self.store.vault, exchanger.platform, self.edge.now())
+        return report
 
     def seal(self) -> int:
         """Cover what was written since with the evidence chain; gives how many rows."""

@@ -1,15 +1,16 @@
-"""All tables: importing this module makes ``metadata`` whole, for migrations, backups and checks."""
+"""The whole schema: importing this module makes ``metadata`` complete, for migrations, backups and checks."""
 
 from __future__ import annotations
 
-import pkgutil
-from importlib import import_module
-from pathlib import Path
-
+from gateway.credit.store import case_tables as _credit_cases
+from gateway.credit.store import tables as _credit
+from gateway.delivery.store import tables as _delivery
+from gateway.intake.store import tables as _intake
+from gateway.operations.store import tables as _operations
+from gateway.store import tables as _records
 from gateway.store.metadata import metadata
 
 __all__ = ["metadata"]
 
-for _module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-    if _module.name.endswith("_tables"):
-        import_module(f"gateway.store.{_module.name}")
+SCHEMA_MODULES = (_records, _delivery, _intake, _credit, _credit_cases, _operations)
+"""where the tables stand"""

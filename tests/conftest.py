@@ -20,6 +20,8 @@ from gateway.store.vault import KeyRing, Vault
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytest_plugins = ["tests.support.book"]
+
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
 

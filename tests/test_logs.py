@@ -72,7 +72,7 @@ def test_any_text_gives_one_readable_line(text: str) -> None:
 def test_libraries_that_print_requests_are_quiet_below_warning(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     set_up("INFO")
     logging.getLogger(name).info("HTTP Request: POST http://h.invalid/?id=%s", NUMBER)
-    logging.getLogger("gateway.service").info("own")
+    logging.getLogger("gateway.delivery").info("own")
     logging.getLogger(name).warning("trouble with %s", NUMBER)
     lines = [json.loads(text) for text in capsys.readouterr().err.splitlines()]
     assert [one["event"] for one in lines] == ["own", "trouble with ***"]

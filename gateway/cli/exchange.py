@@ -25,18 +25,11 @@ def push(
     as_json: AsJson = False,
 ) -> None:
     """Send what is due. Exit code 1 where something was rejected, parked or a platform is held."""
-    from gateway.delivery.push import push as run
-
     with opened() as gateway:
         if dry_run:
             _preview(gateway, platforms or (), limit, as_json=as_json)
             return
-        settings = gateway.settings
-        reports = _across(
-            gateway,
-            platforms,
-            lambda e: run(e, claim_limit=settings.claim_limit, lease=gateway.lease, limit=limit),
-        )
+        reports = _across(gateway, platforms, lambda e: gateway.push(e, limit=limit))
     bad = ("rejected", "unknown", "conflict", "exhausted", "hold")
     _finish(reports, as_json, failed=any(r.stopped or any(r.outcomes[name] for name in bad) for r in reports))
 

@@ -23,7 +23,7 @@ from gateway.credit.store.objections import ObjectionRow, Words
 from gateway.credit.store.scans import ScanRow
 from gateway.credit.store.ticket_messages import Untold
 from gateway.delivery.exchanger import Exchanger
-from gateway.delivery.store.work import Conclusion
+from gateway.delivery.rules.work import Conclusion
 from gateway.domain.states import Event
 from gateway.store.engine import Store
 

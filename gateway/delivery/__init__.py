@@ -1,0 +1,1 @@
+"""Delivery wing: push, acknowledge, look up and reconcile, through one exchanger."""

@@ -15,8 +15,8 @@ from gateway.delivery.answer import Answer
 from gateway.delivery.exchanger import Exchanger, conclude, verdicts_of, with_attempts
 from gateway.delivery.push import claim, give_back, prepare, sweep
 from gateway.delivery.rules.outcome import after_lookup, after_poll, cannot_ask
+from gateway.delivery.rules.work import Claimed, Conclusion, Settlement
 from gateway.delivery.store import settlement as delivery_settlement
-from gateway.delivery.store.work import Claimed, Conclusion, Settlement
 from gateway.domain.states import State
 from gateway.domain.traffic import Stop
 

@@ -1,4 +1,4 @@
-"""What an exchange begins with and what comes of it: everything that varies from call to call, and the answer."""
+"""What came of one request: an answer, a failure, or a platform that takes nothing now."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from gateway.codec.replies import answered, judge_failure
 from gateway.contract.messages import Stamp, Verdict, WireResponse
-from gateway.delivery.store.work import Closing
+from gateway.delivery.rules.work import Closing
 from gateway.domain.errors import TransportFailure
 from gateway.domain.states import Event
 from gateway.domain.traffic import OURS, Stop

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.delivery.rules.crashpoints import Point
+from gateway.delivery.rules.work import Conclusion, Opening
 from gateway.delivery.seats import Noted, Seats
 from gateway.delivery.store import exchanges, platforms
+from gateway.delivery.store.locked_rows import LockedRows
 from gateway.delivery.store.platforms import Opened
-from gateway.delivery.store.work import Conclusion, Opening
 from gateway.delivery.system import Edge
 from gateway.delivery.traffic_guard import Gate
 from gateway.domain.traffic import Stop
-from gateway.store.batch_sql import Seen, Writing
+from gateway.store.batch_sql import WriteSet
 from gateway.store.engine import Connection
 from gateway.store.thread import GroupCommit, StoreThread
 
@@ -45,13 +46,13 @@ class Commits:
     def _commit(self, connection: Connection, items: Sequence[Conclusion | Opening]) -> list[Begun | Ended]:
         ends = [item for item in items if isinstance(item, Conclusion)]
         openings = [item for item in items if isinstance(item, Opening)]
-        seen = exchanges.look_at(connection, self._platform, openings, ends)
-        work = _Work(connection=connection, seen=seen)
+        locked = exchanges.lock_for(connection, self._platform, openings, ends)
+        work = _Work(connection=connection, locked=locked)
         if ends:
             self._end(work, ends)
         if openings:
             self._begin(work, openings)
-        work.writing.do(connection)
+        work.writes.execute(connection)
         for point, handed_in in ((Point.BEFORE_SETTLE, ends), (Point.BEFORE_OPEN, openings)):
             if handed_in:
                 self._edge.reach(point)
@@ -60,10 +61,10 @@ class Commits:
     def _end(self, work: _Work, ends: Sequence[Conclusion]) -> None:
         counted = self._seats.closing(work.connection)
         closings, now = [end.closing for end in ends], self._edge.now()
-        work.seen = platforms.hear(work.connection, self._gate.lane, closings, now, seen=work.seen)
-        self._gate.heard(closings, platforms.standing_of(work.seen.platform, now))
+        work.locked = platforms.hear(work.connection, self._gate.lane, closings, now, locked=work.locked)
+        self._gate.heard(closings, platforms.standing_of(work.locked.platform, now))
         applied = exchanges.conclude(
-            work.connection, self._vault, ends, self._platform, seen=work.seen, writing=work.writing
+            work.connection, self._vault, ends, self._platform, locked=work.locked, writes=work.writes
         )
         work.done |= {id(end): (one, counted) for end, one in zip(ends, applied, strict=True)}
 
@@ -74,7 +75,7 @@ class Commits:
             work.done |= {id(one): (self._seats.full, counted) for one in openings}
             return
         opened = platforms.open_allowed(
-            c, self._vault, openings, self._gate.lane, now, seen=work.seen, writing=work.writing
+            c, self._vault, openings, self._gate.lane, now, locked=work.locked, writes=work.writes
         )
         counted = self._seats.refused(c, zip((o.message_id for o in openings), opened, strict=True)) or counted
         work.done |= {id(opening): (one, counted) for opening, one in zip(openings, opened, strict=True)}
@@ -85,6 +86,6 @@ class _Work:
     """One commit under way: what it saw, what became of each item, and what is to be written when all is read."""
 
     connection: Connection
-    seen: Seen
+    locked: LockedRows
     done: dict[int, Begun | Ended] = field(default_factory=dict)
-    writing: Writing = field(default_factory=Writing)
+    writes: WriteSet = field(default_factory=WriteSet)

@@ -21,14 +21,13 @@ from gateway.contract.connector import TOKEN_REFUSED, Connector, ConnectorInfo, 
 from gateway.contract.messages import Payload, Stamp, Token, Verdict, WireRequest
 from gateway.delivery.answer import Answer, kept_back
 from gateway.delivery.commits import Commits, Ended
+from gateway.delivery.rules import work as delivery_work
 from gateway.delivery.rules.crashpoints import Point
+from gateway.delivery.rules.work import Claimed, Conclusion, Opening, Settlement, storable
 from gateway.delivery.seats import Seats
 from gateway.delivery.store import platforms, settlement
-from gateway.delivery.store import work as delivery_work
 from gateway.delivery.store.platforms import Opened
 from gateway.delivery.store.seats import Door
-from gateway.delivery.store.settlement import keepable
-from gateway.delivery.store.work import Claimed, Conclusion, Opening, Settlement
 from gateway.delivery.system import Edge
 from gateway.delivery.traffic_guard import Gate
 from gateway.domain.errors import ContractError, NotSent, TransportFailure
@@ -265,8 +264,8 @@ class Exchanger:
         await self.thread.write(
             platforms.pause,
             self.platform,
-            code=keepable(verdict.code, 80),
-            reason=keepable(redact(verdict.reason)),
+            code=storable(verdict.code, 80),
+            reason=storable(redact(verdict.reason)),
             by="gateway",
             now=self.edge.now(),
         )

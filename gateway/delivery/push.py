@@ -14,13 +14,12 @@ from datetime import datetime, timedelta
 
 from gateway.contract.connector import ConnectorInfo, SizesMessages
 from gateway.contract.messages import Payload, Problems
-from gateway.credit.store import certificate_deliveries
 from gateway.delivery.exchanger import Concluding, Exchanger, conclude, conclusion, verdicts_of, with_attempts
 from gateway.delivery.rules.crashpoints import Point
 from gateway.delivery.rules.grouping import Message, messages
 from gateway.delivery.rules.outcome import after_push, refused_here
+from gateway.delivery.rules.work import Claimed, Settlement
 from gateway.delivery.store import ledger, owing, platforms, settlement
-from gateway.delivery.store.work import Claimed, Settlement
 from gateway.domain.records import Submission
 from gateway.domain.states import Event, State
 from gateway.domain.traffic import KEPT_BACK, Stop
@@ -70,10 +69,6 @@ async def push(
         await run.feed(_claim_size(exchanger, claim_limit, lease), lease, limit)
         for _ in range(in_flight):
             await queue.put(None)
-    news = await exchanger.thread.read(certificate_deliveries.news, exchanger.platform)
-    if news.refused or news.taken:
-        vault = exchanger.thread.store.vault
-        await exchanger.thread.write(certificate_deliveries.tell, vault, exchanger.platform, exchanger.edge.now())
     if run.held and report.stopped is None:
         stop = await exchanger.gate.stopped()
         report.stopped = None if stop is None else stop.text

@@ -13,8 +13,8 @@ from gateway.contract.messages import Holding, HoldingsPage, Payload, Verdict
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.push import prepare
 from gateway.delivery.rules.differences import Difference, Item, Ours, classify
+from gateway.delivery.rules.work import Claimed
 from gateway.delivery.store import reconciliations
-from gateway.delivery.store.work import Claimed
 from gateway.domain.records import Record, RecordKind, Submission
 from gateway.domain.states import Event
 from gateway.domain.status import as_certificate

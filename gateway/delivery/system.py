@@ -1,4 +1,4 @@
-"""What an exchange begins with and what comes of it: everything that varies from call to call, and the answer."""
+"""What varies from call to call, drawn outside: clock, identifiers, random numbers, waiting."""
 
 from __future__ import annotations
 

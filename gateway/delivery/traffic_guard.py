@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from gateway.contract.connector import Connector
 from gateway.contract.messages import Verdict
+from gateway.delivery.rules.work import Closing, Opening
 from gateway.delivery.store import platforms
 from gateway.delivery.store.platforms import Lane
-from gateway.delivery.store.work import Closing, Opening
 from gateway.delivery.system import Edge
 from gateway.domain.errors import NotSent
 from gateway.domain.states import Event

@@ -1,4 +1,4 @@
-"""Days and periods of disclosure: month arithmetic, inclusive ends, and the dated rules that give a missing period."""
+"""Days at +08:00, the calendar of the notice and of all platforms."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""Credit records in the archive: their words, the states they may take, and who may see or use them when.
-
-A statement says what was true of a record in a span of valid time; a row is a statement with the span of recorded time
-in which the archive believed it. Both spans are half-open; None is an open end. Rows are only added; the one change
-ever made to a row is to set the end of its recorded time.
-"""
+"""Kinds of tickets: what a person at the centre is asked to decide or to know."""
 
 from __future__ import annotations
 

@@ -22,7 +22,6 @@ from gateway.credit.feedback import pull
 from gateway.delivery.acknowledge import poll
 from gateway.delivery.acknowledge import resolve as ask
 from gateway.delivery.exchanger import Exchanger
-from gateway.delivery.push import push as send
 from gateway.delivery.reconcile import reconcile as compare
 from gateway.delivery.rules.differences import Difference
 from gateway.delivery.store import views, waiting_views
@@ -52,8 +51,7 @@ async def _with(platform: str, work: Callable[[Exchanger], Awaitable[Any]]) -> C
 @task(name="push", task_run_name="push {platform}: {due} due, up to {chunk}", cache_policy=NO_CACHE)
 async def push_chunk(platform: str, chunk: int, due: int) -> Counts:
     """Send one chunk of what is due."""
-    lease = current().lease
-    return await _with(platform, lambda e: send(e, claim_limit=chunk, lease=lease, limit=chunk))
+    return await _with(platform, lambda e: current().push(e, limit=chunk, chunk=chunk))
 
 
 @task(name="acks", task_run_name="acks {platform}: {due} due", cache_policy=NO_CACHE)

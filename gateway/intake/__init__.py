@@ -1,1 +1,1 @@
-"""Reported batches: a workbook or CSV of a city is read into filings, and refused rows go back with their reasons."""
+"""Intake wing: files and sources in, judged rows and record versions out."""

@@ -16,7 +16,8 @@ from functools import partial
 from pathlib import Path
 
 from gateway.contract.connector import ConnectorInfo
-from gateway.delivery.store import owing
+from gateway.delivery.store import owing, void_versions
+from gateway.domain.status import is_void
 from gateway.intake.judged_rows import JudgedRows, Progress
 from gateway.intake.reading.reader import Batch, read_batch
 from gateway.intake.reading.returns import RefusedRow, verify_writable, write_returns
@@ -203,6 +204,9 @@ def _keep_block(
         connection, vault, versions.new, batch_id=batch_id, now=desk.now, fingerprints=versions.fingerprints
     )
     records.add_changes(connection, vault, added, versions.changes)
+    ended = {record.key for _, record in added if is_void(record.content)}
+    if ended:
+        void_versions.cancel_overtaken(connection, ended, desk.now)
     records.index(connection, vault, versions.entries, desk.now)
     batches.add_filings(connection, vault, batch_id, filings)
     report.records.update(record.kind for _, record in added)

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from gateway.domain.changes import Difference, differences, nature
 from gateway.domain.records import Certificate, ChangeNature, Content, Record, RecordKind, Withdrawal, fingerprint
-from gateway.domain.status import RENEWED, is_done, is_renewed
+from gateway.domain.status import RENEWED, decided, is_done, is_renewed
 from gateway.intake.identity import (
     REPORT_NO,
     certificate_identity,
@@ -30,7 +30,7 @@ from gateway.intake.rules.filing import Filing
 from gateway.intake.rules.gate_rules import GateRules
 from gateway.intake.rules.gate_table import GateFailure
 from gateway.intake.rules.gates import Outcome, outcome
-from gateway.intake.rules.status_rows import changed
+from gateway.intake.rules.status_rows import decision_of
 from gateway.intake.store.batches import FilingRow
 from gateway.store import records
 from gateway.store.engine import Connection, Store
@@ -190,16 +190,14 @@ class Versions:
 
     def _stepped(self, row: JudgedRow, kept: FilingRow, certificate: Record) -> FilingRow:
         """Both forms of the version that a decision makes; one that says nothing new makes none."""
-        key, content, filing = certificate.key, certificate.content, row.filing
+        content, filing = certificate.content, row.filing
         assert isinstance(content, Certificate)
         assert filing is not None
         assert filing.status_step is not None
         if is_done(content.status, filing.status_step):
             return replace(kept, outcome=UNCHANGED)
-        after, change = changed(key, content, certificate.version, filing)
-        reason = f"{filing.status_step.lower()} by decision"
-        record = self._add(RecordKind.CERTIFICATE, key, after, certificate.person_key, reason)
-        self._keep(replace(record, kind=RecordKind.STATUS_CHANGE, content=change))
+        for form in decided(certificate, decision_of(filing), version=self._next(certificate.key), at=self.now):
+            self._keep(form)
         return kept
 
     def _withdrawn(self, row: JudgedRow, kept: FilingRow, certificate: Record) -> FilingRow:
@@ -264,11 +262,10 @@ class Versions:
 
     def _add(self, kind: RecordKind, key: str, content: Content, person_key: str, reason: str | None) -> Record:
         """The next version under the key, whatever kind the one before was of."""
-        held = [self._held[one, key] for one in RecordKind if (one, key) in self._held]
         record = Record(
             kind=kind,
             key=key,
-            version=1 + max((known.version for known in held), default=0),
+            version=self._next(key),
             person_key=person_key,
             content=content,
             effective_from=self.now,
@@ -276,6 +273,10 @@ class Versions:
         )
         self._keep(record)
         return record
+
+    def _next(self, key: str) -> int:
+        held = [self._held[one, key] for one in RecordKind if (one, key) in self._held]
+        return 1 + max((known.version for known in held), default=0)
 
     def _keep(self, one: Record) -> None:
         known = Known(key=one.key, person_key=one.person_key, version=one.version, fingerprint=one.fingerprint)

@@ -256,5 +256,5 @@ def _template() -> Any:
         value.astimezone(CHINA).strftime("%Y-%m-%d %H:%M:%S") if value else "–"
     )
     environment.filters["day"] = lambda value: value.strftime("%m-%d")
-    source = files("gateway.service").joinpath("report.html.j2").read_text(encoding="utf-8")
+    source = files("gateway.operations").joinpath("report.html.j2").read_text(encoding="utf-8")
     return environment.from_string(source)

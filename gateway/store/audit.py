@@ -1,4 +1,4 @@
-"""What holds a platform back: pauses with their reasons, and the shared budget of request slots."""
+"""The audit trail: who did what, when and why; append-only."""
 
 from __future__ import annotations
 

@@ -1,13 +1,12 @@
-"""Many rows in one statement whose text never changes, however many rows there are.
+"""Batch SQL: many rows in one statement whose text never changes, and many statements in one round trip.
 
-They travel as one JSON document, with what is binary as one run of bytes beside it, and the database takes them apart.
-Two reasons, both measured: a statement is compiled and planned once; and Python's SQLite driver lets go of the
+The rows travel as one JSON document, with what is binary as one run of bytes beside it, and the database takes them
+apart. Two reasons, both measured: a statement is compiled and planned once; and Python's SQLite driver lets go of the
 interpreter for each row of an ``executemany``, then waits until the thread that talks to the platform gives it back.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,31 +39,29 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from gateway.delivery.store.tables import delivery, platform
-from gateway.domain.states import State
 from gateway.store.metadata import Moment
 
-Given = Mapping[str, ColumnElement[Any]]
+RowColumns = Mapping[str, ColumnElement[Any]]
 """the columns of the rows that are handed in, for use in a statement"""
 
 
-class Bulk:
+class BulkStatement:
     """A statement over rows. ``make`` gets their columns and gives the statement, once for each kind of database."""
 
-    def __init__(self, columns: Mapping[str, TypeEngine[Any]], make: Callable[[Given], ClauseElement]) -> None:
+    def __init__(self, columns: Mapping[str, TypeEngine[Any]], make: Callable[[RowColumns], ClauseElement]) -> None:
         self._columns = columns
         self._make = make
         self._made: dict[str, _Ready] = {}
 
     def __call__(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> CursorResult[Any]:
         """Execute for these rows; each has every column. Values of a result come as the driver gives them."""
-        return connection.exec_driver_sql(*self.question(connection, rows))
+        return connection.exec_driver_sql(*self.compiled(connection, rows))
 
-    def of(self, rows: Sequence[Mapping[str, Any]]) -> Told:
+    def bind(self, rows: Sequence[Mapping[str, Any]]) -> BoundStatement:
         """For these rows, to be executed later."""
-        return Told(statement=self, rows=rows)
+        return BoundStatement(statement=self, rows=rows)
 
-    def question(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> tuple[str, Any]:
+    def compiled(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> tuple[str, Any]:
         """What would be executed: text and parameters, as the driver takes them."""
         dialect = connection.dialect
         ready = self._made.get(dialect.name)
@@ -75,10 +72,10 @@ class Bulk:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class BoundStatement:
     """A statement with its rows; nothing where there are none."""
 
-    statement: Bulk
+    statement: BulkStatement
     rows: Sequence[Mapping[str, Any]] = field(repr=False)
 
     def __call__(self, connection: Connection) -> None:
@@ -125,13 +122,13 @@ class _Ready:
         return given if self._order is None else tuple(given[name] for name in self._order)
 
 
-def adding(table: Table, *names: str) -> Bulk:
+def adding(table: Table, *names: str) -> BulkStatement:
     """Insert rows with these columns."""
 
-    def make(given: Given) -> ClauseElement:
+    def make(given: RowColumns) -> ClauseElement:
         return insert(table).from_select(list(names), select(*(given[name] for name in names)))
 
-    return Bulk({name: table.c[name].type for name in names}, make)
+    return BulkStatement({name: table.c[name].type for name in names}, make)
 
 
 def next_ids(connection: Connection, wanted: Mapping[str, int]) -> dict[str, Iterator[int]]:
@@ -161,10 +158,10 @@ def ids_of(wanted: Iterable[str], answer: Sequence[Sequence[int]]) -> dict[str, 
     return {table: iter(ids) for table, ids in zip(wanted, answer, strict=True)}
 
 
-def as_parts(questions: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[str, dict[str, Any]]:
+def as_parts(statements: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[str, dict[str, Any]]:
     """Several statements as the parts (``part_0`` and on) of one for PostgreSQL; none sees what another changes."""
     parts, given = [], dict[str, Any]()
-    for number, (text_, parameters) in enumerate(questions):
+    for number, (text_, parameters) in enumerate(statements):
         parts.append(_part(text_, number))
         given |= {f"{name}_{number}": value for name, value in parameters.items()}
     return ", ".join(parts), given
@@ -210,7 +207,7 @@ def _flat(columns: Mapping[str, TypeEngine[Any]]) -> dict[str, TypeEngine[Any]]:
     return flat
 
 
-def _given(dialect: Dialect, columns: Mapping[str, TypeEngine[Any]]) -> Given:
+def _given(dialect: Dialect, columns: Mapping[str, TypeEngine[Any]]) -> RowColumns:
     """The document as a table: for SQLite arrays, read by place; for PostgreSQL objects, read by name."""
     flat = _flat(columns)
     document = bindparam("rows", type_=Text)
@@ -241,108 +238,25 @@ def _given(dialect: Dialect, columns: Mapping[str, TypeEngine[Any]]) -> Given:
     }
 
 
-Held = Mapping[int, tuple[int, State]]
-"""fence and state of deliveries by id"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seen:
-    """What stood at the beginning of a transaction; the deliveries stay locked until its end."""
-
-    platform: Mapping[str, Any]
-    """its row; empty where it has none"""
-    held: Held
-    ids: Mapping[str, Iterator[int]] = field(default_factory=dict)
-
-
-def look(connection: Connection, name: str, carried: Sequence[int], wanted: Mapping[str, int]) -> Seen:
-    """Read all of it, on PostgreSQL in one statement.
-
-    ``carried`` are ids of deliveries; ``wanted`` says how many ids are needed for which tables.
-    """
-    wanted = {table: count for table, count in wanted.items() if count}
-    if connection.dialect.name == "sqlite":
-        row, held = platform_row(connection, name), current(connection, carried)
-        return Seen(platform=row, held=held, ids=next_ids(connection, wanted) if wanted else {})
-    parts, given = as_parts(
-        [_ROW.question(connection, [{"name": name}]), _CURRENT.question(connection, _ordered(carried))]
-    )
-    columns = ", ".join([_SEEN_ROW, _SEEN_HELD, *drawn_ids(wanted)])
-    found = connection.exec_driver_sql(f"WITH {parts} SELECT {columns}", given | wanted).one()
-    return Seen(platform=_to_row(found[0] or {}), held=_to_held(found[1] or ()), ids=ids_of(wanted, found[2:]))
-
-
-_SEEN_ROW = "(SELECT row_to_json(p) FROM part_0 p)"
-_SEEN_HELD = "(SELECT json_agg(json_build_array(d.id, d.fence, d.state)) FROM part_1 d)"
-_BY_NAME = select(platform).where(platform.c.name == bindparam("b_name"))
-_LOCKED = _BY_NAME.with_for_update()
-_ROW = Bulk({"name": platform.c.name.type}, lambda given: select(platform).where(platform.c.name == given["name"]))
-
-
-def platform_row(connection: Connection, name: str, *, lock: bool = False) -> Mapping[str, Any]:
-    """A platform's row; empty where it has none."""
-    row = connection.execute(_LOCKED if lock else _BY_NAME, {"b_name": name}).mappings().first()
-    return {} if row is None else dict(row)
-
-
-def current(connection: Connection, ids: Iterable[int]) -> Held:
-    """Fence and state of deliveries as they stand now, locked until the end of the transaction."""
-    asked = _ordered(ids)
-    if not asked:
-        return {}
-    if connection.dialect.name == "sqlite":
-        return _to_held(json.loads(_CURRENT_IN_ONE(connection, asked).scalar_one()))
-    return _to_held(_CURRENT(connection, asked))
-
-
-_HELD = (delivery.c.id, delivery.c.fence, delivery.c.state)
-_CURRENT = Bulk(
-    {"id": delivery.c.id.type},
-    lambda given: (
-        select(*_HELD).where(delivery.c.id.in_(select(given["id"]))).order_by(delivery.c.id).with_for_update()
-    ),
-)
-_CURRENT_IN_ONE = Bulk(
-    {"id": delivery.c.id.type},
-    lambda given: select(func.json_group_array(func.json_array(*_HELD))).where(delivery.c.id == given["id"]),
-)
-
-
-def _to_row(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: datetime.fromisoformat(v) if v and name in _MOMENTS else v for name, v in document.items()}
-
-
-_MOMENTS = frozenset(name for name, column in platform.c.items() if isinstance(column.type, Moment))
-
-
-def _ordered(ids: Iterable[int]) -> list[dict[str, int]]:
-    # always locked in this order, so that two transactions cannot wait for each other
-    return [{"id": number} for number in sorted(ids)]
-
-
-def _to_held(rows: Iterable[Any]) -> Held:
-    return {number: (fence, State(state)) for number, fence, state in rows}
-
-
 @dataclass(kw_only=True)
-class Writing:
-    """Collected while a transaction reads, and done at its end.
+class WriteSet:
+    """Statements collected while a transaction reads, and executed at its end.
 
-    told: statements of which none looks at, or changes, a row that another changes
-    then: what must see all of that, in this order
+    independent: statements over disjoint rows; sent as one statement with data-changing parts on PostgreSQL
+    then:        what must see all of that, in this order
     """
 
-    told: list[Told] = field(default_factory=list)
+    independent: list[BoundStatement] = field(default_factory=list)
     then: list[Callable[[Connection], None]] = field(default_factory=list)
 
-    def do(self, connection: Connection) -> None:
+    def execute(self, connection: Connection) -> None:
         """Write it."""
-        told = [one for one in self.told if one.rows]
-        if connection.dialect.name == "postgresql" and len(told) > 1:
-            parts, given = as_parts(one.statement.question(connection, one.rows) for one in told)
+        bound = [statement for statement in self.independent if statement.rows]
+        if connection.dialect.name == "postgresql" and len(bound) > 1:
+            parts, given = as_parts(one.statement.compiled(connection, one.rows) for one in bound)
             connection.exec_driver_sql(f"WITH {parts} SELECT", given)
         else:
-            for one in told:
-                one(connection)
-        for work in self.then:
-            work(connection)
+            for statement in bound:
+                statement(connection)
+        for follow_up in self.then:
+            follow_up(connection)

@@ -1,4 +1,4 @@
-"""Long lists in pieces that a statement can carry."""
+"""Metadata, column types and chunking that all tables and statements share."""
 
 from __future__ import annotations
 

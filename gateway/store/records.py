@@ -28,6 +28,7 @@ from gateway.domain.records import (
     Worker,
     project_of,
 )
+from gateway.domain.status import is_void
 from gateway.store.batch_sql import adding, next_ids
 from gateway.store.metadata import MOST, chunks
 from gateway.store.tables import record, record_change, record_project, search_index
@@ -114,7 +115,7 @@ def to_payload(sealed: bytes, record: Record, business_key: str, vault: Vault, *
 
 _ADD_RECORDS = adding(
     record,
-    *("id", "kind", "key", "version", "person_key", "fingerprint", "content"),
+    *("id", "kind", "key", "version", "person_key", "fingerprint", "content", "void"),
     *("effective_from", "change", "change_reason", "created_at", "batch_id"),
 )
 _ADD_ENTRIES = adding(search_index, "digest", "kind", "key", "what", "since")
@@ -230,6 +231,7 @@ def add(
                 "person_key": r.person_key,
                 "fingerprint": fingerprints.get((r.kind, r.key, r.version)) or r.fingerprint,
                 "content": seal_content(r, vault),
+                "void": is_void(r.content),
                 "effective_from": r.effective_from,
                 "change": r.change,
                 "change_reason": r.change_reason,

@@ -1,13 +1,16 @@
-"""The tables. Small mutable ones (delivery, platform) beside append-only ones (record, exchange, attempt, verdict).
+"""Tables of records: batches, record versions, what changed between them, the search index and the audit trail.
 
-Sealed columns hold ciphertext of ``gateway.store.vault``; nothing personal stands outside them. Moments are UTC.
+``record`` and ``audit`` are append-only. Sealed columns hold ciphertext of ``gateway.store.vault``; nothing personal
+stands outside them. Moments are UTC.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
@@ -16,9 +19,14 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    literal_column,
+    text,
 )
 
 from gateway.store.metadata import Id, Moment, id_column, metadata, reference
+
+VOID: ColumnElement[bool] = literal_column("void")
+"""reaches ``ix_record_void``"""
 
 record_project = Table(
     "record_project",
@@ -51,6 +59,7 @@ record = Table(
     Column("person_key", String(26), nullable=False),
     Column("fingerprint", String(64), nullable=False),
     Column("content", LargeBinary, nullable=False),  # sealed
+    Column("void", Boolean, nullable=False, server_default=text("false")),
     Column("effective_from", Moment, nullable=False),
     Column("change", String(12), nullable=False),
     Column("change_reason", Text),
@@ -59,7 +68,9 @@ record = Table(
     UniqueConstraint("kind", "key", "version"),
     Index("ix_record_person_key", "person_key"),
     Index("ix_record_batch_id", "batch_id"),
+    Index("ix_record_void", "key", "version", sqlite_where=VOID, postgresql_where=VOID),
 )
+"""Versions of persons and certificates; ``void`` where the certificate has come to its end with it (domain/status)."""
 
 search_index = Table(
     "search_index",

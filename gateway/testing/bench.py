@@ -22,7 +22,7 @@ from gateway.codec.wiretext import readable, readable_headers, readable_path
 from gateway.contract.connector import Connector, LooksUp, NeedsToken
 from gateway.contract.messages import JSON, Payload, Problem, Problems, Stamp, Token, Verdict, WireRequest, WireResponse
 from gateway.delivery.rules.outcome import after_push, names
-from gateway.delivery.store.work import Claimed
+from gateway.delivery.rules.work import Claimed
 from gateway.domain.errors import InputError, Unanswered
 from gateway.domain.records import Submission
 from gateway.domain.states import TERMINAL, State, advance

@@ -26,9 +26,9 @@ from gateway.contract.connector import ConnectorInfo
 from gateway.delivery.store import owing as delivery_owing
 from gateway.delivery.store import platforms
 from gateway.domain.records import Record
+from gateway.schema import metadata
 from gateway.store import records
 from gateway.store.engine import Store, migrate, open_engine
-from gateway.store.metadata import metadata
 from gateway.store.vault import KeyRing, Vault
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"

@@ -16,8 +16,9 @@ from typing import Any
 from sqlalchemy import event, text
 
 from gateway.contract.messages import Verdict
+from gateway.delivery.rules import work
 from gateway.delivery.rules.outcome import after_push
-from gateway.delivery.store import ledger, settlement, work
+from gateway.delivery.store import ledger, settlement
 from gateway.domain.states import Event, State
 from gateway.store.engine import Store
 from gateway.testing import people

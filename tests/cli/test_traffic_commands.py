@@ -13,9 +13,9 @@ from typer.testing import Result
 
 from gateway.bootstrap import open_gateway
 from gateway.cli.platforms import _moment
+from gateway.delivery.rules.work import Closing
 from gateway.delivery.store import exchanges, owing, platforms
 from gateway.delivery.store.platforms import Lane
-from gateway.delivery.store.work import Closing
 from gateway.domain.breaker import BreakerRules
 from gateway.domain.china import CHINA
 from gateway.domain.traffic import Traffic

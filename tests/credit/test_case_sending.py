@@ -39,10 +39,10 @@ from gateway.delivery.store.tables import exchange
 from gateway.delivery.system import Edge
 from gateway.domain.records import Certificate, Record, Worker
 from gateway.intake.identity import index_entries
+from gateway.schema import metadata
 from gateway.settings import loader
 from gateway.store import records
 from gateway.store.engine import Store, open_engine
-from gateway.store.metadata import metadata
 from gateway.store.records import IndexEntry
 from gateway.store.thread import StoreThread
 from gateway.store.vault import KeyRing, Vault
@@ -355,7 +355,7 @@ def test_one_that_has_to_wait_does_not_keep_the_others_back(road: Road) -> None:
     assert road.counts()["objections"] == 3
 
 
-WORKER = Path(__file__).with_name("deskworker.py")
+WORKER = Path(__file__).with_name("caseworker.py")
 KILLS = (("open.after", 2), ("send.after", 2), ("settle.after", 2), ("send.after", 3), ("settle.after", 2))
 """the first request of a process is its login, the second the scan or, once that is settled, the objection"""
 

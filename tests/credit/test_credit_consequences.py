@@ -22,9 +22,9 @@ from gateway.domain.errors import GatewayError
 from gateway.domain.records import Certificate, RecordKind
 from gateway.intake.admit import IntakeReport, take_in
 from gateway.intake.rules.gate_rules import GateRules
+from gateway.schema import metadata
 from gateway.store import records
 from gateway.store.engine import Store
-from gateway.store.metadata import metadata
 from gateway.store.tables import record
 from gateway.testing import people
 from gateway.testing.batch import write_sample

@@ -23,9 +23,9 @@ from gateway.delivery.store.tables import exchange
 from gateway.domain.errors import InputError
 from gateway.operations.retention import retain
 from gateway.operations.store import retention
+from gateway.schema import metadata
 from gateway.settings import RetentionSettings, load
 from gateway.store.engine import Store
-from gateway.store.metadata import metadata
 from gateway.store.tables import audit
 from gateway.testing import people
 from tests.support.creditfeed import PLATFORM, Feed

@@ -13,12 +13,13 @@ import pytest
 
 from gateway.contract.messages import Payload, Verdict
 from gateway.delivery.explain import explain, preview
-from gateway.delivery.store import exchanges, ledger, owing, platforms, work
-from gateway.delivery.store.work import Claimed, Closing, Conclusion, Opening, Settlement
+from gateway.delivery.rules import work
+from gateway.delivery.rules.work import Claimed, Closing, Conclusion, Opening, Settlement
+from gateway.delivery.store import exchanges, ledger, owing, platforms
 from gateway.domain.records import Record, Submission, Worker
 from gateway.domain.states import Event, State
 from gateway.store import records
-from gateway.store.batch_sql import Writing
+from gateway.store.batch_sql import WriteSet
 from gateway.store.engine import Store
 from gateway.testing import people
 from gateway.testing.model import Model
@@ -65,10 +66,10 @@ def sent(store: Store, answers: Sequence[bytes | None], *, body: bytes | None = 
                 carries=tuple(claimed),
                 payloads=payloads,
             )
-            seen = exchanges.look_at(c, "model", [opening])
-            writing = Writing()
-            [(exchange_id, attempts)] = exchanges.open_exchanges(store.vault, [opening], seen=seen, writing=writing)
-            writing.do(c)
+            locked = exchanges.lock_for(c, "model", [opening])
+            writes = WriteSet()
+            [(exchange_id, attempts)] = exchanges.open_exchanges(store.vault, [opening], locked=locked, writes=writes)
+            writes.execute(c)
             event = Event.RETRY if number < len(answers) - 1 else Event.REJECTED
             settlements = [
                 Settlement(
@@ -86,10 +87,10 @@ def sent(store: Store, answers: Sequence[bytes | None], *, body: bytes | None = 
             status = None if answer is None else 200
             closing = Closing(exchange_id=exchange_id, closed_at=NOW, status=status, body=answer, failure=failure)
             ended = [Conclusion(closing=closing, settlements=tuple(settlements))]
-            seen = exchanges.look_at(c, "model", [], ended)
-            writing = Writing()
-            exchanges.conclude(c, store.vault, ended, "model", seen=seen, writing=writing)
-            writing.do(c)
+            locked = exchanges.lock_for(c, "model", [], ended)
+            writes = WriteSet()
+            exchanges.conclude(c, store.vault, ended, "model", locked=locked, writes=writes)
+            writes.execute(c)
     return claimed
 
 

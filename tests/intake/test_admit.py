@@ -22,8 +22,8 @@ from gateway.domain.errors import InputError
 from gateway.intake.admit import IntakeReport, take_in
 from gateway.intake.rules.gate_rules import GateRules
 from gateway.intake.store.tables import filing
+from gateway.schema import metadata
 from gateway.store.engine import Store
-from gateway.store.metadata import metadata
 from gateway.store.tables import batch, record, search_index
 from gateway.testing import people
 from gateway.testing.batch import sample_rows, write_sample

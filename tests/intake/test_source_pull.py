@@ -28,9 +28,9 @@ from gateway.intake.pull import PullReport, pull, read_mapping
 from gateway.intake.reading.columns import COLUMNS, title
 from gateway.intake.rules.gate_rules import GateRules
 from gateway.intake.store.tables import filing, source_row
+from gateway.schema import metadata
 from gateway.settings import SourceSettings
 from gateway.store.engine import Store, open_engine
-from gateway.store.metadata import metadata
 from gateway.store.tables import batch, record
 from gateway.store.vault import KeyRing, Vault
 from gateway.testing import people
@@ -332,8 +332,8 @@ _KILLED = """
     from pathlib import Path
     from pydantic import SecretStr
     from gateway.domain.gate_rules import GateRules
-    from gateway.service.admit import Desk, take_in
-    from gateway.service.source import pull
+    from gateway.intake.admit import Desk, take_in
+    from gateway.intake.pull import pull
     from gateway.settings import SourceSettings
     from gateway.store.engine import Store, open_engine
     from gateway.store.vault import KeyRing, Vault

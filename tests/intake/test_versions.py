@@ -321,7 +321,7 @@ _TAKES_IN = """
     from datetime import datetime
     from pathlib import Path
     from gateway.domain.gate_rules import GateRules
-    from gateway.service.admit import take_in
+    from gateway.intake.admit import take_in
     from gateway.store.engine import Store, open_engine
     from gateway.store.vault import KeyRing, Vault
     from gateway.testing import people

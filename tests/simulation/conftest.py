@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy import delete
 
+from gateway.schema import metadata
 from gateway.store.engine import Store, open_engine
-from gateway.store.metadata import metadata
 from gateway.store.vault import KeyRing, Vault
 from tests.support.simulation import Outcome, simulate
 

@@ -11,11 +11,12 @@ import pytest
 
 from gateway.contract.messages import Verdict
 from gateway.delivery import push
+from gateway.delivery.rules.work import Conclusion, Opening, Settlement
 from gateway.delivery.store import exchanges, ledger, owing, platforms, seats, settlement
+from gateway.delivery.store.locked_rows import LockedRows
 from gateway.delivery.store.seats import Door, Share
-from gateway.delivery.store.work import Conclusion, Opening, Settlement
 from gateway.domain.states import Event
-from gateway.store.batch_sql import Seen, Writing
+from gateway.store.batch_sql import WriteSet
 from gateway.store.engine import Connection
 from gateway.store.vault import Vault
 from tests.support.simulation import Outcome
@@ -31,12 +32,12 @@ def attempts_written_after_the_answer(patch: pytest.MonkeyPatch) -> None:
     put_off: dict[int, Opening] = {}
 
     def open_later(
-        vault: Vault, openings: Sequence[Opening], *, seen: Seen, writing: Writing
+        vault: Vault, openings: Sequence[Opening], *, locked: LockedRows, writes: WriteSet
     ) -> list[tuple[int, list[int]]]:
         opened = []
         for opening in openings:
             if opening.purpose != "push":
-                opened += open_really(vault, [opening], seen=seen, writing=writing)
+                opened += open_really(vault, [opening], locked=locked, writes=writes)
                 continue
             number = -1 - len(put_off)
             put_off[number] = opening
@@ -44,17 +45,23 @@ def attempts_written_after_the_answer(patch: pytest.MonkeyPatch) -> None:
         return opened
 
     def conclude_with_attempts(
-        c: Connection, vault: Vault, conclusions: Sequence[Conclusion], platform: str, *, seen: Seen, writing: Writing
+        c: Connection,
+        vault: Vault,
+        conclusions: Sequence[Conclusion],
+        platform: str,
+        *,
+        locked: LockedRows,
+        writes: WriteSet,
     ) -> list[tuple[bool, ...]]:
         real = []
         for one in conclusions:
             if one.closing.exchange_id > 0:
                 real.append(one)
                 continue
-            late, at_once = [put_off[one.closing.exchange_id]], Writing()
-            seen_late = exchanges.look_at(c, platform, late)
-            [(number, attempts)] = open_really(vault, late, seen=seen_late, writing=at_once)
-            at_once.do(c)
+            late, at_once = [put_off[one.closing.exchange_id]], WriteSet()
+            locked_late = exchanges.lock_for(c, platform, late)
+            [(number, attempts)] = open_really(vault, late, locked=locked_late, writes=at_once)
+            at_once.execute(c)
             settlements = tuple(
                 replace(s, claimed=replace(s.claimed, attempt_id=attempt))
                 for s, attempt in zip(one.settlements, attempts, strict=False)
@@ -62,7 +69,7 @@ def attempts_written_after_the_answer(patch: pytest.MonkeyPatch) -> None:
             closing = replace(one.closing, exchange_id=number)
             if settlements:
                 real.append(Conclusion(closing=closing, settlements=settlements))
-        settled = iter(conclude_really(c, vault, real, platform, seen=seen, writing=writing) if real else ())
+        settled = iter(conclude_really(c, vault, real, platform, locked=locked, writes=writes) if real else ())
         return [next(settled, ()) for _ in conclusions]
 
     patch.setattr(platforms, "open_exchanges", open_later)

@@ -10,19 +10,19 @@ from sqlalchemy import Connection, event, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.delivery.store.tables import seat
-from gateway.store.batch_sql import Bulk, Told, Writing, adding
+from gateway.store.batch_sql import BoundStatement, BulkStatement, WriteSet, adding
 from gateway.store.engine import Store
 
 _SEATS = adding(seat, "platform", "door", "owner", "wanted", "granted", "until")
-_OWNERS = Bulk(
+_OWNERS = BulkStatement(
     {"door": seat.c.door.type, "owner": seat.c.owner.type},
     lambda given: update(seat).where(seat.c.door == given["door"]).values(owner=given["owner"]),
 )
 _SHARED = {"platform": "p", "owner": "", "wanted": 1, "granted": 1, "until": datetime(2019, 4, 2, tzinfo=UTC)}
 
 
-def named(*doors: str) -> Told:
-    return _SEATS.of([{"door": door} | _SHARED for door in doors])
+def named(*doors: str) -> BoundStatement:
+    return _SEATS.bind([{"door": door} | _SHARED for door in doors])
 
 
 def owners(store: Store) -> dict[str, str]:
@@ -40,17 +40,17 @@ def test_what_is_told_is_written_and_what_follows_sees_it(store: Store) -> None:
         c.execute(update(seat).where(seat.c.door == "new").values(owner="followed"))
 
     with store.write() as c:
-        Writing(told=[named("new"), _OWNERS.of([{"door": "old", "owner": "told"}])], then=[follow]).do(c)
+        WriteSet(independent=[named("new"), _OWNERS.bind([{"door": "old", "owner": "told"}])], then=[follow]).execute(c)
     assert sorted(seen) == [("new", ""), ("old", "told")]
     assert owners(store) == {"old": "told", "new": "followed"}
 
 
 def test_an_error_in_any_of_it_keeps_nothing(store: Store) -> None:
     with pytest.raises(IntegrityError), store.write() as c:
-        Writing(told=[named("a"), named("b", "b")]).do(c)
+        WriteSet(independent=[named("a"), named("b", "b")]).execute(c)
     assert owners(store) == {}
     with store.write() as c:
-        Writing(told=[named("c")]).do(c)
+        WriteSet(independent=[named("c")]).execute(c)
     assert owners(store) == {"c": ""}
 
 
@@ -65,6 +65,6 @@ def test_postgresql_is_told_in_one_step_and_of_nothing_not_at_all(
 
     with store.write() as c:
         event.listen(c, "before_cursor_execute", note)
-        Writing(told=[named(name) for name in told] + [_OWNERS.of([])]).do(c)
+        WriteSet(independent=[named(name) for name in told] + [_OWNERS.bind([])]).execute(c)
     assert len(executed) == (steps if c.dialect.name == "postgresql" else len(told))
     assert set(owners(store)) == set(told)

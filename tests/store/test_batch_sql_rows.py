@@ -11,7 +11,7 @@ from sqlalchemy import event, select, update
 
 from gateway.credit.store.tables import inbox
 from gateway.delivery.store.tables import verdict
-from gateway.store.batch_sql import Bulk, adding, next_ids
+from gateway.store.batch_sql import BulkStatement, adding, next_ids
 from gateway.store.engine import Store
 from gateway.store.tables import audit
 
@@ -88,7 +88,7 @@ def test_one_statement_writes_any_number_of_rows(store: Store) -> None:
 
 
 def test_an_update_finds_its_rows_by_their_key(store: Store) -> None:
-    change = Bulk(
+    change = BulkStatement(
         {"id": audit.c.id.type, "reason": audit.c.reason.type},
         lambda given: update(audit).where(audit.c.id == given["id"]).values(reason=given["reason"]),
     )

@@ -13,9 +13,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from gateway.domain.errors import ConfigurationError, StoreError
+from gateway.schema import metadata
 from gateway.store import engine
 from gateway.store.engine import Connection, Store, migrate, open_engine, verify_schema
-from gateway.store.metadata import metadata
 from gateway.store.thread import StoreThread
 
 

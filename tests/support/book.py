@@ -13,14 +13,15 @@ from sqlalchemy import select
 
 from gateway.contract.connector import ConnectorInfo
 from gateway.contract.messages import Verdict
-from gateway.delivery.store import exchanges, ledger, owing, platforms, work
+from gateway.delivery.rules import work
+from gateway.delivery.rules.work import Claimed, Opening, Settlement
+from gateway.delivery.store import exchanges, ledger, owing, platforms
 from gateway.delivery.store import settlement as delivery_settlement
 from gateway.delivery.store.tables import delivery
-from gateway.delivery.store.work import Claimed, Opening, Settlement
 from gateway.domain.records import Record
 from gateway.domain.states import Event, State
 from gateway.store import records
-from gateway.store.batch_sql import Writing
+from gateway.store.batch_sql import WriteSet
 from gateway.store.engine import Connection, Store
 from gateway.testing import people
 from gateway.testing.model import Model
@@ -81,10 +82,10 @@ class Book:
             carries=tuple(claimed),
         )
         with self.store.write() as c:
-            seen = exchanges.look_at(c, self.info.platform, [opening])
-            writing = Writing()
-            [(_, attempts)] = exchanges.open_exchanges(self.store.vault, [opening], seen=seen, writing=writing)
-            writing.do(c)
+            locked = exchanges.lock_for(c, self.info.platform, [opening])
+            writes = WriteSet()
+            [(_, attempts)] = exchanges.open_exchanges(self.store.vault, [opening], locked=locked, writes=writes)
+            writes.execute(c)
         return [replace(item, attempt_id=attempt) for item, attempt in zip(claimed, attempts, strict=True)]
 
     def settlement(self, item: Claimed, event: Event, **verdict: Any) -> Settlement:

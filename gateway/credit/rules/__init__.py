@@ -1,0 +1,1 @@
+"""Pure rules of the credit wing: standard library, contract and domain only."""

@@ -19,7 +19,7 @@ from gateway.credit.store.acknowledgements import Scope
 from gateway.credit.store.case_tables import objection, objection_scan
 from gateway.credit.store.events import payload_place
 from gateway.credit.store.tables import credit_event, credit_link
-from gateway.delivery.store.settlement import keepable
+from gateway.delivery.rules.work import storable
 from gateway.domain.records import RecordKind
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store.metadata import chunks
@@ -193,7 +193,7 @@ def not_taken(
     connection: Connection, row: ObjectionRow, state: State, *, code: str, reason: str, now: datetime
 ) -> None:
     """Note that the platform would not take it, or that nobody can tell."""
-    said = {"code": keepable(code, 80), "reason": keepable(reason, 500)}
+    said = {"code": storable(code, 80), "reason": storable(reason, 500)}
     _move(connection, row, {"state": str(state), "ended_at": now, **said})
 
 
@@ -213,7 +213,7 @@ def answered(
 ) -> State | None:
     """Note how one stands, or the code of an answer that did not say; gives the state it came to, where it is news."""
     if isinstance(said, str):
-        put(connection, row.id, {"code": keepable(said, 80), "ask_at": ask_at})
+        put(connection, row.id, {"code": storable(said, 80), "ask_at": ask_at})
         return None
     here = select(objection).where(objection.c.id == row.id).with_for_update()
     held = to_row(connection.execute(here).mappings().one())

@@ -6,22 +6,22 @@ from what each of them had been told (``reinstated``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy import insert, select, update
 
 from gateway.credit.rules.tickets import Act
 from gateway.credit.store.acknowledgements import Scope
 from gateway.credit.store.case_tables import reinstatement
-from gateway.credit.store.certificate_deliveries import cancel_void
 from gateway.credit.store.tables import ticket
-from gateway.credit.store.void import last_version, rely, statement_in_force
+from gateway.credit.store.void import keep_decision, last_version, rely, statement_in_force
 from gateway.credit.store.void_grounds import Ground, Rests, Standing, resting_on, rests, standing_of
 from gateway.delivery.store import owing
+from gateway.delivery.store.void_versions import cancel_end
 from gateway.domain.china import CHINA
 from gateway.domain.errors import InputError
-from gateway.domain.records import Certificate, ChangeNature, Record, RecordKind, StatusChange
-from gateway.domain.status import RESCINDED, way_back
+from gateway.domain.records import Certificate, Record, RecordKind, StatusChange
+from gateway.domain.status import RESCINDED, Decision, operation_back_to
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store import records
 from gateway.store.audit import note
@@ -68,14 +68,14 @@ def reinstate(scope: Scope, key: str, *, reason: str, by: str) -> Reinstated:
     if held.content.status != RESCINDED or void is None:
         raise InputError("no credit record or own decision made this certificate void")
     _refuse_where_one_stands(scope, void)
-    after, version = _bring_back(scope, held, held.content, void)
+    after, version = _bring_back(scope, held, void)
     fell = statement_in_force(scope, void.ground.record_id, void.ground.platform) or void.version_id
     rely(scope, REINSTATEMENT, ("platforms", f"{key}/{version}"), [fell], by)
     values = {"at": scope.at, "certificate_key": key, "void_version": held.version, "version": version, "actor": by}
     scope.connection.execute(
         insert(reinstatement).values(**values, platform=void.ground.platform, record_id=void.ground.record_id)
     )
-    cancel_void(scope.connection, key, held.version, scope.at)
+    cancel_end(scope.connection, key, held.version, scope.at)
     _close_tickets(scope, key, reason=reason, by=by)
     note(scope.connection, at=scope.at, actor=by, action="reinstate", subject=f"{key}/{version}", reason=reason)
     return Reinstated(key=key, version=version, status=after.status, done=True)
@@ -97,7 +97,7 @@ def _refuse_where_one_stands(scope: Scope, void: Rests) -> None:
             raise InputError(f"a ground for the end of the certificate stands: {ground.platform} {ground.record_id}")
 
 
-def _bring_back(scope: Scope, held: Record, content: Certificate, void: Rests) -> tuple[Certificate, int]:
+def _bring_back(scope: Scope, held: Record, void: Rests) -> tuple[Certificate, int]:
     """Keep both forms of the version in which the certificate is again what it was before its end."""
     [change] = [
         one.content
@@ -105,34 +105,19 @@ def _bring_back(scope: Scope, held: Record, content: Certificate, void: Rests) -
     ]
     assert isinstance(change, StatusChange)
     before = change.certificate
-    after = replace(content, status=before.status, status_reason=before.status_reason)
     wrong = change.void_from_start
-    back = StatusChange(
-        certificate_key=void.key,
-        certificate=content,
-        new_status=after.status,
-        operate_type=way_back(after.status),
+    decision = Decision(
+        new_status=before.status,
+        operate_type=operation_back_to(before.status),
         reason=BACK,
-        effective_date=change.effective_date if wrong else scope.at.astimezone(CHINA).date(),
+        status_reason=before.status_reason,
+        since=change.effective_date if wrong else scope.at.astimezone(CHINA).date(),
         decision_no=change.decision_no,
         decision_org=change.decision_org,
-        certificate_version=held.version,
+        correction=wrong,
+        why=CHANGED,
     )
-    made = [
-        Record(
-            kind=kind,
-            key=void.key,
-            version=held.version + 1,
-            person_key=held.person_key,
-            content=one,
-            effective_from=scope.at,
-            change=ChangeNature.CORRECTION if wrong else ChangeNature.CHANGE,
-            change_reason=CHANGED,
-        )
-        for kind, one in ((RecordKind.CERTIFICATE, after), (RecordKind.STATUS_CHANGE, back))
-    ]
-    records.add(scope.connection, scope.vault, made, batch_id=None, now=scope.at)
-    return after, held.version + 1
+    return keep_decision(scope, held, decision, held.version + 1), held.version + 1
 
 
 CHANGED = "reinstated: the ground of its end fell"

@@ -261,7 +261,7 @@ ticket = Table(
         postgresql_where=_OPEN_TICKET,
     ),
 )
-"""What a person has to look at. A record has at most one open ticket of a kind; a stream's stands under its name.
+"""What a person has to look at. A record has at most one open ticket of a kind; a stream's is kept under its name.
 
 Whose it is and until when follows from its kind (``gateway.credit.rules.tickets``); ``act`` is what was done in the end.
 """

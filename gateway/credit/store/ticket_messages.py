@@ -11,7 +11,7 @@ from sqlalchemy import Connection, and_, exists, insert, or_, select, update
 from gateway.contract.desk import ConflictState
 from gateway.credit.store.case_tables import told_ticket
 from gateway.credit.store.tables import credit_event, ticket
-from gateway.delivery.store.settlement import keepable
+from gateway.delivery.rules.work import storable
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store.metadata import chunks
 from gateway.store.vault import Vault
@@ -94,7 +94,7 @@ def not_taken(connection: Connection, about: Untold, code: str, now: datetime) -
     connection.execute(
         update(told_ticket)
         .where(told_ticket.c.ticket == about.number, told_ticket.c.number.is_(None))
-        .values(code=keepable(code, 80), ended_at=now)
+        .values(code=storable(code, 80), ended_at=now)
     )
 
 
@@ -124,7 +124,7 @@ def answered(
         update(told_ticket)
         .where(told_ticket.c.platform == platform, told_ticket.c.number == state.number)
         .values(
-            status=keepable(state.status, 16),
+            status=storable(state.status, 16),
             outcome=outcome,
             code=None,
             ask_at=ask_at,
@@ -138,7 +138,7 @@ def not_answered(connection: Connection, platform: str, number: str, code: str, 
     connection.execute(
         update(told_ticket)
         .where(told_ticket.c.platform == platform, told_ticket.c.number == number)
-        .values(code=keepable(code, 80), ask_at=ask_at)
+        .values(code=storable(code, 80), ask_at=ask_at)
     )
 
 

@@ -23,14 +23,14 @@ from gateway.credit.store import acknowledgements as answers
 from gateway.credit.store import void_grounds
 from gateway.credit.store.acknowledgements import Scope, event_id_of
 from gateway.credit.store.case_tables import check_owed, credit_reliance
-from gateway.credit.store.certificate_deliveries import STATUS_CHANGE, cancel_open, rests_on
 from gateway.credit.store.events import payload_place
 from gateway.credit.store.tables import credit_event, credit_link, credit_version
-from gateway.credit.store.void_grounds import Standing
-from gateway.delivery.store import owing
+from gateway.credit.store.void_grounds import STATUS_CHANGE, Standing
+from gateway.delivery.store import owing, void_versions
+from gateway.domain.changes import differences
 from gateway.domain.china import CHINA
-from gateway.domain.records import Certificate, ChangeNature, Record, RecordKind, StatusChange
-from gateway.domain.status import CODES, FINAL, VALID, StatusStep
+from gateway.domain.records import Certificate, Record, RecordKind
+from gateway.domain.status import CODES, Decision, StatusStep, decided, is_void
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store import records
 from gateway.store.metadata import chunks
@@ -99,43 +99,38 @@ def change_status(
     """
     owing.lock_records(scope.connection)
     held = next(records.newest_records(scope.connection, scope.vault, RecordKind.CERTIFICATE, [key]), None)
-    operate, new = CODES[step]
-    if held is None or not isinstance(held.content, Certificate) or held.content.status == new:
+    if held is None or not isinstance(held.content, Certificate) or held.content.status == CODES[step][1]:
         return False
-    change = StatusChange(
-        certificate_key=key,
-        certificate=held.content,
-        new_status=new,
-        operate_type=operate,
+    decision = Decision.of_step(
+        step,
         reason=ground.reason,
-        effective_date=ground.since,
+        since=ground.since,
         decision_no=ground.decision_no,
         decision_org=ground.decision_org,
         void_from_start=ground.void_from_start,
-        certificate_version=held.version,
+        why=f"{step.lower()} by decision",
     )
-    after = replace(held.content, status=new, status_reason=None if new == VALID else ground.reason)
     version = 1 + last_version(scope, key)
-    nature = ChangeNature.CORRECTION if ground.void_from_start else ChangeNature.CHANGE
-    made = [
-        Record(
-            kind=kind,
-            key=key,
-            version=version,
-            person_key=held.person_key,
-            content=content,
-            effective_from=scope.at,
-            change=nature,
-            change_reason="decided: " + new,
-        )
-        for kind, content in ((RecordKind.CERTIFICATE, after), (RecordKind.STATUS_CHANGE, change))
-    ]
-    if new in FINAL:
-        cancel_open(scope.connection, key, scope.at)
-    records.add(scope.connection, scope.vault, made, batch_id=None, now=scope.at)
+    keep_decision(scope, held, decision, version)
     if version_id is not None:
-        rely(scope, STATUS_CHANGE, ("platforms", rests_on(key, version)), [version_id], actor)
+        rely(scope, STATUS_CHANGE, ("platforms", f"{key}/{version}"), [version_id], actor)
     return True
+
+
+def keep_decision(scope: Scope, held: Record, decision: Decision, version: int) -> Certificate:
+    """Keep the version of a certificate that a decision makes, with what it changes; gives the certificate after it.
+
+    Where that is its end, what waits of it is cancelled on every platform at once.
+    """
+    pair = decided(held, decision, version=version, at=scope.at)
+    after = pair[0].content
+    assert isinstance(after, Certificate)
+    added = records.add(scope.connection, scope.vault, pair, batch_id=None, now=scope.at)
+    place = (str(RecordKind.CERTIFICATE), held.key, version)
+    records.add_changes(scope.connection, scope.vault, added, {place: differences(held.content, after)})
+    if is_void(after):
+        void_versions.cancel_overtaken(scope.connection, [held.key], scope.at)
+    return after
 
 
 def rely(scope: Scope, purpose: str, to: tuple[str, str], version_ids: Iterable[int], actor: str) -> None:

@@ -17,11 +17,12 @@ from sqlalchemy import Connection, String, cast, exists, or_, select
 
 from gateway.credit.rules.statements import AckCode, Effect, EventType, Status
 from gateway.credit.store.case_tables import credit_own, credit_reliance, reinstatement
-from gateway.credit.store.certificate_deliveries import STATUS_CHANGE
 from gateway.credit.store.tables import credit_event, credit_link, credit_version
 from gateway.domain.records import RecordKind
 from gateway.store.metadata import chunks
 
+STATUS_CHANGE = "status_change"
+"""purpose under which a change of status rests on a credit record"""
 _IN_FORCE = (Status.ACTIVE, Status.EXPIRED, Status.REPAIRED, Status.DELISTED)
 _PAPER = str(RecordKind.CERTIFICATE)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gateway.contract.connector import ConnectorInfo
 from gateway.contract.messages import Payload
-from gateway.delivery.store.work import Claimed
+from gateway.delivery.rules.work import Claimed
 from gateway.domain.records import RecordKind
 
 

@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from gateway.codec.redact import redact
 from gateway.contract.connector import TOKEN_REFUSED, ConnectorInfo
 from gateway.contract.messages import Verdict
-from gateway.delivery.store.settlement import LONGEST_RECEIPT, keepable
-from gateway.delivery.store.work import Claimed, Settlement
+from gateway.delivery.rules.work import LONGEST_RECEIPT, Claimed, Settlement, storable
 from gateway.domain.records import Certificate, Content, StatusChange, Withdrawal, Worker
 from gateway.domain.schedule import Waits
 from gateway.domain.states import Event
@@ -171,7 +170,7 @@ def _masked(verdict: Verdict, content: Content) -> Verdict:
     if not verdict.reason and verdict.receipt is None:
         return verdict
     receipt = verdict.receipt or ""
-    usable = receipt and keepable(receipt, LONGEST_RECEIPT) == receipt
+    usable = receipt and storable(receipt, LONGEST_RECEIPT) == receipt
     reason = redact(verdict.reason, *names(content))[:1000] if verdict.reason else ""
     return replace(verdict, reason=reason, receipt=receipt if usable else None)
 

@@ -7,47 +7,48 @@ from typing import Any
 
 from sqlalchemy import Connection, func, update
 
+from gateway.delivery.rules.work import Closing, Conclusion, Opening, digest
 from gateway.delivery.store.answers import seal_headers, seal_proof
+from gateway.delivery.store.locked_rows import LockedRows, lock_rows
 from gateway.delivery.store.settlement import settling
 from gateway.delivery.store.tables import attempt, delivery, exchange, payload
-from gateway.delivery.store.work import Closing, Conclusion, Opening, digest
 from gateway.domain.errors import StoreError
-from gateway.store.batch_sql import Bulk, Seen, Told, Writing, adding, look
+from gateway.store.batch_sql import BoundStatement, BulkStatement, WriteSet, adding
 from gateway.store.records import seal_payload
 from gateway.store.vault import Vault
 
 
-def look_at(
+def lock_for(
     connection: Connection, platform: str, openings: Sequence[Opening], conclusions: Sequence[Conclusion] = ()
-) -> Seen:
+) -> LockedRows:
     """What one commit for these must know; they are about different deliveries."""
     carried = [item.id for opening in openings for item in opening.carries]
     settled = [s.claimed.id for conclusion in conclusions for s in conclusion.settlements]
     both = [*settled, *carried]
     if len(set(both)) < len(both):
         raise StoreError("two pieces of work in one commit are about the same delivery")
-    return look(connection, platform, both, {"exchange": len(openings), "attempt": len(carried)})
+    return lock_rows(connection, platform, both, {"exchange": len(openings), "attempt": len(carried)})
 
 
 def open_exchanges(
-    vault: Vault, openings: Sequence[Opening], *, seen: Seen, writing: Writing
+    vault: Vault, openings: Sequence[Opening], *, locked: LockedRows, writes: WriteSet
 ) -> list[tuple[int, list[int]]]:
     """Write exchanges, their attempts and the payloads met for the first time; gives (exchange id, attempt ids).
 
     An exchange that carries a delivery whose lease was lost meanwhile is not opened: id 0, and nothing may be sent.
 
-    Committed before the first byte leaves: whatever a platform has seen, the store knows about. One statement for each
-    table, however many exchanges there are.
+    Committed before the first byte leaves: whatever a platform has seen, the store knows about. One statement for
+    each table, however many exchanges there are.
     """
-    held = seen.held
+    held = locked.held
     good = [o for o in openings if all(held.get(item.id) == (item.fence, item.state) for item in o.carries)]
     if not good:
         return [(0, []) for _ in openings]
-    numbered = [(opening, next(seen.ids["exchange"])) for opening in good]
+    numbered = [(opening, next(locked.ids["exchange"])) for opening in good]
     exchanges = [_exchange_row(opening, exchange_id, vault) for opening, exchange_id in numbered]
     rows = [
         {
-            "id": next(seen.ids["attempt"]),
+            "id": next(locked.ids["attempt"]),
             "delivery_id": item.id,
             "exchange_id": number,
             "position": place,
@@ -56,7 +57,12 @@ def open_exchanges(
         for opening, number in numbered
         for place, item in enumerate(opening.carries)
     ]
-    writing.told += [_ADD_EXCHANGES.of(exchanges), _ADD_ATTEMPTS.of(rows), _payloads(vault, good), *_noted(good)]
+    writes.independent += [
+        _ADD_EXCHANGES.bind(exchanges),
+        _ADD_ATTEMPTS.bind(rows),
+        _payloads(vault, good),
+        *_noted(good),
+    ]
     attempts = iter(row["id"] for row in rows)
     opened = {id(opening): (number, [next(attempts) for _ in opening.carries]) for opening, number in numbered}
     return [opened.get(id(opening), (0, [])) for opening in openings]
@@ -69,7 +75,7 @@ _ADD_EXCHANGES = adding(
 )
 _ADD_ATTEMPTS = adding(attempt, "id", "delivery_id", "exchange_id", "position", "fence")
 _ADD_PAYLOADS = adding(payload, "delivery_id", "content", "spec_version", "made_at")
-_PROLONG = Bulk(
+_PROLONG = BulkStatement(
     {"id": delivery.c.id.type, "until": delivery.c.lease_until.type},
     lambda given: (
         update(delivery)
@@ -77,7 +83,7 @@ _PROLONG = Bulk(
         .values(lease_until=func.coalesce(given["until"], delivery.c.lease_until))
     ),
 )
-_NOTE_MESSAGE = Bulk(
+_NOTE_MESSAGE = BulkStatement(
     {
         "id": delivery.c.id.type,
         "until": delivery.c.lease_until.type,
@@ -112,7 +118,7 @@ def _exchange_row(opening: Opening, exchange_id: int, vault: Vault) -> dict[str,
     }
 
 
-def _payloads(vault: Vault, openings: Sequence[Opening]) -> Told:
+def _payloads(vault: Vault, openings: Sequence[Opening]) -> BoundStatement:
     fresh = [
         {
             "delivery_id": item.id,
@@ -124,10 +130,10 @@ def _payloads(vault: Vault, openings: Sequence[Opening]) -> Told:
         for item, made in zip(opening.carries, opening.payloads, strict=False)
         if item.payload is None
     ]
-    return _ADD_PAYLOADS.of(fresh)
+    return _ADD_PAYLOADS.bind(fresh)
 
 
-def _noted(openings: Sequence[Opening]) -> Iterator[Told]:
+def _noted(openings: Sequence[Opening]) -> Iterator[BoundStatement]:
     """Prolong the leases of what is carried; a push is counted as a try and keeps the id of its message."""
     for pushes, statement in ((True, _NOTE_MESSAGE), (False, _PROLONG)):
         rows = [
@@ -141,10 +147,10 @@ def _noted(openings: Sequence[Opening]) -> Iterator[Told]:
             if (opening.purpose == "push") is pushes
             for item in opening.carries
         ]
-        yield statement.of(rows)
+        yield statement.bind(rows)
 
 
-def closed(vault: Vault, closings: Sequence[Closing]) -> Told:
+def closed(vault: Vault, closings: Sequence[Closing]) -> BoundStatement:
     """What came back; an exchange is closed once and never changed again."""
     rows = [
         {
@@ -158,11 +164,11 @@ def closed(vault: Vault, closings: Sequence[Closing]) -> Told:
         }
         for c in closings
     ]
-    return _CLOSE.of(rows)
+    return _CLOSE.bind(rows)
 
 
 _CLOSED = ("closed_at", "status", "failure", "response_digest", "response", "response_headers")
-_CLOSE = Bulk(
+_CLOSE = BulkStatement(
     {name: exchange.c[name].type for name in ("id", *_CLOSED)},
     lambda given: (
         update(exchange)
@@ -178,15 +184,15 @@ def conclude(
     conclusions: Sequence[Conclusion],
     platform: str,
     *,
-    seen: Seen,
-    writing: Writing,
+    locked: LockedRows,
+    writes: WriteSet,
 ) -> list[tuple[bool, ...]]:
     """Close exchanges and settle their deliveries in one transaction; tells which settlements held their lease."""
     closings = [c.closing for c in conclusions]
     settlements = [s for c in conclusions for s in c.settlements]
     now = max(closing.closed_at for closing in closings)
-    writing.told.append(closed(vault, closings))
-    applied = iter(settling(connection, settlements, platform, now, held=seen.held, writing=writing))
+    writes.independent.append(closed(vault, closings))
+    applied = iter(settling(connection, settlements, platform, now, held=locked.held, writes=writes))
     return [tuple(next(applied) for _ in c.settlements) for c in conclusions]
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from sqlalchemy import ARRAY, BigInteger, Connection, Select, Text, any_, bindparam, exists, func, or_, select, update
 
+from gateway.delivery.rules.work import Claimed
 from gateway.delivery.store.tables import MAY_BE_DUE, OPEN, attempt, delivery, payload, receipt
 from gateway.delivery.store.version_order import accepted_before
-from gateway.delivery.store.work import Claimed
 from gateway.domain.states import Event, State, advance
 from gateway.store.audit import note
 from gateway.store.metadata import chunks

@@ -9,9 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, insert, or_, select, update
 
 from gateway.contract.connector import ConnectorInfo
-from gateway.credit.store import certificate_deliveries
-from gateway.credit.store.certificate_deliveries import cancel_needless
-from gateway.delivery.store import projects
+from gateway.delivery.store import projects, void_versions
 from gateway.delivery.store.tables import delivery, owed
 from gateway.delivery.store.version_order import (
     OLD,
@@ -24,7 +22,7 @@ from gateway.delivery.store.version_order import (
 )
 from gateway.domain.records import RecordKind
 from gateway.domain.states import TERMINAL, Event, State, sources
-from gateway.store.batch_sql import Bulk
+from gateway.store.batch_sql import BulkStatement
 from gateway.store.metadata import MOST, chunks
 from gateway.store.tables import record
 
@@ -63,8 +61,7 @@ def owe(connection: Connection, info: ConnectorInfo, now: datetime) -> int:
         if kind in info.kinds:
             count += _owe_kind(connection, info, kind, now)
     cancel_withdrawn(connection, info.platform, now)
-    cancel_needless(connection, info.platform, now)
-    certificate_deliveries.settle_forms(connection, info.platform, now)
+    void_versions.settle_void(connection, info.platform, now)
     return count
 
 
@@ -77,9 +74,9 @@ def _owe_kind(connection: Connection, info: ConnectorInfo, kind: RecordKind, now
     start = marker or 0
     wanted = projects.is_owed(info, kind)
     if kind is RecordKind.CERTIFICATE and RecordKind.STATUS_CHANGE in info.kinds:
-        wanted = and_(wanted, or_(~told_otherwise(), certificate_deliveries.needs_in_full(info.platform)))
+        wanted = and_(wanted, or_(~told_otherwise(), void_versions.needs_in_full(info.platform)))
     count, after = 0, start
-    columns = (record.c.id, record.c.kind, record.c.key, record.c.version, record.c.person_key)
+    columns = (record.c.id, record.c.kind, record.c.key, record.c.version, record.c.person_key, record.c.void)
     while True:
         part = connection.execute(
             select(*columns).where(record.c.kind == kind, record.c.id > after, wanted).order_by(record.c.id).limit(MOST)
@@ -94,7 +91,7 @@ def _owe_kind(connection: Connection, info: ConnectorInfo, kind: RecordKind, now
 
 
 def _enqueue(
-    connection: Connection, part: Sequence[Row[Any, Any, Any, Any, Any]], info: ConnectorInfo, now: datetime
+    connection: Connection, part: Sequence[Row[Any, Any, Any, Any, Any, Any]], info: ConnectorInfo, now: datetime
 ) -> None:
     rows: list[dict[str, Any]] = [
         {
@@ -112,7 +109,7 @@ def _enqueue(
         }
         for r in part
     ]
-    _hold_still(connection, info.platform, [r.person_key for r in part])
+    _lock_unfinished(connection, info.platform, [r.person_key for r in part])
     connection.execute(insert(delivery), rows)
     keys = [row["business_key"] for row in rows]
     if info.kinds[RecordKind(part[0].kind)].by_project:
@@ -121,6 +118,9 @@ def _enqueue(
     if newer:
         _supersede_older(connection, info.platform, newer, now)
         supersede_contained(connection, info.platform, newer, now)
+    ended = {r.key for r in part if r.void}
+    if ended:
+        void_versions.cancel_overtaken(connection, ended, now, info.platform)
     withdrawn = [r["business_key"] for r in rows if r["kind"] in (RecordKind.WITHDRAWAL, RecordKind.STATUS_CHANGE)]
     if withdrawn:
         supersede_overtaken(connection, info.platform, withdrawn, now)
@@ -130,10 +130,10 @@ def _enqueue(
             _wait_for_person(connection, info.platform, kind, earlier, keys)
 
 
-def _hold_still(connection: Connection, platform: str, person_keys: list[str]) -> None:
-    """Wait for those who are settling what we may have to wait for, and let nobody settle it until we commit.
+def _lock_unfinished(connection: Connection, platform: str, person_keys: list[str]) -> None:
+    """Lock the persons' unfinished deliveries until we commit.
 
-    Otherwise a delivery could end after we looked and before its end can see who waits for it. SQLite has one writer.
+    Otherwise one could end after we looked and before its end can see what waits for it. SQLite has one writer.
     """
     connection.execute(
         select(delivery.c.id)
@@ -243,7 +243,7 @@ def _wait_for_person(
     )
 
 
-_RELEASE = Bulk(
+_RELEASE = BulkStatement(
     {"id": delivery.c.id.type, "now": delivery.c.due_at.type},
     lambda given: (
         update(delivery)

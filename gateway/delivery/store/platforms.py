@@ -9,13 +9,14 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
+from gateway.delivery.rules.work import Closing, Opening
 from gateway.delivery.store.exchanges import open_exchanges
+from gateway.delivery.store.locked_rows import LockedRows, platform_row
 from gateway.delivery.store.tables import exchange, platform, slot
-from gateway.delivery.store.work import Closing, Opening
 from gateway.domain.breaker import Breaker, BreakerRules, after_failure
 from gateway.domain.traffic import BREAKER_OPEN, OURS, Budget, Standing, Stop, Traffic, stop_of
 from gateway.store.audit import note
-from gateway.store.batch_sql import Seen, Writing, platform_row
+from gateway.store.batch_sql import WriteSet
 from gateway.store.vault import Vault
 
 
@@ -149,8 +150,8 @@ def open_allowed(
     lane: Lane,
     now: datetime,
     *,
-    seen: Seen,
-    writing: Writing,
+    locked: LockedRows,
+    writes: WriteSet,
 ) -> list[Opened | Stop]:
     """Open the exchanges that may leave, and say of the others what stops them.
 
@@ -159,7 +160,7 @@ def open_allowed(
     opened the breaker.
     """
     name, rules = lane.platform, lane.rules
-    known = standing_of(seen.platform, now)
+    known = standing_of(locked.platform, now)
     if known.breaker.until is not None:
         known = standing_of(platform_row(connection, name, lock=True), now)
     stop, closed = stop_of(known, rules, now), stop_of(Standing(), rules, now)
@@ -167,7 +168,7 @@ def open_allowed(
     if stop is None and known.breaker.until is not None:
         stops = _only_one(openings, known, now + lane.probe)
     going = [opening for opening, held in zip(openings, stops, strict=True) if held is None]
-    opened = open_exchanges(vault, going, seen=seen, writing=writing)
+    opened = open_exchanges(vault, going, locked=locked, writes=writes)
     each = iter(opened)
     answers: list[Opened | Stop] = [next(each) if held is None else held for held in stops]
     if stop is None and known.breaker.until is not None and any(number for number, _ in opened):
@@ -185,16 +186,18 @@ def _only_one(openings: Sequence[Opening], known: Standing, until: datetime) -> 
     return [None if opening.anyway or n == first else wait for n, opening in enumerate(openings)]
 
 
-def hear(connection: Connection, lane: Lane, closings: Sequence[Closing], now: datetime, *, seen: Seen) -> Seen:
+def hear(
+    connection: Connection, lane: Lane, closings: Sequence[Closing], now: datetime, *, locked: LockedRows
+) -> LockedRows:
     """Let the ends of exchanges move the breaker, and the platform's wishes its next moment for everybody.
 
-    Gives what is seen from now on, in this transaction.
+    Gives what is locked from now on, in this transaction.
     """
-    name, row = lane.platform, seen.platform
+    name, row = lane.platform, locked.platform
     wishes = [closing.closed_at + closing.wish for closing in closings if closing.wish]
     quiet = not row or (not row["failures"] and row["open_until"] is None)
     if not row or (quiet and not wishes and all(closing.answered is not False for closing in closings)):
-        return seen
+        return locked
     row = platform_row(connection, name, lock=True)
     before = breaker = _breaker(row)
     for closing in sorted(closings, key=lambda c: c.closed_at):
@@ -203,7 +206,7 @@ def hear(connection: Connection, lane: Lane, closings: Sequence[Closing], now: d
     moved = {"not_before": not_before, **_columns(breaker)}
     connection.execute(update(platform).where(platform.c.name == name).values(moved))
     _tell(connection, name, before, breaker, now)
-    return replace(seen, platform={**row, **moved})
+    return replace(locked, platform={**row, **moved})
 
 
 def _moved(connection: Connection, lane: Lane, breaker: Breaker, closing: Closing) -> Breaker:
@@ -230,9 +233,9 @@ def _recent(connection: Connection, name: str, rules: BreakerRules, now: datetim
     )
     failed = or_(last.c.failure.is_not(None), last.c.status >= _SERVER_FAULT)
     row = connection.execute(
-        select(func.count().filter(failed).label("failed"), func.count().label("seen")).select_from(last)
+        select(func.count().filter(failed).label("failed"), func.count().label("locked")).select_from(last)
     ).one()
-    return int(row.failed), int(row.seen)
+    return int(row.failed), int(row.locked)
 
 
 def _tell(connection: Connection, name: str, before: Breaker, after: Breaker, now: datetime) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, func, insert, or_, select
 
+from gateway.delivery.rules.work import Claimed
 from gateway.delivery.store.ledger import load
 from gateway.delivery.store.tables import delivery, reconciliation, reconciliation_item
-from gateway.delivery.store.work import Claimed
 from gateway.domain.records import Record, RecordKind
 from gateway.domain.states import State
 from gateway.store.metadata import chunks

@@ -1,10 +1,10 @@
-"""What a settlement writes into its delivery. The ledger decides which settlements count."""
+"""Settle deliveries: verdict rows, receipts and the delivery's next state, where the lease still holds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import (
     Boolean,
@@ -19,11 +19,12 @@ from sqlalchemy import (
     update,
 )
 
+from gateway.delivery.rules.work import Settlement, storable
+from gateway.delivery.store.locked_rows import Fences, lock_fences
 from gateway.delivery.store.owing import release_waiting
 from gateway.delivery.store.tables import attempt, delivery, receipt, verdict
-from gateway.delivery.store.work import Settlement
 from gateway.domain.states import advance
-from gateway.store.batch_sql import Bulk, Given, Held, Told, Writing, adding, current, next_ids
+from gateway.store.batch_sql import BoundStatement, BulkStatement, RowColumns, WriteSet, adding, next_ids
 
 
 def settle(connection: Connection, settlements: Sequence[Settlement], platform: str, now: datetime) -> list[bool]:
@@ -31,10 +32,10 @@ def settle(connection: Connection, settlements: Sequence[Settlement], platform: 
 
     A settle with an old fence token leaves its verdict as evidence (``applied`` false) and changes nothing.
     """
-    writing = Writing()
-    held = current(connection, [s.claimed.id for s in settlements])
-    applied = settling(connection, settlements, platform, now, held=held, writing=writing)
-    writing.do(connection)
+    writes = WriteSet()
+    held = lock_fences(connection, [s.claimed.id for s in settlements])
+    applied = settling(connection, settlements, platform, now, held=held, writes=writes)
+    writes.execute(connection)
     return applied
 
 
@@ -44,27 +45,24 @@ def settling(
     platform: str,
     now: datetime,
     *,
-    held: Held,
-    writing: Writing,
+    held: Fences,
+    writes: WriteSet,
 ) -> list[bool]:
-    """As ``settle``, by what is held in this transaction; the caller does the writing."""
+    """As ``settle``, by what is held in this transaction; the caller does the writes."""
     applied = [held.get(s.claimed.id) == (s.claimed.fence, s.claimed.state) for s in settlements]
     live = [s for s, good in zip(settlements, applied, strict=True) if good]
     receipts = keep_receipts(connection, live, platform, now) if live else {}
-    writing.told += [verdicts_told(settlements, applied, now), settled(live, receipts, now)]
+    writes.independent += [verdicts_told(settlements, applied, now), settled(live, receipts, now)]
     ended = {s.claimed.id: advance(s.claimed.state, s.event) for s in live}
-    writing.then.append(lambda c: release_waiting(c, ended, now))
+    writes.then.append(lambda c: release_waiting(c, ended, now))
     return applied
 
-
-if TYPE_CHECKING:
-    from gateway.delivery.store.work import Settlement
 
 _AS_GIVEN = ("state", "due_at", "code", "reason", "polls", "lookups", "negatives", "updated_at")
 _IF_ANY = ("platform_ref", "receipt_id", "message_limit")
 
 
-def _settle(given: Given) -> Update:
+def _settle(given: RowColumns) -> Update:
     values = {name: given[name] for name in _AS_GIVEN}
     values |= {name: func.coalesce(given[name], delivery.c[name]) for name in _IF_ANY}
     values |= {
@@ -76,16 +74,16 @@ def _settle(given: Given) -> Update:
     return update(delivery).where(delivery.c.id == given["id"]).values(values)
 
 
-_SETTLE = Bulk(
+_SETTLE = BulkStatement(
     {name: delivery.c[name].type for name in ("id", *_AS_GIVEN, *_IF_ANY)}
     | {"uncounted": Integer(), "forget": Boolean()},
     _settle,
 )
 
 
-def settled(settlements: Sequence[Settlement], receipts: Mapping[str, int], now: datetime) -> Told:
+def settled(settlements: Sequence[Settlement], receipts: Mapping[str, int], now: datetime) -> BoundStatement:
     """Move deliveries on and end their leases; ``receipts`` are the row ids of the receipts by number."""
-    return _SETTLE.of([_row_of(settlement, receipts, now) for settlement in settlements])
+    return _SETTLE.bind([_row_of(settlement, receipts, now) for settlement in settlements])
 
 
 def _row_of(settlement: Settlement, receipts: Mapping[str, int], now: datetime) -> dict[str, Any]:
@@ -94,12 +92,12 @@ def _row_of(settlement: Settlement, receipts: Mapping[str, int], now: datetime) 
         "id": claimed.id,
         "state": advance(claimed.state, settlement.event),
         "due_at": settlement.due_at,
-        "code": keepable(given.code, 80),
-        "reason": keepable(given.reason),
+        "code": storable(given.code, 80),
+        "reason": storable(given.reason),
         "polls": settlement.polls,
         "lookups": settlement.lookups,
         "negatives": settlement.negatives,
-        "platform_ref": None if given.platform_id is None else keepable(given.platform_id, 80),
+        "platform_ref": None if given.platform_id is None else storable(given.platform_id, 80),
         "receipt_id": receipts.get(given.receipt or ""),
         "forget": not settlement.keep_message,
         "message_limit": settlement.message_limit,
@@ -108,24 +106,10 @@ def _row_of(settlement: Settlement, receipts: Mapping[str, int], now: datetime) 
     }
 
 
-if TYPE_CHECKING:
-    from gateway.delivery.store.work import Settlement
-
-LONGEST_RECEIPT = 200
-_LONGEST = 2000
-
-
-def keepable(text: str, most: int = _LONGEST) -> str:
-    """A platform's text as every database can hold it: without NUL and lone surrogates, at most ``most`` characters."""
-    if text.isascii() and "\0" not in text:
-        return text[:most]
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()[:most]
-
-
 _ADD_VERDICTS = adding(verdict, "attempt_id", "event", "code", "reason", "fields", "platform_ref", "applied", "at")
 
 
-_ADD_RECEIPTS = Bulk(
+_ADD_RECEIPTS = BulkStatement(
     {
         "id": receipt.c.id.type,
         "platform": receipt.c.platform.type,
@@ -142,7 +126,7 @@ _ADD_RECEIPTS = Bulk(
 )
 
 
-_KNOWN = Bulk(
+_KNOWN = BulkStatement(
     {"platform": receipt.c.platform.type, "number": receipt.c.number.type},
     lambda given: select(receipt.c.number, receipt.c.id).where(
         receipt.c.platform == given["platform"], receipt.c.number == given["number"]
@@ -150,23 +134,23 @@ _KNOWN = Bulk(
 )
 
 
-def verdicts_told(settlements: Sequence[Settlement], applied: Sequence[bool], now: datetime) -> Told:
+def verdicts_told(settlements: Sequence[Settlement], applied: Sequence[bool], now: datetime) -> BoundStatement:
     """One row for each verdict that was given on an attempt, whether or not it counted."""
     rows = [
         {
             "attempt_id": s.claimed.attempt_id,
             "event": s.verdict.event,
-            "code": keepable(s.verdict.code, 80),
-            "reason": keepable(s.verdict.reason),
-            "fields": [keepable(name) for name in s.verdict.fields],
-            "platform_ref": None if s.verdict.platform_id is None else keepable(s.verdict.platform_id, 80),
+            "code": storable(s.verdict.code, 80),
+            "reason": storable(s.verdict.reason),
+            "fields": [storable(name) for name in s.verdict.fields],
+            "platform_ref": None if s.verdict.platform_id is None else storable(s.verdict.platform_id, 80),
             "applied": good,
             "at": now,
         }
         for s, good in zip(settlements, applied, strict=True)
         if s.claimed.attempt_id is not None
     ]
-    return _ADD_VERDICTS.of(rows)
+    return _ADD_VERDICTS.bind(rows)
 
 
 def keep_receipts(

@@ -1,4 +1,8 @@
-"""What it takes to judge an answer again, in the same metadata as the other tables: more columns of ``exchange``."""
+"""Tables of the delivery wing: deliveries, exchanges, attempts, verdicts, platforms, run leases, reconciliations.
+
+``delivery`` and ``platform`` are changed in place; exchanges, attempts and verdicts are only added to. Sealed columns
+hold ciphertext of ``gateway.store.vault``; nothing personal stands outside them.
+"""
 
 from __future__ import annotations
 
@@ -23,36 +27,11 @@ from sqlalchemy import (
 from gateway.domain.states import State
 from gateway.store.metadata import Id, Moment, id_column, metadata, reference
 
-replay_plan = Table(
-    "replay_plan",
-    metadata,
-    Column("id", Id, primary_key=True, autoincrement=True),
-    Column("at", Moment, nullable=False),
-    Column("by", String(80), nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("chosen_by", JSON, nullable=False),
-    Column("items", Integer, nullable=False),
-    Column("digest", String(64), nullable=False),
-    Column("cancelled_at", Moment),
-)
-
-replay_item = Table(
-    "replay_item",
-    metadata,
-    Column("plan_id", Id, ForeignKey("replay_plan.id"), primary_key=True, autoincrement=False),
-    Column("position", Integer, primary_key=True, autoincrement=False),
-    Column("delivery_id", Id, ForeignKey("delivery.id"), nullable=False),
-    Column("fence", Integer, nullable=False),
-    Column("outcome", String(12)),
-    Column("why", String(40)),
-    Column("at", Moment),
-    Index("ix_replay_item_delivery_id", "delivery_id"),
-)
-"""What a plan will queue again, in order; ``outcome`` is empty until it was its turn, then done, skipped or failed."""
-
-
+_ROOM = {"fillfactor": 60}
+"""PostgreSQL updates a row beside the old one, without touching any index, where its page has room for that"""
 _STATES = ", ".join(f"'{state}'" for state in State)
 _LEASED = text("lease_owner IS NOT NULL")
+_UNFINISHED = text("state <> 'accepted'")
 _DUE = text("state IN ('queued', 'awaiting_ack', 'in_doubt') AND blocked_by IS NULL")
 
 receipt = Table(
@@ -107,7 +86,14 @@ delivery = Table(
         postgresql_where=text("blocked_by IS NOT NULL"),
     ),
     Index("ix_delivery_lease", "platform", sqlite_where=_LEASED, postgresql_where=_LEASED),
+    Index("ix_delivery_open", "platform", "state", sqlite_where=_UNFINISHED, postgresql_where=_UNFINISHED),
+    postgresql_with=_ROOM,
 )
+# SQLite uses a partial index only where a query says its condition word for word; a bound value does not count.
+MAY_BE_DUE: ColumnElement[bool] = literal_column("delivery.state IN ('queued', 'awaiting_ack', 'in_doubt')")
+"""beside ``blocked_by IS NULL``: reaches ``ix_delivery_due``"""
+OPEN: ColumnElement[bool] = literal_column("delivery.state <> 'accepted'")
+"""reaches ``ix_delivery_open``"""
 
 payload = Table(
     "payload",
@@ -134,7 +120,11 @@ exchange = Table(
     Column("failure", String(40)),
     Column("response_digest", String(64)),
     Column("response", LargeBinary),  # sealed
+    Column("nonce", LargeBinary),  # of the stamp; random, so it tells nothing
+    Column("proof", LargeBinary),  # sealed; what of the login the answer's signature is checked with
+    Column("response_headers", LargeBinary),  # sealed
     Index("ix_exchange_platform_opened_at", "platform", "opened_at"),
+    postgresql_with=_ROOM,
 )
 
 attempt = Table(
@@ -175,6 +165,13 @@ platform = Table(
     Column("since", Moment),
     Column("until", Moment),
     Column("next_slot_at", Moment),
+    Column("not_before", Moment),  # the platform asked everybody to wait until then
+    Column("failures", Integer, nullable=False, server_default="0"),  # from here on: gateway.domain.breaker
+    Column("trips", Integer, nullable=False, server_default="0"),
+    Column("failure_code", String(80)),
+    Column("open_since", Moment),
+    Column("open_until", Moment),
+    Column("probe_until", Moment),
 )
 
 owed = Table(
@@ -209,15 +206,6 @@ reconciliation_item = Table(
     Index("ix_reconciliation_item_run", "reconciliation_id", "class"),
 )
 
-__all__ = ["exchange"]
-
-for _column in (
-    Column("nonce", LargeBinary),  # of the stamp; random, so it tells nothing
-    Column("proof", LargeBinary),  # sealed; what of the login the answer's signature is checked with
-    Column("response_headers", LargeBinary),  # sealed
-):
-    exchange.append_column(_column)
-
 delivery_project = Table(
     "delivery_project",
     metadata,
@@ -238,27 +226,6 @@ run_lease = Table(
     Column("until", Moment, nullable=False),
 )
 """One row for each run that is at work: ``run`` names it to the scheduler, ``owner`` is its process."""
-
-_CONDITION = text("state <> 'accepted'")
-Index("ix_delivery_open", delivery.c.platform, delivery.c.state, sqlite_where=_CONDITION, postgresql_where=_CONDITION)
-
-MAY_BE_DUE: ColumnElement[bool] = literal_column("delivery.state IN ('queued', 'awaiting_ack', 'in_doubt')")
-"""beside ``blocked_by IS NULL``: the index of what is due"""
-OPEN: ColumnElement[bool] = literal_column("delivery.state <> 'accepted'")
-"""the index of what is not accepted, whatever else is asked of it"""
-
-__all__ = ["platform", "seat", "slot"]
-
-for _column in (
-    Column("not_before", Moment),  # the platform asked everybody to wait until then
-    Column("failures", Integer, nullable=False, server_default="0"),  # from here on: gateway.domain.breaker
-    Column("trips", Integer, nullable=False, server_default="0"),
-    Column("failure_code", String(80)),
-    Column("open_since", Moment),
-    Column("open_until", Moment),
-    Column("probe_until", Moment),
-):
-    platform.append_column(_column)
 
 slot = Table(
     "slot",
@@ -283,3 +250,30 @@ seat = Table(
     Index("ix_seat_platform", "platform"),
 )
 """How many of a platform's connections each worker may use, until when; one row for each door to the platform."""
+
+replay_plan = Table(
+    "replay_plan",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("at", Moment, nullable=False),
+    Column("by", String(80), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("chosen_by", JSON, nullable=False),
+    Column("items", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("cancelled_at", Moment),
+)
+
+replay_item = Table(
+    "replay_item",
+    metadata,
+    Column("plan_id", Id, ForeignKey("replay_plan.id"), primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("delivery_id", Id, ForeignKey("delivery.id"), nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("outcome", String(12)),
+    Column("why", String(40)),
+    Column("at", Moment),
+    Index("ix_replay_item_delivery_id", "delivery_id"),
+)
+"""What a plan will queue again, in order; ``outcome`` is empty until it was its turn, then done, skipped or failed."""

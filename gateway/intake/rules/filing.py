@@ -1,7 +1,7 @@
 """A filing (申报): one person's declared certificate with its way through verification, review, notice and report.
 
-The value holds what a row *says*, in normal form; whether that is enough is decided by ``gateway.intake.rules.gates``. The
-life of a filing is a table here, and every step of it names the one role that may take it.
+The value holds what a row *says*, in normal form; whether that is enough is decided by ``gateway.intake.rules.gates``.
+The life of a filing is a table here, and every step of it names the one role that may take it.
 """
 
 from __future__ import annotations

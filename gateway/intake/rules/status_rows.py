@@ -1,14 +1,9 @@
-"""Steps in the life of a certificate: suspended, given back, lapsed, revoked, rescinded, cancelled. Pure.
-
-Each step has the operation and the status it leads to, as codes of ``cert_operate_type`` and ``cert_status``. Codes as
-in the special-operation interface (C0304); that they hold for skill certificates is our reading.
-"""
+"""Rows that change the status of a certificate: what speaks against them and what they make of it. Pure."""
 
 from __future__ import annotations
 
 from gateway.domain.errors import InputError
-from gateway.domain.records import Certificate, StatusChange
-from gateway.domain.status import CODES, _after
+from gateway.domain.status import Decision
 from gateway.intake.rules.filing import Filing
 from gateway.intake.rules.gate_table import GateFailure
 from gateway.intake.rules.gates import required
@@ -49,20 +44,15 @@ def judge_status(filing: Filing, read: tuple[GateFailure, ...]) -> tuple[GateFai
     return (*broken, *(required(field) for field in _SAYS if filing.lacks(field) and field not in told))
 
 
-def changed(key: str, certificate: Certificate, version: int, filing: Filing) -> tuple[Certificate, StatusChange]:
-    """The certificate after the step that a row tells of, and the step itself."""
+def decision_of(filing: Filing) -> Decision:
+    """What a row that changes a certificate's status decides."""
     if filing.status_step is None or filing.status_date is None or not filing.status_reason:
         raise InputError("a change of status without step, day or reason")
-    operate, new = CODES[filing.status_step]
-    change = StatusChange(
-        certificate_key=key,
-        certificate=certificate,
-        new_status=new,
-        operate_type=operate,
+    return Decision.of_step(
+        filing.status_step,
         reason=filing.status_reason,
-        effective_date=filing.status_date,
+        since=filing.status_date,
         decision_no=filing.decision_no,
         decision_org=filing.decision_org,
-        certificate_version=version,
+        why=f"{filing.status_step.lower()} by decision",
     )
-    return _after(certificate, new, filing.status_reason), change

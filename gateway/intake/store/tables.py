@@ -1,6 +1,7 @@
-"""What is kept of a report beside its rows: whom a row was about that did not go, and reports closed by a person.
+"""Tables of the intake wing: filings, whom refused rows were about, closed reports, and how far a source was read.
 
-A row that was refused or held has no record; keyed digests of what it names tell whether a later row answers it.
+A row that was refused or held has no record; keyed digests of what it names tell whether a later row answers it. Row
+keys and contents of a source appear only as keyed digests; the watermark is a moment or number and says nobody.
 """
 
 from __future__ import annotations

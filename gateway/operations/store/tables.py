@@ -1,4 +1,4 @@
-"""Tables of the evidence chain, of retention and of replay plans, in the same metadata as the rest."""
+"""Tables of the operations wing: the evidence chain, legal holds and what retention removed."""
 
 from __future__ import annotations
 

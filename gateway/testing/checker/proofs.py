@@ -10,10 +10,10 @@ from sqlalchemy import Connection, select
 from gateway.codec.replies import judge_reply
 from gateway.contract.connector import Connector, LooksUp, PollsAcks
 from gateway.contract.messages import Verdict, WireResponse
+from gateway.delivery.rules.work import Claimed
 from gateway.delivery.store.answers import headers_of, stamp_of
 from gateway.delivery.store.ledger import load
 from gateway.delivery.store.tables import attempt, delivery, exchange, verdict
-from gateway.delivery.store.work import Claimed
 from gateway.domain.states import Event, State
 from gateway.operations.store.retention import cleared
 from gateway.store.vault import Vault

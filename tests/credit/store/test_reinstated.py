@@ -13,7 +13,7 @@ from sqlalchemy import insert, select, update
 from gateway.contract.messages import Finding, Subject, SubjectType
 from gateway.credit.rules.statements import EventType
 from gateway.credit.rules.tickets import Act
-from gateway.credit.store import certificate_deliveries, tickets
+from gateway.credit.store import tickets, way_back
 from gateway.credit.store.as_of import relied
 from gateway.credit.store.case_tables import credit_own, credit_reliance, reinstatement
 from gateway.credit.store.tables import ticket
@@ -456,12 +456,12 @@ def test_a_platform_without_a_way_back_is_told_to_a_person_once(holder: Holder, 
     not_taken_back(holder, end)
     for _ in range(2):
         with holder.store.write() as connection:
-            certificate_deliveries.tell(connection, holder.store.vault, "a", holder.source.now)
+            way_back.tell_way_back(connection, holder.store.vault, "a", holder.source.now)
     [told] = holder.open_tickets("WAY_BACK")
     assert (told.platform, told.record_id, told.event_id) == ("a", holder.key, f"{holder.key}/3")
     settle(holder.store, Settlement(number=told.number, act=Act.DONE, reason="电话办理", by="o"), holder.source.now)
     with holder.store.read() as connection:
-        assert certificate_deliveries.news(connection, "a").refused == ()
+        assert way_back.way_back(connection, "a").refused == ()
 
 
 def test_a_ticket_about_the_way_back_ends_when_the_platform_takes_it_after_all(holder: Holder) -> None:
@@ -469,7 +469,7 @@ def test_a_ticket_about_the_way_back_ends_when_the_platform_takes_it_after_all(h
 
     def tell() -> None:
         with holder.store.write() as connection:
-            certificate_deliveries.tell(connection, holder.store.vault, "a", holder.source.now)
+            way_back.tell_way_back(connection, holder.store.vault, "a", holder.source.now)
 
     tell()
     assert len(holder.open_tickets("WAY_BACK")) == 1

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.contract.connector import TOKEN_REFUSED
 from gateway.contract.messages import Verdict
 from gateway.delivery.rules.outcome import after_lookup, after_poll, after_push, names, refused_here
-from gateway.delivery.store.work import Claimed, Settlement
+from gateway.delivery.rules.work import Claimed, Settlement
 from gateway.domain.records import Certificate, RecordKind, StatusChange, Withdrawal, Worker
 from gateway.domain.schedule import waits
 from gateway.domain.states import Event, State, advance

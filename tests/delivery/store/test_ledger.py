@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text, update
 
+from gateway.delivery.rules import work as delivery_work
+from gateway.delivery.rules.work import Closing
 from gateway.delivery.store import exchanges, ledger, settlement
-from gateway.delivery.store import work as delivery_work
 from gateway.delivery.store.tables import attempt, delivery, exchange, payload, receipt, verdict
-from gateway.delivery.store.work import Closing
 from gateway.domain.errors import StoreError
 from gateway.domain.states import Event, State
 from gateway.store.engine import Store

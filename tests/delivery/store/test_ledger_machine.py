@@ -16,16 +16,17 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sqlalchemy import delete, select
 
 from gateway.contract.messages import Verdict
-from gateway.delivery.store import exchanges, ledger, owing, platforms, work
+from gateway.delivery.rules import work
+from gateway.delivery.rules.work import Claimed, Opening, Settlement
+from gateway.delivery.store import exchanges, ledger, owing, platforms
 from gateway.delivery.store import settlement as delivery_settlement
 from gateway.delivery.store.tables import attempt, delivery, verdict
-from gateway.delivery.store.work import Claimed, Opening, Settlement
 from gateway.domain.records import Record, RecordKind
 from gateway.domain.states import TERMINAL, TRANSITIONS, Event, State
+from gateway.schema import metadata
 from gateway.store import records
-from gateway.store.batch_sql import Writing
+from gateway.store.batch_sql import WriteSet
 from gateway.store.engine import Store
-from gateway.store.metadata import metadata
 from gateway.testing import people
 from gateway.testing.checker.invariants import unsound
 from gateway.testing.model import Model
@@ -191,10 +192,10 @@ class LedgerMachine(RuleBasedStateMachine):
             carries=(item,),
         )
         with self.store.write() as c:
-            seen = exchanges.look_at(c, INFO.platform, [opening])
-            writing = Writing()
-            [(number, attempts)] = exchanges.open_exchanges(self.store.vault, [opening], seen=seen, writing=writing)
-            writing.do(c)
+            locked = exchanges.lock_for(c, INFO.platform, [opening])
+            writes = WriteSet()
+            [(number, attempts)] = exchanges.open_exchanges(self.store.vault, [opening], locked=locked, writes=writes)
+            writes.execute(c)
         one = self.book[item.id]
         assert bool(number) is self._holds(item), "only who holds the lease may send"
         if number:

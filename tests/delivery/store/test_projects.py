@@ -11,9 +11,9 @@ from sqlalchemy import select
 
 from gateway.contract.connector import ConnectorInfo, KindInfo
 from gateway.contract.messages import Verdict
+from gateway.delivery.rules.work import Settlement
 from gateway.delivery.store import ledger, owing, platforms, projects, settlement
 from gateway.delivery.store.tables import delivery
-from gateway.delivery.store.work import Settlement
 from gateway.domain.records import Record, RecordKind, Worker
 from gateway.domain.states import Event, State
 from gateway.store import records

@@ -17,8 +17,9 @@ import pytest
 from sqlalchemy import Connection, event, insert
 
 from gateway.contract.messages import Verdict
-from gateway.credit.store import certificate_deliveries
+from gateway.credit.store import way_back
 from gateway.credit.store.case_tables import reinstatement
+from gateway.delivery.rules.work import Claimed, Closing, Conclusion, Opening, Settlement
 from gateway.delivery.store import (
     exchanges,
     ledger,
@@ -31,14 +32,13 @@ from gateway.delivery.store import (
     waiting_views,
 )
 from gateway.delivery.store.seats import Door
-from gateway.delivery.store.work import Claimed, Closing, Conclusion, Opening, Settlement
 from gateway.domain.errors import StoreError
 from gateway.domain.records import RecordKind
 from gateway.domain.states import Event, State
 from gateway.domain.traffic import Traffic
 from gateway.operations.store import evidence, metrics, report, why
 from gateway.store import records
-from gateway.store.batch_sql import Writing
+from gateway.store.batch_sql import WriteSet
 from gateway.store.engine import Store, open_engine
 from gateway.store.vault import KeyRing, Vault
 from gateway.testing import people
@@ -181,10 +181,10 @@ def _open(c: Connection) -> None:
         digest="d",
         carries=(_claimed(1), _claimed(1001)),
     )
-    seen = exchanges.look_at(c, "model", [opening])
-    writing = Writing()
-    assert platforms.open_allowed(c, VAULT, [opening], LANE, NOW, seen=seen, writing=writing)
-    writing.do(c)
+    locked = exchanges.lock_for(c, "model", [opening])
+    writes = WriteSet()
+    assert platforms.open_allowed(c, VAULT, [opening], LANE, NOW, locked=locked, writes=writes)
+    writes.execute(c)
 
 
 def _settle(event_: Event) -> Callable[[Connection], Any]:
@@ -203,10 +203,10 @@ def _settle(event_: Event) -> Callable[[Connection], Any]:
         )
         closing = Closing(exchange_id=1, closed_at=NOW, status=500, answered=False, code="http_500")
         ended = [Conclusion(closing=closing, settlements=settlements)]
-        seen = platforms.hear(c, LANE, [closing], NOW, seen=exchanges.look_at(c, "model", [], ended))
-        writing = Writing()
-        exchanges.conclude(c, VAULT, ended, "model", seen=seen, writing=writing)
-        writing.do(c)
+        locked = platforms.hear(c, LANE, [closing], NOW, locked=exchanges.lock_for(c, "model", [], ended))
+        writes = WriteSet()
+        exchanges.conclude(c, VAULT, ended, "model", locked=locked, writes=writes)
+        writes.execute(c)
 
     return work
 
@@ -221,7 +221,7 @@ def _reinstated(c: Connection) -> None:
     values = {"at": NOW, "certificate_key": "K00000007", "void_version": 1, "version": 2, "actor": "o"}
     c.execute(insert(reinstatement).values(**values, platform="model", record_id="CR"))
     owing.owe(c, replace(INFO, kinds={kind: INFO.kinds[RecordKind.PERSON] for kind in RecordKind}), NOW)
-    certificate_deliveries.news(c, "model")
+    way_back.way_back(c, "model")
 
 
 DAILY: dict[str, Callable[[Connection], Any]] = {

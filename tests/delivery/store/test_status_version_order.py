@@ -82,9 +82,9 @@ def test_who_takes_none_gets_the_certificate_as_it_became(book: Book, paper: Rec
 def test_a_change_waits_for_its_certificate_and_each_change_for_the_one_before(book: Book, paper: Record) -> None:
     book.add(paper)
     suspended, first = changed(paper, "02")
-    revoked, second = changed(suspended, "03")
+    lapsed, second = changed(suspended, "06")
     book.add(suspended, first)
-    book.add(revoked, second)
+    book.add(lapsed, second)
     for version in (1, 2, 3):
         [item] = book.claim()
         assert item.record.version == version

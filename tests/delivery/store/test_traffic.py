@@ -12,14 +12,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, select, update
 
+from gateway.delivery.rules.work import Closing, Opening
 from gateway.delivery.store import platforms
-from gateway.delivery.store.exchanges import look_at
+from gateway.delivery.store.exchanges import lock_for
 from gateway.delivery.store.platforms import Lane
 from gateway.delivery.store.tables import exchange, platform, slot
-from gateway.delivery.store.work import Closing, Opening
 from gateway.domain.breaker import BreakerRules, Phase
 from gateway.domain.traffic import Budget, Standing, Stop, Traffic, parse
-from gateway.store.batch_sql import Writing
+from gateway.store.batch_sql import WriteSet
 from gateway.store.engine import Store
 from gateway.store.tables import audit
 
@@ -67,9 +67,9 @@ def ask(store: Store, now: datetime = NOW, *, count: int = 1, lane: Lane = LANE,
     """Ask to open exchanges: GO for each that may leave, or the code of what stops it."""
     with store.write() as c:
         wanted = [opening(n, anyway=anyway) for n in range(count)]
-        seen, writing = look_at(c, lane.platform, wanted), Writing()
-        told = platforms.open_allowed(c, store.vault, wanted, lane, now, seen=seen, writing=writing)
-        writing.do(c)
+        locked, writes = lock_for(c, lane.platform, wanted), WriteSet()
+        told = platforms.open_allowed(c, store.vault, wanted, lane, now, locked=locked, writes=writes)
+        writes.execute(c)
     return [one.code if isinstance(one, Stop) else GO for one in told]
 
 
@@ -80,7 +80,7 @@ def closing(answered: bool | None, at: datetime = NOW, wish: timedelta | None = 
 def hear(store: Store, *answers: bool | None, now: datetime = NOW, lane: Lane = LANE) -> None:
     with store.write() as c:
         closings = [closing(answered, now) for answered in answers]
-        platforms.hear(c, lane, closings, now, seen=look_at(c, lane.platform, []))
+        platforms.hear(c, lane, closings, now, locked=lock_for(c, lane.platform, []))
 
 
 def standing(store: Store, now: datetime = NOW) -> Standing:
@@ -259,8 +259,8 @@ def test_a_person_may_ask_in_spite_of_breaker_and_pause_but_not_in_maintenance(s
 def test_a_wish_holds_everybody_until_it_is_over_and_the_longest_counts(store: Store) -> None:
     with store.write() as c:
         for seconds in (60, 20):
-            seen = look_at(c, LANE.platform, [])
-            platforms.hear(c, LANE, [closing(None, wish=seconds * SECOND)], NOW, seen=seen)
+            locked = lock_for(c, LANE.platform, [])
+            platforms.hear(c, LANE, [closing(None, wish=seconds * SECOND)], NOW, locked=locked)
     assert standing(store).not_before == NOW + 60 * SECOND
     assert ask(store, NOW + 59 * SECOND) == ["asked_to_wait"]
     assert ask(store, NOW + 60 * SECOND) == [GO]

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from gateway.delivery.rules.work import Closing
 from gateway.delivery.store import ledger, owing, views
 from gateway.delivery.store.exchanges import closed
 from gateway.delivery.store.views import Filter
-from gateway.delivery.store.work import Closing
 from gateway.domain.errors import StoreError
 from gateway.domain.states import Event, State
 from gateway.intake.store import batches

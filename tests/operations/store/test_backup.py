@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
+from gateway.delivery.rules.work import Closing
 from gateway.delivery.store.exchanges import closed
 from gateway.delivery.store.tables import delivery, exchange
-from gateway.delivery.store.work import Closing
 from gateway.domain.errors import InputError, StoreError
 from gateway.domain.states import Event
 from gateway.operations import evidence
 from gateway.operations.store import backup
+from gateway.schema import metadata
 from gateway.store.engine import Store, migrate, open_engine
-from gateway.store.metadata import metadata
 from gateway.store.tables import audit
 from gateway.testing import ground
 

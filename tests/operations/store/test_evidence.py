@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, insert, select, text, update
 
+from gateway.delivery.rules.work import Closing
 from gateway.delivery.store import exchanges
 from gateway.delivery.store import tables as delivery_tables
-from gateway.delivery.store.work import Closing
 from gateway.domain.states import Event
 from gateway.operations.evidence import seal, verify
 from gateway.operations.rules.evidence import FIRST, covered, gaps, leaf, link_digest, to_ranges, within

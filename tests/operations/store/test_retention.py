@@ -13,9 +13,9 @@ from sqlalchemy import insert, select
 from gateway.contract.messages import FeedbackPage
 from gateway.credit.store import pages
 from gateway.credit.store.tables import credit_event, inbox
+from gateway.delivery.rules.work import Closing
 from gateway.delivery.store import exchanges
 from gateway.delivery.store.tables import exchange
-from gateway.delivery.store.work import Closing
 from gateway.domain.names import plain_name
 from gateway.domain.records import RecordKind, Worker
 from gateway.domain.states import Event

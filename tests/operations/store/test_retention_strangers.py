@@ -12,9 +12,9 @@ from sqlalchemy import select, update
 from gateway.contract.messages import FeedbackPage, Finding
 from gateway.credit.store import pages
 from gateway.credit.store.tables import credit_event, inbox, inbox_repeat
+from gateway.delivery.rules.work import Closing
 from gateway.delivery.store import exchanges
 from gateway.delivery.store.tables import exchange
-from gateway.delivery.store.work import Closing
 from gateway.domain.records import Worker
 from gateway.operations import evidence
 from gateway.operations.retention import retain

@@ -1,4 +1,4 @@
-"""Exchanges: what left and what came back, written before the first byte leaves and closed once."""
+"""Values of the delivery's work: what is claimed, what leaves, what came back, and what becomes of it. Pure."""
 
 from __future__ import annotations
 
@@ -118,3 +118,14 @@ class Settlement:
     """the message was refused as a whole: it travels on with at most so many"""
     counted: bool = True
     """whether this was a try; no where nothing left, or where the message was refused as a whole"""
+
+
+LONGEST_RECEIPT = 200
+_LONGEST_TEXT = 2000
+
+
+def storable(text: str, most: int = _LONGEST_TEXT) -> str:
+    """A platform's text as every database can hold it: without NUL and lone surrogates, at most ``most`` characters."""
+    if text.isascii() and "\0" not in text:
+        return text[:most]
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()[:most]
