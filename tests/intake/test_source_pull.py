@@ -331,7 +331,7 @@ _KILLED = """
     from datetime import datetime
     from pathlib import Path
     from pydantic import SecretStr
-    from gateway.domain.gate_rules import GateRules
+    from gateway.intake.rules.gate_rules import GateRules
     from gateway.intake.admit import Desk, take_in
     from gateway.intake.pull import pull
     from gateway.settings import SourceSettings

@@ -320,7 +320,7 @@ _TAKES_IN = """
     import os, random, sys
     from datetime import datetime
     from pathlib import Path
-    from gateway.domain.gate_rules import GateRules
+    from gateway.intake.rules.gate_rules import GateRules
     from gateway.intake.admit import take_in
     from gateway.store.engine import Store, open_engine
     from gateway.store.vault import KeyRing, Vault

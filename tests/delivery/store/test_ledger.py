@@ -21,7 +21,7 @@ from gateway.domain.states import Event, State
 from gateway.store.engine import Store
 
 Book = Any
-"""``tests.store.conftest.Book``"""
+"""``tests.support.book.Book``"""
 MINUTE = timedelta(minutes=1)
 A = Event.ACCEPTED
 

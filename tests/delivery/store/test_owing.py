@@ -20,7 +20,7 @@ from gateway.store.engine import Store
 from gateway.store.tables import record
 
 Book = Any
-"""``tests.store.conftest.Book``"""
+"""``tests.support.book.Book``"""
 A, R, P = Event.ACCEPTED, Event.REJECTED, Event.UNKNOWN
 
 

@@ -9,7 +9,7 @@ from gateway.delivery.store import waiting_views
 from gateway.domain.states import Event, State
 
 Book = Any
-"""``tests.store.conftest.Book``"""
+"""``tests.support.book.Book``"""
 HOUR = timedelta(hours=1)
 
 

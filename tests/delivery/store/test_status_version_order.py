@@ -15,7 +15,7 @@ from gateway.domain.states import Event, State
 from gateway.testing.checker.invariants import broken
 
 Book = Any
-"""``tests.store.conftest.Book``"""
+"""``tests.support.book.Book``"""
 A = Event.ACCEPTED
 
 

@@ -33,13 +33,13 @@ HAMMER = """
 import sys
 from datetime import datetime, timedelta
 from gateway.domain.traffic import Budget
-from gateway.store import control
+from gateway.delivery.store import platforms
 from gateway.store.engine import open_engine
 now, second = datetime.fromisoformat(sys.argv[2]), timedelta(seconds=1)
 engine = open_engine(sys.argv[1])
 for step in range(int(sys.argv[3])):
     with engine.begin() as c:
-        at = control.take_slot(c, "p", 0 * second, now + 0.4 * step * second, Budget(requests=7, window=10 * second))
+        at = platforms.take_slot(c, "p", 0 * second, now + 0.4 * step * second, Budget(requests=7, window=10 * second))
     print(at.isoformat())
 """
 

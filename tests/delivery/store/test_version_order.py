@@ -13,7 +13,7 @@ from gateway.domain.records import Certificate, Record, RecordKind, Withdrawal
 from gateway.domain.states import Event, State
 
 Book = Any
-"""``tests.store.conftest.Book``"""
+"""``tests.support.book.Book``"""
 A, R, P = Event.ACCEPTED, Event.REJECTED, Event.UNKNOWN
 
 

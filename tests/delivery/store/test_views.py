@@ -18,7 +18,7 @@ from gateway.intake.store import batches
 from gateway.store import records
 
 Book = Any
-"""``tests.store.conftest.Book``"""
+"""``tests.support.book.Book``"""
 MINUTE = timedelta(minutes=1)
 
 

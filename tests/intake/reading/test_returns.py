@@ -124,7 +124,7 @@ def test_a_place_where_nothing_can_be_written_is_named(tmp_path: Path) -> None:
 KILLED_IN_THE_MIDDLE = """
 import os, signal, sys
 from pathlib import Path
-from gateway.intake.returns import Returns, RefusedRow
+from gateway.intake.reading.returns import Returns, RefusedRow
 with Returns(Path(sys.argv[1]), ("姓名",)) as book:
     book.add(RefusedRow(number=n, cells={"姓名": "张三"}, failures=()) for n in range(2000))
     os.kill(os.getpid(), signal.SIGKILL)
