@@ -30,7 +30,7 @@ test: setup  ## all tests
 	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
 soak: setup  ## thousands of seeds and kills; SOAK_SEEDS, SOAK_KILLS, SOAK_SHOCKS, SOAK_EXAMPLES and SOAK_TRIALS set how many, SOAK_MINUTES how long
-	$(BIN)/pytest -m soak -n $(JOBS) $(ARGS) tests/simulation tests/crash tests/flows tests/store tests/connectors
+	$(BIN)/pytest -m soak -n $(JOBS) $(ARGS) tests
 
 check: setup lint types imports notebooks test  ## format, lint, types, import contracts, notebooks, tests
 

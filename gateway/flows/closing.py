@@ -1,7 +1,8 @@
 """Close what crashed without a word: runs whose process is gone but which Prefect still shows as running.
 
 The store knows them by their leases (``gateway.delivery.store.run_leases``): a process that is dead on this machine,
-or one anywhere that has not renewed its lease. A worker may be gone while its runs go on; those have living leases and are left alone.
+or one anywhere that has not renewed its lease. A worker may be gone while its runs go on; those have living leases
+and are left alone.
 """
 
 from __future__ import annotations

@@ -263,5 +263,5 @@ ticket = Table(
 )
 """What a person has to look at. A record has at most one open ticket of a kind; a stream's is kept under its name.
 
-Whose it is and until when follows from its kind (``gateway.credit.rules.tickets``); ``act`` is what was done in the end.
+Whose it is and until when follows from its kind (``gateway.credit.rules.tickets``); ``act`` is what was done at last.
 """

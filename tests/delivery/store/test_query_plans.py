@@ -51,7 +51,9 @@ LARGE_ROWS = int(os.environ.get("SOAK_ROWS", "1000000"))
 LARGE = frozenset(
     {"delivery", "record", "exchange", "attempt", "verdict", "payload", "filing", "filing_subject", "evidence_part"}
 )
-SPARSE = frozenset({"ix_delivery_due", "ix_delivery_lease", "ix_delivery_open", "ix_delivery_blocked_by", "ix_record_void"})
+SPARSE = frozenset(
+    {"ix_delivery_due", "ix_delivery_lease", "ix_delivery_open", "ix_delivery_blocked_by", "ix_record_void"}
+)
 """indexes of what is not accepted yet, or is void: reading one whole is reading little"""
 VAULT = Vault(KeyRing.generate())
 INFO = Model(base_url="http://unused.invalid", platform="model").info
