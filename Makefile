@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 JOBS   ?= auto
 ARGS   ?=
 
-.PHONY: help setup demo test soak check format lint types imports notebooks bench bench-full lock clean
+.PHONY: help setup demo test soak mutants check format lint types imports notebooks bench bench-full lock clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -46,6 +46,9 @@ imports: setup  ## import contracts
 
 notebooks: setup  ## run the notebooks offline
 	$(BIN)/pytest --nbmake -p no:cacheprovider --override-ini=testpaths=notebooks -n $(JOBS) notebooks
+
+mutants: setup  ## change one line at a time and see whether a test fails; ARGS="--seed 2 --count 200 --only evidence"
+	$(BIN)/python -m tests.support.mutants --jobs 2 $(ARGS)
 
 bench: setup  ## performance as ratios against a floor measured in the same run
 	$(BIN)/python -m tests.bench $(ARGS)
