@@ -196,6 +196,10 @@ class Gateway:
         return GateRules(
             age_limit_inclusive=self.settings.age_limit_inclusive,
             notice_start=self.settings.notice_start,
+            judged_on=self.settings.judged_on,
+            notice_days=self.settings.notice_days,
+            notice_first_day_counts=self.settings.notice_first_day_counts,
+            city_reviews_province=self.settings.city_reviews_province,
             notice_restarts=self.settings.notice_restarts,
             until=last_days(self.settings.rules_until),
             now=self.edge.now(),

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from gateway.domain.errors import InputError
 from gateway.domain.filing import PLACEMENT, Filing, Origin
+from gateway.domain.gate_checks import filing_moment
 from gateway.domain.gates import GateFailure, GateRules, accept_phase, required
 from gateway.domain.records import Certificate, Employer, Placement, Training, Verification, Worker
 
@@ -176,7 +177,7 @@ def _verification(filing: Filing, entered_at: datetime, rules: GateRules) -> Ver
         notice_medium=_said(filing.notice_medium, "notice_medium"),
         reported_at=reported_at,
         entered_at=entered_at,
-        accept_phase=_said(accept_phase(reported_at, rules), "reported_at"),
+        accept_phase=_said(accept_phase(filing_moment(filing, rules) or reported_at, rules), "reported_at"),
         batch_no=_said(filing.batch_no, "batch_no"),
     )
 

@@ -23,7 +23,7 @@ class Severity(StrEnum):
     HOLD = "hold"
     """the row waits for a person; the rest of the batch goes on"""
     WARN = "warn"
-    """the row goes, without the doubtful optional value"""
+    """the row goes; an optional value that could not be read is left out"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,8 +88,15 @@ GATES: tuple[Gate, ...] = (
          "报送之日劳动合同未生效或已到期", check.contract_not_running),
     Gate("N05", "二(一)2", "contract_term", "a task-based contract has no length: to be checked by a person",
          "以完成一定工作任务为期限的合同，转人工核查", check.task_contract, _HOLD),
+    Gate("N05", "二(一)2", "contract_end", "an open-ended contract has no last day",
+         "无固定期限合同不应填写终止日期", check.open_contract_with_end),
     Gate("N06", "二(一)3、(二)2", "certificate_number", "this cannot be a certificate number",
          "证书编号格式不可信", check.implausible_number),
+    Gate("N06", "二(一)3、(二)2", "certificate_number", "more than one number, or a remark beside it: one number only",
+         "证书编号栏填写了多个编号或备注，应只填一个编号", check.more_than_a_number),
+    Gate("N06", "二(一)3、(二)2", "certificate_number",
+         "looks like a telephone number, a day or an identity number: to be checked by a person",
+         "证书编号疑似电话号码、日期或身份证号码，转人工核查", check.other_number, _HOLD),
     *(
         Gate("N07", "二", field, "needed for a person with an employer", "有工作单位的必须填写",
              check.absent_if_employed(field))
@@ -127,6 +134,8 @@ GATES: tuple[Gate, ...] = (
          "填报企业与劳动合同单位不一致", check.filed_by_another),
     Gate("N17", "五(二)2", "channel", "a person without employer files alone",
          "无工作单位的应由个人填报", check.unemployed_by_enterprise),
+    Gate("N17", "五(二)2", "filing_corp_code", "a person without employer is filed by no enterprise",
+         "无工作单位的不应填写填报企业代码", check.unemployed_with_filer),
     Gate("N17", "五(二)2", "originals", "a person without employer shows no contract",
          "无工作单位的不应核验劳动合同", check.contract_original_unexpected),
     Gate("N18", "五(三)", "originals", "not all originals were seen",
@@ -183,6 +192,23 @@ GATES: tuple[Gate, ...] = (
          check.ended_before_issue),
     Gate("R-ORDER", "", "contract_end", "the contract ends before it begins", "合同终止日期早于起始日期",
          check.contract_reversed),
+    *(
+        gate
+        for field, en, zh in (
+            ("application_date", "applied for", "申报日期"), ("issue_date", "issued", "发证日期"),
+            ("contract_start", "employed", "合同起始日期"), ("site_since", "on the site", "进场日期"),
+        )
+        for gate in (
+            Gate("R-ORDER", "", field, f"{en} before the person was born", f"{zh}早于出生日期",
+                 check.before_birth(field)),
+            Gate("R-ORDER", "", field, f"{en} before the person was 16 years old: to be checked by a person",
+                 f"{zh}时未满16周岁，转人工核查", check.too_young(field), _HOLD),
+        )
+    ),
+    Gate("R-ORDER", "", "site_since", "on the site only after the report", "进场日期晚于报送时间",
+         check.on_site_after_report),
+    Gate("R-EARLY", "三", "promise_signed_at", "promise, verification, review or public notice before the notice began",
+         "承诺、审核、复核或公示早于通知实施之日，请核对", check.steps_before_notice, Severity.WARN),
     *(
         Gate("R-PLACE", "", field, "a row that names a project names company, team and trade there as well",
              "填写项目信息的，项目编码、参建单位、班组、现场工种须填写完整", check.half_placed(field))
