@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,14 @@ from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit
 
 if TYPE_CHECKING:
     from gateway.store.batch_views import BatchPart
+
+
+class Decision(StrEnum):
+    """What a person decides about a held row."""
+
+    ADMIT = "admit"
+    REFUSE = "refuse"
+
 
 batches = typer.Typer(no_args_is_help=True, help="What became of reported batches, by city and report.")
 _ROWS = {"admitted": "admit", "unchanged": "unchanged", "withdrawn": "withdraw", "held": "hold", "returned": "refuse"}
@@ -99,6 +108,36 @@ def close(
     if not closed:
         complain("this report was closed by hand before")
         raise typer.Exit(FAILURES)
+
+
+@batches.command("decide")
+def decide(
+    name: Annotated[str, typer.Argument(help="Name of the file, or number of the report.")],
+    row: Annotated[int, typer.Argument(help="Number of the held row, as in the returns.")],
+    decision: Annotated[Decision, typer.Argument(help="admit: the row goes; refuse: it goes back to the city.")],
+    reason: Annotated[str, typer.Option(help="What was found; kept for the auditor.")],
+    as_json: AsJson = False,
+) -> None:
+    """Decide about a row that was held for a person. It is judged again; what refuses a row is not overruled.
+
+    Exit code 2 where there is no such row, it was decided before, or a rule refuses it.
+    """
+    from gateway.service.admit import Desk
+    from gateway.service.deciding import decide as decide_row
+
+    with opened() as gateway:
+        desk = Desk(
+            store=gateway.store,
+            infos=[gateway.connector(one).info for one in gateway.configured()],
+            rules=gateway.rules,
+            now=gateway.edge.now(),
+            new_id=gateway.edge.new_id,
+        )
+        report = decide_row(desk, name, row, admit=decision is Decision.ADMIT, reason=reason, by=getpass.getuser())
+    if as_json:
+        emit({"name": report.name, "row": row, "decision": str(decision), "records": dict(report.records)})
+    else:
+        say(f"row {row} of {name}: {'admitted' if decision is Decision.ADMIT else 'goes back to the city'}")
 
 
 def _document(part: BatchPart, now: datetime) -> dict[str, Any]:

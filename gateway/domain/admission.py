@@ -97,7 +97,7 @@ def judge_withdrawal(filing: Filing, read: Iterable[GateFailure]) -> tuple[GateF
 
 def withdrawal_claims(filing: Filing) -> Filing:
     """The part of such a row that other rows can contradict: whose certificate it is."""
-    return replace(filing, name=None, filing_corp_code=None)
+    return replace(filing, name=None, filing_corp_code=None, review_region=None)
 
 
 def described(filing: Filing) -> int:

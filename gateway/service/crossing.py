@@ -25,6 +25,7 @@ from gateway.domain.gates import (
     claims,
     cross_check,
     may_close,
+    reported_by_another_city,
 )
 from gateway.domain.notice import NOT_SHOWN_AGAIN, must_be_shown_again
 from gateway.domain.records import Certificate, RecordKind, StatusChange, Worker
@@ -84,6 +85,8 @@ class Crossing:
         self._db.executescript(f"PRAGMA journal_mode=OFF; {_TABLES}")
         self._key = secrets.token_bytes(16)
         self._failures: list[GateFailure] = []
+        self._numbers: dict[GateFailure, int] = {}
+        """failure -> its place in the list"""
         self._closed: dict[str, bool] = {}
         """reports that were asked about -> whether they are closed"""
 
@@ -111,7 +114,12 @@ class Crossing:
         self._insert("INSERT INTO held VALUES (?, ?)", digests)
         papers = {certificate_identity(one.number, one.trade): one for one in held[1]}
         void = _void(connection, self._vault, papers)
+        near = _by_number_and_person(held[1])
         for at, row in enumerate(rows, start=first):
+            if row.filing is not None:
+                elsewhere = reported_by_another_city(row.filing, _near(near, row.filing), self._rules)
+                if elsewhere is not None:
+                    self._fail(at, [elsewhere])
             if row.filing is not None and not row.only_names:
                 if named_certificate(row.filing) in void:
                     self._fail(at, [DECLARED_VOID])
@@ -199,9 +207,10 @@ class Crossing:
 
     def _fail(self, place: int, failures: Iterable[GateFailure]) -> None:
         for failure in failures:
-            if failure not in self._failures:
+            number = self._numbers.setdefault(failure, len(self._failures))
+            if number == len(self._failures):
                 self._failures.append(failure)
-            self._db.execute("INSERT INTO failed VALUES (?, ?)", (place, self._failures.index(failure)))
+            self._db.execute("INSERT INTO failed VALUES (?, ?)", (place, number))
 
     def _insert(self, statement: str, rows: Sequence[tuple[int, ...]]) -> None:
         self._db.execute("BEGIN")
@@ -247,6 +256,19 @@ def _named_failure(
 
 Held = tuple[Sequence[Worker], Sequence[Certificate]]
 """newest contents; certificates that were taken back are left out"""
+
+
+def _by_number_and_person(papers: Iterable[Certificate]) -> Mapping[object, Sequence[Certificate]]:
+    found: dict[object, list[Certificate]] = {}
+    for one in papers:
+        found.setdefault(one.number, []).append(one)
+        found.setdefault((one.holder.id_type, one.holder.id_number), []).append(one)
+    return found
+
+
+def _near(papers: Mapping[object, Sequence[Certificate]], filing: Filing) -> list[Certificate]:
+    """What is held under the number of a filing, and of its person."""
+    return [*papers.get(filing.certificate_number, ()), *papers.get((filing.id_type, filing.id_number), ())]
 
 
 def _void(connection: Connection, vault: Vault, papers: Mapping[str, Certificate]) -> set[str]:

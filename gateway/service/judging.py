@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from gateway.domain.admission import judge_withdrawal
-from gateway.domain.gates import GateFailure, GateRules, judge
+from gateway.domain.gates import GateFailure, GateRules, Severity, judge
 from gateway.domain.status import judge_status
 from gateway.intake.reader import Row
 from gateway.intake.spool import Spool
@@ -23,8 +24,9 @@ Progress = Callable[[int], None]
 class JudgedRows:
     """Every row of a batch with all that speaks against it. ``settle`` before asking for ``blocks``."""
 
-    def __init__(self, store: Store, rules: GateRules) -> None:
-        self._store, self._rules = store, rules
+    def __init__(self, store: Store, rules: GateRules, *, holds: Severity = Severity.HOLD) -> None:
+        """``holds``: what becomes of failures that hold a row, where a person has decided about it."""
+        self._store, self._rules, self._holds = store, rules, holds
         self._crossing = Crossing(store.vault, rules)
         self._spool = Spool()
         self._count = 0
@@ -44,7 +46,7 @@ class JudgedRows:
                     number=row.number,
                     packed=batches.pack(row.cells),
                     filing=row.filing,
-                    failures=_failures(row, self._rules),
+                    failures=self._decided(_failures(row, self._rules)),
                 )
             )
             if len(block) == BLOCK:
@@ -94,7 +96,14 @@ class JudgedRows:
     def _block(self, number: int) -> list[JudgedRow]:
         rows = self._stored(number)
         self._crossing.merge(number * BLOCK, rows)
+        for row in rows:
+            row.failures = self._decided(row.failures)
         return rows
+
+    def _decided(self, failures: tuple[GateFailure, ...]) -> tuple[GateFailure, ...]:
+        if self._holds is Severity.HOLD:
+            return failures
+        return tuple(replace(one, severity=self._holds) if one.severity is Severity.HOLD else one for one in failures)
 
     def _stored(self, number: int) -> list[JudgedRow]:
         rows: list[JudgedRow] = pickle.loads(self._spool.read(number))  # noqa: S301 - sealed by this process

@@ -15,7 +15,7 @@ from datetime import datetime
 from gateway.domain.admission import Admitted, admit
 from gateway.domain.changes import Difference, differences, nature
 from gateway.domain.filing import Filing
-from gateway.domain.gates import GateFailure, GateRules, Outcome, outcome
+from gateway.domain.gates import REPORT_NO, GateFailure, GateRules, Outcome, outcome
 from gateway.domain.records import (
     Certificate,
     ChangeNature,
@@ -27,7 +27,6 @@ from gateway.domain.records import (
 )
 from gateway.domain.status import RENEWED, changed, is_done, is_renewed
 from gateway.service.naming import (
-    REPORT_NO,
     certificate_identity,
     identity,
     index_entries,
