@@ -1,11 +1,12 @@
 """The tables of the source reader: how far it has read, and which rows it has seen in which form.
 
-Row keys and contents appear only as keyed digests; the watermark is a moment or number of the source and says nobody.
+Row keys and contents appear only as keyed digests, and the key sealed, so that a row that is gone can be named; the
+watermark is a moment or number of the source and says nobody.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Integer, String, Table, Text
+from sqlalchemy import Column, Integer, LargeBinary, String, Table, Text
 
 from gateway.store.tables import Moment, metadata
 
@@ -26,4 +27,5 @@ source_row = Table(
     Column("row_key", String(64), primary_key=True),
     Column("digest", String(64), nullable=False),
     Column("seen_at", Moment, nullable=False),
+    Column("source_key", LargeBinary, nullable=False),  # sealed
 )
