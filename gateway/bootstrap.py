@@ -22,8 +22,9 @@ from gateway import registry
 from gateway.contract.connector import Connector
 from gateway.contract.messages import Token
 from gateway.domain.errors import ConfigurationError, NotConfigured, StoreError, alone
-from gateway.domain.gate_rules import GateRules, last_days
+from gateway.domain.gate_rules import GateRules, Point, last_days
 from gateway.domain.working_days import WorkCalendar
+from gateway.intake.points import read_points
 from gateway.service.calendar import read_calendar
 from gateway.service.exchange import Edge, Exchanger
 from gateway.settings import BaseSettings, GatewaySettings, Loader, S, ServeSettings, SourceSettings, load
@@ -200,10 +201,17 @@ class Gateway:
             notice_days=self.settings.notice_days,
             notice_first_day_counts=self.settings.notice_first_day_counts,
             city_reviews_province=self.settings.city_reviews_province,
+            new_form_since=self.settings.new_form_since,
+            points=self._points,
             notice_restarts=self.settings.notice_restarts,
             until=last_days(self.settings.rules_until),
             now=self.edge.now(),
         )
+
+    @cached_property
+    def _points(self) -> Mapping[str, Point] | None:
+        named = self.settings.points
+        return None if named is None else read_points(named)
 
     @cached_property
     def calendar(self) -> WorkCalendar:

@@ -105,6 +105,10 @@ class GatewaySettings(_Settings):
     """whether the first day of the public notice is one of them (N22)"""
     city_reviews_province: bool = False
     """whether a city may review certificates that the province issued directly (N11)"""
+    new_form_since: date | None = None
+    """from which day of the report on the form's later columns must be filled in (N10, N18, N29, N33)"""
+    points: Path | None = None
+    """CSV with ``point``, ``city``, ``since``, ``until``: the register of verification points (N19)"""
     notice_restarts: bool = True
     """whether a change of what the public notice showed asks for a new notice (N22)"""
     rules_until: Annotated[str, AfterValidator(lambda text: (last_days(text), text)[1])] = ""

@@ -140,6 +140,44 @@ def decide(
         say(f"row {row} of {name}: {'admitted' if decision is Decision.ADMIT else 'goes back to the city'}")
 
 
+@batches.command("missing")
+def missing(
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day; default: of the notice.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day; default: of the concentrated period.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the cities with what they reported in a period, those that reported nothing first.
+
+    Exit code 1 where the period is over and a city reported nothing.
+    """
+    from gateway.domain.gate_rules import china_date
+    from gateway.service.missing import city_reports
+
+    with opened() as gateway:
+        rules = gateway.rules
+        first = since.date() if since else rules.notice_start
+        last = until.date() if until else rules.concentrated_until
+        days_left = (last - china_date(gateway.edge.now())).days
+        cities = city_reports(gateway.store, rules, first, last)
+    found = [{"missing": one.missing, **vars(one)} for one in sorted(cities, key=lambda one: not one.missing)]
+    silent = sum(one.missing for one in cities)
+    if as_json:
+        emit({"since": first, "until": last, "days_left": days_left, "missing": silent, "cities": found})
+    else:
+        table(f"reports from {first} to {last}", columns(*found[0]), found)
+        say(f"{silent} of {len(cities)} reported nothing; " + _left(days_left))
+    if silent and days_left < 0:
+        raise typer.Exit(FAILURES)
+
+
+def _left(days: int) -> str:
+    return f"{days} days are left" if days >= 0 else f"the period ended {-days} days ago"
+
+
 def _document(part: BatchPart, now: datetime) -> dict[str, Any]:
     waited = None if part.oldest_waiting is None else (now - part.oldest_waiting).days
     return {

@@ -179,6 +179,13 @@ def _verification(filing: Filing, entered_at: datetime, rules: GateRules) -> Ver
         entered_at=entered_at,
         accept_phase=_said(accept_phase(filing_moment(filing, rules) or reported_at, rules), "reported_at"),
         batch_no=_said(filing.batch_no, "batch_no"),
+        responsible_person=filing.responsible_person,
+        promise_signer=filing.promise_signer,
+        promise_digest=filing.promise_digest,
+        summary_form_digest=filing.summary_form_digest,
+        checked_true=filing.checked_true,
+        checked_exact=filing.checked_exact,
+        checked_valid=filing.checked_valid,
     )
 
 

@@ -99,6 +99,9 @@ class Filing:
 
     promise_signed_at: datetime | None = None
     promise_version: str | None = None
+    promise_signer: str | None = None
+    promise_digest: str | None = None
+    """of the signed promise, in hexadecimal digits"""
     point_code: str | None = None
     """six digits of the point's division, then its own number"""
     verifier: str | None = None
@@ -106,7 +109,15 @@ class Filing:
     originals: tuple[str, ...] | None = None
     """of CERT, IDCARD, CONTRACT"""
     summary_form_no: str | None = None
+    summary_form_digest: str | None = None
+    """of the form as it was exported, in hexadecimal digits"""
     seal_stamped: bool | None = None
+    checked_true: bool | None = None
+    """the originals are genuine (真实性)"""
+    checked_exact: bool | None = None
+    """the fields say what the originals say (准确性)"""
+    checked_valid: bool | None = None
+    """the certificate is in force, not cancelled (有效性)"""
 
     review_department: str | None = None
     review_region: str | None = None
@@ -121,6 +132,8 @@ class Filing:
     batch_no: str | None = None
     channel: Channel | None = None
     filing_corp_code: str | None = None
+    responsible_person: str | None = None
+    """who answers for the filing at the enterprise"""
 
     project_code: str | None = None
     """the project the person works on at present; with company, team and trade it is complete, or not said at all"""

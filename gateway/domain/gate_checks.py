@@ -28,6 +28,7 @@ from gateway.domain.records import ContractTerm
 Check = Callable[[Filing, GateRules], bool]
 
 _BETWEEN_NAMES = re.compile(r"[、,，;；/／\\|&＆+＋\n]+|\s{2,}")
+_DIGEST = re.compile(r"[0-9A-Fa-f]{64}")
 _EMPLOYMENT = (
     "employer_name",
     "employer_code",
@@ -201,6 +202,11 @@ def enterprise_unnamed(filing: Filing, _: GateRules) -> bool:
     return filing.channel is Channel.ENTERPRISE and filing.lacks("filing_corp_code")
 
 
+def responsible_unnamed(filing: Filing, _: GateRules) -> bool:
+    """N10: filed by an enterprise that does not say who answers for it there."""
+    return filing.channel is Channel.ENTERPRISE and filing.lacks("responsible_person")
+
+
 def employed_filed_alone(filing: Filing, _: GateRules) -> bool:
     """N10: a person with an employer filed without it, so that nobody answers for the filing."""
     return filing.employed is True and filing.channel is Channel.PERSON
@@ -208,7 +214,7 @@ def employed_filed_alone(filing: Filing, _: GateRules) -> bool:
 
 def foreign_review(filing: Filing, rules: GateRules) -> bool:
     """N11: the reviewing authority is not that of the verification point."""
-    point = point_region(filing)
+    point = point_region(filing, rules)
     if point is None or filing.review_region is None:
         return False
     if rules.city_reviews_province and filing.assessment_origin is Origin.PROVINCE:
@@ -257,20 +263,33 @@ def originals_incomplete(filing: Filing, _: GateRules) -> bool:
     return not needed <= set(filing.originals)
 
 
-def point_region(filing: Filing) -> str | None:
-    """The division a verification point belongs to: the first six digits of its code; None where they are none."""
+def point_region(filing: Filing, rules: GateRules) -> str | None:
+    """The division a verification point belongs to: of the register, or the first six digits of its code, or None."""
+    known = (rules.points or {}).get(filing.point_code or "")
+    if known is not None:
+        return known.city
     prefix = (filing.point_code or "")[:6]
     return prefix if len(prefix) == 6 and prefix.isdigit() else None
 
 
-def point_unlocated(filing: Filing, _: GateRules) -> bool:
-    """N19: the point's code does not say which city it belongs to."""
-    return filing.point_code is not None and point_region(filing) is None
+def point_unlocated(filing: Filing, rules: GateRules) -> bool:
+    """N19: neither a register nor the point's code says which city it belongs to."""
+    return rules.points is None and filing.point_code is not None and point_region(filing, rules) is None
+
+
+def point_unregistered(filing: Filing, rules: GateRules) -> bool:
+    """N19: the register does not know the point, or not on the day of the verification."""
+    if rules.points is None or filing.point_code is None:
+        return False
+    point = rules.points.get(filing.point_code)
+    if point is None or filing.verified_at is None:
+        return point is None
+    return not point.since <= china_date(filing.verified_at) <= point.until
 
 
 def foreign_point(filing: Filing, rules: GateRules) -> bool:
     """N19: a city checks what it issued itself, the centre what the province issued directly."""
-    point = point_region(filing)
+    point = point_region(filing, rules)
     if point is None:
         return False
     if filing.assessment_origin is Origin.PROVINCE:
@@ -317,6 +336,23 @@ def reported_during_notice(filing: Filing, rules: GateRules) -> bool:
         return False
     last = max(filing.notice_begin + rules.notice_span, filing.notice_end or date.min)
     return china_date(filing.reported_at) <= last
+
+
+def no_digest(field: str) -> Check:
+    """The rule that a digest is one: of SHA-256 or SM3, 64 hexadecimal digits."""
+    return lambda filing, _: getattr(filing, field) is not None and not _DIGEST.fullmatch(getattr(filing, field))
+
+
+def promise_of_another(filing: Filing, _: GateRules) -> bool:
+    """N29: somebody else signed the promise of a person who files alone."""
+    if filing.channel is not Channel.PERSON or filing.promise_signer is None or filing.name is None:
+        return False
+    return filing.promise_signer != filing.name
+
+
+def not_found(field: str) -> Check:
+    """The rule that a check of the verification did not end with a no."""
+    return lambda filing, _: getattr(filing, field) is False
 
 
 def certificate_ended(filing: Filing, _: GateRules) -> bool:

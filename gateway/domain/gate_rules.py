@@ -29,6 +29,15 @@ class FilingDay(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Point:
+    """A verification point of the centre's register: its city, and the days on which it may verify."""
+
+    city: str
+    since: date = date.min
+    until: date = date.max
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class GateRules:
     """Settings of the gates."""
 
@@ -62,6 +71,10 @@ class GateRules:
     """N22: whether a change of what the notice showed asks for a new public notice (our reading)"""
     until: Mapping[str, date] = field(default_factory=dict)
     """rule id -> last day on which it was in force, for rules that were repealed"""
+    new_form_since: date | None = None
+    """from which day of the report on the form's later columns must be filled in (N10, N18, N29, N33); None: never"""
+    points: Mapping[str, Point] | None = None
+    """N19: the register of verification points by code; None: any code that begins with its division"""
     centre_region: str = "370000"
     now: datetime | None = None
     """N12: moment of the intake; a report cannot be later. None leaves the rule out"""

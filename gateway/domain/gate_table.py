@@ -53,6 +53,9 @@ class Gate:
     until: date = date.max
     """last day on which it is in force; a repeal that comes later than this release is a setting"""
 
+    new_form: bool = False
+    """whether it asks for a column that the form of 2019 did not have; a setting says from which day on"""
+
     def begins(self, notice_start: date) -> date:
         """The first day on which it is in force."""
         return self.since or (date.min if self.id.startswith("R-") else notice_start)
@@ -114,6 +117,8 @@ GATES: tuple[Gate, ...] = (
          "企业填报的须填写填报企业代码", check.enterprise_unnamed),
     Gate("N10", "四(一)", "channel", "a person with an employer is filed by the enterprise",
          "有工作单位的应由企业填报", check.employed_filed_alone),
+    Gate("N10", "四(一)", "responsible_person", "the enterprise does not say who answers for the filing",
+         "企业填报的缺少企业责任人", check.responsible_unnamed, new_form=True),
     Gate("N11", "四(二)", "review_department", "the city's review is not named", "缺少复核部门",
          check.absent("review_department")),
     Gate("N11", "四(二)", "review_region", "the city's review has no division", "缺少复核地区",
@@ -144,6 +149,12 @@ GATES: tuple[Gate, ...] = (
          check.absent("summary_form_no")),
     Gate("N19", "五(三)", "point_code", "the point's code does not begin with its division",
          "审核点编号前六位不是行政区划代码", check.point_unlocated),
+    Gate("N18", "五(三)", "summary_form_digest", "the digest of the exported summary form is missing",
+         "缺少审核汇总表摘要", check.absent("summary_form_digest"), new_form=True),
+    Gate("N18", "五(三)", "summary_form_digest", "not a digest of 64 hexadecimal digits",
+         "审核汇总表摘要应为64位十六进制数", check.no_digest("summary_form_digest")),
+    Gate("N19", "五(三)", "point_code", "not a verification point of the register on the day of the verification",
+         "审核点不在审核之日有效的审核点名录中", check.point_unregistered),
     Gate("N19", "五(三)", "point_code", "the point does not belong to the authority that issued the certificate",
          "审核点与鉴定地区（省直为370000）不一致", check.foreign_point),
     Gate("N20", "五(三)", "verifier", "the verifier is not named", "缺少审核人", check.absent("verifier")),
@@ -176,6 +187,28 @@ GATES: tuple[Gate, ...] = (
          lambda f, _: f.objection is Objection.UPHELD),
     Gate("N23", "五(四)", "objection", "it is not said whether objections came in", "缺少异议状态",
          check.absent("objection")),
+    Gate("N29", "六(三)", "promise_signer", "it is not said who signed the promise", "缺少承诺人",
+         check.absent("promise_signer"), new_form=True),
+    Gate("N29", "六(三)", "promise_signer",
+         "a person who files alone did not sign the promise himself: to be checked by a person",
+         "个人填报的承诺人与本人姓名不一致，转人工核查", check.promise_of_another, _HOLD),
+    Gate("N29", "六(三)", "promise_digest", "the digest of the signed promise is missing", "缺少承诺书摘要",
+         check.absent("promise_digest"), new_form=True),
+    Gate("N29", "六(三)", "promise_digest", "not a digest of 64 hexadecimal digits",
+         "承诺书摘要应为64位十六进制数", check.no_digest("promise_digest")),
+    *(
+        gate
+        for field, en, zh in (
+            ("checked_true", "the originals were not found genuine", "真实性"),
+            ("checked_exact", "the fields were not found to say what the originals say", "准确性"),
+            ("checked_valid", "the certificate was not found valid", "有效性"),
+        )
+        for gate in (
+            Gate("N33", "四、五", field, en, f"{zh}核查未通过", check.not_found(field)),
+            Gate("N33", "四、五", field, "the result of this check is missing", f"缺少{zh}核查结果",
+                 check.absent(field), new_form=True),
+        )
+    ),
     Gate("N33", "四、五", "valid_to", "the certificate had run out on the day of the report",
          "报送之日证书已过有效期", check.certificate_ended),
     Gate("R-ID-TYPE", "", "id_type", "the document type does not fit the number: residence permits have their own",

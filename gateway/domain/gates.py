@@ -90,6 +90,12 @@ _CITIES = GateFailure(
     message_zh="本表中两个市报送同一人员，转人工核查",
     severity=Severity.HOLD,
 )
+_FORMS = GateFailure(
+    gate="N18",
+    field="summary_form_digest",
+    message="one summary form with two digests: it was changed after its export",
+    message_zh="同一审核汇总表编号对应两个摘要，导出后被改动",
+)
 _REPEATED = GateFailure(
     gate="R-REPEAT", field="", message="the row repeats an earlier one of this file", message_zh="与本表前面的行重复"
 )
@@ -119,7 +125,7 @@ def judge(filing: Filing, rules: GateRules) -> tuple[GateFailure, ...]:
 
 def in_force(day: date, rules: GateRules) -> tuple[Gate, ...]:
     """The rules of a single row that are in force on a day; ``date.max`` gives those without an end."""
-    return _in_force(day, rules.notice_start, tuple(rules.until.items()))
+    return _in_force(day, rules.notice_start, tuple(rules.until.items()), rules.new_form_since)
 
 
 def may_close(day: date, rules: GateRules) -> bool:
@@ -128,10 +134,15 @@ def may_close(day: date, rules: GateRules) -> bool:
 
 
 @lru_cache(maxsize=512)
-def _in_force(day: date, notice_start: date, until: tuple[tuple[str, date], ...]) -> tuple[Gate, ...]:
+def _in_force(
+    day: date, notice_start: date, until: tuple[tuple[str, date], ...], new_form_since: date | None
+) -> tuple[Gate, ...]:
     ends = dict(until)
     return tuple(
-        gate for gate in GATES if gate.begins(notice_start) <= day <= min(gate.until, ends.get(gate.id, date.max))
+        gate
+        for gate in GATES
+        if gate.begins(notice_start) <= day <= min(gate.until, ends.get(gate.id, date.max))
+        and (not gate.new_form or (new_form_since is not None and new_form_since <= day))
     )
 
 
@@ -145,7 +156,7 @@ def outcome(failures: Iterable[GateFailure]) -> Outcome:
 
 def cross_keys(filing: Filing) -> Mapping[str, str]:
     """What a filing claims for itself alone: ``certificate:…`` -> person; ``filer:…``, ``name:…``, ``city:…`` and
-    ``place:…`` of the person.
+    ``place:…`` of the person; ``form:…`` -> digest.
 
     The store answers ``cross_check`` with a mapping of such keys to what it holds. The texts are personal: memory only.
     """
@@ -163,10 +174,19 @@ def cross_keys(filing: Filing) -> Mapping[str, str]:
         claims[f"city:{person}"] = cities(filing.review_region)[0]
     if not filing.withdrawn and filing.status_step is None:
         claims[f"place:{person}"] = "|".join(str(getattr(filing, field) or "") for field in PLACEMENT)
+        if filing.summary_form_no is not None and filing.summary_form_digest is not None:
+            claims[f"form:{filing.summary_form_no}"] = filing.summary_form_digest
     return claims
 
 
-_CONFLICTS = {"certificate": _PERSONS, "filer": _ENTERPRISES, "name": _NAMES, "city": _CITIES, "place": _PLACES}
+_CONFLICTS = {
+    "certificate": _PERSONS,
+    "filer": _ENTERPRISES,
+    "name": _NAMES,
+    "city": _CITIES,
+    "place": _PLACES,
+    "form": _FORMS,
+}
 
 
 def reported_by_another_city(filing: Filing, held: Iterable[Certificate], rules: GateRules) -> GateFailure | None:

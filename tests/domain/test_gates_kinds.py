@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from gateway.domain.filing import PLACEMENT, Channel, Filing, Objection, Origin
+from gateway.domain.gate_rules import Point
 from gateway.domain.gates import GATES, GateRules, claims, cross_check, judge
 from gateway.domain.identifiers import credit_code_check_character, resident_id_check_digit
 from gateway.domain.records import ContractTerm
@@ -53,6 +54,19 @@ ALONE = dataclasses.replace(
 )
 PLACED: Changes = dict.fromkeys(PLACEMENT, "示例")
 NOW = GateRules(now=at("2019-03-11T09:00"))
+FORM = GateRules(now=at("2019-03-11T09:00"), new_form_since=date(2019, 3, 11))
+"""the form's later columns are asked for"""
+FULL = dataclasses.replace(
+    EMPLOYED, responsible_person="示例责任人", promise_signer="示例责任人", promise_digest="A" * 64,
+    summary_form_digest="0" * 64, checked_true=True, checked_exact=True, checked_valid=True,
+)  # fmt: skip
+ON_REGISTER = GateRules(
+    points={
+        "370100-03": Point(city="370100", since=date(2019, 2, 26), until=date(2019, 2, 26)),
+        "三号点": Point(city="370100"),
+        "四号点": Point(city="370200"),
+    }
+)
 JANUARY: Changes = {
     "promise_signed_at": at("2019-01-03T09:00"),
     "verified_at": at("2019-01-04T10:30"),
@@ -84,6 +98,10 @@ def step(gate: str, field: str, kept: Any, broken: Any, base: Filing = EMPLOYED,
 
 
 D = date
+NEW_COLUMNS = (
+    ("N10", "responsible_person"), ("N18", "summary_form_digest"), ("N29", "promise_signer"), ("N29", "promise_digest"),
+    ("N33", "checked_true"), ("N33", "checked_exact"), ("N33", "checked_valid"),
+)  # fmt: skip
 BOUNDARY = (
     step("N01", "issue_date", D(2016, 12, 31), D(2017, 1, 1), application_date=None),
     step("N01", "application_date", D(2016, 12, 31), D(2017, 1, 1), issue_date=D(2017, 3, 10)),
@@ -128,6 +146,15 @@ BOUNDARY = (
     step("N18", "summary_form_no", "1", None),
     step("N19", "point_code", "370100", "37010"),
     step("N19", "assessment_region", "370199", "370200"),
+    Pair("N19", {"verified_at": at("2019-02-26T23:59")}, {"verified_at": at("2019-02-27T00:00")}, rules=ON_REGISTER),
+    Pair("N19", {"verified_at": at("2019-02-26T23:59")}, {"verified_at": at("2019-02-25T23:59")}, rules=ON_REGISTER),
+    Pair("N19", {"point_code": "三号点"}, {"point_code": "370100-04"}, rules=ON_REGISTER),
+    Pair("N19", {"point_code": "三号点"}, {"point_code": "四号点"}, rules=ON_REGISTER, also=frozenset({"N11"})),
+    *(Pair(gate, {}, {field: None}, FULL, FORM) for gate, field in NEW_COLUMNS),
+    *(Pair("N33", {field: True}, {field: False}) for field in ("checked_true", "checked_exact", "checked_valid")),
+    *(Pair(gate, {field: "0123456789abcdefABCDEF" + "0" * 42}, {field: "0" * 63})
+      for gate, field in (("N18", "summary_form_digest"), ("N29", "promise_digest"))),
+    Pair("N29", {"promise_signer": "示例甲"}, {"promise_signer": "示例乙"}, ALONE),
     step("N20", "verifier", "甲", None),
     step("N20", "verified_at", at("2019-02-26T10:30"), None),
     step("N20", "seal_stamped", True, False),
@@ -193,6 +220,7 @@ PLAIN = (
     Pair("N21", {"reviewed_at": at("2019-02-28T15:00")}, {"reviewed_at": at("2019-02-15T15:00")}),
     Pair("N22", {"notice_end": D(2019, 3, 10)}, {"notice_end": D(2019, 3, 2)}),
     Pair("N23", {"objection": Objection.NONE}, {"objection": Objection.UPHELD}),
+    Pair("N29", {"promise_signer": "示例责任人"}, {"promise_digest": "见附件"}),
     Pair("N33", {"valid_to": D(2025, 1, 1)}, {"valid_to": D(2015, 1, 1)}),
     Pair("R-ID-TYPE", {}, {"id_type": "C02"}),
     Pair("R-ID-BIRTH", {}, {"birth_date": D(1970, 5, 5)}),
@@ -230,6 +258,27 @@ def test_every_gate_has_its_three_kinds_of_cases() -> None:
     assert {pair.gate for pair in PLAIN} == known
 
 
+@pytest.mark.parametrize(("gate", "field"), NEW_COLUMNS)
+def test_an_old_form_goes_until_the_day_from_which_its_later_columns_are_asked_for(gate: str, field: str) -> None:
+    silent = dataclasses.replace(FULL, **{field: None})
+    day = date(2019, 3, 11)
+    for since, expected in (
+        (None, []),
+        (day + timedelta(days=1), []),
+        (day, [gate]),
+        (day - timedelta(days=1), [gate]),
+    ):
+        assert [failure.gate for failure in judge(silent, GateRules(new_form_since=since))] == expected
+
+
+def test_only_an_enterprise_names_who_answers_for_a_filing() -> None:
+    alone = dataclasses.replace(
+        ALONE, promise_signer="示例甲", promise_digest="A" * 64, summary_form_digest="0" * 64,
+        checked_true=True, checked_exact=True, checked_valid=True,
+    )  # fmt: skip
+    assert judge(alone, FORM) == ()
+
+
 SECOND = dataclasses.replace(EMPLOYED, certificate_number="鲁A20120009999", trade="020")
 OTHER = dataclasses.replace(SECOND, name="示例乙", **born(date(1980, 1, 1), "003"))
 
@@ -240,6 +289,7 @@ OTHER = dataclasses.replace(SECOND, name="示例乙", **born(date(1980, 1, 1), "
         ("N06", OTHER, dataclasses.replace(OTHER, certificate_number=EMPLOYED.certificate_number)),
         ("N16", SECOND, dataclasses.replace(SECOND, filing_corp_code=code(3))),
         ("N16", dataclasses.replace(OTHER, filing_corp_code=code(3)), dataclasses.replace(SECOND, filing_corp_code="")),
+        ("R-CITY", SECOND, dataclasses.replace(SECOND, review_region="370200")),
         ("R-PERSON", SECOND, dataclasses.replace(SECOND, name="示例甲乙")),
         ("R-REPEAT", dataclasses.replace(EMPLOYED, trade="020"), dataclasses.replace(EMPLOYED, issuer_name="另一个")),
         ("R-REPEAT", dataclasses.replace(EMPLOYED, trade="020"), dataclasses.replace(EMPLOYED)),
