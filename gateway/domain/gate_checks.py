@@ -344,8 +344,8 @@ def no_digest(field: str) -> Check:
 
 
 def promise_of_another(filing: Filing, _: GateRules) -> bool:
-    """N29: somebody else signed the promise of a person who files alone."""
-    if filing.channel is not Channel.PERSON or filing.promise_signer is None or filing.name is None:
+    """N29: somebody else signed the promise of a person without employer, who files alone."""
+    if filing.employed is not False or filing.promise_signer is None or filing.name is None:
         return False
     return filing.promise_signer != filing.name
 
