@@ -56,6 +56,12 @@ NOT_POSSIBLE = GateFailure(
 )
 
 
+BEFORE_ISSUE = GateFailure(
+    gate="R-STATUS",
+    field="status_date",
+    message="the status changes before the certificate was issued",
+    message_zh="状态变更日期早于发证日期",
+)
 DECLARED_VOID = GateFailure(
     gate="N33",
     field="certificate_number",

@@ -29,7 +29,7 @@ from gateway.domain.gates import (
 )
 from gateway.domain.notice import NOT_SHOWN_AGAIN, must_be_shown_again
 from gateway.domain.records import Certificate, RecordKind, StatusChange, Worker
-from gateway.domain.status import DECLARED_VOID, NOT_POSSIBLE, RESCINDED, is_done, may_follow
+from gateway.domain.status import BEFORE_ISSUE, DECLARED_VOID, NOT_POSSIBLE, RESCINDED, is_done, may_follow
 from gateway.domain.status import NOT_HELD as NO_STATUS
 from gateway.service.versions import (
     REPORT_NO,
@@ -172,14 +172,14 @@ class Crossing:
         }
         keys = {n: found[0][1] for n, found in records.find(connection, self._vault, "certificate", named).items()}
         stepping = [keys[name] for name, (_, row) in named.items() if row.steps and name in keys]
-        statuses = {
-            record.key: record.content.status
+        held = {
+            record.key: record.content
             for record in records.newest_records(connection, self._vault, RecordKind.CERTIFICATE, stepping)
             if isinstance(record.content, Certificate)
         }
         withdrawn = withdrawn_keys(connection, stepping)
         for name, (at, row) in named.items():
-            failure = _named_failure(row, keys.get(name), statuses, withdrawn)
+            failure = _named_failure(row, keys.get(name), held, withdrawn)
             if failure is not None:
                 self._fail(at, [failure])
 
@@ -240,16 +240,19 @@ def _claims(row: JudgedRow) -> Claims | None:
 
 
 def _named_failure(
-    row: JudgedRow, key: str | None, statuses: Mapping[str, str], withdrawn: Iterable[str]
+    row: JudgedRow, key: str | None, held: Mapping[str, Certificate], withdrawn: Iterable[str]
 ) -> GateFailure | None:
     """Whether there is what a row withdraws; whether a change of status is possible. What is done is no news."""
     if row.withdraws:
         return NOT_HELD if key is None else None
     assert row.filing is not None
     step = row.filing.status_step
-    if key is None or key not in statuses or key in withdrawn:
+    if key is None or key not in held or key in withdrawn:
         return NO_STATUS
-    if step is None or is_done(statuses[key], step) or may_follow(statuses[key], step):
+    if row.filing.status_date is not None and row.filing.status_date < held[key].issue_date:
+        return BEFORE_ISSUE
+    status = held[key].status
+    if step is None or is_done(status, step) or may_follow(status, step):
         return None
     return NOT_POSSIBLE
 

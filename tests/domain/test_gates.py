@@ -429,6 +429,7 @@ NUMBERS: tuple[tuple[str, Severity | None], ...] = (
     ("原证遗失鲁A20120001234", Severity.REFUSE),
     ("鲁A20120001234(已换证)", Severity.REFUSE),
     ("见原件20120001", Severity.REFUSE),
+    ("编号鲁A20120001234", Severity.REFUSE),
 )
 
 

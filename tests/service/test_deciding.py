@@ -156,6 +156,20 @@ def test_a_withdrawal_by_another_city_waits_too(centre: Centre) -> None:
     assert centre.send({**taken, "review_region": "370100", "batch_no": JINAN}).withdrawn == 1
 
 
+@pytest.mark.parametrize(("day", "refused"), [("2015-06-01", 0), ("2015-05-31", 1)])
+def test_a_status_does_not_change_before_the_issue(centre: Centre, day: str, refused: int) -> None:
+    row = centre.row(issue_date="2015-06-01", application_date="2015-03-01")
+    centre.send(row)
+    names = ("id_type", "id_number", "certificate_number", "trade")
+    step = {name: row[name] for name in names} | {
+        "status_step": "注销",
+        "status_reason": "本人申请",
+        "status_date": day,
+    }
+    report = centre.send(step)
+    assert (report.refused, report.gates) == (refused, {"R-STATUS": 1} if refused else {})
+
+
 def test_what_is_admitted_by_a_person_becomes_the_next_version_and_is_owed(centre: Centre) -> None:
     row = centre.row()
     centre.send(row)
