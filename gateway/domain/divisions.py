@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 Row = Mapping[str, str]
 
 
+@lru_cache(maxsize=1024)
 def cities(region: str) -> tuple[str, ...]:
     """The prefectures that do the work of a division code, that of its latest place first; the province is its own.
 

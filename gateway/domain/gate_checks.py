@@ -10,15 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import date, datetime, time
+from functools import lru_cache
 
 from gateway.domain.filing import PLACEMENT, Channel, Filing, Origin
 from gateway.domain.gate_rules import CHINA, FilingDay, GateRules, add_years, china_date, last_day_of_years
 from gateway.domain.identifiers import (
     NUMBERED_TYPES,
-    has_remark,
-    is_certificate_number,
-    is_doubtful_number,
-    is_several_numbers,
+    NumberFlaw,
+    certificate_number_flaw,
     parse_resident_id,
     permit_type,
 )
@@ -138,23 +137,29 @@ def task_contract(filing: Filing, _: GateRules) -> bool:
 
 def implausible_number(filing: Filing, _: GateRules) -> bool:
     """N06: what stands there cannot be a certificate number."""
-    return filing.certificate_number is not None and not is_certificate_number(filing.certificate_number)
+    return _flaw(filing.certificate_number) is NumberFlaw.FORM
 
 
-def more_than_a_number(filing: Filing, rules: GateRules) -> bool:
+def more_than_a_number(filing: Filing, _: GateRules) -> bool:
     """N06: several numbers in one cell, or a remark beside the number."""
-    number = filing.certificate_number
-    if number is None or implausible_number(filing, rules) or other_number(filing, rules):
-        return False
-    return is_several_numbers(number) or has_remark(number)
+    return not _is_own(filing) and _flaw(filing.certificate_number) is NumberFlaw.MORE
 
 
-def other_number(filing: Filing, rules: GateRules) -> bool:
+def other_number(filing: Filing, _: GateRules) -> bool:
     """N06: the number looks like a telephone number, a day or an identity number, or is the person's own."""
+    flaw = _flaw(filing.certificate_number)
+    return flaw is NumberFlaw.OTHER or (flaw is not NumberFlaw.FORM and _is_own(filing))
+
+
+def _is_own(filing: Filing) -> bool:
     number, own = filing.certificate_number, filing.id_number or ""
-    if number is None or implausible_number(filing, rules):
-        return False
-    return number in (own, own[:6] + own[8:17], filing.mobile) or is_doubtful_number(number)
+    return number is not None and number in (own, own[:6] + own[8:17], filing.mobile)
+
+
+@lru_cache(maxsize=8)
+def _flaw(number: str | None) -> NumberFlaw | None:
+    """One number is looked at by several gates in turn."""
+    return None if number is None else certificate_number_flaw(number)
 
 
 def fixed_term_without_end(filing: Filing, _: GateRules) -> bool:
@@ -388,7 +393,12 @@ def document_type_differs(filing: Filing, _: GateRules) -> bool:
 
 def before_birth(field: str) -> Check:
     """The rule that nothing happens before the person is born."""
-    return lambda filing, _: _later(filing.birth_date, getattr(filing, field))
+
+    def broken(filing: Filing, _: GateRules) -> bool:
+        day, birth = getattr(filing, field), filing.birth_date
+        return day is not None and birth is not None and day < birth
+
+    return broken
 
 
 def too_young(field: str) -> Check:
@@ -396,7 +406,7 @@ def too_young(field: str) -> Check:
 
     def broken(filing: Filing, rules: GateRules) -> bool:
         day, birth = getattr(filing, field), filing.birth_date
-        if day is None or birth is None or birth > day:
+        if day is None or birth is None or birth > day or day.year - birth.year > rules.least_age:
             return False
         return bool(day < add_years(birth, rules.least_age))
 

@@ -85,7 +85,7 @@ class GateRules:
 
     def same_city(self, first: str, second: str) -> bool:
         """Whether one prefecture does the work of both divisions; a code of two places in turn may be either."""
-        return not set(cities(first)).isdisjoint(cities(second))
+        return first == second or not set(cities(first)).isdisjoint(cities(second))
 
     @property
     def notice_span(self) -> timedelta:

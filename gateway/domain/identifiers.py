@@ -124,8 +124,31 @@ def is_certificate_number(text: str) -> bool:
     return _CERTIFICATE_FORM.fullmatch(text) is not None and len(digits) >= 4 and len(set(digits)) > 1
 
 
-def is_several_numbers(text: str) -> bool:
-    """Whether a normal certificate number is two or more of one shape, one after the other or with a mark between."""
+class NumberFlaw(StrEnum):
+    """Why a normal text is no certificate number, or hardly one."""
+
+    FORM = "form"
+    """wrong length or characters"""
+    OTHER = "other"
+    """a telephone number, a day, or a person's identity number"""
+    MORE = "more"
+    """several numbers, or a remark beside the number"""
+
+
+def certificate_number_flaw(text: str) -> NumberFlaw | None:
+    """What speaks against a normal certificate number by itself; None where nothing does."""
+    if not is_certificate_number(text):
+        return NumberFlaw.FORM
+    # fifteen digits have no check digit: too many other numbers would pass for an old identity number
+    is_identity = len(text) == 18 and isinstance(parse_resident_id(text), ResidentNumber)
+    if is_identity or _TELEPHONE.fullmatch(text) or _DAY.fullmatch(text):
+        return NumberFlaw.OTHER
+    # only 号 may end a number
+    return NumberFlaw.MORE if _is_several(text) or _REMARK.search(text.rstrip("号")) else None
+
+
+def _is_several(text: str) -> bool:
+    """Whether it is two or more numbers of one shape, one after the other or with a mark between."""
     parts = [part for part in _BETWEEN_NUMBERS.split(text) if part]
     half = len(text) // 2
     if len(parts) == 1 and len(text) == 2 * half and not text[0].isdigit():
@@ -133,21 +156,6 @@ def is_several_numbers(text: str) -> bool:
     if len(parts) < 2 or len({part.translate(_SHAPES) for part in parts}) > 1:
         return False
     return len(parts[0]) >= (8 if parts[0].isdigit() else 6) and is_certificate_number(parts[0])
-
-
-def has_remark(text: str) -> bool:
-    """Whether something is said about a certificate number in its own cell; only 号 may end one."""
-    return _REMARK.search(text.rstrip("号")) is not None
-
-
-def is_doubtful_number(text: str) -> bool:
-    """Whether a normal certificate number looks like a telephone number, a day, or a person's identity number."""
-    return (
-        _TELEPHONE.fullmatch(text) is not None
-        or _DAY.fullmatch(text) is not None
-        # fifteen digits have no check digit: too many other numbers would pass for an old identity number
-        or (len(text) == 18 and isinstance(parse_resident_id(text), ResidentNumber))
-    )
 
 
 def is_mobile(text: str) -> bool:
