@@ -630,6 +630,53 @@ def test_what_the_store_holds_counts_too() -> None:
     assert crossed(moved, known=held) == {0: ["N16"]}
 
 
+_TWICE = dataclasses.replace(EMPLOYED, issuer_name="示例")
+_FORM = dataclasses.replace(EMPLOYED, summary_form_digest="A" * 64)
+CONTRADICTIONS: tuple[tuple[str, str, Severity, Filing, Filing], ...] = (
+    ("N06", "certificate_number", Severity.REFUSE, EMPLOYED,
+     dataclasses.replace(OTHER, certificate_number=EMPLOYED.certificate_number)),
+    ("N16", "filing_corp_code", Severity.REFUSE, EMPLOYED, dataclasses.replace(SECOND, filing_corp_code=code(3))),
+    ("N18", "summary_form_digest", Severity.REFUSE, _FORM, dataclasses.replace(SECOND, summary_form_digest="B" * 64)),
+    ("R-PERSON", "name", Severity.HOLD, EMPLOYED, dataclasses.replace(SECOND, name="示例丙")),
+    ("R-CITY", "review_region", Severity.HOLD, EMPLOYED, dataclasses.replace(SECOND, review_region="370200")),
+    ("R-PLACE", "project_code", Severity.REFUSE, EMPLOYED, dataclasses.replace(SECOND, project_code="P1")),
+    ("R-REPEAT", "certificate_number", Severity.REFUSE, EMPLOYED, _TWICE),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("gate", "field", "severity", "first", "second"), CONTRADICTIONS, ids=[case[0] for case in CONTRADICTIONS]
+)
+def test_rows_that_contradict_each_other_fail_at_the_field_in_question(
+    gate: str, field: str, severity: Severity, first: Filing, second: Filing
+) -> None:
+    found = cross_check([claims(first), claims(OTHER if second is not OTHER else None), claims(second)], {})
+    assert {index: [(f.gate, f.field, f.severity) for f in failures] for index, failures in found.items()} == {
+        0: [(gate, field, severity)],
+        2: [(gate, field, severity)],
+    }
+
+
+def test_an_exact_repetition_is_no_fault_of_one_field() -> None:
+    found = cross_check([claims(EMPLOYED), claims(EMPLOYED)], {})
+    assert [(f.gate, f.field, f.severity) for f in found[1]] == [("R-REPEAT", "", Severity.REFUSE)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"channel": Channel.PERSON, "filing_corp_code": code(3)}, [("N10", "channel")]),
+        ({"channel": None, "filing_corp_code": code(3), "unread": frozenset({"channel"})}, []),
+        ({"employer_code": None, "unread": frozenset({"employer_code"})}, []),
+        ({"filing_corp_code": code(3)}, [("N16", "filing_corp_code")]),
+    ],
+)
+def test_only_an_enterprise_that_files_its_own_people_is_compared_with_the_employer(
+    changes: Mapping[str, object], expected: list[tuple[str, str]]
+) -> None:
+    assert broken(EMPLOYED, **changes) == expected
+
+
 def test_a_summary_form_that_was_changed_after_its_export_stops_its_rows() -> None:
     first = dataclasses.replace(EMPLOYED, summary_form_digest="A" * 64)
     again = dataclasses.replace(SECOND, summary_form_digest="A" * 64)
