@@ -47,9 +47,8 @@ _CERTIFICATE_BRACKETS = str.maketrans("〔〕［］[]【】", "()()()()")
 _MOBILE = re.compile(r"1[3-9][0-9]{9}")
 _TELEPHONE = re.compile(r"(\+?86)?1[3-9][0-9]{9}|\(?0[0-9]{2,3}\)?-?[2-9][0-9]{6,7}|[48]00-?[0-9]{3}-?[0-9]{4}")
 _DAY = re.compile(r"(1[89]|20)[0-9]{2}([-/.年]?)(0?[1-9]|1[0-2])[-/.月]?(0?[1-9]|[12][0-9]|3[01])[日号]?")
-_REMARK = re.compile(
-    rf"[0-9][^0-9]*[{_HAN}][^0-9]*$|遗失|丢失|补[办发证领]|[换改]发|作废|换证|同上|待[补定查]|暂[无缺]|不详|未知|[见无]原|编号|号码"
-)
+_REMARK = re.compile(r"遗失|丢失|补[办发证领]|[换改]发|作废|换证|同上|待[补定查]|暂[无缺]|不详|未知|[见无]原|编号|号码")
+_WORDS_BEHIND = re.compile(rf"[0-9][^0-9]*[{_HAN}][^0-9]*$")
 _BETWEEN_NUMBERS = re.compile(r"[/\-.~和及与至或]+")
 _SHAPES = str.maketrans({**dict.fromkeys("0123456789", "9"), **dict.fromkeys("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "A")})
 
@@ -130,7 +129,7 @@ class NumberFlaw(StrEnum):
     FORM = "form"
     """wrong length or characters"""
     OTHER = "other"
-    """a telephone number, a day, or a person's identity number"""
+    """it looks like a telephone number, a day, or a person's identity number, or words stand behind it"""
     MORE = "more"
     """several numbers, or a remark beside the number"""
 
@@ -143,8 +142,10 @@ def certificate_number_flaw(text: str) -> NumberFlaw | None:
     is_identity = len(text) == 18 and isinstance(parse_resident_id(text), ResidentNumber)
     if is_identity or _TELEPHONE.fullmatch(text) or _DAY.fullmatch(text):
         return NumberFlaw.OTHER
+    if _is_several(text) or _REMARK.search(text):
+        return NumberFlaw.MORE
     # only 号 may end a number
-    return NumberFlaw.MORE if _is_several(text) or _REMARK.search(text.rstrip("号")) else None
+    return NumberFlaw.OTHER if _WORDS_BEHIND.search(text.rstrip("号")) else None
 
 
 def _is_several(text: str) -> bool:
