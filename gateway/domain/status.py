@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from gateway.domain.errors import InputError
 from gateway.domain.records import Certificate, Record, RecordKind, StatusChange
+from gateway.intake.rules.gate_table import GateFailure
 
 
 class StatusStep(StrEnum):
@@ -57,6 +58,14 @@ _BACK: Mapping[str, str] = {new: operate for operate, new in CODES.values() if n
 def way_back(status: str) -> str:
     """The operation by which a certificate comes to a status that is no end, whatever it was before."""
     return _BACK[status]
+
+
+BEFORE_ISSUE = GateFailure(
+    gate="R-STATUS",
+    field="status_date",
+    message="the status changes before the certificate was issued",
+    message_zh="状态变更日期早于发证日期",
+)
 
 
 def is_done(status: str, step: StatusStep) -> bool:

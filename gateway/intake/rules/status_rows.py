@@ -27,8 +27,6 @@ NOT_POSSIBLE = GateFailure(
     message="does not follow on the status the certificate has",
     message_zh="证书现有状态不允许该变更",
 )
-
-
 DECLARED_VOID = GateFailure(
     gate="N33",
     field="certificate_number",
