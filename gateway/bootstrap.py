@@ -27,7 +27,8 @@ from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.store import platforms as delivery_platforms
 from gateway.delivery.system import Edge
 from gateway.domain.errors import ConfigurationError, NotConfigured, StoreError, alone
-from gateway.intake.rules.gate_rules import GateRules
+from gateway.intake.reading.points import read_points
+from gateway.intake.rules.gate_rules import FilingDay, GateRules, Point
 from gateway.settings import BaseSettings, GatewaySettings, Loader, S, ServeSettings, SourceSettings, last_days, load
 from gateway.store.engine import Store, migrate, open_engine, verify_schema
 from gateway.store.thread import StoreThread
@@ -215,10 +216,21 @@ class Gateway:
         return GateRules(
             age_limit_inclusive=self.settings.age_limit_inclusive,
             notice_start=self.settings.notice_start,
+            judged_on=FilingDay(self.settings.judged_on),
+            notice_days=self.settings.notice_days,
+            notice_first_day_counts=self.settings.notice_first_day_counts,
+            city_reviews_province=self.settings.city_reviews_province,
+            new_form_since=self.settings.new_form_since,
+            points=self._points,
             notice_restarts=self.settings.notice_restarts,
             until=last_days(self.settings.rules_until),
             now=self.edge.now(),
         )
+
+    @cached_property
+    def _points(self) -> Mapping[str, Point] | None:
+        named = self.settings.points
+        return None if named is None else read_points(named)
 
     @cached_property
     def calendar(self) -> WorkCalendar:

@@ -107,6 +107,18 @@ class GatewaySettings(_Settings):
     """first day of the concentrated period (N08); the notice's date is not in its text"""
     age_limit_inclusive: bool = False
     """whether a person may file on the 60th birthday (N04)"""
+    judged_on: Literal["report", "promise"] = "report"
+    """the day on which age, contract and period are judged (N04, N05, N08): of the report, or of the promise"""
+    notice_days: int = Field(default=7, ge=1)
+    """natural days of the public notice (N22)"""
+    notice_first_day_counts: bool = False
+    """whether the first day of the public notice is one of them (N22)"""
+    city_reviews_province: bool = False
+    """whether a city may review certificates that the province issued directly (N11)"""
+    new_form_since: date | None = None
+    """from which day of the report on the form's later columns must be filled in (N10, N18, N29, N33)"""
+    points: Path | None = None
+    """CSV with ``point``, ``city``, ``since``, ``until``: the register of verification points (N19)"""
     notice_restarts: bool = True
     """whether a change of what the public notice showed asks for a new notice (N22)"""
     rules_until: Annotated[str, AfterValidator(lambda text: (last_days(text), text)[1])] = ""

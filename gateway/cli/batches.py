@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,14 @@ from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit
 
 if TYPE_CHECKING:
     from gateway.intake.store.views import BatchPart
+
+
+class Decision(StrEnum):
+    """What a person decides about a held row."""
+
+    ADMIT = "admit"
+    REFUSE = "refuse"
+
 
 batches = typer.Typer(no_args_is_help=True, help="What became of reported batches, by city and report.")
 _ROWS = {"admitted": "admit", "unchanged": "unchanged", "withdrawn": "withdraw", "held": "hold", "returned": "refuse"}
@@ -99,6 +108,74 @@ def close(
     if not closed:
         complain("this report was closed by hand before")
         raise typer.Exit(FAILURES)
+
+
+@batches.command("decide")
+def decide(
+    name: Annotated[str, typer.Argument(help="Name of the file, or number of the report.")],
+    row: Annotated[int, typer.Argument(help="Number of the held row, as in the returns.")],
+    decision: Annotated[Decision, typer.Argument(help="admit: the row goes; refuse: it goes back to the city.")],
+    reason: Annotated[str, typer.Option(help="What was found; kept for the auditor.")],
+    as_json: AsJson = False,
+) -> None:
+    """Decide about a row that was held for a person. It is judged again; what refuses a row is not overruled.
+
+    Exit code 2 where there is no such row, it was decided before, or a rule refuses it.
+    """
+    from gateway.intake.admit import Desk
+    from gateway.intake.deciding import decide as decide_row
+
+    with opened() as gateway:
+        desk = Desk(
+            store=gateway.store,
+            infos=[gateway.connector(one).info for one in gateway.configured()],
+            rules=gateway.rules,
+            now=gateway.edge.now(),
+            new_id=gateway.edge.new_id,
+        )
+        report = decide_row(desk, name, row, admit=decision is Decision.ADMIT, reason=reason, by=getpass.getuser())
+    if as_json:
+        emit({"name": report.name, "row": row, "decision": str(decision), "records": dict(report.records)})
+    else:
+        say(f"row {row} of {name}: {'admitted' if decision is Decision.ADMIT else 'goes back to the city'}")
+
+
+@batches.command("missing")
+def missing(
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day; default: of the notice.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day; default: of the concentrated period.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the cities with what they reported in a period, those that reported nothing first.
+
+    Exit code 1 where the period is over and a city reported nothing.
+    """
+    from gateway.intake.missing import city_reports
+    from gateway.intake.rules.gate_rules import china_date
+
+    with opened() as gateway:
+        rules = gateway.rules
+        first = since.date() if since else rules.notice_start
+        last = until.date() if until else rules.concentrated_until
+        days_left = (last - china_date(gateway.edge.now())).days
+        cities = city_reports(gateway.store, rules, first, last)
+    found = [{"missing": one.missing, **vars(one)} for one in sorted(cities, key=lambda one: not one.missing)]
+    silent = sum(one.missing for one in cities)
+    if as_json:
+        emit({"since": first, "until": last, "days_left": days_left, "missing": silent, "cities": found})
+    else:
+        table(f"reports from {first} to {last}", columns(*found[0]), found)
+        say(f"{silent} of {len(cities)} reported nothing; " + _left(days_left))
+    if silent and days_left < 0:
+        raise typer.Exit(FAILURES)
+
+
+def _left(days: int) -> str:
+    return f"{days} days are left" if days >= 0 else f"the period ended {-days} days ago"
 
 
 def _document(part: BatchPart, now: datetime) -> dict[str, Any]:

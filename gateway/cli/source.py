@@ -21,10 +21,11 @@ def _group() -> None:
 def pull(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge only; keep nothing.")] = False,
     everything: Annotated[
-        bool, typer.Option("--everything", help="Read from the beginning; what was seen is left out as always.")
+        bool, typer.Option("--everything", help="Read from the beginning, and find rows that are not there any more.")
     ] = False,
     returns: Annotated[
-        Path | None, typer.Option(help="Write rows here with reasons, of all reports: refused, held, warned about.")
+        Path | None,
+        typer.Option(help="Write rows here with reasons, of all reports: refused, held, warned about, deleted."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -51,6 +52,8 @@ def pull(
         emit({**vars(report), "batches": [vars(one) for one in report.batches], "dry_run": dry_run})
     else:
         say(f"{report.source}: {report.read} rows read, {report.seen} of them seen before")
+        if report.deleted:
+            say(f"{report.deleted} rows that were taken in before are not in the view any more; nothing was withdrawn")
         for one in report.batches:
             say(
                 f"{one.name}: {one.rows} rows, {one.admitted} admitted ({one.withdrawn} withdrawals), "

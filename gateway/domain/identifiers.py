@@ -45,6 +45,12 @@ _OTHER_DOCUMENT = re.compile(r"[0-9A-Z()/\-]{5,30}")
 _CERTIFICATE_FORM = re.compile(rf"[0-9A-Z{_HAN}()\-/.]{{6,50}}")
 _CERTIFICATE_BRACKETS = str.maketrans("〔〕［］[]【】", "()()()()")
 _MOBILE = re.compile(r"1[3-9][0-9]{9}")
+_TELEPHONE = re.compile(r"(\+?86)?1[3-9][0-9]{9}|\(?0[0-9]{2,3}\)?-?[2-9][0-9]{6,7}|[48]00-?[0-9]{3}-?[0-9]{4}")
+_DAY = re.compile(r"(1[89]|20)[0-9]{2}([-/.年]?)(0?[1-9]|1[0-2])[-/.月]?(0?[1-9]|[12][0-9]|3[01])[日号]?")
+_REMARK = re.compile(r"遗失|丢失|补[办发证领]|[换改]发|作废|换证|同上|待[补定查]|暂[无缺]|不详|未知|[见无]原|编号|号码")
+_WORDS_BEHIND = re.compile(rf"[0-9][^0-9]*[{_HAN}][^0-9]*$")
+_BETWEEN_NUMBERS = re.compile(r"[/\-.~和及与至或]+")
+_SHAPES = str.maketrans({**dict.fromkeys("0123456789", "9"), **dict.fromkeys("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "A")})
 
 
 class IdentityFlaw(StrEnum):
@@ -115,6 +121,42 @@ def is_certificate_number(text: str) -> bool:
     """Whether a normal text can be a certificate number: 6 to 50 characters, a digit among them, not all the same."""
     digits = [c for c in text if c.isdigit()]
     return _CERTIFICATE_FORM.fullmatch(text) is not None and len(digits) >= 4 and len(set(digits)) > 1
+
+
+class NumberFlaw(StrEnum):
+    """Why a normal text is no certificate number, or hardly one."""
+
+    FORM = "form"
+    """wrong length or characters"""
+    OTHER = "other"
+    """it looks like a telephone number, a day, or a person's identity number, or words stand behind it"""
+    MORE = "more"
+    """several numbers, or a remark beside the number"""
+
+
+def certificate_number_flaw(text: str) -> NumberFlaw | None:
+    """What speaks against a normal certificate number by itself; None where nothing does."""
+    if not is_certificate_number(text):
+        return NumberFlaw.FORM
+    # fifteen digits have no check digit: too many other numbers would pass for an old identity number
+    is_identity = len(text) == 18 and isinstance(parse_resident_id(text), ResidentNumber)
+    if is_identity or _TELEPHONE.fullmatch(text) or _DAY.fullmatch(text):
+        return NumberFlaw.OTHER
+    if _is_several(text) or _REMARK.search(text):
+        return NumberFlaw.MORE
+    # only 号 may end a number
+    return NumberFlaw.OTHER if _WORDS_BEHIND.search(text.rstrip("号")) else None
+
+
+def _is_several(text: str) -> bool:
+    """Whether it is two or more numbers of one shape, one after the other or with a mark between."""
+    parts = [part for part in _BETWEEN_NUMBERS.split(text) if part]
+    half = len(text) // 2
+    if len(parts) == 1 and len(text) == 2 * half and not text[0].isdigit():
+        parts = [text[:half], text[half:]]
+    if len(parts) < 2 or len({part.translate(_SHAPES) for part in parts}) > 1:
+        return False
+    return len(parts[0]) >= (8 if parts[0].isdigit() else 6) and is_certificate_number(parts[0])
 
 
 def is_mobile(text: str) -> bool:

@@ -140,6 +140,17 @@ class Verification:
     accept_phase: str
     """CONCENTRATED to 2019-03-31, BATCH from 2019-04-01 (三)"""
     batch_no: str
+    responsible_person: str | None = None
+    """who answers for the filing at the enterprise (四(一))"""
+    promise_signer: str | None = None
+    promise_digest: str | None = None
+    """of the signed promise, in hexadecimal digits (六(三))"""
+    summary_form_digest: str | None = None
+    """of the exported form that was compared with the originals (五(三))"""
+    checked_true: bool | None = None
+    checked_exact: bool | None = None
+    checked_valid: bool | None = None
+    """the three results of the verification (真实性、准确性、有效性)"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -266,7 +277,10 @@ class Submission:
         return f"{self.platform}/{self.record.kind}/{self.record.key}/{self.record.version}"
 
 
-_SAID_SINCE_LATER = frozenset({"placement", "training", "files"})
+_SAID_SINCE_LATER = frozenset(
+    {"placement", "training", "files", "responsible_person", "promise_signer", "promise_digest", "summary_form_digest"}
+    | {"checked_true", "checked_exact", "checked_valid"}
+)
 
 
 def project_of(content: Content) -> str | None:

@@ -108,19 +108,21 @@ def admit_batch(
     progress: Progress = lambda _: None,
     keeping: Progress = lambda _: None,
     claim: Callable[[Connection], bool] = lambda _: True,
+    holds: Severity = Severity.HOLD,
 ) -> IntakeReport:
     """Judge and keep one batch, wherever its rows come from, with as much memory for many rows as for few.
 
     returns: takes the columns and the rows that go back to the city, once the batch is kept; gives how many
     claim: called in the transaction that keeps the batch, before anything is kept; False where another worker was
            quicker, and then nothing is
+    holds: what becomes of failures that hold a row, where a person has decided about it
     """
     store = desk.store
     report = IntakeReport(name=batch.name, digest=batch.digest)
     with store.read() as connection:
         earlier = batches.known(connection, batch.digest)
         newest = records.last_id(connection)
-    rows = JudgedRows(store, desk.rules)
+    rows = JudgedRows(store, desk.rules, holds=holds)
     rows.read(batch.rows, progress)
     with store.read() as connection:
         rows.settle(connection)

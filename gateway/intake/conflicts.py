@@ -16,7 +16,6 @@ from datetime import date
 from gateway.domain.records import Certificate, RecordKind, StatusChange, Worker
 from gateway.domain.status import RESCINDED, is_done, may_follow
 from gateway.intake.identity import (
-    REPORT_NO,
     certificate_identity,
     identity,
     named_certificate,
@@ -28,9 +27,18 @@ from gateway.intake.rules.admission import NOT_HELD, described, withdrawal_claim
 from gateway.intake.rules.filing import Filing
 from gateway.intake.rules.gate_rules import GateRules, china_date
 from gateway.intake.rules.gate_table import GateFailure, Severity
-from gateway.intake.rules.gates import REPORT_CLOSED, Claims, Outcome, claims, cross_check, may_close
+from gateway.intake.rules.gates import (
+    REPORT_CLOSED,
+    REPORT_NO,
+    Claims,
+    Outcome,
+    claims,
+    cross_check,
+    may_close,
+    reported_by_another_city,
+)
 from gateway.intake.rules.notice import NOT_SHOWN_AGAIN, must_be_shown_again
-from gateway.intake.rules.status_rows import DECLARED_VOID, NOT_POSSIBLE
+from gateway.intake.rules.status_rows import BEFORE_ISSUE, DECLARED_VOID, NOT_POSSIBLE
 from gateway.intake.rules.status_rows import NOT_HELD as NO_STATUS
 from gateway.intake.store import reports
 from gateway.intake.store.views import closed_reports
@@ -78,6 +86,8 @@ class Crossing:
         self._db.executescript(f"PRAGMA journal_mode=OFF; {_TABLES}")
         self._key = secrets.token_bytes(16)
         self._failures: list[GateFailure] = []
+        self._numbers: dict[GateFailure, int] = {}
+        """failure -> its place in the list"""
         self._closed: dict[str, bool] = {}
         """reports that were asked about -> whether they are closed"""
 
@@ -105,7 +115,12 @@ class Crossing:
         self._insert("INSERT INTO held VALUES (?, ?)", digests)
         papers = {certificate_identity(one.number, one.trade): one for one in held[1]}
         void = _void(connection, self._vault, papers)
+        near = _by_number_and_person(held[1])
         for at, row in enumerate(rows, start=first):
+            if row.filing is not None:
+                elsewhere = reported_by_another_city(row.filing, _near(near, row.filing), self._rules)
+                if elsewhere is not None:
+                    self._fail(at, [elsewhere])
             if row.filing is not None and not row.only_names:
                 if named_certificate(row.filing) in void:
                     self._fail(at, [DECLARED_VOID])
@@ -158,14 +173,14 @@ class Crossing:
         }
         keys = {n: found[0][1] for n, found in records.find(connection, self._vault, "certificate", named).items()}
         stepping = [keys[name] for name, (_, row) in named.items() if row.steps and name in keys]
-        statuses = {
-            record.key: record.content.status
+        held = {
+            record.key: record.content
             for record in records.newest_records(connection, self._vault, RecordKind.CERTIFICATE, stepping)
             if isinstance(record.content, Certificate)
         }
         withdrawn = withdrawn_keys(connection, stepping)
         for name, (at, row) in named.items():
-            failure = _named_failure(row, keys.get(name), statuses, withdrawn)
+            failure = _named_failure(row, keys.get(name), held, withdrawn)
             if failure is not None:
                 self._fail(at, [failure])
 
@@ -193,9 +208,10 @@ class Crossing:
 
     def _fail(self, place: int, failures: Iterable[GateFailure]) -> None:
         for failure in failures:
-            if failure not in self._failures:
+            number = self._numbers.setdefault(failure, len(self._failures))
+            if number == len(self._failures):
                 self._failures.append(failure)
-            self._db.execute("INSERT INTO failed VALUES (?, ?)", (place, self._failures.index(failure)))
+            self._db.execute("INSERT INTO failed VALUES (?, ?)", (place, number))
 
     def _insert(self, statement: str, rows: Sequence[tuple[int, ...]]) -> None:
         self._db.execute("BEGIN")
@@ -225,22 +241,38 @@ def _claims(row: JudgedRow) -> Claims | None:
 
 
 def _named_failure(
-    row: JudgedRow, key: str | None, statuses: Mapping[str, str], withdrawn: Iterable[str]
+    row: JudgedRow, key: str | None, held: Mapping[str, Certificate], withdrawn: Iterable[str]
 ) -> GateFailure | None:
     """Whether there is what a row withdraws; whether a change of status is possible. What is done is no news."""
     if row.withdraws:
         return NOT_HELD if key is None else None
     assert row.filing is not None
     step = row.filing.status_step
-    if key is None or key not in statuses or key in withdrawn:
+    if key is None or key not in held or key in withdrawn:
         return NO_STATUS
-    if step is None or is_done(statuses[key], step) or may_follow(statuses[key], step):
+    if row.filing.status_date is not None and row.filing.status_date < held[key].issue_date:
+        return BEFORE_ISSUE
+    status = held[key].status
+    if step is None or is_done(status, step) or may_follow(status, step):
         return None
     return NOT_POSSIBLE
 
 
 Held = tuple[Sequence[Worker], Sequence[Certificate]]
 """newest contents; certificates that were taken back are left out"""
+
+
+def _by_number_and_person(papers: Iterable[Certificate]) -> Mapping[object, Sequence[Certificate]]:
+    found: dict[object, list[Certificate]] = {}
+    for one in papers:
+        found.setdefault(one.number, []).append(one)
+        found.setdefault((one.holder.id_type, one.holder.id_number), []).append(one)
+    return found
+
+
+def _near(papers: Mapping[object, Sequence[Certificate]], filing: Filing) -> list[Certificate]:
+    """What is held under the number of a filing, and of its person."""
+    return [*papers.get(filing.certificate_number, ()), *papers.get((filing.id_type, filing.id_number), ())]
 
 
 def _void(connection: Connection, vault: Vault, papers: Mapping[str, Certificate]) -> set[str]:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 
 from gateway.domain.names import plain_name, variant_name
 from gateway.domain.records import Certificate, RecordKind, Worker
 from gateway.intake.rules.filing import Filing
 from gateway.intake.rules.gate_rules import GateRules
+from gateway.intake.rules.gates import REPORT_NO
 from gateway.store import records
 from gateway.store.engine import Connection
 from gateway.store.records import IndexEntry
 from gateway.store.vault import Vault
-
-REPORT_NO = re.compile(r"[0-9]{6}-[0-9]{6}-[0-9]{1,4}")
-"""a report's number; anything else in its cell may be somebody's data and is not kept in clear"""
 
 
 def withdrawn_keys(connection: Connection, keys: Collection[str]) -> set[str]:

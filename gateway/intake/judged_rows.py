@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from gateway.intake.conflicts import Crossing
 from gateway.intake.reading.rows import Row
 from gateway.intake.reading.spool import Spool
 from gateway.intake.rules.admission import judge_withdrawal
 from gateway.intake.rules.gate_rules import GateRules
-from gateway.intake.rules.gate_table import GateFailure
+from gateway.intake.rules.gate_table import GateFailure, Severity
 from gateway.intake.rules.gates import judge
 from gateway.intake.rules.status_rows import judge_status
 from gateway.intake.store import batches
@@ -25,8 +26,9 @@ Progress = Callable[[int], None]
 class JudgedRows:
     """Every row of a batch with all that speaks against it. ``settle`` before asking for ``blocks``."""
 
-    def __init__(self, store: Store, rules: GateRules) -> None:
-        self._store, self._rules = store, rules
+    def __init__(self, store: Store, rules: GateRules, *, holds: Severity = Severity.HOLD) -> None:
+        """``holds``: what becomes of failures that hold a row, where a person has decided about it."""
+        self._store, self._rules, self._holds = store, rules, holds
         self._crossing = Crossing(store.vault, rules)
         self._spool = Spool()
         self._count = 0
@@ -46,7 +48,7 @@ class JudgedRows:
                     number=row.number,
                     packed=batches.pack(row.cells),
                     filing=row.filing,
-                    failures=_failures(row, self._rules),
+                    failures=self._decided(_failures(row, self._rules)),
                 )
             )
             if len(block) == BLOCK:
@@ -96,7 +98,14 @@ class JudgedRows:
     def _block(self, number: int) -> list[JudgedRow]:
         rows = self._stored(number)
         self._crossing.merge(number * BLOCK, rows)
+        for row in rows:
+            row.failures = self._decided(row.failures)
         return rows
+
+    def _decided(self, failures: tuple[GateFailure, ...]) -> tuple[GateFailure, ...]:
+        if self._holds is Severity.HOLD:
+            return failures
+        return tuple(replace(one, severity=self._holds) if one.severity is Severity.HOLD else one for one in failures)
 
     def _stored(self, number: int) -> list[JudgedRow]:
         rows: list[JudgedRow] = pickle.loads(self._spool.read(number))  # noqa: S301 - sealed by this process

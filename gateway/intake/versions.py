@@ -16,7 +16,6 @@ from gateway.domain.changes import Difference, differences, nature
 from gateway.domain.records import Certificate, ChangeNature, Content, Record, RecordKind, Withdrawal, fingerprint
 from gateway.domain.status import RENEWED, decided, is_done, is_renewed
 from gateway.intake.identity import (
-    REPORT_NO,
     certificate_identity,
     identity,
     index_entries,
@@ -29,7 +28,7 @@ from gateway.intake.rules.admission import Admitted, admit
 from gateway.intake.rules.filing import Filing
 from gateway.intake.rules.gate_rules import GateRules
 from gateway.intake.rules.gate_table import GateFailure
-from gateway.intake.rules.gates import Outcome, outcome
+from gateway.intake.rules.gates import REPORT_NO, Outcome, outcome
 from gateway.intake.rules.status_rows import decision_of
 from gateway.intake.store.batches import FilingRow
 from gateway.store import records

@@ -24,7 +24,7 @@ Cell = str | int | float | date | datetime
 
 HEADERS = ("序号", *(column.title for column in COLUMNS), "备注")
 """the form's columns between two that the gateway does not know"""
-_GOOD_BETWEEN = 4
+_GOOD_BETWEEN = 3
 _MADE = datetime(2019, 3, 11)  # noqa: DTZ001 - fixed, so that the content does not depend on the day
 
 

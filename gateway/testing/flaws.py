@@ -115,12 +115,14 @@ FLAWS: tuple[Flaw, ...] = (
     _says("N05", contract_term="固定期限", contract_start="2018-09-01", contract_end="2019-08-30"),
     _says("N05", contract_term="固定期限", contract_start="2017-01-01", contract_end="2018-12-31"),
     _says("N05", contract_term="以完成一定工作任务为期限", contract_end=""),
+    _says("N05", contract_term="无固定期限", contract_end="2020-12-31"),
     _says("N06", certificate_number="0000000000"),
+    _says("N06", certificate_number="13800000100"),
     _says("N07", employer_code=""),
     _says("N07", contract_term="固定期限", contract_end=""),
     _says("N07", employed=False, contract_start="2018-03-01"),
     Flaw("N08", lambda _, row: row | _january()),
-    _says("N09", batch_no="370200-201904-01", reported_at="2019-04-01", contract_term="无固定期限", contract_end=""),
+    Flaw("N09", lambda _, row: row | _march() | _foreign_batch()),
     _says("N10", filing_corp_code=""),
     _says("N10", channel="个人"),
     _says("N11", review_department=""),
@@ -128,6 +130,7 @@ FLAWS: tuple[Flaw, ...] = (
     _says("N15", promise_version=""),
     _says("N16", filing_corp_code=employer_code(9999)),
     _says("N17", employed=False, channel="企业", filing_corp_code=employer_code(9999)),
+    _says("N17", employed=False, filing_corp_code=employer_code(9999)),
     _says("N18", originals="证书、身份证"),
     _says("N19", assessment_region="青岛市"),
     _says("N20", seal_stamped="未加盖"),
@@ -137,6 +140,7 @@ FLAWS: tuple[Flaw, ...] = (
     Flaw("N22", lambda _, row: row | _march() | {"reported_at": "2019-03-08 17:00"}),
     _says("N23", objection="处理中"),
     _says("N23", objection="异议成立"),
+    _says("N29", employed=False, promise_signer="示例他人"),
     _says("N33", valid_to="2018-12-31"),
     Flaw("R-ID-CHECK", _wrong_check),
     _says("R-ID-FORM", id_number="37000019800101"),
@@ -156,6 +160,7 @@ FLAWS: tuple[Flaw, ...] = (
     Flaw("R-ID-GENDER", _other_gender),
     _says("R-ID-TYPE", id_type="台湾居民居住证"),
     _says("R-ORDER", issue_date="2014-05-01", application_date="2014-06-01"),
+    _says("R-ORDER", issue_date="1960-01-01", application_date=""),
     _says("R-ROW", id_number="", certificate_number="/"),
 )
 
@@ -166,9 +171,29 @@ PAIRS: tuple[Pair, ...] = (
         lambda _, first, second, other: second | {"employer_code": _else(first), "filing_corp_code": _else(first)},
     ),
     Pair("R-PERSON", lambda _, first, second, other: second | {"name": "示例甲"}),
+    Pair("R-CITY", lambda _, first, second, other: second | _of_qingdao()),
     Pair("R-REPEAT", lambda _, first, second, other: dict(first), both=False),
     Pair("R-REPEAT", lambda _, first, second, other: first | {"issuer_name": "示例建设委员会"}),
 )
+
+
+def _foreign_batch() -> Cells:
+    return {
+        "batch_no": "370200-201904-01",
+        "reported_at": "2019-04-01",
+        "contract_term": "无固定期限",
+        "contract_end": "",
+    }
+
+
+def _of_qingdao() -> Cells:
+    return {
+        "assessment_region": "370200",
+        "point_code": "370200-01",
+        "review_region": "370200",
+        "review_department": "青岛市住房和城乡建设局",
+        "batch_no": "370200-201903-01",
+    }
 
 
 def _else(row: Cells) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,11 +45,23 @@ def filed(rng: random.Random, used: set[str], *, employed: bool | None = None, c
     """One good row; ``used`` holds the numbers that are taken, so that nobody is met twice by chance."""
     has_employer = rng.random() < 0.75 if employed is None else employed
     where = city or rng.choice(CITIES)
-    return {
+    row = {
         **_person(rng, used),
         **_employment(rng, has_employer=has_employer),
         **_certificate(rng, used, where),
         **_way(rng, where, has_employer=has_employer),
+    }
+    return row | _answered(row, has_employer=has_employer)
+
+
+def _answered(row: Cells, *, has_employer: bool) -> Cells:
+    """Who answers for the row, and what shows that promise and form were not changed since."""
+    return {
+        "responsible_person": "责任人甲" if has_employer else "",
+        "promise_signer": "责任人甲" if has_employer else row["name"],
+        "promise_digest": hashlib.sha256(f"promise {row['id_number']}".encode()).hexdigest(),
+        "summary_form_digest": hashlib.sha256(f"form {row['summary_form_no']}".encode()).hexdigest(),
+        **dict.fromkeys(("checked_true", "checked_exact", "checked_valid"), "是"),
     }
 
 

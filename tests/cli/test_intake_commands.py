@@ -112,6 +112,29 @@ def test_warnings_are_told_and_returns_come_again(run: Run, tmp_path: Path) -> N
     assert all(one["open"] == one["rows"] and one["closed_at"] is None and one["open_days"] == 0 for one in listed)
 
 
+def test_a_held_row_is_decided_by_a_person_once(run: Run, tmp_path: Path) -> None:
+    row = filed(random.Random(4), set(), employed=True, city=CITIES[0])
+    path = tmp_path / "held.csv"
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.DictWriter(handle, FIELDS)
+        writer.writerow({column.field: column.title for column in COLUMNS})
+        writer.writerow(row | {"contract_term": "以完成一定工作任务为期限", "contract_end": ""})
+    assert "1 held" in run("intake", str(path), code=1).stdout
+    told = ("batches", "decide", "held.csv", "2", "admit", "--reason", "the contract was seen")
+    decided = document(run(*told, "--json"))
+    assert (decided["decision"], decided["records"]) == ("admit", {"person": 1, "certificate": 1})
+    assert "decided before" in run(*told, code=2).stderr
+    assert "waits for a person" in run("batches", "decide", "held.csv", "3", "refuse", "--reason", "x", code=2).stderr
+
+
+def test_cities_that_reported_nothing_are_listed(run: Run, view: Path) -> None:
+    run("source", "pull")
+    listed = document(run("batches", "missing", "--json", code=1))
+    assert (listed["since"], listed["until"], listed["missing"]) == ("2019-01-25", "2019-03-31", 16)
+    assert [city["city"] for city in listed["cities"] if not city["missing"]] == ["370100"]
+    assert "days are left" in run("batches", "missing", "--until", "2999-12-31").stdout
+
+
 def test_a_report_is_closed_by_hand_once(run: Run, view: Path) -> None:
     run("source", "pull")
     name = "370100-201903-01"

@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stdnum.cn import ric, uscc
 
 from gateway.domain import identifiers as ids
 from gateway.domain.identifiers import IdentityFlaw, ResidentNumber
@@ -101,6 +102,33 @@ def test_every_single_wrong_digit_is_noticed(born: date, order: int, place: int,
     number = _number("370000", f"{born:%Y%m%d}", f"{order:03d}")
     wrong = number[:place] + str((int(number[place]) + step) % 10) + number[place + 1 :]
     assert isinstance(ids.parse_resident_id(wrong), IdentityFlaw)
+
+
+@pytest.mark.parametrize("place", range(17))
+@pytest.mark.parametrize("digit", range(1, 10))
+def test_every_weight_of_the_check_digit_is_that_of_the_standard(place: int, digit: int) -> None:
+    # one digit that is not zero: the sum is its weight alone
+    first17 = "0" * place + str(digit) + "0" * (16 - place)
+    assert ids.resident_id_check_digit(first17) == ric.calc_check_digit(first17 + "0")
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["370000198001010017", "37000019800101101X", "370000197506059874", "370000199912317778", "370000196002295553"],
+)
+def test_fixed_numbers_with_digits_in_every_place_of_the_order(number: str) -> None:
+    assert ric.calc_check_digit(number) == number[17]
+    assert _parsed(number).number == number
+
+
+@given(st.text("0123456789", min_size=17, max_size=17))
+def test_check_digits_are_those_of_another_implementation(first17: str) -> None:
+    assert ids.resident_id_check_digit(first17) == ric.calc_check_digit(first17 + "0")
+
+
+@given(st.from_regex(r"[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{9}", fullmatch=True))
+def test_check_characters_of_credit_codes_are_those_of_another_implementation(first17: str) -> None:
+    assert ids.credit_code_check_character(first17) == uscc.calc_check_digit(first17)
 
 
 @given(st.text(max_size=30))

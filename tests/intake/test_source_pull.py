@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -416,7 +417,7 @@ def test_a_key_that_does_not_tell_rows_apart_is_refused(centre: Centre, home: St
 
 @pytest.mark.parametrize(
     ("changes", "says"),
-    [({"view": '"nowhere"'}, "the source cannot be read"), ({"watermark": '"never"'}, "the source cannot be read")],
+    [({"view": '"nowhere"'}, "the source cannot be read")],
 )
 def test_a_view_that_is_not_there_is_told_without_its_address(
     centre: Centre, home: Store, changes: dict[str, str], says: str
@@ -463,3 +464,152 @@ def test_an_address_that_leads_nowhere_is_told(sqlite_url: str, make_store: Any,
 def test_without_settings_there_is_no_source(sqlite_url: str, make_store: Any) -> None:
     with pytest.raises(ConfigurationError, match="GATEWAY_SOURCE__MAPPING"):
         service.pull(SourceSettings(), desk(make_store(sqlite_url)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"watermark": '"never"'}, "never (watermark)"),
+        ({"key": '["id", "serial"]'}, "serial (key)"),
+        ({}, "c_nobody (columns.name)"),
+    ],
+)
+def test_a_column_that_the_view_does_not_have_is_named(
+    centre: Centre, home: Store, changes: dict[str, str], says: str
+) -> None:
+    mapping = mapping_text(**changes)
+    centre.mapping.write_text(mapping if changes else mapping.replace('"c_name"', '"c_nobody"'), encoding="utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        read(centre, home)
+    assert str(caught.value).endswith(f"no column of these names: {says}")
+
+
+TEXTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("slashes", ("2019/3/12 10:00:00",), "neither a moment"),
+    ("fourteen digits", ("20190312100000",), "neither a moment"),
+    ("no zeros", ("2019-3-12 10:00:00",), "neither a moment"),
+    ("a word", ("昨天",), "neither a moment"),
+    ("a day that is none", ("2019-02-30 10:00:00",), "neither a moment"),
+    ("two separators", ("2019-03-12 10:00:00", "2019-03-12T11:00:00"), "not written alike"),
+    ("two zones", ("2019-03-12T10:00:00+08:00", "2019-03-12T11:00:00+09:00"), "not written alike"),
+    ("days and moments", ("2019-03-12", "2019-03-12 11:00:00"), "not written alike"),
+    ("good moments", ("2019-03-12 10:00:00", "2019-03-12 11:00:00.250"), ""),
+    ("good with a zone", ("2019-03-12T10:00:00+08:00", "2019-03-13T10:00:00+08:00"), ""),
+    ("good days", ("2019-03-12", "2019-03-13"), ""),
+    ("padded", ("2019-03-12 10:00:00   ",), ""),
+)
+
+
+@pytest.mark.parametrize(("stamps", "says"), [case[1:] for case in TEXTS], ids=[case[0] for case in TEXTS])
+def test_text_that_cannot_be_a_watermark_is_refused_at_the_first_pull_and_good_text_carries_the_next(
+    centre: Centre, home: Store, stamps: tuple[str, ...], says: str
+) -> None:
+    with centre.engine.begin() as c:
+        c.execute(text("ALTER TABLE t_filing ADD COLUMN stamp TEXT"))
+        c.execute(text("DROP VIEW v_filing"))
+        c.execute(text("CREATE VIEW v_filing AS SELECT * FROM t_filing"))
+    centre.mapping.write_text(mapping_text(watermark='"stamp"'), encoding="utf-8")
+    for minute, stamp in enumerate(stamps):
+        number = centre.write(minute)
+        centre.change(number, minute, stamp=stamp)
+    if not says:
+        assert admitted(read(centre, home)) == len(stamps)
+        again = read(centre, home)
+        assert (again.batches, again.watermark) == ([], stamps[-1].strip())
+        return
+    with pytest.raises(ConfigurationError, match=f"the watermark stamp is {says}" if says[0] == "n" else says):
+        read(centre, home)
+    assert (count(home, batch), count(home, source_row)) == (0, 0)
+
+
+def test_bytes_and_padding_of_a_driver_do_not_count(centre: Centre, home: Store) -> None:
+    blob = "BLOB" if centre.engine.dialect.name == "sqlite" else "BYTEA"
+    number = centre.write(1, city=0)
+    with centre.engine.begin() as c:
+        c.execute(text("DROP VIEW v_filing"))
+        c.execute(text(f"ALTER TABLE t_filing ADD COLUMN bit {blob}"))
+        c.execute(text(f"ALTER TABLE t_filing ADD COLUMN words {blob}"))
+        c.execute(
+            text("UPDATE t_filing SET bit = :bit, words = :words"), {"bit": b"\x00", "words": "砌筑工  ".encode()}
+        )
+        c.execute(text("UPDATE t_filing SET c_batch_no = c_batch_no || '   '"))
+        c.execute(text("CREATE VIEW v_filing AS SELECT * FROM t_filing"))
+    told = mapping_text().replace('withdrawn = "gone"', 'withdrawn = "bit"').replace('"c_trade"', '"words"')
+    centre.mapping.write_text(told, encoding="utf-8")
+    [one] = read(centre, home).batches
+    assert (one.name, one.admitted, number) == (f"centre {_report(0)}", 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        (b"\x01", 1),
+        (b"\x00", 0),
+        (b"\x00\x00\x01", 1),
+        (b"", ""),
+        ("示例甲".encode(), "示例甲"),
+        (bytearray(b"370100   "), "370100"),
+        (memoryview(b"A1"), "A1"),
+        (b"\x89PNG\r\n\x1a\n", "iVBORw0KGgo="),
+        ("370100   ", "370100"),
+        (None, ""),
+    ],
+)
+def test_a_value_of_a_driver_becomes_a_cell(value: Any, cell: Any) -> None:
+    assert service._cell(value) == cell
+
+
+def test_returns_name_each_row_by_its_key_in_the_source(centre: Centre, home: Store, tmp_path: Path) -> None:
+    out = tmp_path / "returns.xlsx"
+    for city in (0, 1, 0):
+        centre.write(1, city=city)
+        centre.write(2, city=city, seal_stamped="否")
+    read(centre, home, returns=out)
+    header, *lines = openpyxl.load_workbook(out)["退回表"].values
+    assert sorted(line[header.index(service.SOURCE_KEY)] for line in lines) == ["2", "4", "6"]
+
+
+def test_a_mapping_saved_by_an_editor_with_a_byte_order_mark_is_read(centre: Centre) -> None:
+    centre.mapping.write_text(mapping_text(), encoding="utf-8-sig")
+    assert read_mapping(centre.mapping).name == "centre"
+
+
+def test_rows_deleted_at_the_source_are_found_by_a_pull_of_everything_and_named(
+    centre: Centre, home: Store, tmp_path: Path
+) -> None:
+    for minute in range(4):
+        centre.write(minute, city=minute % 2)
+    read(centre, home)
+    assert read(centre, home, everything=True).deleted == 0
+    before = count(home, record)
+    with centre.engine.begin() as c:
+        c.execute(text("DELETE FROM t_filing WHERE id IN (2, 3)"))
+    assert read(centre, home).deleted == 0, "a pull of the overlap cannot tell"
+    out = tmp_path / "returns.xlsx"
+    report = read(centre, home, everything=True, returns=out)
+    assert (report.read, report.seen, report.deleted, report.batches) == (2, 2, 2, [])
+    header, *lines = openpyxl.load_workbook(out)["退回表"].values
+    assert sorted(line[header.index(service.SOURCE_KEY)] for line in lines) == ["2", "3"]
+    assert {line[2] for line in lines} == {"R-DELETED"}
+    assert count(home, record) == before, "a certificate is withdrawn by a report only"
+
+
+def test_a_report_of_many_rows_is_never_held_as_a_whole(centre: Centre, home: Store) -> None:
+    """What the rows of one report take grows by their keys and digests alone."""
+    if centre.engine.dialect.name != "sqlite":
+        pytest.skip("one kind of source is enough")
+    peaks = []
+    for rows in (2_000, 6_000):
+        centre.make()
+        row = filed(random.Random(1), set(), city=0) | {"batch_no": _report(0), "id_number": "1", "address": "址" * 150}
+        given = {f"c_{name}": str(value) for name, value in row.items()}
+        names = ("id", "changed_at", "gone", *given)
+        statement = text(f"INSERT INTO t_filing ({', '.join(names)}) VALUES ({', '.join(':' + n for n in names)})")
+        with centre.engine.begin() as c:
+            c.execute(statement, [{"id": n, "changed_at": _at(1), "gone": False, **given} for n in range(rows)])
+        tracemalloc.start()
+        report = read(centre, home, dry_run=True, everything=True)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert report.read == rows
+    assert peaks[1] - peaks[0] < 4_000 * 1_000, "a row of the form takes several thousand bytes"

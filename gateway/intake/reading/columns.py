@@ -80,13 +80,19 @@ COLUMNS: tuple[Column, ...] = (
     # promise
     Column("promise_signed_at", "承诺签署时间", ("承诺时间", "承诺签署日期", "诚信承诺时间")),
     Column("promise_version", "承诺书版本", ("承诺版本", "诚信承诺书版本"), limit=20),
+    Column("promise_signer", "承诺人", ("承诺签署人", "承诺书签署人"), needed=False, limit=50),
+    Column("promise_digest", "承诺书摘要", ("承诺书摘要值", "承诺书哈希值"), needed=False, limit=64),
     # verification point
     Column("point_code", "审核点编号", ("审核点", "审验点编号", "审核点代码"), limit=20),
     Column("verifier", "审核人", ("审核人员", "审验人", "审验员"), limit=50),
     Column("verified_at", "审核时间", ("审核日期", "审验时间", "审验日期")),
     Column("originals", "原件核验", ("核验原件", "原件核验情况", "原件审核")),
     Column("summary_form_no", "审核汇总表编号", ("汇总表编号", "汇总表号"), limit=30),
+    Column("summary_form_digest", "审核汇总表摘要", ("汇总表摘要", "汇总表摘要值"), needed=False, limit=64),
     Column("seal_stamped", "加盖专用印章", ("是否加盖专用印章", "专用印章", "是否盖章", "加盖专用章")),
+    Column("checked_true", "真实性核查", ("真实性", "真实性核查结果"), needed=False),
+    Column("checked_exact", "准确性核查", ("准确性", "准确性核查结果"), needed=False),
+    Column("checked_valid", "有效性核查", ("有效性", "有效性核查结果"), needed=False),
     # review by the city
     Column("review_department", "复核部门", ("复核单位", "复核主管部门")),
     Column("review_region", "复核地区", ("复核地区划", "复核主管部门地区", "复核市")),
@@ -102,6 +108,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("batch_no", "报送批次", ("报送批次号", "批次", "批次号", "上报批次"), limit=30),
     Column("channel", "填报渠道", ("填报方式", "申报渠道", "申报方式")),
     Column("filing_corp_code", "填报企业代码", ("填报企业统一社会信用代码", "填报单位代码", "申报企业代码")),
+    Column("responsible_person", "企业责任人", ("填报责任人", "企业负责人"), needed=False, limit=50),
     # the project a person works on: asked for by the worker platform, and optional; all of the first six, or none
     Column("project_code", "项目编码", ("项目编号", "项目代码", "工程项目编码"), needed=False, limit=50),
     Column(

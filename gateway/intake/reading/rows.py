@@ -69,6 +69,11 @@ _READERS: Mapping[str, v.Reader] = {
     "verified_at": v.read_moment,
     "originals": v.read_with(words.originals_of),
     "seal_stamped": v.read_flag,
+    "promise_signer": v.read_name,
+    "responsible_person": v.read_name,
+    "checked_true": v.read_flag,
+    "checked_exact": v.read_flag,
+    "checked_valid": v.read_flag,
     "withdrawn": v.read_flag,
     "status_step": v.read_word(words.STATUS_STEPS),
     "status_date": v.read_date,
@@ -94,6 +99,7 @@ DATED = frozenset(n for n, read in _READERS.items() if read in (v.read_date, v.r
 """fields that hold a day or a moment"""
 _IDENTIFIERS = frozenset(
     {"id_number", "promise_version", "point_code", "summary_form_no", "batch_no", "project_code", "team_no"}
+    | {"promise_digest", "summary_form_digest"}
 )
 _FLAWS = {IdentityFlaw.FORM: rules.ID_FORM, IdentityFlaw.DATE: rules.ID_DATE, IdentityFlaw.CHECK: rules.ID_CHECK}
 _WORDS_WITH_NONE = frozenset({"employed", "objection", "seal_stamped"})

@@ -11,7 +11,7 @@ from typing import TypeVar
 from gateway.domain.errors import InputError
 from gateway.domain.records import Certificate, Employer, Placement, Training, Verification, Worker
 from gateway.intake.rules.filing import PLACEMENT, Filing, Origin
-from gateway.intake.rules.gate_checks import accept_phase
+from gateway.intake.rules.gate_checks import accept_phase, filing_moment
 from gateway.intake.rules.gate_rules import GateRules
 from gateway.intake.rules.gate_table import GateFailure
 from gateway.intake.rules.gates import required
@@ -99,7 +99,7 @@ def judge_withdrawal(filing: Filing, read: Iterable[GateFailure]) -> tuple[GateF
 
 def withdrawal_claims(filing: Filing) -> Filing:
     """The part of such a row that other rows can contradict: whose certificate it is."""
-    return replace(filing, name=None, filing_corp_code=None)
+    return replace(filing, name=None, filing_corp_code=None, review_region=None)
 
 
 def described(filing: Filing) -> int:
@@ -179,8 +179,15 @@ def _verification(filing: Filing, entered_at: datetime, rules: GateRules) -> Ver
         notice_medium=_said(filing.notice_medium, "notice_medium"),
         reported_at=reported_at,
         entered_at=entered_at,
-        accept_phase=_said(accept_phase(reported_at, rules), "reported_at"),
+        accept_phase=_said(accept_phase(filing_moment(filing, rules) or reported_at, rules), "reported_at"),
         batch_no=_said(filing.batch_no, "batch_no"),
+        responsible_person=filing.responsible_person,
+        promise_signer=filing.promise_signer,
+        promise_digest=filing.promise_digest,
+        summary_form_digest=filing.summary_form_digest,
+        checked_true=filing.checked_true,
+        checked_exact=filing.checked_exact,
+        checked_valid=filing.checked_valid,
     )
 
 

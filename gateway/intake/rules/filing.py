@@ -1,7 +1,7 @@
 """A filing (申报): one person's declared certificate with its way through verification, review, notice and report.
 
 The value holds what a row *says*, in normal form; whether that is enough is decided by ``gateway.intake.rules.gates``.
-The life of a filing is a table here, and every step of it names the one role that may take it.
+What happens before the report stands in the row; where a reported filing stands at the centre follows from the ledger.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from gateway.domain.errors import StoreError
 from gateway.domain.records import ContractTerm
 from gateway.domain.status import StatusStep
 
@@ -82,6 +81,9 @@ class Filing:
 
     promise_signed_at: datetime | None = None
     promise_version: str | None = None
+    promise_signer: str | None = None
+    promise_digest: str | None = None
+    """of the signed promise, in hexadecimal digits"""
     point_code: str | None = None
     """six digits of the point's division, then its own number"""
     verifier: str | None = None
@@ -89,7 +91,15 @@ class Filing:
     originals: tuple[str, ...] | None = None
     """of CERT, IDCARD, CONTRACT"""
     summary_form_no: str | None = None
+    summary_form_digest: str | None = None
+    """of the form as it was exported, in hexadecimal digits"""
     seal_stamped: bool | None = None
+    checked_true: bool | None = None
+    """the originals are genuine (真实性)"""
+    checked_exact: bool | None = None
+    """the fields say what the originals say (准确性)"""
+    checked_valid: bool | None = None
+    """the certificate is in force, not cancelled (有效性)"""
 
     review_department: str | None = None
     review_region: str | None = None
@@ -104,6 +114,8 @@ class Filing:
     batch_no: str | None = None
     channel: Channel | None = None
     filing_corp_code: str | None = None
+    responsible_person: str | None = None
+    """who answers for the filing at the enterprise"""
 
     project_code: str | None = None
     """the project the person works on at present; with company, team and trade it is complete, or not said at all"""
@@ -175,105 +187,13 @@ def missing(filing: Filing) -> Iterable[str]:
 
 
 class FilingState(StrEnum):
-    """Where a filing stands on its way from the applicant to the platforms."""
+    """Where a reported filing stands at the centre."""
 
-    DRAFT = "draft"
-    SUBMITTED = "submitted"
-    AT_POINT = "at_point"
-    VERIFIED = "verified"
-    REVIEWED = "reviewed"
-    ON_NOTICE = "on_notice"
-    NOTICE_DONE = "notice_done"
     REPORTED = "reported"
     ENTERED = "entered"
     PUSHED = "pushed"
     RETURNED = "returned"
-    OBJECTED = "objected"
     WITHDRAWN = "withdrawn"
-    REJECTED = "rejected"
-    VOIDED = "voided"
-
-
-class Step(StrEnum):
-    """What can be done with a filing."""
-
-    SUBMIT = "submit"
-    HAND_IN = "hand_in"
-    VERIFY = "verify"
-    REVIEW = "review"
-    PUBLISH = "publish"
-    CLOSE_NOTICE = "close_notice"
-    REPORT = "report"
-    ENTER = "enter"
-    PUSH = "push"
-    RETURN = "return"
-    REJECT = "reject"
-    OBJECT = "object"
-    DISMISS = "dismiss"
-    UPHOLD = "uphold"
-    AMEND = "amend"
-    """a change of content after the review: the public notice starts again"""
-    WITHDRAW = "withdraw"
-    VOID = "void"
-
-
-class Role(StrEnum):
-    """Who acts."""
-
-    APPLICANT = "applicant"
-    """the enterprise, or the person without employer"""
-    POINT = "point"
-    CITY = "city"
-    CENTRE = "centre"
-    PUBLIC = "public"
-    GATEWAY = "gateway"
-
-
-_F, _S, _R = FilingState, Step, Role
-
-STEPS: dict[tuple[FilingState, Step], tuple[Role, FilingState]] = {
-    (_F.DRAFT, _S.SUBMIT): (_R.APPLICANT, _F.SUBMITTED),
-    (_F.RETURNED, _S.SUBMIT): (_R.APPLICANT, _F.SUBMITTED),
-    (_F.SUBMITTED, _S.HAND_IN): (_R.APPLICANT, _F.AT_POINT),
-    (_F.AT_POINT, _S.VERIFY): (_R.POINT, _F.VERIFIED),
-    (_F.VERIFIED, _S.REVIEW): (_R.CITY, _F.REVIEWED),
-    (_F.REVIEWED, _S.PUBLISH): (_R.CITY, _F.ON_NOTICE),
-    (_F.ON_NOTICE, _S.CLOSE_NOTICE): (_R.CITY, _F.NOTICE_DONE),
-    (_F.NOTICE_DONE, _S.REPORT): (_R.CITY, _F.REPORTED),
-    (_F.REPORTED, _S.ENTER): (_R.CENTRE, _F.ENTERED),
-    (_F.ENTERED, _S.PUSH): (_R.GATEWAY, _F.PUSHED),
-    (_F.AT_POINT, _S.RETURN): (_R.POINT, _F.RETURNED),
-    (_F.VERIFIED, _S.RETURN): (_R.CITY, _F.RETURNED),
-    (_F.REPORTED, _S.RETURN): (_R.CENTRE, _F.RETURNED),
-    (_F.AT_POINT, _S.REJECT): (_R.POINT, _F.REJECTED),
-    (_F.VERIFIED, _S.REJECT): (_R.CITY, _F.REJECTED),
-    (_F.REPORTED, _S.REJECT): (_R.CENTRE, _F.REJECTED),
-    (_F.ON_NOTICE, _S.OBJECT): (_R.PUBLIC, _F.OBJECTED),
-    (_F.OBJECTED, _S.DISMISS): (_R.CITY, _F.ON_NOTICE),
-    (_F.OBJECTED, _S.UPHOLD): (_R.CITY, _F.REJECTED),
-    (_F.ON_NOTICE, _S.AMEND): (_R.CITY, _F.REVIEWED),
-    (_F.NOTICE_DONE, _S.AMEND): (_R.CITY, _F.REVIEWED),
-    (_F.REPORTED, _S.AMEND): (_R.CITY, _F.REVIEWED),
-    (_F.ENTERED, _S.AMEND): (_R.CITY, _F.REVIEWED),
-    (_F.PUSHED, _S.AMEND): (_R.CITY, _F.REVIEWED),
-    (_F.DRAFT, _S.WITHDRAW): (_R.APPLICANT, _F.WITHDRAWN),
-    (_F.SUBMITTED, _S.WITHDRAW): (_R.APPLICANT, _F.WITHDRAWN),
-    (_F.AT_POINT, _S.WITHDRAW): (_R.APPLICANT, _F.WITHDRAWN),
-    (_F.RETURNED, _S.WITHDRAW): (_R.APPLICANT, _F.WITHDRAWN),
-    (_F.ENTERED, _S.WITHDRAW): (_R.CITY, _F.WITHDRAWN),
-    (_F.PUSHED, _S.WITHDRAW): (_R.CITY, _F.WITHDRAWN),
-    (_F.ENTERED, _S.VOID): (_R.CENTRE, _F.VOIDED),
-    (_F.PUSHED, _S.VOID): (_R.CENTRE, _F.VOIDED),
-}
-"""Every allowed step with its actor. Nothing leads past the city's review; only the centre enters (N11, N12, N21)."""
-
-
-def take(state: FilingState, step: Step, role: Role) -> FilingState:
-    """Return the state that follows, or raise StoreError where the step is not allowed here or not to this role."""
-    actor, following = STEPS.get((state, step), (None, state))
-    if actor is not role:
-        raise StoreError(f"a filing that is {state} does not allow {step} by {role}")
-    return following
 
 
 def stands(outcome: str, *, pushed: bool, withdrawn: bool) -> FilingState:
@@ -283,12 +203,10 @@ def stands(outcome: str, *, pushed: bool, withdrawn: bool) -> FilingState:
     pushed:    every platform that is owed its certificate has accepted the newest version
     withdrawn: the newest version of its certificate takes it back
     """
-    state = FilingState.REPORTED
     if outcome == "refuse":
-        return take(state, Step.RETURN, Role.CENTRE)
+        return FilingState.RETURNED
     if outcome == "hold":
-        return state
-    state = take(state, Step.ENTER, Role.CENTRE)
+        return FilingState.REPORTED
     if withdrawn:
-        return take(state, Step.WITHDRAW, Role.CITY)
-    return take(state, Step.PUSH, Role.GATEWAY) if pushed else state
+        return FilingState.WITHDRAWN
+    return FilingState.PUSHED if pushed else FilingState.ENTERED

@@ -1,22 +1,33 @@
 """The decisions behind the gates: each function says whether a filing breaks one rule.
 
 A field that is missing or unreadable breaks no rule here unless the rule is about its presence; its own problem is
-reported once, where it arises. Moments are compared as days of +08:00, since cities report them with and without time.
+reported once, where it arises. Moments are compared as days of +08:00, since cities report them with and without time;
+two moments of one day are compared by their time where both have one (midnight is none).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time
+from functools import lru_cache
 
-from gateway.domain.identifiers import NUMBERED_TYPES, is_certificate_number, parse_resident_id, permit_type
+from gateway.domain.identifiers import (
+    NUMBERED_TYPES,
+    NumberFlaw,
+    certificate_number_flaw,
+    parse_resident_id,
+    permit_type,
+)
 from gateway.domain.identifiers import ResidentNumber as Resident
 from gateway.domain.records import ContractTerm
 from gateway.intake.rules.filing import PLACEMENT, Channel, Filing, Origin
-from gateway.intake.rules.gate_rules import CHINA, GateRules, add_years, china_date
+from gateway.intake.rules.gate_rules import CHINA, FilingDay, GateRules, add_years, china_date, last_day_of_years
 
 Check = Callable[[Filing, GateRules], bool]
 
+_BETWEEN_NAMES = re.compile(r"[、,，;；/／\\|&＆+＋\n]+|\s{2,}")
+_DIGEST = re.compile(r"[0-9A-Fa-f]{64}")
 _EMPLOYMENT = (
     "employer_name",
     "employer_code",
@@ -43,10 +54,22 @@ def half_placed(field: str) -> Check:
 
 
 def _later(first: date | datetime | None, second: date | datetime | None) -> bool:
-    """Whether the day of ``first`` is after the day of ``second``; unknown days are in order."""
+    """Whether ``first`` is after ``second``, by time where one day has both; what is unknown is in order."""
     if first is None or second is None:
         return False
+    if _day(first) == _day(second) and _has_time(first) and _has_time(second):
+        return first > second
     return _day(first) > _day(second)
+
+
+def _has_time(value: date | datetime) -> bool:
+    """Whether a moment was reported with its time; a cell that holds a day alone is read as midnight."""
+    return isinstance(value, datetime) and value.astimezone(CHINA).time() != time.min
+
+
+def filing_moment(filing: Filing, rules: GateRules) -> datetime | None:
+    """The moment whose day is the day of the filing, by the switch ``judged_on``."""
+    return filing.promise_signed_at if rules.judged_on is FilingDay.PROMISE else filing.reported_at
 
 
 def _day(value: date | datetime) -> date:
@@ -77,11 +100,12 @@ def other_certificate(filing: Filing, rules: GateRules) -> bool:
 
 
 def too_old(filing: Filing, rules: GateRules) -> bool:
-    """N04: the person has reached the age limit on the day of the report."""
-    if filing.birth_date is None or filing.reported_at is None:
+    """N04: the person has reached the age limit on the day of the filing."""
+    moment = filing_moment(filing, rules)
+    if filing.birth_date is None or moment is None:
         return False
     birthday = add_years(filing.birth_date, rules.age_limit)
-    day = china_date(filing.reported_at)
+    day = china_date(moment)
     return day > birthday if rules.age_limit_inclusive else day >= birthday
 
 
@@ -90,14 +114,20 @@ def contract_short(filing: Filing, rules: GateRules) -> bool:
     start, end = filing.contract_start, filing.contract_end
     if filing.contract_term is not ContractTerm.FIXED or start is None or end is None:
         return False
-    return end + timedelta(days=1) < add_years(start, rules.contract_years)
+    return end < last_day_of_years(start, rules.contract_years)
 
 
 def contract_not_running(filing: Filing, rules: GateRules) -> bool:
-    """N05: the day of the report is outside the contract."""
-    if not rules.contract_must_run or filing.reported_at is None or filing.employed is not True:
+    """N05: the day of the filing is outside the contract."""
+    moment = filing_moment(filing, rules)
+    if not rules.contract_must_run or moment is None or filing.employed is not True:
         return False
-    return _later(filing.contract_start, filing.reported_at) or _later(filing.reported_at, filing.contract_end)
+    return _later(filing.contract_start, moment) or _later(moment, filing.contract_end)
+
+
+def open_contract_with_end(filing: Filing, _: GateRules) -> bool:
+    """N05: a contract said to be open-ended ends all the same."""
+    return filing.contract_term is ContractTerm.OPEN and filing.contract_end is not None
 
 
 def task_contract(filing: Filing, _: GateRules) -> bool:
@@ -107,7 +137,29 @@ def task_contract(filing: Filing, _: GateRules) -> bool:
 
 def implausible_number(filing: Filing, _: GateRules) -> bool:
     """N06: what stands there cannot be a certificate number."""
-    return filing.certificate_number is not None and not is_certificate_number(filing.certificate_number)
+    return _flaw(filing.certificate_number) is NumberFlaw.FORM
+
+
+def more_than_a_number(filing: Filing, _: GateRules) -> bool:
+    """N06: several numbers in one cell, or a remark beside the number."""
+    return not _is_own(filing) and _flaw(filing.certificate_number) is NumberFlaw.MORE
+
+
+def other_number(filing: Filing, _: GateRules) -> bool:
+    """N06: the number looks like a telephone number, a day or an identity number, or is the person's own."""
+    flaw = _flaw(filing.certificate_number)
+    return flaw is NumberFlaw.OTHER or (flaw is not NumberFlaw.FORM and _is_own(filing))
+
+
+def _is_own(filing: Filing) -> bool:
+    number, own = filing.certificate_number, filing.id_number or ""
+    return number is not None and number in (own, own[:6] + own[8:17], filing.mobile)
+
+
+@lru_cache(maxsize=8)
+def _flaw(number: str | None) -> NumberFlaw | None:
+    """One number is looked at by several gates in turn."""
+    return None if number is None else certificate_number_flaw(number)
 
 
 def fixed_term_without_end(filing: Filing, _: GateRules) -> bool:
@@ -121,16 +173,25 @@ def employer_without_employment(filing: Filing, _: GateRules) -> bool:
 
 
 def before_notice(filing: Filing, rules: GateRules) -> bool:
-    """N08: reported before the concentrated period began."""
-    return filing.reported_at is not None and accept_phase(filing.reported_at, rules) is None
+    """N08: filed before the concentrated period began."""
+    moment = filing_moment(filing, rules)
+    return moment is not None and accept_phase(moment, rules) is None
 
 
-def accept_phase(reported_at: datetime, rules: GateRules) -> str | None:
-    """CONCENTRATED or BATCH by the day of the report at +08:00 (三); None before the notice."""
-    day = china_date(reported_at)
+def accept_phase(moment: datetime, rules: GateRules) -> str | None:
+    """CONCENTRATED or BATCH by the day of the filing at +08:00 (三); None before the notice."""
+    day = china_date(moment)
     if day < rules.notice_start:
         return None
     return "CONCENTRATED" if day <= rules.concentrated_until else "BATCH"
+
+
+def steps_before_notice(filing: Filing, rules: GateRules) -> bool:
+    """R-EARLY: promise, verification, review or public notice of a filing in time are older than the notice itself."""
+    if before_notice(filing, rules):
+        return False
+    steps = (filing.promise_signed_at, filing.verified_at, filing.reviewed_at, filing.notice_begin)
+    return any(_day(step) < rules.notice_start for step in steps if step is not None)
 
 
 def foreign_batch(filing: Filing, rules: GateRules) -> bool:
@@ -138,12 +199,17 @@ def foreign_batch(filing: Filing, rules: GateRules) -> bool:
     prefix, region = (filing.batch_no or "")[:6], filing.review_region
     if region is None or len(prefix) < 6 or not prefix.isdigit():
         return False
-    return rules.city(prefix) != rules.city(region)
+    return not rules.same_city(prefix, region)
 
 
 def enterprise_unnamed(filing: Filing, _: GateRules) -> bool:
     """N10: filed by an enterprise that does not say which it is."""
     return filing.channel is Channel.ENTERPRISE and filing.lacks("filing_corp_code")
+
+
+def responsible_unnamed(filing: Filing, _: GateRules) -> bool:
+    """N10: filed by an enterprise that does not say who answers for it there."""
+    return filing.channel is Channel.ENTERPRISE and filing.lacks("responsible_person")
 
 
 def employed_filed_alone(filing: Filing, _: GateRules) -> bool:
@@ -153,10 +219,12 @@ def employed_filed_alone(filing: Filing, _: GateRules) -> bool:
 
 def foreign_review(filing: Filing, rules: GateRules) -> bool:
     """N11: the reviewing authority is not that of the verification point."""
-    point = point_region(filing)
-    return (
-        point is not None and filing.review_region is not None and rules.city(filing.review_region) != rules.city(point)
-    )
+    point = point_region(filing, rules)
+    if point is None or filing.review_region is None:
+        return False
+    if rules.city_reviews_province and filing.assessment_origin is Origin.PROVINCE:
+        return False
+    return not rules.same_city(filing.review_region, point)
 
 
 def reported_in_future(filing: Filing, rules: GateRules) -> bool:
@@ -182,6 +250,11 @@ def unemployed_by_enterprise(filing: Filing, _: GateRules) -> bool:
     return filing.employed is False and filing.channel is Channel.ENTERPRISE
 
 
+def unemployed_with_filer(filing: Filing, _: GateRules) -> bool:
+    """N17: an enterprise is named as the one that files a person without employer."""
+    return filing.employed is False and filing.filing_corp_code is not None
+
+
 def contract_original_unexpected(filing: Filing, _: GateRules) -> bool:
     """N17: a person without employer shows the certificate only."""
     return filing.employed is False and "CONTRACT" in (filing.originals or ())
@@ -195,26 +268,39 @@ def originals_incomplete(filing: Filing, _: GateRules) -> bool:
     return not needed <= set(filing.originals)
 
 
-def point_region(filing: Filing) -> str | None:
-    """The division a verification point belongs to: the first six digits of its code; None where they are none."""
+def point_region(filing: Filing, rules: GateRules) -> str | None:
+    """The division a verification point belongs to: of the register, or the first six digits of its code, or None."""
+    known = (rules.points or {}).get(filing.point_code or "")
+    if known is not None:
+        return known.city
     prefix = (filing.point_code or "")[:6]
     return prefix if len(prefix) == 6 and prefix.isdigit() else None
 
 
-def point_unlocated(filing: Filing, _: GateRules) -> bool:
-    """N19: the point's code does not say which city it belongs to."""
-    return filing.point_code is not None and point_region(filing) is None
+def point_unlocated(filing: Filing, rules: GateRules) -> bool:
+    """N19: neither a register nor the point's code says which city it belongs to."""
+    return rules.points is None and filing.point_code is not None and point_region(filing, rules) is None
+
+
+def point_unregistered(filing: Filing, rules: GateRules) -> bool:
+    """N19: the register does not know the point, or not on the day of the verification."""
+    if rules.points is None or filing.point_code is None:
+        return False
+    point = rules.points.get(filing.point_code)
+    if point is None or filing.verified_at is None:
+        return point is None
+    return not point.since <= china_date(filing.verified_at) <= point.until
 
 
 def foreign_point(filing: Filing, rules: GateRules) -> bool:
     """N19: a city checks what it issued itself, the centre what the province issued directly."""
-    point = point_region(filing)
+    point = point_region(filing, rules)
     if point is None:
         return False
     if filing.assessment_origin is Origin.PROVINCE:
         return rules.city(point) != rules.centre_region
     if filing.assessment_origin is Origin.CITY and filing.assessment_region is not None:
-        return rules.city(point) != rules.city(filing.assessment_region)
+        return not rules.same_city(point, filing.assessment_region)
     return False
 
 
@@ -224,8 +310,13 @@ def not_sealed(filing: Filing, _: GateRules) -> bool:
 
 
 def same_reviewer(filing: Filing, rules: GateRules) -> bool:
-    """N21: one person verified and reviewed."""
-    return rules.reviewer_differs and filing.reviewer is not None and filing.reviewer == filing.verifier
+    """N21: one person verified and reviewed, alone or among others."""
+    return rules.reviewer_differs and not _persons(filing.reviewer).isdisjoint(_persons(filing.verifier))
+
+
+def _persons(text: str | None) -> set[str]:
+    """The names in a cell that may hold several."""
+    return {name for part in _BETWEEN_NAMES.split(text or "") if (name := part.strip())}
 
 
 def review_early(filing: Filing, _: GateRules) -> bool:
@@ -239,17 +330,34 @@ def notice_early(filing: Filing, _: GateRules) -> bool:
 
 
 def notice_short(filing: Filing, rules: GateRules) -> bool:
-    """N22: fewer than seven natural days follow the first day."""
+    """N22: fewer than seven natural days follow the first day (or begin with it, by the switch)."""
     begin, end = filing.notice_begin, filing.notice_end
-    return begin is not None and end is not None and end < begin + timedelta(days=rules.notice_days)
+    return begin is not None and end is not None and end < begin + rules.notice_span
 
 
 def reported_during_notice(filing: Filing, rules: GateRules) -> bool:
     """N22: reported before the day after the notice: begun on the 1st it lasts to the 8th, reported on the 9th."""
     if filing.reported_at is None or filing.notice_begin is None:
         return False
-    last = max(filing.notice_begin + timedelta(days=rules.notice_days), filing.notice_end or date.min)
+    last = max(filing.notice_begin + rules.notice_span, filing.notice_end or date.min)
     return china_date(filing.reported_at) <= last
+
+
+def no_digest(field: str) -> Check:
+    """The rule that a digest is one: of SHA-256 or SM3, 64 hexadecimal digits."""
+    return lambda filing, _: getattr(filing, field) is not None and not _DIGEST.fullmatch(getattr(filing, field))
+
+
+def promise_of_another(filing: Filing, _: GateRules) -> bool:
+    """N29: somebody else signed the promise of a person without employer, who files alone."""
+    if filing.employed is not False or filing.promise_signer is None or filing.name is None:
+        return False
+    return filing.promise_signer != filing.name
+
+
+def not_found(field: str) -> Check:
+    """The rule that a check of the verification did not end with a no."""
+    return lambda filing, _: getattr(filing, field) is False
 
 
 def certificate_ended(filing: Filing, _: GateRules) -> bool:
@@ -283,6 +391,28 @@ def document_type_differs(filing: Filing, _: GateRules) -> bool:
     return (permit_type(filing.id_number) or "111") != filing.id_type
 
 
+def before_birth(field: str) -> Check:
+    """The rule that nothing happens before the person is born."""
+
+    def broken(filing: Filing, _: GateRules) -> bool:
+        day, birth = getattr(filing, field), filing.birth_date
+        return day is not None and birth is not None and day < birth
+
+    return broken
+
+
+def too_young(field: str) -> Check:
+    """The rule that the person had reached the least age on the day of a field."""
+
+    def broken(filing: Filing, rules: GateRules) -> bool:
+        day, birth = getattr(filing, field), filing.birth_date
+        if day is None or birth is None or birth > day or day.year - birth.year > rules.least_age:
+            return False
+        return bool(day < add_years(birth, rules.least_age))
+
+    return broken
+
+
 def application_after_issue(filing: Filing, _: GateRules) -> bool:
     """Nobody applies after the issue."""
     return _later(filing.application_date, filing.issue_date)
@@ -301,3 +431,8 @@ def ended_before_issue(filing: Filing, _: GateRules) -> bool:
 def contract_reversed(filing: Filing, _: GateRules) -> bool:
     """A contract that ends before it begins."""
     return _later(filing.contract_start, filing.contract_end)
+
+
+def on_site_after_report(filing: Filing, _: GateRules) -> bool:
+    """Nobody reports who will come to the site later."""
+    return _later(filing.site_since, filing.reported_at)

@@ -23,7 +23,7 @@ class Severity(StrEnum):
     HOLD = "hold"
     """the row waits for a person; the rest of the batch goes on"""
     WARN = "warn"
-    """the row goes, without the doubtful optional value"""
+    """the row goes; an optional value that could not be read is left out"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +53,9 @@ class Gate:
     until: date = date.max
     """last day on which it is in force; a repeal that comes later than this release is a setting"""
 
+    new_form: bool = False
+    """whether it asks for a column that the form of 2019 did not have; a setting says from which day on"""
+
     def begins(self, notice_start: date) -> date:
         """The first day on which it is in force."""
         return self.since or (date.min if self.id.startswith("R-") else notice_start)
@@ -80,16 +83,23 @@ GATES: tuple[Gate, ...] = (
          "特种作业操作资格证书不在本通知范围，请走质量安全平台", check.special_operation),
     Gate("N03", "一", "certificate_name", "not the ministry's skill-post certificate",
          "不是中华人民共和国建设部职业技能岗位证书", check.other_certificate),
-    Gate("N04", "二(一)1、(二)1", "birth_date", "the person has reached the age limit on the day of the report",
-         "报送之日已满60周岁", check.too_old),
+    Gate("N04", "二(一)1、(二)1", "birth_date", "the person has reached the age limit on the day of the filing",
+         "申报时已满60周岁", check.too_old),
     Gate("N05", "二(一)2", "contract_end", "the contract is shorter than one year",
          "劳动合同期限不足一年", check.contract_short),
-    Gate("N05", "二(一)2", "contract_end", "the contract is not running on the day of the report",
-         "报送之日劳动合同未生效或已到期", check.contract_not_running),
+    Gate("N05", "二(一)2", "contract_end", "the contract is not running on the day of the filing",
+         "申报时劳动合同未生效或已到期", check.contract_not_running),
     Gate("N05", "二(一)2", "contract_term", "a task-based contract has no length: to be checked by a person",
          "以完成一定工作任务为期限的合同，转人工核查", check.task_contract, _HOLD),
+    Gate("N05", "二(一)2", "contract_end", "an open-ended contract has no last day",
+         "无固定期限合同不应填写终止日期", check.open_contract_with_end),
     Gate("N06", "二(一)3、(二)2", "certificate_number", "this cannot be a certificate number",
          "证书编号格式不可信", check.implausible_number),
+    Gate("N06", "二(一)3、(二)2", "certificate_number", "more than one number, or a remark beside it: one number only",
+         "证书编号栏填写了多个编号或备注，应只填一个编号", check.more_than_a_number),
+    Gate("N06", "二(一)3、(二)2", "certificate_number",
+         "looks like a telephone number, a day, an identity number, or has words behind it: to be checked",
+         "证书编号疑似电话号码、日期、身份证号码，或其后带有文字，转人工核查", check.other_number, _HOLD),
     *(
         Gate("N07", "二", field, "needed for a person with an employer", "有工作单位的必须填写",
              check.absent_if_employed(field))
@@ -99,14 +109,16 @@ GATES: tuple[Gate, ...] = (
          "固定期限合同必须填写终止日期", check.fixed_term_without_end),
     Gate("N07", "二", "employed", "said to have no employer, yet employer or contract is given",
          "填写为无工作单位，却有单位或合同信息", check.employer_without_employment),
-    Gate("N08", "三(一)", "reported_at", "reported before the concentrated period began",
-         "报送时间早于集中受理期", check.before_notice, since=_EVER),
+    Gate("N08", "三(一)", "reported_at", "filed before the concentrated period began",
+         "申报早于集中受理期", check.before_notice, since=_EVER),
     Gate("N09", "三(二)", "batch_no", "the batch number belongs to another city",
          "报送批次不属于复核地区", check.foreign_batch, since=_BATCHES),
     Gate("N10", "四(一)", "filing_corp_code", "the enterprise that answers for the filing is not named",
          "企业填报的须填写填报企业代码", check.enterprise_unnamed),
     Gate("N10", "四(一)", "channel", "a person with an employer is filed by the enterprise",
          "有工作单位的应由企业填报", check.employed_filed_alone),
+    Gate("N10", "四(一)", "responsible_person", "the enterprise does not say who answers for the filing",
+         "企业填报的缺少企业责任人", check.responsible_unnamed, new_form=True),
     Gate("N11", "四(二)", "review_department", "the city's review is not named", "缺少复核部门",
          check.absent("review_department")),
     Gate("N11", "四(二)", "review_region", "the city's review has no division", "缺少复核地区",
@@ -127,6 +139,8 @@ GATES: tuple[Gate, ...] = (
          "填报企业与劳动合同单位不一致", check.filed_by_another),
     Gate("N17", "五(二)2", "channel", "a person without employer files alone",
          "无工作单位的应由个人填报", check.unemployed_by_enterprise),
+    Gate("N17", "五(二)2", "filing_corp_code", "a person without employer is filed by no enterprise",
+         "无工作单位的不应填写填报企业代码", check.unemployed_with_filer),
     Gate("N17", "五(二)2", "originals", "a person without employer shows no contract",
          "无工作单位的不应核验劳动合同", check.contract_original_unexpected),
     Gate("N18", "五(三)", "originals", "not all originals were seen",
@@ -135,6 +149,12 @@ GATES: tuple[Gate, ...] = (
          check.absent("summary_form_no")),
     Gate("N19", "五(三)", "point_code", "the point's code does not begin with its division",
          "审核点编号前六位不是行政区划代码", check.point_unlocated),
+    Gate("N18", "五(三)", "summary_form_digest", "the digest of the exported summary form is missing",
+         "缺少审核汇总表摘要", check.absent("summary_form_digest"), new_form=True),
+    Gate("N18", "五(三)", "summary_form_digest", "not a digest of 64 hexadecimal digits",
+         "审核汇总表摘要应为64位十六进制数", check.no_digest("summary_form_digest")),
+    Gate("N19", "五(三)", "point_code", "not a verification point of the register on the day of the verification",
+         "审核点不在审核之日有效的审核点名录中", check.point_unregistered),
     Gate("N19", "五(三)", "point_code", "the point does not belong to the authority that issued the certificate",
          "审核点与鉴定地区（省直为370000）不一致", check.foreign_point),
     Gate("N20", "五(三)", "verifier", "the verifier is not named", "缺少审核人", check.absent("verifier")),
@@ -157,8 +177,8 @@ GATES: tuple[Gate, ...] = (
          check.absent("notice_medium")),
     Gate("N22", "五(四)", "notice_begin", "shown to the public before the review", "公示早于复核",
          check.notice_early),
-    Gate("N22", "五(四)", "notice_end", "the public notice is shorter than seven days after its first day",
-         "公示不足七日（首日不计）", check.notice_short),
+    Gate("N22", "五(四)", "notice_end", "the public notice is too short: seven days are asked for",
+         "公示天数不足，通知要求公示七日", check.notice_short),
     Gate("N22", "五(四)", "reported_at", "reported before the public notice was over", "公示期未满即报送",
          check.reported_during_notice),
     Gate("N23", "五(四)", "objection", "an objection is open: this item waits", "异议尚未处理完毕，本条暂缓",
@@ -167,6 +187,28 @@ GATES: tuple[Gate, ...] = (
          lambda f, _: f.objection is Objection.UPHELD),
     Gate("N23", "五(四)", "objection", "it is not said whether objections came in", "缺少异议状态",
          check.absent("objection")),
+    Gate("N29", "六(三)", "promise_signer", "it is not said who signed the promise", "缺少承诺人",
+         check.absent("promise_signer"), new_form=True),
+    Gate("N29", "六(三)", "promise_signer",
+         "a person without employer did not sign the promise himself: to be checked by a person",
+         "无工作单位的承诺人与本人姓名不一致，转人工核查", check.promise_of_another, _HOLD),
+    Gate("N29", "六(三)", "promise_digest", "the digest of the signed promise is missing", "缺少承诺书摘要",
+         check.absent("promise_digest"), new_form=True),
+    Gate("N29", "六(三)", "promise_digest", "not a digest of 64 hexadecimal digits",
+         "承诺书摘要应为64位十六进制数", check.no_digest("promise_digest")),
+    *(
+        gate
+        for field, en, zh in (
+            ("checked_true", "the originals were not found genuine", "真实性"),
+            ("checked_exact", "the fields were not found to say what the originals say", "准确性"),
+            ("checked_valid", "the certificate was not found valid", "有效性"),
+        )
+        for gate in (
+            Gate("N33", "四、五", field, en, f"{zh}核查未通过", check.not_found(field)),
+            Gate("N33", "四、五", field, "the result of this check is missing", f"缺少{zh}核查结果",
+                 check.absent(field), new_form=True),
+        )
+    ),
     Gate("N33", "四、五", "valid_to", "the certificate had run out on the day of the report",
          "报送之日证书已过有效期", check.certificate_ended),
     Gate("R-ID-TYPE", "", "id_type", "the document type does not fit the number: residence permits have their own",
@@ -183,6 +225,23 @@ GATES: tuple[Gate, ...] = (
          check.ended_before_issue),
     Gate("R-ORDER", "", "contract_end", "the contract ends before it begins", "合同终止日期早于起始日期",
          check.contract_reversed),
+    *(
+        gate
+        for field, en, zh in (
+            ("application_date", "applied for", "申报日期"), ("issue_date", "issued", "发证日期"),
+            ("contract_start", "employed", "合同起始日期"), ("site_since", "on the site", "进场日期"),
+        )
+        for gate in (
+            Gate("R-ORDER", "", field, f"{en} before the person was born", f"{zh}早于出生日期",
+                 check.before_birth(field)),
+            Gate("R-ORDER", "", field, f"{en} before the person was 16 years old: to be checked by a person",
+                 f"{zh}时未满16周岁，转人工核查", check.too_young(field), _HOLD),
+        )
+    ),
+    Gate("R-ORDER", "", "site_since", "on the site only after the report", "进场日期晚于报送时间",
+         check.on_site_after_report),
+    Gate("R-EARLY", "三", "promise_signed_at", "promise, verification, review or public notice before the notice began",
+         "承诺、审核、复核或公示早于通知实施之日，请核对", check.steps_before_notice, Severity.WARN),
     *(
         Gate("R-PLACE", "", field, "a row that names a project names company, team and trade there as well",
              "填写项目信息的，项目编码、参建单位、班组、现场工种须填写完整", check.half_placed(field))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache
 
+from gateway.domain.records import Certificate
+from gateway.intake.rules.divisions import cities
 from gateway.intake.rules.filing import PLACEMENT, Filing, missing
 from gateway.intake.rules.gate_checks import accept_phase
 from gateway.intake.rules.gate_rules import GateRules, china_date
@@ -16,6 +19,7 @@ from gateway.intake.rules.gate_table import GATES, Gate, GateFailure, Severity
 __all__ = [
     "GATES",
     "REPORT_CLOSED",
+    "REPORT_NO",
     "REQUIRED",
     "Claims",
     "Gate",
@@ -31,8 +35,12 @@ __all__ = [
     "judge",
     "may_close",
     "outcome",
+    "reported_by_another_city",
     "required",
 ]
+
+REPORT_NO = re.compile(r"[0-9]{6}-[0-9]{6}-[0-9]{1,4}")
+"""a report's number; anything else in its cell may be somebody's data and is not kept in clear"""
 
 
 class Outcome(StrEnum):
@@ -75,6 +83,19 @@ _PLACES = GateFailure(
     message="rows of one person say different things about the project worked on",
     message_zh="同一人员各行填写的项目信息不一致",
 )
+_CITIES = GateFailure(
+    gate="R-CITY",
+    field="review_region",
+    message="two cities report the same person in this file: to be checked by a person",
+    message_zh="本表中两个市报送同一人员，转人工核查",
+    severity=Severity.HOLD,
+)
+_FORMS = GateFailure(
+    gate="N18",
+    field="summary_form_digest",
+    message="one summary form with two digests: it was changed after its export",
+    message_zh="同一审核汇总表编号对应两个摘要，导出后被改动",
+)
 _REPEATED = GateFailure(
     gate="R-REPEAT", field="", message="the row repeats an earlier one of this file", message_zh="与本表前面的行重复"
 )
@@ -104,7 +125,7 @@ def judge(filing: Filing, rules: GateRules) -> tuple[GateFailure, ...]:
 
 def in_force(day: date, rules: GateRules) -> tuple[Gate, ...]:
     """The rules of a single row that are in force on a day; ``date.max`` gives those without an end."""
-    return _in_force(day, rules.notice_start, tuple(rules.until.items()))
+    return _in_force(day, rules.notice_start, tuple(rules.until.items()), rules.new_form_since)
 
 
 def may_close(day: date, rules: GateRules) -> bool:
@@ -113,10 +134,15 @@ def may_close(day: date, rules: GateRules) -> bool:
 
 
 @lru_cache(maxsize=512)
-def _in_force(day: date, notice_start: date, until: tuple[tuple[str, date], ...]) -> tuple[Gate, ...]:
+def _in_force(
+    day: date, notice_start: date, until: tuple[tuple[str, date], ...], new_form_since: date | None
+) -> tuple[Gate, ...]:
     ends = dict(until)
     return tuple(
-        gate for gate in GATES if gate.begins(notice_start) <= day <= min(gate.until, ends.get(gate.id, date.max))
+        gate
+        for gate in GATES
+        if gate.begins(notice_start) <= day <= min(gate.until, ends.get(gate.id, date.max))
+        and (not gate.new_form or (new_form_since is not None and new_form_since <= day))
     )
 
 
@@ -129,8 +155,8 @@ def outcome(failures: Iterable[GateFailure]) -> Outcome:
 
 
 def cross_keys(filing: Filing) -> Mapping[str, str]:
-    """What a filing claims for itself alone: ``certificate:…`` -> person; ``filer:…``, ``name:…``, ``place:…`` of the
-    person.
+    """What a filing claims for itself alone: ``certificate:…`` -> person; ``filer:…``, ``name:…``, ``city:…`` and
+    ``place:…`` of the person; ``form:…`` -> digest.
 
     The store answers ``cross_check`` with a mapping of such keys to what it holds. The texts are personal: memory only.
     """
@@ -144,12 +170,59 @@ def cross_keys(filing: Filing) -> Mapping[str, str]:
         claims[f"filer:{person}"] = filing.filing_corp_code
     if filing.name is not None:
         claims[f"name:{person}"] = filing.name
+    if filing.review_region is not None:
+        claims[f"city:{person}"] = cities(filing.review_region)[0]
     if not filing.withdrawn and filing.status_step is None:
         claims[f"place:{person}"] = "|".join(str(getattr(filing, field) or "") for field in PLACEMENT)
+        if filing.summary_form_no is not None and filing.summary_form_digest is not None:
+            claims[f"form:{filing.summary_form_no}"] = filing.summary_form_digest
     return claims
 
 
-_CONFLICTS = {"certificate": _PERSONS, "filer": _ENTERPRISES, "name": _NAMES, "place": _PLACES}
+_CONFLICTS = {
+    "certificate": _PERSONS,
+    "filer": _ENTERPRISES,
+    "name": _NAMES,
+    "city": _CITIES,
+    "place": _PLACES,
+    "form": _FORMS,
+}
+
+
+def reported_by_another_city(filing: Filing, held: Iterable[Certificate], rules: GateRules) -> GateFailure | None:
+    """Whether another city reported the certificate of a filing, or else only its person, before; both reports named.
+
+    held: the newest versions of certificates under the number or of the person, those of others among them
+    A city that reported the person before, whatever the certificate, has the person's filings already: no doubt then.
+    """
+    region = filing.review_region
+    if region is None:
+        return None
+    same = [one for one in held if (one.number, one.trade) == (filing.certificate_number, filing.trade)]
+    if same:
+        foreign = [one for one in same if not rules.same_city(one.verification.review_region, region)]
+        return _second_city("certificate", "证书", foreign[0], filing) if foreign else None
+    theirs = [one for one in held if (one.holder.id_type, one.holder.id_number) == (filing.id_type, filing.id_number)]
+    if not theirs or any(rules.same_city(one.verification.review_region, region) for one in theirs):
+        return None
+    return _second_city("person", "人员", theirs[0], filing)
+
+
+def _second_city(what: str, what_zh: str, held: Certificate, filing: Filing) -> GateFailure:
+    first = _report(held.verification.batch_no, held.verification.review_region)
+    second = _report(filing.batch_no, filing.review_region or "")
+    return GateFailure(
+        gate="R-CITY",
+        field="review_region",
+        message=f"the {what} was reported by another city: {first} before, {second} now; to be checked by a person",
+        message_zh=f"该{what_zh}已由其他市报送：此前为{first}，本次为{second}，转人工核查",
+        severity=Severity.HOLD,
+    )
+
+
+def _report(number: str | None, region: str) -> str:
+    """A report by its number, else by its city."""
+    return number if number is not None and REPORT_NO.fullmatch(number) else cities(region)[0]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

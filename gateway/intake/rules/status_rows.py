@@ -22,13 +22,19 @@ NOT_POSSIBLE = GateFailure(
     message="does not follow on the status the certificate has",
     message_zh="证书现有状态不允许该变更",
 )
-
-
 DECLARED_VOID = GateFailure(
     gate="N33",
     field="certificate_number",
     message="the certificate was declared void from the start: nothing can be filed on it",
     message_zh="证书已被宣布自始无效，不得申报",
+)
+
+
+BEFORE_ISSUE = GateFailure(
+    gate="R-STATUS",
+    field="status_date",
+    message="the status changes before the certificate was issued",
+    message_zh="状态变更日期早于发证日期",
 )
 
 

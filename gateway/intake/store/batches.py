@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, Text, cast, insert, select, true, update
+from sqlalchemy import Connection, Text, cast, insert, or_, select, true, update
 
 from gateway.intake.store.tables import filing, filing_subject
 from gateway.store.batch_sql import adding, next_ids
@@ -97,6 +97,32 @@ def failing(connection: Connection, vault: Vault, batch_ids: Sequence[int], name
             if len(rows) < MOST:
                 break
             after = rows[-1]["row_no"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldRow:
+    """A row that waits for a person, with the batch it came in; ``packed`` is None where its cells were cleared."""
+
+    batch: str
+    digest: str
+    row_no: int
+    packed: bytes | None = field(repr=False)
+
+
+def held_row(connection: Connection, vault: Vault, name: str, row_no: int) -> HeldRow | None:
+    """The row of that number that was held, in the newest batch of a file's name or with rows of a report."""
+    wanted = (
+        select(filing.c.batch_id, filing.c.cells, batch.c.name, batch.c.digest)
+        .join(batch, batch.c.id == filing.c.batch_id)
+        .where(filing.c.row_no == row_no, filing.c.outcome == "hold")
+        .where(or_(batch.c.name == name, filing.c.report_no == name))
+        .order_by(filing.c.id.desc())
+    )
+    row = connection.execute(wanted).first()
+    if row is None:
+        return None
+    packed = vault.open(row.cells, f"filing.cells:{row.batch_id}/{row_no}") if row.cells else None
+    return HeldRow(batch=row.name, digest=row.digest, row_no=row_no, packed=packed)
 
 
 def add_batch(connection: Connection, name: str, digest: str, *, read_at: datetime) -> int:

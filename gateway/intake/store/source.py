@@ -10,15 +10,31 @@ Nothing is ever written to the source, and all queries of a pull see one snapsho
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, bindparam, column, create_engine, event, insert, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    bindparam,
+    column,
+    create_engine,
+    event,
+    false,
+    insert,
+    literal_column,
+    or_,
+    select,
+)
 from sqlalchemy import table as table_of
 from sqlalchemy import update as update_of
 from sqlalchemy.engine import make_url
@@ -27,6 +43,16 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from gateway.domain.errors import ConfigurationError, StoreError
 from gateway.intake.store.tables import source_row, source_state
 from gateway.store.metadata import chunks
+from gateway.store.vault import Vault
+
+T = TypeVar("T")
+_ROWS = 500
+"""rows of the source in memory at a time"""
+_MOMENT_TEXT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?)?"
+)
+"""ISO moments that compare as texts as they do in time, as long as all are written alike"""
+_DIGITS, _FRACTION, _TO_SECONDS = re.compile(r"[0-9]"), re.compile(r"^[.,][0-9]+"), 19
 
 Mark = datetime | date | int | str
 """a watermark as the database gives it; text is an ISO moment (SQLite has no other)"""
@@ -63,14 +89,30 @@ class SourceRow:
 
 
 class SourceReader:
-    """Reads one view inside one transaction of the source."""
+    """Reads one view inside one transaction of the source. ConfigurationError names columns the view does not have."""
 
     def __init__(self, connection: Connection, view: SourceView) -> None:
         self._connection = connection
         self._view = view
+        self._form: object = None
+        """kind of the watermarks, and how text among them is written"""
         names = dict.fromkeys((*view.key, view.watermark, *view.columns.values()))
+        self._require(names)
         self._table = table_of(view.view, *(column(name) for name in names), schema=view.schema)
         self._report = self._table.c[view.columns["batch_no"]]
+
+    def _require(self, names: Iterable[str]) -> None:
+        view = self._view
+        nothing: Select[Any] = (
+            select(literal_column("*")).select_from(table_of(view.view, schema=view.schema)).where(false())
+        )
+        there = {name.lower() for name in self._run(lambda: list(self._connection.execute(nothing).keys()))}
+        absent = [name for name in names if name.lower() not in there]
+        if absent:
+            where = {theirs: f"columns.{ours}" for ours, theirs in view.columns.items()}
+            where |= {view.watermark: "watermark", **dict.fromkeys(view.key, "key")}
+            told = ", ".join(f"{name} ({where[name]})" for name in absent)
+            raise ConfigurationError(f"source {view.name}: the view {view.view} has no column of these names: {told}")
 
     def reports(self, since: Mark | None) -> list[Any]:
         """The numbers of reports that have rows from ``since`` on; None stands for rows without one."""
@@ -87,13 +129,54 @@ class SourceReader:
             .where(*self._window(since), self._report.is_(None) if report is None else self._report == report)
             .order_by(mark, *(columns[name] for name in view.key))
         )
-        found = self._run(lambda: self._connection.execute(wanted).mappings().all())
-        for row in found:
+        streaming = wanted.execution_options(yield_per=_ROWS)
+        found = self._run(lambda: iter(self._connection.execute(streaming).mappings()))
+        while (row := self._run(lambda: next(found, None))) is not None:
             yield SourceRow(
                 key=tuple(row[name] for name in view.key),
-                mark=_plain_mark(row[view.watermark]),
+                mark=self._mark(row[view.watermark]),
                 values={ours: row[theirs] for ours, theirs in view.columns.items()},
             )
+
+    def check_watermarks(self) -> None:
+        """Refuse a watermark by which a later pull could not go on: ConfigurationError, before anything is kept."""
+        mark = self._table.c[self._view.watermark]
+        for end in (mark.asc(), mark.desc()):
+            self._mark(self._run(partial(self._first, select(mark).where(mark.is_not(None)).order_by(end).limit(1))))
+
+    def _first(self, wanted: Select[Any]) -> Any:
+        return self._connection.execute(wanted).scalar()
+
+    def _mark(self, value: Any) -> Mark | None:
+        """A watermark that can be compared with those before it and with those to come."""
+        if value is None:
+            return None
+        flaw = "is neither a moment, a day, a number nor text with an ISO moment such as 2019-03-12 10:00:00"
+        mark: Mark
+        match value:
+            case bool() | bytes():
+                form: object = None
+            case int() | float() | Decimal():
+                mark, form = int(value), "number"
+            case datetime():
+                mark, form = value, ("moment", value.tzinfo is None)
+            case date():
+                mark, form = value, "day"
+            case str() if _MOMENT_TEXT.fullmatch(text := value.rstrip()) and _is_moment(text):
+                # a fraction may be there or not; all else, the zone too, has to be written alike
+                mark = text
+                form = (_DIGITS.sub("9", text[:_TO_SECONDS]), _FRACTION.sub("", text[_TO_SECONDS:]))
+            case _:
+                form = None
+        if form is not None and self._form not in (None, form):
+            form, flaw = None, "is not written alike in all rows, so that one cannot be compared with another"
+        if form is None:
+            column_name = self._view.watermark
+            raise ConfigurationError(
+                f"source {self._view.name}: the watermark {column_name} {flaw}; choose another column for it"
+            )
+        self._form = form
+        return mark
 
     def _window(self, since: Mark | None) -> list[ColumnElement[bool]]:
         """Rows without watermark belong to every window: nothing else would ever find them."""
@@ -101,7 +184,7 @@ class SourceReader:
         return [] if since is None else [or_(mark >= since, mark.is_(None))]
 
     @staticmethod
-    def _run(query: Any) -> Any:
+    def _run(query: Callable[[], T]) -> T:
         try:
             return query()
         except SQLAlchemyError as error:
@@ -155,8 +238,12 @@ def _read_only(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA query_only=ON")
 
 
-def _plain_mark(value: Any) -> Mark | None:
-    return int(value) if isinstance(value, Decimal | float) else value
+def _is_moment(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def mark_to_text(mark: Mark) -> str:
@@ -248,10 +335,18 @@ def seen(connection: Connection, name: str, keys: Sequence[str]) -> dict[str, st
     return found
 
 
-def remember(connection: Connection, name: str, digests: Mapping[str, str], now: datetime) -> None:
-    """These rows have been taken in with these contents."""
-    known = seen(connection, name, list(digests))
-    rows = [{"b_key": key, "b_digest": digest} for key, digest in digests.items()]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Remembered:
+    """What is kept of a row that was taken in: the digest of its content, and its key in the source, in words."""
+
+    digest: str
+    key: str = field(repr=False)
+
+
+def remember(connection: Connection, vault: Vault, name: str, taken: Mapping[str, Remembered], now: datetime) -> None:
+    """These rows, by the digests of their keys, have been taken in with these contents."""
+    known = seen(connection, name, list(taken))
+    rows = [{"b_key": key, "b_digest": row.digest} for key, row in taken.items()]
     for part in chunks(row for row in rows if row["b_key"] in known):
         connection.execute(
             update_of(source_row)
@@ -260,5 +355,26 @@ def remember(connection: Connection, name: str, digests: Mapping[str, str], now:
             part,
         )
     for part in chunks(row for row in rows if row["b_key"] not in known):
-        fresh = [{"source": name, "row_key": row["b_key"], "digest": row["b_digest"], "seen_at": now} for row in part]
+        fresh = [
+            {
+                "source": name,
+                "row_key": row["b_key"],
+                "digest": row["b_digest"],
+                "seen_at": now,
+                "source_key": vault.seal(taken[row["b_key"]].key.encode(), _key_place(name, row["b_key"])),
+            }
+            for row in part
+        ]
         connection.execute(insert(source_row), fresh)
+
+
+def gone(connection: Connection, vault: Vault, name: str, there: Container[str]) -> Iterator[str]:
+    """The keys, in words, of rows that were taken in and are not ``there`` (digests of keys) any more."""
+    wanted = select(source_row.c.row_key, source_row.c.source_key).where(source_row.c.source == name)
+    for row in connection.execute(wanted.order_by(source_row.c.seen_at, source_row.c.row_key)):
+        if row.row_key not in there:
+            yield vault.open(row.source_key, _key_place(name, row.row_key)).decode()
+
+
+def _key_place(name: str, row_key: str) -> str:
+    return f"source_row.source_key:{name}/{row_key}"

@@ -74,4 +74,5 @@ source_row = Table(
     Column("row_key", String(64), primary_key=True),
     Column("digest", String(64), nullable=False),
     Column("seen_at", Moment, nullable=False),
+    Column("source_key", LargeBinary, nullable=False),  # sealed
 )

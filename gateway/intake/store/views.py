@@ -74,6 +74,35 @@ def parts(connection: Connection, name: str | None = None) -> list[BatchPart]:
     return sorted(found.values(), key=lambda part: (-part.id, part.report_no or ""))
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReportCount:
+    """How many rows of a report were read, and when the last of them; a report without number is a city's code."""
+
+    report_no: str | None
+    rows: int
+    admitted: int
+    last_read_at: datetime
+
+
+def report_counts(connection: Connection) -> list[ReportCount]:
+    """Every report of which rows were read."""
+    went = case((filing.c.outcome.not_in(["hold", "refuse"]), 1), else_=0)
+    wanted = (
+        select(
+            filing.c.report_no,
+            func.count().label("rows"),
+            func.sum(went).label("admitted"),
+            func.max(batch.c.read_at).label("last_read_at"),
+        )
+        .join(batch, batch.c.id == filing.c.batch_id)
+        .group_by(filing.c.report_no)
+    )
+    return [
+        ReportCount(report_no=row.report_no, rows=row.rows, admitted=int(row.admitted), last_read_at=row.last_read_at)
+        for row in connection.execute(wanted)
+    ]
+
+
 def closed_reports(connection: Connection, numbers: Collection[str]) -> set[str]:
     """Those of the reports that are closed: nothing of them is open, or a person closed them."""
     by_hand = reports.closings(connection)

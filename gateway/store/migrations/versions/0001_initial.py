@@ -480,6 +480,7 @@ def upgrade() -> None:
         sa.Column("row_key", sa.String(length=64), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("seen_at", Moment(), nullable=False),
+        sa.Column("source_key", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("source", "row_key", name=op.f("pk_source_row")),
     )
     op.create_table(
