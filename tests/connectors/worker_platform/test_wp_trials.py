@@ -25,7 +25,7 @@ from gateway.testing.faultproxy import Cut
 
 Make = Callable[..., Any]
 _PUSHES = (b".Add", b".Update")
-WAYS = pytest.mark.parametrize("dialect", ["national", "sandbox"], ids=["by-project", "as-certificates"])
+BOTH_FORMS = pytest.mark.parametrize("dialect", ["national", "sandbox"], ids=["by-project", "as-certificates"])
 
 
 def trials(here: Any, count: int, rates: dict[Cut, float]) -> Counter[str]:
@@ -52,7 +52,7 @@ def trials(here: Any, count: int, rates: dict[Cut, float]) -> Counter[str]:
     )
 
 
-@WAYS
+@BOTH_FORMS
 def test_a_lost_answer_leads_neither_to_a_second_registration_nor_to_a_lost_one(world: Make, dialect: str) -> None:
     here = world(dialect)
     seen = trials(here, 24, {Cut.COMMIT_THEN_CUT: 1.0})
@@ -62,7 +62,7 @@ def test_a_lost_answer_leads_neither_to_a_second_registration_nor_to_a_lost_one(
     here.check()
 
 
-@WAYS
+@BOTH_FORMS
 def test_a_lost_request_is_sent_again_and_a_lost_answer_is_not(world: Make, dialect: str) -> None:
     here = world(dialect)
     seen = trials(here, 12, {Cut.COMMIT_THEN_CUT: 0.5, Cut.RESET: 0.3})
@@ -71,7 +71,7 @@ def test_a_lost_request_is_sent_again_and_a_lost_answer_is_not(world: Make, dial
     here.check()
 
 
-@WAYS
+@BOTH_FORMS
 def test_a_platform_slower_than_our_patience_refuses_the_repeat_and_keeps_one(world: Make, dialect: str) -> None:
     here = world(dialect)
     here.sandbox.delay_seconds = (40.0, 90.0)
@@ -81,7 +81,7 @@ def test_a_platform_slower_than_our_patience_refuses_the_repeat_and_keeps_one(wo
 
 
 @pytest.mark.soak
-@WAYS
+@BOTH_FORMS
 def test_a_thousand_lost_answers(world: Make, dialect: str, capsys: pytest.CaptureFixture[str]) -> None:
     """``SOAK_TRIALS`` says how many."""
     count = int(os.environ.get("SOAK_TRIALS", "1000"))
@@ -98,7 +98,7 @@ def test_a_thousand_lost_answers(world: Make, dialect: str, capsys: pytest.Captu
 # --- nobody in clear ---
 
 
-@WAYS
+@BOTH_FORMS
 def test_a_run_full_of_duplicates_shows_nobody(
     world: Make, dialect: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,6 +1,6 @@
-"""How the simulated copies of the platform speak: envelope, names and states of each, seen from the platform's side.
+"""Wire formats of the simulated copies of the platform: envelope, field names, methods, codes and states of each.
 
-Calls are understood into the national shape, so that one set of rules and one set of books serves them all.
+Calls are decoded into the national shape, so that one set of rules and one set of books serves them all.
 Written from the platform's side (README, section "Dialects"); shares nothing with the connector but the code tables.
 """
 
@@ -23,7 +23,7 @@ CAPITALS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Speech:
+class WireDialect:
     """One copy of the platform.
 
     stamp:     format of the time, of which only so many digits are compared
@@ -69,7 +69,7 @@ class Speech:
         """The national name of a method."""
         return self.methods.get(name, name)
 
-    def understood(self, text: str, project: Mapping[str, str], teams: Any) -> dict[str, Any] | None:
+    def decode_data(self, text: str, project: Mapping[str, str], teams: Any) -> dict[str, Any] | None:
         """The data of a call in the national shape, or None where it is no object of this copy."""
         try:
             data = json.loads(text)
@@ -87,7 +87,7 @@ class Speech:
             self._translate(item)
         return whole
 
-    def spoken(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def encode_rows(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Rows as this copy shows them."""
         shown: list[dict[str, Any]] = _renamed(rows, {name.lower(): here for name, here in self.names.items()})
         return shown
@@ -100,11 +100,11 @@ class Speech:
             item["headImage"] = f"data:image/{item.get('headImageSuffix', 'jpeg')};base64,{photo}"
 
 
-SPEECHES: Mapping[str, Speech] = {
-    "national": Speech(),
-    "sandbox": Speech(),
-    "hangzhou": Speech(),
-    "huzhou": Speech(
+WIRE_DIALECTS: Mapping[str, WireDialect] = {
+    "national": WireDialect(),
+    "sandbox": WireDialect(),
+    "hangzhou": WireDialect(),
+    "huzhou": WireDialect(
         path="/citywso/open/api",
         json_body=True,
         versions=("1.3",),
@@ -116,7 +116,7 @@ SPEECHES: Mapping[str, Speech] = {
             "ProjectTrainingAdd": "ProjectTraining.Add",
         },
     ),
-    "jinhua": Speech(
+    "jinhua": WireDialect(
         enterprise=False,
         own_project=True,
         nation_codes=True,
@@ -124,8 +124,8 @@ SPEECHES: Mapping[str, Speech] = {
         optional=frozenset({"politicsType", "cultureLevelType", "isTeamLeader"}),
         demanded=frozenset({"gender", "inDate", "headImageSuffix"}),
     ),
-    "fujian": Speech(path="/smjk/service/HrssOpenREST/biz/execProcess", enterprise=True),
-    "henan": Speech(
+    "fujian": WireDialect(path="/smjk/service/HrssOpenREST/biz/execProcess", enterprise=True),
+    "henan": WireDialect(
         path="/foreign/upload/check",
         versions=("1.1",),
         stamp="%Y%m%d%H",
@@ -142,7 +142,7 @@ SPEECHES: Mapping[str, Speech] = {
         states=("", -1, 0),
         flat_result=True,
     ),
-    "huiji": Speech(
+    "huiji": WireDialect(
         path="/open/api/get",
         result_path="/open/api/async",
         appid="appId",

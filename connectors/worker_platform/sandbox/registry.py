@@ -94,7 +94,7 @@ class Registry:
         """Everything a query may show, in a stable order, before paging."""
         person = data.get("idCardNumber")
         if method == "WorkerCredential.Query":
-            return [_as_shown(fields) for fields in self._seen(f"credential/{person}")]
+            return [_as_shown(fields) for fields in self._visible(f"credential/{person}")]
         if method == "Project.Query":
             return [dict(PROJECT)]
         if method == "Team.Query":
@@ -111,7 +111,7 @@ class Registry:
             "WorkerContract.Query": "contract",
             "WorkerAttendance.Query": "attendance",
         }[method]
-        found = [r for r in self._seen(section) if person is None or r.get("idCardNumber") == person]
+        found = [r for r in self._visible(section) if person is None or r.get("idCardNumber") == person]
         if method.endswith("Worker.Query"):
             found = [{k: v for k, v in r.items() if k not in _PICTURES} for r in found]
         if data.get("teamSysNo"):
@@ -279,7 +279,7 @@ class Registry:
         self._books.put(section, key, versions)
         return len(versions)
 
-    def _seen(self, section: str) -> Iterator[dict[str, Any]]:
+    def _visible(self, section: str) -> Iterator[dict[str, Any]]:
         now = self._clock()
         for _, versions in self._books.items(section):
             due = [v["fields"] for v in versions if datetime.fromisoformat(v["at"]) <= now]

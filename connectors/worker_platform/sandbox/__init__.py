@@ -23,9 +23,9 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from connectors.worker_platform.sandbox_registry import CORP, PROJECT, TEAM, Outcome, Registry, later
-from connectors.worker_platform.sandbox_rules import CALLS, faults_of
-from connectors.worker_platform.sandbox_speech import SPEECHES
+from connectors.worker_platform.sandbox.registry import CORP, PROJECT, TEAM, Outcome, Registry, later
+from connectors.worker_platform.sandbox.rules import CALLS, faults_of
+from connectors.worker_platform.sandbox.wire import WIRE_DIALECTS
 from gateway.testing.sandbox import Access, Sandbox
 
 APPID = PROJECT["projectCode"]
@@ -68,9 +68,9 @@ class WorkerPlatformSandbox(Sandbox):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        if (self.dialect or "sandbox") not in SPEECHES:
-            raise ValueError(f"this sandbox speaks the dialects {', '.join(sorted(SPEECHES))}")
-        self.speech = SPEECHES[self.dialect or "sandbox"]
+        if (self.dialect or "sandbox") not in WIRE_DIALECTS:
+            raise ValueError(f"this sandbox speaks the dialects {', '.join(sorted(WIRE_DIALECTS))}")
+        self.wire = WIRE_DIALECTS[self.dialect or "sandbox"]
         self.tolerance = timedelta(minutes=10)
         self.nonce_window = timedelta(minutes=10)
         self.delay_seconds = (0.2, 0.8)
@@ -79,7 +79,7 @@ class WorkerPlatformSandbox(Sandbox):
 
     def access(self, base_url: str) -> Access:
         details = {
-            "url": f"{base_url}{self.speech.path}",
+            "url": f"{base_url}{self.wire.path}",
             "appid": APPID,
             "appsecret": SECRET,
             "corpkey": CORPKEY,
@@ -93,7 +93,7 @@ class WorkerPlatformSandbox(Sandbox):
             "ENDPOINT": base_url,
             "APPID": APPID,
             "APPSECRET": SECRET,
-            **({"CORPKEY": CORPKEY} if self.speech.enterprise is not False else {}),
+            **({"CORPKEY": CORPKEY} if self.wire.enterprise is not False else {}),
             "DIALECT": self.dialect or "sandbox",
             "MIN_INTERVAL_SECONDS": "0",
             "CONNECTIONS": "4",
@@ -110,10 +110,10 @@ class WorkerPlatformSandbox(Sandbox):
         return Access(details=details, environment={f"GATEWAY_WORKER_PLATFORM__{k}": v for k, v in given.items()})
 
     def handle(self, request: Request, body: bytes, fault: str | None) -> Response:
-        speech = self.speech
-        if request.url.path not in (speech.path, speech.result_path) or request.method != "POST":
+        wire = self.wire
+        if request.url.path not in (wire.path, wire.result_path) or request.method != "POST":
             return Response("not found", status_code=404, media_type="text/plain")
-        form = _form(request, body, json_body=speech.json_body)
+        form = _form(request, body, json_body=wire.json_body)
         self.operation = form.get("method", "")
         host = request.client.host if request.client else ""
         refusal = self._refuse(form, host)
@@ -121,12 +121,12 @@ class WorkerPlatformSandbox(Sandbox):
             return refusal
         if fault == "busy":
             return self._answer(_TOO_MANY, message="访问超过限制")
-        method = speech.method(form["method"])
-        asks_result = method == "AsyncHandleResult.Query" and speech.result_path
+        method = wire.method(form["method"])
+        asks_result = method == "AsyncHandleResult.Query" and wire.result_path
         admitted = method in CALLS and (self.dialect in (None, "sandbox") or method not in _OPTIONAL)
-        if not admitted or request.url.path != (speech.result_path if asks_result else speech.path):
+        if not admitted or request.url.path != (wire.result_path if asks_result else wire.path):
             return self._answer(_PERMISSION)
-        data = speech.understood(form["data"], PROJECT, lambda number: self.books.get("team", number))
+        data = wire.decode_data(form["data"], PROJECT, lambda number: self.books.get("team", number))
         if data is None:
             return self._answer(_PARAMETERS, message="[data]格式无效")
         if method in _BY_LIST:
@@ -137,19 +137,19 @@ class WorkerPlatformSandbox(Sandbox):
 
     def _refuse(self, form: Mapping[str, str], host: str) -> Response | None:
         """The checks of a call in their order: fields, account, signature, address, clock, nonce, version."""
-        speech = self.speech
-        wanted = (*speech.common, "sign", *(("corpsign",) if speech.enterprise else ()))
+        wire = self.wire
+        wanted = (*wire.common, "sign", *(("corpsign",) if wire.enterprise else ()))
         missing = next((name for name in wanted if not form.get(name)), None)
         if missing:
             return self._answer(_PARAMETERS, message=f"[{missing}]不能为空")
-        if form[speech.appid] != APPID:
+        if form[wire.appid] != APPID:
             return self._answer(_PARAMETERS, message="appid无效")
         if not self._is_signed(form):
             return self._answer(_SIGNATURE)
         if self.admitted is not None and host not in self.admitted:
             return self._answer(_ADDRESS)
         now = self.clock()
-        sent = _moment(form["timestamp"], speech.stamp)
+        sent = _moment(form["timestamp"], wire.stamp)
         coarse = timedelta(hours=1) if len(form["timestamp"]) < _WHOLE_STAMP else timedelta()
         if sent is None or abs(now - sent) > self.tolerance + coarse:
             return self._answer(_PARAMETERS, message="[timestamp]值超出范围或无效")
@@ -157,22 +157,22 @@ class WorkerPlatformSandbox(Sandbox):
         if used is not None and now - datetime.fromisoformat(used) < self.nonce_window:
             return self._answer(_PARAMETERS, message="[nonce]重复")
         self.books.put("nonces", form["nonce"], now.isoformat())
-        versions = (*speech.versions, "1.1") if form["method"] == "CheckSign.Query" else speech.versions
-        told = all(form[name] == value for name, value in speech.extra.items())
-        if form["format"] != "json" or form["version"] not in versions or not told:
+        versions = (*wire.versions, "1.1") if form["method"] == "CheckSign.Query" else wire.versions
+        extra = all(form[name] == value for name, value in wire.extra.items())
+        if form["format"] != "json" or form["version"] not in versions or not extra:
             return self._answer(_PARAMETERS, message="[version]值超出范围或无效")
         return None
 
     def _is_signed(self, form: Mapping[str, str]) -> bool:
-        sealed = {"corpsign"} & set(form) if self.speech.enterprise is not False else set()
-        text = "&".join(f"{name}={form[name]}" for name in sorted({*self.speech.common, *sealed}))
+        sealed = {"corpsign"} & set(form) if self.wire.enterprise is not False else set()
+        text = "&".join(f"{name}={form[name]}" for name in sorted({*self.wire.common, *sealed}))
         right = hashlib.sha256(f"{text}&appsecret={SECRET}".lower().encode("utf-8")).hexdigest()
         if not hmac.compare_digest(right.encode(), form["sign"].encode()):
             return False
         return not sealed or _unseal(form["corpsign"]) == CORPKEY + form["timestamp"]
 
     def _query(self, method: str, data: Mapping[str, Any], fault: str | None) -> Response:
-        faults = faults_of(CALLS[method], data, _unseal, self.speech)
+        faults = faults_of(CALLS[method], data, _unseal, self.wire)
         if faults:
             return self._answer(_PARAMETERS, message=";".join(faults))
         if method == "CheckSign.Query":
@@ -181,7 +181,7 @@ class WorkerPlatformSandbox(Sandbox):
             return self._result(data["requestSerialCode"], fault)
         if fault == "grow":
             self.registry.grow()
-        rows = self.speech.spoken([_each(row, _seal) for row in self.registry.rows(method, _each(data, _unseal))])
+        rows = self.wire.encode_rows([_each(row, _seal) for row in self.registry.rows(method, _each(data, _unseal))])
         if method == "Payroll.Query":  # one object without rows
             return self._answer(_OK, data=rows[0] if rows else None)
         index, size = int(data.get("pageIndex") or 0), int(data.get("pageSize") or _LARGEST_PAGE)
@@ -193,14 +193,14 @@ class WorkerPlatformSandbox(Sandbox):
             self.books.remove("jobs", serial)
         job = self.books.get("jobs", serial)
         if job is None:
-            code = self.speech.unknown_serial_code
+            code = self.wire.unknown_serial_code
             return self._answer(_PARAMETERS, number=code, message="[requestSerialCode]值超出范围或无效")
         state, result = job["state"], job["result"]
         if datetime.fromisoformat(job["due"]) > self.clock():
             state, result = _WAITING, None
-        shown: Any = self.speech.states[state]
+        shown: Any = self.wire.states[state]
         shown = str(shown) if job["no"] % 2 else shown
-        if self.speech.flat_result:
+        if self.wire.flat_result:
             dealt = None if state == _WAITING else {"DEALRESULT": {"code": shown, "message": result}}
             return self._answer(_OK, data=dealt, requestcode=serial)
         return self._answer(_OK, data={"requestSerialCode": serial, "status": shown, "result": result})
@@ -209,7 +209,7 @@ class WorkerPlatformSandbox(Sandbox):
         number = self.books.bump("writes")
         lot = random.Random(f"{self.seed}/{number}")  # noqa: S311 - reproducible delays, no secret
         due = later(self.clock(), lot.uniform(*self.delay_seconds))
-        faults = faults_of(CALLS[method], data, _unseal, self.speech)
+        faults = faults_of(CALLS[method], data, _unseal, self.wire)
         outcome = (
             Outcome(refusal=";".join(faults)) if faults else self.registry.write(method, _each(data, _unseal), due)
         )
@@ -217,14 +217,14 @@ class WorkerPlatformSandbox(Sandbox):
             self.books.bump("duplicates")
         elif fault == "duplicate" and not outcome.refusal and method in _REFUSES_REPEATS:
             again = self.registry.write(method, _each(data, _unseal), due)
-            return self._answer(_PARAMETERS, number=self.speech.duplicate_code, message=again.refusal)
+            return self._answer(_PARAMETERS, number=self.wire.duplicate_code, message=again.refusal)
         if outcome.refusal and (outcome.at_once or lot.random() < 0.5):
-            code = self.speech.duplicate_code if outcome.duplicate else None
+            code = self.wire.duplicate_code if outcome.duplicate else None
             return self._answer(_PARAMETERS, number=code, message=outcome.refusal)
         serial = self._serial(method)
         state, result = (_FAILED, outcome.refusal) if outcome.refusal else (_DONE, outcome.result)
         self.books.put("jobs", serial, {"no": number, "due": due.isoformat(), "state": state, "result": result})
-        if self.speech.flat_result:
+        if self.wire.flat_result:
             return self._answer(_OK, requestcode=serial)
         return self._answer(_OK, data={"requestSerialCode": serial})
 
@@ -232,9 +232,9 @@ class WorkerPlatformSandbox(Sandbox):
         self, code: int, *, number: int | None = None, message: str | None = None, data: object = None, **more: object
     ) -> Response:
         """An answer in the platform's envelope; ``number`` stands for this copy's own code."""
-        shown = number if number is not None else self.speech.codes.get(code, code)
+        shown = number if number is not None else self.wire.codes.get(code, code)
         if number == _PARAMETERS:
-            shown = self.speech.codes.get(code, code)
+            shown = self.wire.codes.get(code, code)
         return JSONResponse({"code": shown, "message": message or _MESSAGES[code], "data": data, **more})
 
     def _serial(self, method: str) -> str:

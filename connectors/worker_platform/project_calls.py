@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from connectors.worker_platform import sources
+from connectors.worker_platform import field_names
+from connectors.worker_platform.calls import Call, RecordCalls
 from connectors.worker_platform.dialect import Dialect
 from connectors.worker_platform.forms import TrainingForm, WorkerForm
 from connectors.worker_platform.rows import Page, Row, key_of, normalised, number_of, plain
 from connectors.worker_platform.schema import FIELDS_OF_A_TRAINING, FIELDS_OF_A_WORKER
-from connectors.worker_platform.ways import Call, Way
 from gateway.contract.messages import JSON, Holding, Payload, Verdict
 from gateway.domain.delivery import Event
 from gateway.domain.errors import ContractError
@@ -22,13 +22,13 @@ _PERSON = ("idCardType", "idCardNumber", "isPass", "trainingScore")
 """fields of a training that stand in its list of workers"""
 
 
-class WorkerWay(Way[WorkerForm]):
+class WorkerCalls(RecordCalls[WorkerForm]):
     """Workers of a project, known by project and identity number; a team is part of the content."""
 
     kind = RecordKind.PERSON
 
     def __init__(self, dialect: Dialect, secret: str) -> None:
-        super().__init__(dialect, dialect.worker, secret, sources.of_workers(dialect))
+        super().__init__(dialect, dialect.worker, secret, field_names.of_workers(dialect))
 
     def push(self, payloads: Sequence[Payload]) -> Call:
         form, methods = self.form, self._dialect.methods
@@ -74,7 +74,7 @@ class WorkerWay(Way[WorkerForm]):
         return self._on_wire(outer), self._on_wire({n: v for n, v in known.items() if n not in outer})
 
 
-class TrainingWay(Way[TrainingForm]):
+class TrainingCalls(RecordCalls[TrainingForm]):
     """Trainings of a project, known by project, day, name and type. The platform has no change of a training.
 
     So a later version of a certificate is not sent: it is compared with what is there, and where that is not what it
@@ -84,7 +84,7 @@ class TrainingWay(Way[TrainingForm]):
     kind = RecordKind.CERTIFICATE
 
     def __init__(self, dialect: Dialect, secret: str) -> None:
-        super().__init__(dialect, dialect.training, secret, sources.of_trainings(dialect))
+        super().__init__(dialect, dialect.training, secret, field_names.of_trainings(dialect))
 
     def push(self, payloads: Sequence[Payload]) -> Call:
         if len(payloads) != 1:

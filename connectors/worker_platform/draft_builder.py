@@ -12,7 +12,7 @@ from gateway.domain.records import Record
 CODES = "connectors.worker_platform.codes"
 
 
-class Sheet:
+class DraftBuilder:
     """One draft in the making; ``put`` and its kind take the platform's field, our field and the value."""
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class Sheet:
             )
         )
 
-    def draft(self, record: Record) -> Draft:
+    def build(self, record: Record) -> Draft:
         """The draft as far as it goes."""
         return Draft(
             kind=record.kind,

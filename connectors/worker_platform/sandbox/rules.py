@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from connectors.worker_platform.sandbox_speech import SPEECHES, Speech
+from connectors.worker_platform.sandbox.wire import WIRE_DIALECTS, WireDialect
 from gateway.codec.codes import table
 
 _CODES = "connectors.worker_platform.codes"
-_NATIONAL = SPEECHES["national"]
+_NATIONAL = WIRE_DIALECTS["national"]
 _LINK = re.compile(r"https?://\S{1,500}")
 _IMAGE = re.compile(r"data:image/(jpg|jpeg|png);base64,[A-Za-z0-9+/]+={0,2}")
 _IDENTITY = re.compile(r"[1-9]\d{16}[\dX]")
@@ -181,13 +181,13 @@ CALLS: Mapping[str, Call] = {
 
 
 def faults_of(
-    call: Call, data: Mapping[str, Any], unseal: Callable[[str], str | None], speech: Speech = _NATIONAL
+    call: Call, data: Mapping[str, Any], unseal: Callable[[str], str | None], wire: WireDialect = _NATIONAL
 ) -> list[str]:
     """The platform's texts about wrong fields; list errors carry the index of the item."""
 
     def rules(known: Mapping[str, Rule]) -> Mapping[str, Rule]:
-        wanted = {n: replace(r, required=r.required and n not in speech.optional) for n, r in known.items()}
-        return wanted | (must(**dict.fromkeys(speech.demanded, "any")) if "workType" in known else {})
+        wanted = {n: replace(r, required=r.required and n not in wire.optional) for n, r in known.items()}
+        return wanted | (must(**dict.fromkeys(wire.demanded, "any")) if "workType" in known else {})
 
     outer = rules(call.outer)
     found = [text for name, rule in outer.items() for text in _check(f"[{name}]", data.get(name), rule, unseal)]
