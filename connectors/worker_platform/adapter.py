@@ -139,12 +139,15 @@ class WorkerPlatform:
             return for_each(not_understood("other_receipt", "the result of another serial", replay_safe=True), payloads)
         state = whole_number(answer.at(result.state_path))
         if state is not None and state in result.done:
-            return for_each(Verdict(event=Event.ACCEPTED, code=state), payloads)
+            number = answers.serial(answer.at(result.platform_id_path)) if result.platform_id_path else None
+            return for_each(Verdict(event=Event.ACCEPTED, code=state, platform_id=number), payloads)
         if state is not None and state in result.failed:
             text = answers.flat_text(answer.at(result.text_path))
             kind = self._dialect.kind_of(text) or result.unmatched
             failed = answers.apportion(_event(kind, answers.RESULT_EVENTS, payloads), state, text, payloads)
-            return [self._calls_for(payloads[0]).in_our_words(verdict) for verdict in failed]
+            calls = self._calls_for(payloads[0])
+            # the result is final: after a hold it would only be read again, so the record itself is sent again
+            return [replace(calls.in_our_words(verdict), spent=verdict.event is Event.HOLD) for verdict in failed]
         waiting = Verdict(event=Event.PENDING, code=f"status_{state or 'unreadable'}", receipt=receipt)
         return for_each(waiting, payloads)
 
@@ -305,6 +308,6 @@ def _event(kind: Kind, events: Mapping[Kind, Event], payloads: Sequence[Payload]
 def _clock_skew(response: WireResponse, stamp: Stamp) -> timedelta | None:
     try:
         theirs = parsedate_to_datetime(response.headers.get("date", ""))
-    except (ValueError, TypeError):
+        return (theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)) - stamp.now
+    except (ValueError, TypeError, OverflowError):
         return None
-    return (theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)) - stamp.now

@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import ClassVar, Generic, TypeVar
 
 from connectors.worker_platform import field_names
-from connectors.worker_platform.dialect import Dialect
+from connectors.worker_platform.dialect import Dialect, folded
 from connectors.worker_platform.forms import Credential, Form
-from connectors.worker_platform.rows import Page, Row, key_of, normalised, number_of, plain
+from connectors.worker_platform.rows import Page, Row, key_of, normalised, number_of
 from gateway.contract.messages import JSON, Holding, Payload, Verdict
 from gateway.domain.delivery import Event
 from gateway.domain.errors import ContractError
@@ -120,7 +120,7 @@ class RecordCalls(ABC, Generic[F]):
 
     def _is_person(self, row: Row, payload: Payload) -> bool:
         shown = row.get(self.form.wire("idCardNumber"))
-        return number_of(shown, self._secret) == plain(payload.fields.get("idCardNumber"))
+        return number_of(shown, self._secret) == folded(payload.fields.get("idCardNumber"))
 
 
 class CertificateCalls(RecordCalls[Credential]):
@@ -148,8 +148,8 @@ class CertificateCalls(RecordCalls[Credential]):
         return self._dialect.methods.credential_query, self._page(page) | who
 
     def is_ours(self, row: Row, payload: Payload) -> bool:
-        shown = plain(row.get(self.form.wire("certificationCode")))
-        return shown == plain(payload.fields.get("certificationCode")) and self._is_person(row, payload)
+        shown = folded(row.get(self.form.wire("certificationCode")))
+        return shown == folded(payload.fields.get("certificationCode")) and self._is_person(row, payload)
 
     def key(self, payload: Payload) -> str:
         return key_of(payload.fields.get("idCardNumber"), payload.fields.get("certificationCode"))

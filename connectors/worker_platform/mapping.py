@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 from connectors.worker_platform.draft_builder import CODES, DraftBuilder
 from connectors.worker_platform.forms import Credential, TrainingForm, WorkerForm
@@ -12,6 +13,7 @@ from gateway.domain.records import Certificate, Placement, Record, Training, Wor
 
 _TITLE_KIND = "4"
 """certificates of professional titles, whose levels are another table than that of skills"""
+_TEAM_NUMBER = re.compile(r"[0-9]{1,20}")
 _DECIMAL = re.compile(r"[0-9]{1,4}(\.[0-9]{1,2})?")
 _LEVELS = {"1": "普工", "2": "初级", "3": "中级", "4": "高级", "5": "技师", "6": "高级技师"}
 
@@ -32,7 +34,7 @@ def draft_certificate(record: Record, certificate: Certificate, form: Credential
     draft.put("jobType", "trade", _trade(c.trade, form), table_name="wp_trades")
     draft.day("firstBeginDate", "first_issue_date", c.first_issue_date)
     draft.day("validBeginDate", "valid_from", c.valid_from)
-    draft.day("validEndDate", "valid_to", c.valid_to)
+    draft.day("validEndDate", "valid_to", None if c.valid_to == date.max else c.valid_to)
     draft.text("grantOrg", "issuer_name", c.issuer_name)
     draft.text("workCorpName", "holder.employer.name", holder.employer.name if holder.employer else None)
     draft.code("certificationStatus", "status", c.status, table("cert_status"), "worker_platform")
@@ -47,8 +49,13 @@ def draft_worker(record: Record, worker: Worker, place: Placement, form: WorkerF
     draft.text("projectCode", "placement.project_code", place.project_code)
     draft.text("corpCode", "placement.corp_code", place.corp_code)
     draft.text("corpName", "placement.corp_name", place.corp_name)
+    draft.text("employerCode", "placement.corp_code", place.corp_code)
     number = place.team_no.strip()
-    draft.number("teamSysNo", "placement.team_no", int(number) if number.isascii() and number.isdigit() else None)
+    draft.number("teamSysNo", "placement.team_no", int(number) if _TEAM_NUMBER.fullmatch(number) else None)
+    if number and not _TEAM_NUMBER.fullmatch(number):
+        draft.reject(
+            "teamSysNo", "placement.team_no", "number", "must be a number of up to 20 digits", "应为20位以内的数字"
+        )
     draft.text("teamName", "placement.team_name", place.team_name)
     draft.text("workerName", "name", worker.name)
     draft.number("isTeamLeader", "placement.team_leader", int(place.team_leader))
@@ -68,6 +75,10 @@ def draft_worker(record: Record, worker: Worker, place: Placement, form: WorkerF
     draft.text("gender", "gender", form.genders.get(worker.gender))
     draft.day("birthday", "birth_date", worker.birth_date)
     draft.day("inDate", "placement.since", place.since)
+    for name, codes in form.codes.items():
+        shown = draft.fields.get(name)
+        if shown is not None:
+            draft.put(name, draft.sources[name], codes.get(str(shown)), table_name=f"worker.codes.{name}")
     return draft.build(record)
 
 

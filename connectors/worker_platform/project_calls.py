@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from connectors.worker_platform import field_names
 from connectors.worker_platform.calls import Call, RecordCalls
-from connectors.worker_platform.dialect import Dialect
+from connectors.worker_platform.dialect import Dialect, folded
 from connectors.worker_platform.forms import TrainingForm, WorkerForm
-from connectors.worker_platform.rows import Page, Row, key_of, normalised, number_of, plain
+from connectors.worker_platform.rows import Page, Row, key_of, normalised, number_of
 from connectors.worker_platform.schema import FIELDS_OF_A_TRAINING, FIELDS_OF_A_WORKER
 from gateway.contract.messages import JSON, Holding, Payload, Verdict
 from gateway.domain.delivery import Event
@@ -37,7 +37,7 @@ class WorkerCalls(RecordCalls[WorkerForm]):
         if any(one != outer[0] for one in outer):
             raise ContractError("one call takes workers of one team")
         method = methods.worker_add if adds else methods.worker_update
-        if adds or form.update_shape == "list":
+        if form.list_field and (adds or form.update_shape == "list"):
             return method, {**outer[0], form.list_field: list(items)}
         if len(items) != 1:
             raise ContractError(f"{method} takes one worker")
@@ -53,7 +53,7 @@ class WorkerCalls(RecordCalls[WorkerForm]):
 
     def is_ours(self, row: Row, payload: Payload) -> bool:
         shown = row.get(self.form.wire("projectCode") or "projectCode")
-        same = shown is None or plain(shown) == plain(payload.fields.get("projectCode"))
+        same = shown is None or folded(shown) == folded(payload.fields.get("projectCode"))
         return same and self._is_person(row, payload)
 
     def key(self, payload: Payload) -> str:
@@ -71,7 +71,8 @@ class WorkerCalls(RecordCalls[WorkerForm]):
     def _parted(self, payload: Payload) -> tuple[dict[str, JSON], dict[str, JSON]]:
         known = {name: value for name, value in payload.fields.items() if name in FIELDS_OF_A_WORKER}
         outer = {name: value for name, value in known.items() if name in self.form.outer}
-        return self._on_wire(outer), self._on_wire({n: v for n, v in known.items() if n not in outer})
+        item = self._on_wire({n: v for n, v in known.items() if n not in outer})
+        return self._on_wire(outer), {**self.form.constants, **item}
 
 
 class TrainingCalls(RecordCalls[TrainingForm]):
@@ -116,7 +117,7 @@ class TrainingCalls(RecordCalls[TrainingForm]):
         shown, ours = row.get(wire("trainingName")), payload.fields.get("trainingName")
         day = row.get(wire("trainingDate"))
         same_day = normalised("trainingDate", day) == normalised("trainingDate", payload.fields.get("trainingDate"))
-        return plain(shown) == plain(ours) and (day is None or same_day)
+        return folded(shown) == folded(ours) and (day is None or same_day)
 
     def is_readable(self, page: Page) -> bool:
         return not page.short and all(row.get(self.form.wire("trainingName")) for row in page.rows)

@@ -13,6 +13,7 @@ import hmac
 import json
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
@@ -34,10 +35,11 @@ CORPKEY = "SandboxCorpKey-0000000000000000x"
 _SEALED = frozenset(
     {
         *("idCardNumber", "payRollBankCardNumber", "payBankCardNumber", "bankNumber", "pmIDCardNumber"),
-        *("responsiblePersonIDNumber", "teamLeaderIDNumber"),
+        *("responsiblePersonIDNumber", "teamLeaderIDNumber", "legalManIDCardNumber"),
     }
 )
-_OPTIONAL = frozenset({"WorkerCredential.Add", "WorkerCredential.Update"})
+_CERTIFICATES = frozenset({"WorkerCredential.Add", "WorkerCredential.Update"})
+_COPIES_ONLY = frozenset({"Project.Add", "Team.SysNo"})
 _REFUSES_REPEATS = frozenset(
     {"WorkerCredential.Add", "ProjectWorker.Add", "Team.Add", "ProjectSubContractor.Add", "ProjectTraining.Add"}
 )
@@ -50,19 +52,23 @@ _SERIAL_OBJECTS = {
 _CHINA = ZoneInfo("Asia/Shanghai")
 _OK, _PARAMETERS, _SIGNATURE, _PERMISSION, _ADDRESS, _TOO_MANY = 0, -1, -2, -3, -4, -5
 _WAITING, _FAILED, _DONE = range(3)
-_LARGEST_PAGE = 50
+_NO_SUCH_ACCOUNT = "appid无效"
 _WHOLE_STAMP = 14
 _MESSAGES = {_OK: "成功", _SIGNATURE: "签名校验错误", _PERMISSION: "无API访问权限", _ADDRESS: "IP校验错误"}
 
 
 class WorkerPlatformSandbox(Sandbox):
-    """May be set: ``tolerance``, ``nonce_window``, ``delay_seconds``, ``admitted``, ``registry.update_creates``."""
+    """May be set: ``tolerance``, ``nonce_window``, ``delay_seconds``, ``late_seconds``, ``admitted`` (addresses) and
+    ``registry.update_creates``.
+    """
 
     platform = "worker_platform"
     own_faults = {  # noqa: RUF012 - a constant of the class
         "busy": "code -5, nothing done",
         "duplicate": "carried out, then answered as if it had been there already",
         "forget_result": "a poll finds that the result is no longer kept",
+        "late": "carried out, but nobody sees it for ``late_seconds``",
+        "blame_call": "not carried out; the result that comes later names a field of the call, not of a record",
         "grow": "somebody else registers a worker and a training just before a page of a query is shown",
     }
 
@@ -74,6 +80,7 @@ class WorkerPlatformSandbox(Sandbox):
         self.tolerance = timedelta(minutes=10)
         self.nonce_window = timedelta(minutes=10)
         self.delay_seconds = (0.2, 0.8)
+        self.late_seconds = 90.0
         self.admitted: frozenset[str] | None = None
         self.registry = Registry(self.books, self.clock)
 
@@ -123,15 +130,19 @@ class WorkerPlatformSandbox(Sandbox):
             return self._answer(_TOO_MANY, message="访问超过限制")
         method = wire.method(form["method"])
         asks_result = method == "AsyncHandleResult.Query" and wire.result_path
-        admitted = method in CALLS and (self.dialect in (None, "sandbox") or method not in _OPTIONAL)
+        admitted = (
+            method in CALLS
+            and (self.dialect in (None, "sandbox") or method not in _CERTIFICATES)
+            and (method in wire.own_methods or method not in _COPIES_ONLY)
+        )
         if not admitted or request.url.path != (wire.result_path if asks_result else wire.path):
             return self._answer(_PERMISSION)
-        data = wire.decode_data(form["data"], PROJECT, lambda number: self.books.get("team", number))
+        data = wire.decode_data(method, form["data"], {**PROJECT, **CORP}, lambda no: self.books.get("team", no))
         if data is None:
             return self._answer(_PARAMETERS, message="[data]格式无效")
         if method in _BY_LIST:
             method, data = _in_its_shape(method, data)
-        if method.endswith(".Query"):
+        if method.endswith((".Query", ".SysNo")):
             return self._query(method, data, fault)
         return self._write(method, data, fault)
 
@@ -143,7 +154,7 @@ class WorkerPlatformSandbox(Sandbox):
         if missing:
             return self._answer(_PARAMETERS, message=f"[{missing}]不能为空")
         if form[wire.appid] != APPID:
-            return self._answer(_PARAMETERS, message="appid无效")
+            return self._answer(_PARAMETERS, message=_NO_SUCH_ACCOUNT)
         if not self._is_signed(form):
             return self._answer(_SIGNATURE)
         if self.admitted is not None and host not in self.admitted:
@@ -153,15 +164,14 @@ class WorkerPlatformSandbox(Sandbox):
         coarse = timedelta(hours=1) if len(form["timestamp"]) < _WHOLE_STAMP else timedelta()
         if sent is None or abs(now - sent) > self.tolerance + coarse:
             return self._answer(_PARAMETERS, message="[timestamp]值超出范围或无效")
-        used = self.books.get("nonces", form["nonce"])
+        used = None if wire.nonce_repeats else self.books.get("nonces", form["nonce"])
         if used is not None and now - datetime.fromisoformat(used) < self.nonce_window:
             return self._answer(_PARAMETERS, message="[nonce]重复")
         self.books.put("nonces", form["nonce"], now.isoformat())
         versions = (*wire.versions, "1.1") if form["method"] == "CheckSign.Query" else wire.versions
-        extra = all(form[name] == value for name, value in wire.extra.items())
-        if form["format"] != "json" or form["version"] not in versions or not extra:
-            return self._answer(_PARAMETERS, message="[version]值超出范围或无效")
-        return None
+        fixed = {"format": ("json",), "version": versions, **{name: (value,) for name, value in wire.extra.items()}}
+        wrong = next((name for name, known in fixed.items() if form[name] not in known), None)
+        return None if wrong is None else self._answer(_PARAMETERS, message=f"[{wrong}]值超出范围或无效")
 
     def _is_signed(self, form: Mapping[str, str]) -> bool:
         sealed = {"corpsign"} & set(form) if self.wire.enterprise is not False else set()
@@ -172,69 +182,94 @@ class WorkerPlatformSandbox(Sandbox):
         return not sealed or _unseal(form["corpsign"]) == CORPKEY + form["timestamp"]
 
     def _query(self, method: str, data: Mapping[str, Any], fault: str | None) -> Response:
-        faults = faults_of(CALLS[method], data, _unseal, self.wire)
+        wire = self.wire
+        faults = faults_of(CALLS[method], data, _unseal, wire)
         if faults:
-            return self._answer(_PARAMETERS, message=";".join(faults))
+            return self._answer(_PARAMETERS, message=wire.encode_text(method, ";".join(faults)))
         if method == "CheckSign.Query":
             return self._answer(_OK, data={})
         if method == "AsyncHandleResult.Query":
-            return self._result(data["requestSerialCode"], fault)
+            return self._result(str(data["requestSerialCode"]), fault)
         if fault == "grow":
             self.registry.grow()
-        rows = self.wire.encode_rows([_each(row, _seal) for row in self.registry.rows(method, _each(data, _unseal))])
+        found = [_each(row, _seal) for row in self.registry.rows(method, _each(data, _unseal))]
+        rows = wire.encode_rows(method, found)
+        if method == "Team.SysNo":
+            return self._answer(_OK, data={"teamSysNo": found[0]["teamSysNo"]} if found else None)
         if method == "Payroll.Query":  # one object without rows
             return self._answer(_OK, data=rows[0] if rows else None)
-        index, size = int(data.get("pageIndex") or 0), int(data.get("pageSize") or _LARGEST_PAGE)
+        index, size = int(data.get("pageIndex") or 0), int(data.get("pageSize") or wire.largest_page)
         page = rows[index * size : (index + 1) * size]
-        return self._answer(_OK, data={"pageIndex": index, "pageSize": size, "totalCount": len(rows), "rows": page})
+        shown = {"pageIndex": index, "pageSize": size, "totalCount": len(rows), "rows": page}
+        if wire.page_count:
+            shown["pageCount"] = -(-len(rows) // size)
+        return self._answer(_OK, data=shown)
 
     def _result(self, serial: str, fault: str | None) -> Response:
         if fault == "forget_result":
             self.books.remove("jobs", serial)
         job = self.books.get("jobs", serial)
         if job is None:
-            code = self.wire.unknown_serial_code
-            return self._answer(_PARAMETERS, number=code, message="[requestSerialCode]值超出范围或无效")
+            text = self.wire.encode_text("AsyncHandleResult.Query", "[requestSerialCode]值超出范围或无效")
+            return self._answer(_PARAMETERS, number=self.wire.unknown_serial_code, message=text)
         state, result = job["state"], job["result"]
         if datetime.fromisoformat(job["due"]) > self.clock():
             state, result = _WAITING, None
         shown: Any = self.wire.states[state]
         shown = str(shown) if job["no"] % 2 else shown
         if self.wire.flat_result:
-            dealt = None if state == _WAITING else {"DEALRESULT": {"code": shown, "message": result}}
-            return self._answer(_OK, data=dealt, requestcode=serial)
+            message = result if state == _FAILED else None
+            dealt = None if state == _WAITING else {"DEALRESULT": {"code": shown, "data": job["made"]}}
+            return self._answer(_OK, data=dealt, message=message, requestcode=serial)
         return self._answer(_OK, data={"requestSerialCode": serial, "status": shown, "result": result})
 
     def _write(self, method: str, data: Mapping[str, Any], fault: str | None) -> Response:
+        wire = self.wire
         number = self.books.bump("writes")
         lot = random.Random(f"{self.seed}/{number}")  # noqa: S311 - reproducible delays, no secret
         due = later(self.clock(), lot.uniform(*self.delay_seconds))
-        faults = faults_of(CALLS[method], data, _unseal, self.wire)
+        if fault == "late":
+            self.books.bump("late")
+            due = later(self.clock(), self.late_seconds)
+        faults = faults_of(CALLS[method], data, _unseal, wire)
+        if fault == "blame_call":
+            faults, lot = ["[timestamp]值超出范围或无效"], _Never()
         outcome = (
             Outcome(refusal=";".join(faults)) if faults else self.registry.write(method, _each(data, _unseal), due)
         )
         if outcome.duplicate:
             self.books.bump("duplicates")
         elif fault == "duplicate" and not outcome.refusal and method in _REFUSES_REPEATS:
-            again = self.registry.write(method, _each(data, _unseal), due)
-            return self._answer(_PARAMETERS, number=self.wire.duplicate_code, message=again.refusal)
-        if outcome.refusal and (outcome.at_once or lot.random() < 0.5):
-            code = self.wire.duplicate_code if outcome.duplicate else None
-            return self._answer(_PARAMETERS, number=code, message=outcome.refusal)
+            outcome = replace(self.registry.write(method, _each(data, _unseal), due), at_once=True)
+        refusal = wire.encode_text(method, outcome.refusal)
+        if refusal and (outcome.at_once or lot.random() < 0.5):
+            return self._answer(_PARAMETERS, number=self._code_of(outcome), message=refusal)
         serial = self._serial(method)
-        state, result = (_FAILED, outcome.refusal) if outcome.refusal else (_DONE, outcome.result)
-        self.books.put("jobs", serial, {"no": number, "due": due.isoformat(), "state": state, "result": result})
-        if self.wire.flat_result:
+        state, result = (_FAILED, refusal) if refusal else (_DONE, outcome.result)
+        made = _made(method, outcome) if state == _DONE else None
+        job = {"no": number, "due": due.isoformat(), "state": state, "result": result, "made": made}
+        self.books.put("jobs", serial, job)
+        if wire.flat_result:
             return self._answer(_OK, requestcode=serial)
         return self._answer(_OK, data={"requestSerialCode": serial})
+
+    def _code_of(self, outcome: Outcome) -> int | None:
+        """This copy's own code of a refusal, where it has one for it."""
+        if not outcome.duplicate:
+            return None
+        return self.wire.person_exists_code if outcome.person else self.wire.duplicate_code
 
     def _answer(
         self, code: int, *, number: int | None = None, message: str | None = None, data: object = None, **more: object
     ) -> Response:
         """An answer in the platform's envelope; ``number`` stands for this copy's own code."""
-        shown = number if number is not None else self.wire.codes.get(code, code)
-        if number == _PARAMETERS:
-            shown = self.wire.codes.get(code, code)
+        shown = self.wire.codes.get(code, code)
+        if number not in (None, _PARAMETERS):
+            shown = number
+        elif code == _PARAMETERS and message == _NO_SUCH_ACCOUNT:
+            shown = self.wire.codes.get(_PERMISSION, code) if self.wire.codes else code
+        elif code == _PARAMETERS and "不能为空" in (message or ""):
+            shown = self.wire.missing_code
         return JSONResponse({"code": shown, "message": message or _MESSAGES[code], "data": data, **more})
 
     def _serial(self, method: str) -> str:
@@ -252,12 +287,29 @@ def _form(request: Request, body: bytes, *, json_body: bool) -> dict[str, str]:
     try:
         if json_body:
             fields = json.loads(body) if kind.startswith("application/json") else {}
-            return {k: v for k, v in fields.items() if isinstance(v, str)} if isinstance(fields, dict) else {}
+            texts = {k: v for k, v in fields.items() if isinstance(v, str)} if isinstance(fields, dict) else {}
+            "".join(texts.values()).encode("utf-8")
+            return texts
         if not kind.startswith("application/x-www-form-urlencoded"):
             return {}
         return dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, errors="strict"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
+
+
+def _made(method: str, outcome: Outcome) -> dict[str, Any]:
+    """What copies with ``DEALRESULT`` say that they made: a project, a team, or a worker's contract."""
+    if outcome.contract:
+        return {"CONTRACTTYPE": outcome.contract}
+    made = json.loads(outcome.result) if outcome.result and method in ("Project.Add", "Team.Add") else {}
+    return {name.upper(): value for name, value in made.items()}
+
+
+class _Never(random.Random):
+    """A lot that refuses nothing at once."""
+
+    def random(self) -> float:
+        return 1.0
 
 
 def _in_its_shape(method: str, data: dict[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -126,12 +126,16 @@ class TestEveryDialectConforms(ConnectorConformance):
         taken, again = copy.ask(request), copy.ask(connector.encode_push([payload], copy.stamp()))
         events = connector.decode_push(again, [payload], at)[0].event
         assert events in (Event.DUPLICATE, Event.PENDING)
+        replayed = copy.ask(request)
+        # the same nonce again concerns no record; Henan takes a nonce again, and then the worker is there already
+        held = (Event.HOLD,)
+        if copy.sandbox.dialect == "henan":
+            held = (connector.decode_push(replayed, [payload], at)[0].event,)
+            assert held[0] in (Event.DUPLICATE, Event.PENDING)
         return {
             "taken": Reply(payloads=(payload,), stamp=at, response=taken, events=(Event.PENDING,)),
             "again": Reply(payloads=(payload,), stamp=at, response=again, events=(events,)),
-            "replayed": Reply(payloads=(payload,), stamp=at, response=copy.ask(request), events=(Event.REJECTED,))
-            if copy.sandbox.dialect != "huiji"
-            else Reply(payloads=(payload,), stamp=at, response=copy.ask(request), events=(Event.UNKNOWN,)),
+            "replayed": Reply(payloads=(payload,), stamp=at, response=replayed, events=held),
         }
 
     def test_an_answer_to_another_request_is_never_success(
@@ -236,7 +240,8 @@ def test_fields_have_the_names_of_the_dialect_on_the_wire(copy: Copy) -> None:
 
     names = WIRE[str(copy.sandbox.dialect)]
     method, data = sent(person)
-    assert (method, sorted(data), sorted(data[names[1]][0])) == (names[0], *map(sorted, names[2:4]))
+    listed = sorted(data[names[1]][0]) if names[1] else []
+    assert (method, sorted(data), listed) == (names[0], *map(sorted, names[2:4]))
     method, data = sent(training)
     assert method == names[4]
     assert set(names[5]) <= set(data)
@@ -251,7 +256,6 @@ _NATIONAL: Sequence[Any] = (
     *("ProjectWorker.Add", "workerList", [*_OUTER, "workerList"], _ITEM),
     *("ProjectTraining.Add", ["projectCode", "trainingDate", "trainingName", "trainingTypeCode", "workers"]),
 )
-_CAPITALS = [n.upper() for n in _ITEM if n != "idCardNumber"] + ["IDNUMBER"]
 WIRE: dict[str, Sequence[Any]] = {
     "national": _NATIONAL,
     "hangzhou": _NATIONAL,
@@ -263,9 +267,12 @@ WIRE: dict[str, Sequence[Any]] = {
         *("ProjectTraining.Add", ["trainingDate", "trainingName", "trainingTypeCode", "workers"]),
     ),
     "henan": (
-        *("ProjectWorker.Add", "WORKERLIST"),
-        ["PROJECTCODE", "SOCIALCREDITCODE", "CORPNAME", "TEAMSYSNO", "TEAMNAME", "WORKERLIST"],
-        *(_CAPITALS, "ProjectTraining.Add", ["PROJECTCODE", "TRAININGDATE", "TRAININGNAME", "WORKERS"]),
+        *("ProjectWorker.Add", ""),
+        [
+            *("PROJECTCODE", "SOCIALCREDITCODE", "TEAMSYSNO", "COMPANYCODE", "NAME", "IDNUMBER", "WORKCLASSES"),
+            *("BIRTHDAY", "STARTTIME", "EDUCATIONLEVELS", "POLITICALSTATUS", "ADDRESS", "NATION", "PHONE", "PIC"),
+        ],
+        *([], "ProjectTraining.Add", ["PROJECTCODE", "TRAININGDATE", "TRAININGNAME", "WORKERS"]),
     ),
     "huiji": (
         *("ProjectWorker.Upload", "workerList", [*_OUTER, "workerList"]),
