@@ -109,4 +109,6 @@ def _decimal(value: object) -> str:
         number = Decimal(text.replace("·", "."))
     except InvalidOperation:
         return text
-    return f"{number.normalize():f}" if number.is_finite() and abs(number.adjusted()) < _LONGEST_DECIMAL else text
+    if not number.is_finite() or abs(number.adjusted()) >= _LONGEST_DECIMAL:
+        return text
+    return f"{(number + 0).normalize():f}"

@@ -6,12 +6,13 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from connectors.worker_platform.adapter import WorkerPlatform, build
+from connectors.worker_platform.dialect_file import load_dialect
 from connectors.worker_platform.sandbox import WorkerPlatformSandbox
 from connectors.worker_platform.sandbox import build as build_sandbox
 from gateway.codec.replies import judge_reply
@@ -191,6 +192,40 @@ def test_a_refused_field_is_named_in_our_words(copy: Copy) -> None:
     person = copy.payload(copy.filed()[0])
     refused = copy.push(replace(person, fields={**person.fields, "workType": "9999"}))
     assert (refused.event, refused.fields) == (Event.REJECTED, ("placement.trade",))
+
+
+def test_no_copy_blames_a_record_for_the_call(copy: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clock, version, further signed field, account, address, signature, permission: each in the copy's own words."""
+    sandbox, wire = copy.sandbox, copy.sandbox.wire
+    person = copy.payload(copy.filed()[0])
+    assert copy.push(person).event is Event.ACCEPTED
+    wrong: dict[str, Callable[[], Any]] = {
+        "timestamp": lambda: setattr(sandbox, "tolerance", timedelta(hours=-3)),
+        "version": lambda: setattr(sandbox, "wire", replace(wire, versions=("9",))),
+        "address": lambda: setattr(sandbox, "admitted", frozenset({"192.0.2.1"})),
+        "account": lambda: monkeypatch.setattr("connectors.worker_platform.sandbox.APPID", "1"),
+        "signature": lambda: monkeypatch.setattr("connectors.worker_platform.sandbox.SECRET", "x" * 32),
+        "method": lambda: setattr(sandbox, "wire", replace(wire, methods={person_call(copy): "Nothing.Add"})),
+    }
+    if wire.extra:
+        wrong["extra"] = lambda: setattr(sandbox, "wire", replace(wire, extra={"iscompany": "2"}))
+    for name, break_it in wrong.items():
+        tolerance, admitted = sandbox.tolerance, sandbox.admitted
+        with monkeypatch.context():
+            break_it()
+            at = copy.stamp()
+            verdict = copy.connector.decode_push(copy.ask(copy.connector.encode_push([person], at)), [person], at)[0]
+            assert verdict.event is Event.HOLD, (name, verdict)
+            if name != "method":
+                assert copy.lookup(person).event is Event.HOLD, name
+        monkeypatch.undo()
+        sandbox.tolerance, sandbox.admitted, sandbox.wire = tolerance, admitted, wire
+    assert copy.lookup(person).event is Event.ACCEPTED
+
+
+def person_call(copy: Copy) -> str:
+    method: str = load_dialect(str(copy.sandbox.dialect)).methods.worker_add
+    return method
 
 
 def test_identity_numbers_never_travel_in_clear(copy: Copy) -> None:
