@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
 from gateway.domain.delivery import State
 from gateway.domain.records import Certificate, Worker
 from gateway.service.explain import explain
 from gateway.store import views
+from gateway.store.tables import verdict
 from gateway.store.views import Filter
 from gateway.testing import people
 from gateway.testing.faultproxy import Cut
@@ -28,8 +30,9 @@ _PUSHES = (b".Add", b".Update")
 BOTH_FORMS = pytest.mark.parametrize("dialect", ["national", "sandbox"], ids=["by-project", "as-certificates"])
 
 
-def trials(here: Any, count: int, rates: dict[Cut, float]) -> Counter[str]:
-    """Cut the network at ``count`` registrations at least; counts what was seen."""
+def trials(here: Any, count: int, rates: dict[Cut, float], late: float = 0) -> Counter[str]:
+    """Cut the network at ``count`` registrations at least, a share of them seen there late; counts what was seen."""
+    here.sandbox.faults.set(rates={"late": late})
     cut = here.proxy
     cut.chosen = lambda first: any(one in first for one in _PUSHES)
     cut.rates = rates
@@ -48,6 +51,8 @@ def trials(here: Any, count: int, rates: dict[Cut, float]) -> Counter[str]:
         answers_lost=cut.done[Cut.COMMIT_THEN_CUT],
         requests_lost=cut.done[Cut.RESET],
         requests=effects["counts"]["requests"],
+        applied_late=here.sandbox.books.counter("late"),
+        not_seen_at_first=absences(here),
         accepted=sum(n for state, n in here.states().items() if state.endswith(State.ACCEPTED)),
     )
 
@@ -77,6 +82,47 @@ def test_a_platform_slower_than_our_patience_refuses_the_repeat_and_keeps_one(wo
     here.sandbox.delay_seconds = (40.0, 90.0)
     seen = trials(here, 6, {Cut.COMMIT_THEN_CUT: 0.6})
     assert (seen["registrations"], seen["doubled"], seen["lost"], seen["accepted"]) == (6, 0, 0, 6)
+    here.check()
+
+
+def absences(here: Any) -> int:
+    """Questions that the platform answered with "not there"."""
+    with here.store.read() as c:
+        counted = c.execute(select(func.count()).select_from(verdict).where(verdict.c.code == "absent"))
+        return int(counted.scalar_one())
+
+
+LATE = pytest.mark.parametrize("late_seconds", [150, 2000], ids=["after-the-first-question", "after-the-resend"])
+ASKED = {"SETTLING_SECONDS": "[60, 300]"}
+"""two questions that find nothing lead to a resend"""
+
+
+@BOTH_FORMS
+@LATE
+def test_half_of_the_lost_answers_applied_late_is_one_effect_each(
+    world: Make, dialect: str, late_seconds: float
+) -> None:
+    here = world(dialect, **ASKED)
+    here.sandbox.late_seconds = late_seconds
+    _one_effect_each(here, trials(here, 16, {Cut.COMMIT_THEN_CUT: 1.0}, late=0.5), 16)
+
+
+@pytest.mark.soak
+@BOTH_FORMS
+@LATE
+def test_a_thousand_lost_answers_half_of_them_applied_late(world: Make, dialect: str, late_seconds: float) -> None:
+    """``SOAK_TRIALS`` says how many."""
+    here = world(dialect, **ASKED)
+    here.sandbox.late_seconds = late_seconds
+    count = int(os.environ.get("SOAK_TRIALS", "1000"))
+    _one_effect_each(here, trials(here, count, {Cut.COMMIT_THEN_CUT: 1.0}, late=0.5), count)
+
+
+def _one_effect_each(here: Any, seen: Counter[str], count: int) -> None:
+    assert (seen["registrations"], seen["doubled"], seen["lost"], seen["accepted"]) == (count, 0, 0, count)
+    assert seen["answers_lost"] >= count
+    assert seen["applied_late"] >= count / 4
+    assert seen["not_seen_at_first"] >= seen["applied_late"]
     here.check()
 
 
