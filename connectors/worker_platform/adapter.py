@@ -263,6 +263,9 @@ class WorkerPlatform:
         detail = "credentials and signature accepted" if ok else f"code {answer.code}: {answers.clean(answer.message)}"
         if skew is not None and abs(skew) > self._clock_warning:
             detail += f"; warning: the clocks differ by {round(skew.total_seconds())} s"
+        form = self._dialect.worker
+        if untranslated := [name for name in form.dictionaries if name not in form.codes]:
+            detail += f"; warning: the platform has its own codes for {', '.join(untranslated)}, fill worker.codes"
         return Health(ok=ok, detail=detail, clock_skew=skew)
 
     def _calls_for(self, payload: Payload) -> CertificateCalls | WorkerCalls | TrainingCalls:

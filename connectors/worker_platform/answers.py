@@ -116,10 +116,18 @@ def _flat(value: object) -> str:
 
 def clean(text: str, payloads: Sequence[Payload] = ()) -> str:
     """A text of the platform without people in it, short enough to keep."""
-    known = [str(p.fields.get(name, "")) for p in payloads for name in ("idCardNumber", "name", "workerName")]
-    known += [name.replace("·", dot) for name in known if "·" in name for dot in MIDDLE_DOTS]
+    known = {str(p.fields.get(name, "")) for p in payloads for name in ("idCardNumber", "name", "workerName")}
     printable = "".join(c if c.isprintable() else " " for c in text).strip()
-    return redact(printable, *known, *(k.lower() for k in known))[:_LONGEST_REASON]
+    for value in filter(None, map(str.strip, known)):
+        printable = re.sub(_spellings(value), "***", printable, flags=re.IGNORECASE)
+    return redact(printable)[:_LONGEST_REASON]
+
+
+def _spellings(value: str) -> str:
+    """An expression for a name or number in the forms that ``folded`` takes as one: width, case, blanks, dots."""
+    dots = re.escape("·" + MIDDLE_DOTS)
+    wide = {c: f"[{re.escape(c)}{chr(ord(c) + 0xFEE0)}]" for c in map(chr, range(0x21, 0x7F))}
+    return r"\s*".join(f"[{dots}]" if c in dots else wide.get(c, re.escape(c)) for c in value if not c.isspace())
 
 
 def kind_of_refusal(answer: Answer, dialect: Dialect) -> Kind:

@@ -20,7 +20,7 @@ SUCCESS = "0"
 _CODE = re.compile(r"-?[0-9]{1,9}")
 _LONGEST_TEXT = 20_000
 """what a text says stands at its beginning; beyond this it is not read"""
-MIDDLE_DOTS = "•‧・･∙⋅●．.˙"
+MIDDLE_DOTS = "•‧・･∙⋅●．.˙\u0387"
 """characters typed for the middle dot (·) of a transcribed name"""
 _DOTS = str.maketrans(dict.fromkeys(MIDDLE_DOTS, "·"))
 _OPEN, _CLOSE = "[【〔「『{<《\"'“‘", "]】〕」』}>》\"'”’"
@@ -273,7 +273,8 @@ def folded(value: object) -> str:
         return ""
     if isinstance(value, dict | list):
         return "{}" if isinstance(value, dict) else "[]"
-    return "".join(unicodedata.normalize("NFKC", str(value)).translate(_DOTS).upper().split())
+    plain = unicodedata.normalize("NFKC", str(value).translate(_DOTS)).translate(_DOTS)
+    return "".join(plain.upper().split())
 
 
 def normalise(text: str) -> str:

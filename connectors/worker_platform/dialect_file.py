@@ -149,8 +149,9 @@ def _contradictory_projects(d: Dialect) -> Iterator[tuple[str, str]]:
 def _contradictory_workers(d: Dialect) -> Iterator[tuple[str, str]]:
     if not d.worker.list_field and d.worker.update_shape == "list":
         yield "worker.update_shape", "list needs worker.list_field"
-    if unknown := set(d.worker.codes) - FIELDS_OF_A_WORKER:
-        yield "worker.codes", f"there is no field {sorted(unknown)[0]}"
+    for key, names in (("codes", set(d.worker.codes)), ("dictionaries", set(d.worker.dictionaries))):
+        if unknown := names - FIELDS_OF_A_WORKER:
+            yield f"worker.{key}", f"there is no field {sorted(unknown)[0]}"
     if taken := set(d.worker.constants) & set(map(d.worker.wire, FIELDS_OF_A_WORKER)):
         yield "worker.constants", f"{sorted(taken)[0]} is filled from the filing"
     if set(d.worker.outer) - FIELDS_OF_A_WORKER or "idCardNumber" in d.worker.outer:

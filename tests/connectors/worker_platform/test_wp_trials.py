@@ -92,8 +92,8 @@ def absences(here: Any) -> int:
         return int(counted.scalar_one())
 
 
-LATE = pytest.mark.parametrize("late_seconds", [150, 2000], ids=["after-the-first-question", "after-the-resend"])
-ASKED = {"SETTLING_SECONDS": "[60, 300]"}
+LATE = pytest.mark.parametrize("late_seconds", [45, 240], ids=["after-the-first-question", "after-the-resend"])
+ASKED = {"SETTLING_SECONDS": "[20, 60]"}
 """two questions that find nothing lead to a resend"""
 
 
