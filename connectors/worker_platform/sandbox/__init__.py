@@ -6,38 +6,28 @@ Written from the platform's side (README of this connector), not from the connec
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import hmac
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.padding import PKCS7
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from connectors.worker_platform.sandbox.encryption import SECRET, each, seal, unseal
 from connectors.worker_platform.sandbox.registry import CORP, PROJECT, TEAM, Outcome, Registry, later
 from connectors.worker_platform.sandbox.rules import CALLS, faults_of
 from connectors.worker_platform.sandbox.wire import WIRE_DIALECTS
 from gateway.testing.sandbox import Access, Sandbox
 
 APPID = PROJECT["projectCode"]
-SECRET = "SandboxSecret-0123456789-ABCDEFG"  # noqa: S105 - opens nothing but this simulation
 CORPKEY = "SandboxCorpKey-0000000000000000x"
-_SEALED = frozenset(
-    {
-        *("idCardNumber", "payRollBankCardNumber", "payBankCardNumber", "bankNumber", "pmIDCardNumber"),
-        *("responsiblePersonIDNumber", "teamLeaderIDNumber", "legalManIDCardNumber"),
-    }
-)
 _CERTIFICATES = frozenset({"WorkerCredential.Add", "WorkerCredential.Update"})
 _COPIES_ONLY = frozenset({"Project.Add", "Team.SysNo"})
 _REFUSES_REPEATS = frozenset(
@@ -179,11 +169,11 @@ class WorkerPlatformSandbox(Sandbox):
         right = hashlib.sha256(f"{text}&appsecret={SECRET}".lower().encode("utf-8")).hexdigest()
         if not hmac.compare_digest(right.encode(), form["sign"].encode()):
             return False
-        return not sealed or _unseal(form["corpsign"]) == CORPKEY + form["timestamp"]
+        return not sealed or unseal(form["corpsign"]) == CORPKEY + form["timestamp"]
 
     def _query(self, method: str, data: Mapping[str, Any], fault: str | None) -> Response:
         wire = self.wire
-        faults = faults_of(CALLS[method], data, _unseal, wire)
+        faults = faults_of(CALLS[method], data, unseal, wire)
         if faults:
             return self._answer(_PARAMETERS, message=wire.encode_text(method, ";".join(faults)))
         if method == "CheckSign.Query":
@@ -192,7 +182,7 @@ class WorkerPlatformSandbox(Sandbox):
             return self._result(str(data["requestSerialCode"]), fault)
         if fault == "grow":
             self.registry.grow()
-        found = [_each(row, _seal) for row in self.registry.rows(method, _each(data, _unseal))]
+        found = [each(row, seal) for row in self.registry.rows(method, each(data, unseal))]
         rows = wire.encode_rows(method, found)
         if method == "Team.SysNo":
             return self._answer(_OK, data={"teamSysNo": found[0]["teamSysNo"]} if found else None)
@@ -231,16 +221,14 @@ class WorkerPlatformSandbox(Sandbox):
         if fault == "late":
             self.books.bump("late")
             due = later(self.clock(), self.late_seconds)
-        faults = faults_of(CALLS[method], data, _unseal, wire)
+        faults = faults_of(CALLS[method], data, unseal, wire)
         if fault == "blame_call":
             faults, lot = ["[timestamp]值超出范围或无效"], _Never()
-        outcome = (
-            Outcome(refusal=";".join(faults)) if faults else self.registry.write(method, _each(data, _unseal), due)
-        )
+        outcome = Outcome(refusal=";".join(faults)) if faults else self.registry.write(method, each(data, unseal), due)
         if outcome.duplicate:
             self.books.bump("duplicates")
         elif fault == "duplicate" and not outcome.refusal and method in _REFUSES_REPEATS:
-            outcome = replace(self.registry.write(method, _each(data, _unseal), due), at_once=True)
+            outcome = replace(self.registry.write(method, each(data, unseal), due), at_once=True)
         refusal = wire.encode_text(method, outcome.refusal)
         if refusal and (outcome.at_once or lot.random() < 0.5):
             return self._answer(_PARAMETERS, number=self._code_of(outcome), message=refusal)
@@ -330,31 +318,3 @@ def _moment(text: str, form: str) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.strftime(form) == text else None
-
-
-def _each(value: Any, change: Callable[[str], str | None]) -> Any:
-    """The same data with every encrypted field changed, at any depth."""
-    if isinstance(value, Mapping):
-        return {k: change(str(v)) if k in _SEALED and v else _each(v, change) for k, v in value.items()}
-    return [_each(item, change) for item in value] if isinstance(value, list) else value
-
-
-def _aes() -> Cipher[modes.CBC]:
-    return Cipher(algorithms.AES256(SECRET.encode()), modes.CBC(SECRET.encode()[:16]))
-
-
-def _seal(text: str) -> str:
-    padder = PKCS7(128).padder()
-    encryptor = _aes().encryptor()
-    sealed = encryptor.update(padder.update(text.encode()) + padder.finalize()) + encryptor.finalize()
-    return base64.standard_b64encode(sealed).decode()
-
-
-def _unseal(text: str) -> str | None:
-    try:
-        decryptor = _aes().decryptor()
-        padded = decryptor.update(base64.b64decode(text, validate=True)) + decryptor.finalize()
-        unpadder = PKCS7(128).unpadder()
-        return (unpadder.update(padded) + unpadder.finalize()).decode("utf-8")
-    except (binascii.Error, ValueError):
-        return None

@@ -97,11 +97,8 @@ class Registry:
         }
         if "projectCode" in data and data["projectCode"] != PROJECT["projectCode"]:
             return refused("[projectCode]值超出范围或无效", at_once=True)
-        if (
-            "corpCode" in data
-            and method not in ("ProjectSubContractor.Add", "Corp.Upload")
-            and not self._books.get("corp", data["corpCode"])
-        ):
+        corp_must_be_there = "corpCode" in data and method not in ("ProjectSubContractor.Add", "Corp.Upload")
+        if corp_must_be_there and not self._books.get("corp", data["corpCode"]):
             return refused("[corpCode]值超出范围或无效")
         team = self._books.get("team", str(data["teamSysNo"])) if "teamSysNo" in data else {}
         if team is None or ("corpCode" in data and team and team["corpCode"] != data["corpCode"]):
@@ -118,9 +115,8 @@ class Registry:
         if method == "CorpCredential.Query":
             return []
         if method in ("Team.Query", "Team.SysNo", "ProjectSubContractor.Query", "Corp.Query"):
-            sections = ("team",) if method.startswith("Team.") else ("corp", "company")
-            shown = sections if method != "ProjectSubContractor.Query" else ("corp",)
-            found = [row for section in shown for _, row in self._books.items(section)]
+            sections = {"Team": ("team",), "Corp": ("corp", "company")}.get(method.partition(".")[0], ("corp",))
+            found = [row for section in sections for _, row in self._books.items(section)]
         else:
             found = list(self._visible(_SECTIONS[method]))
         asked = {name: str(data[name]) for name in _FILTERS if data.get(name) not in (None, "")}
@@ -197,10 +193,9 @@ class Registry:
 
     def _upload_corp(self, data: Data) -> Outcome:
         """A company of the whole country; uploading it again changes it."""
-        first = not self._books.get("company", data["corpCode"])
+        version = self._books.bump(f"company/{data['corpCode']}")
         self._books.put("company", data["corpCode"], dict(data))
-        if first:
-            self._books.wrote("company", data["corpCode"], 1)
+        self._books.wrote("company", data["corpCode"], version)
         return Outcome()
 
     def _update_corp(self, data: Data) -> Outcome:

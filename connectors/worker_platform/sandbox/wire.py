@@ -128,8 +128,6 @@ class WireDialect:
     def encode_text(self, method: str, text: str) -> str:
         """A text of the platform with the field names of this copy; a record that came flat has no place in a list."""
         here = self._names(method)
-        if not here and method not in self.flat:
-            return text
 
         def shown(found: re.Match[str]) -> str:
             name = f"[{here.get(found[1], found[1])}]"
@@ -276,15 +274,11 @@ _LISTS = {"ProjectWorker.Add": "workerList", "WorkerAttendance.Add": "dataList"}
 def _object(text: str) -> Any:
     """JSON, or None where it is none: nested too deeply, a number that is none, text that is no Unicode."""
     try:
-        data = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        data = json.loads(text, parse_constant=_finite, parse_float=_finite)
         json.dumps(data, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError):
         return None
     return data
-
-
-def _refuse(text: str) -> None:
-    raise ValueError(text)
 
 
 def _finite(text: str) -> float:
