@@ -24,7 +24,7 @@ MIDDLE_DOTS = "•‧・･∙⋅●．.˙\u0387"
 """characters typed for the middle dot (·) of a transcribed name"""
 _DOTS = str.maketrans(dict.fromkeys(MIDDLE_DOTS, "·"))
 _OPEN, _CLOSE = "[【〔「『{<《\"'“‘", "]】〕」』}>》\"'”’"
-_ENGLISH = frozenset({"data", "format", "method", "sign", "version"})
+_ENGLISH = frozenset({"format", "method", "sign", "version"})
 """names of common fields that occur in ordinary sentences: unmarked, they count only among Chinese words"""
 
 
@@ -238,7 +238,9 @@ class Dialect(Part):
 
     @cached_property
     def _whole_data(self) -> re.Pattern[str]:
-        return _naming({self.names.data})
+        name = re.escape(self.names.data.casefold())
+        wrong = "不能为空|为空|格式|无效|错误|缺失|解析"
+        return re.compile(rf"{_marked(name)}|(?<![a-z0-9_\[.]){name}(?:参数|字段|值)?(?:{wrong})")
 
 
 def _naming(fields: Collection[str]) -> re.Pattern[str]:
@@ -249,12 +251,11 @@ def _naming(fields: Collection[str]) -> re.Pattern[str]:
     names = sorted({unicodedata.normalize("NFKC", name).casefold() for name in fields}, key=len, reverse=True)
     listed = "|".join(map(re.escape, names))
     clear = "|".join(re.escape(name) for name in names if name not in _ENGLISH) or "(?!)"
-    common = "|".join(re.escape(name) for name in names if name in _ENGLISH - {"data", "format"}) or "(?!)"
-    opening, closing = re.escape(_OPEN), re.escape(_CLOSE)
+    common = "|".join(re.escape(name) for name in names if name in _ENGLISH - {"format"}) or "(?!)"
     return re.compile(
         "|".join(
             (
-                rf"(?<![0-9]\])(?<![.a-z0-9_])[{opening}]\s*(?:{listed})\s*[{closing}](?!\s*\[[0-9]|\.)",
+                _marked(listed),
                 rf"(?<![a-z0-9_\[.])(?:{clear})(?!\.?[a-z0-9_\[])",
                 rf"(?<![a-z0-9_\[.])(?<![a-z0-9_]\s)(?:{listed})(?!\s?[a-z0-9_\[.\]])",
                 rf"\b(?:invalid|illegal|missing|unknown|unsupported|wrong|expired) (?:{common})(?!\s?[a-z0-9_\[])",
@@ -262,6 +263,12 @@ def _naming(fields: Collection[str]) -> re.Pattern[str]:
             )
         )
     )
+
+
+def _marked(names: str) -> str:
+    """One of the names between marks, and no step of a path with an index."""
+    opening, closing = re.escape(_OPEN), re.escape(_CLOSE)
+    return rf"(?<![0-9]\])(?<![.a-z0-9_])[{opening}]\s*(?:{names})\s*[{closing}](?!\s*\[[0-9]|\.)"
 
 
 def folded(value: object) -> str:
@@ -273,8 +280,9 @@ def folded(value: object) -> str:
         return ""
     if isinstance(value, dict | list):
         return "{}" if isinstance(value, dict) else "[]"
-    plain = unicodedata.normalize("NFKC", str(value).translate(_DOTS)).translate(_DOTS)
-    return "".join(plain.upper().split())
+    text = str(value)
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text.translate(_DOTS))
+    return "".join(plain.translate(_DOTS).upper().split())
 
 
 def normalise(text: str) -> str:
