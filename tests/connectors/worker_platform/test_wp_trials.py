@@ -39,7 +39,7 @@ def trials(here: Any, count: int, rates: dict[Cut, float], late: float = 0) -> C
     by_project = here.connector.info.platform and len(here.connector.info.kinds) > 1
     filings = -(-count // 2) if by_project else count
     here.enqueue(*here.filings(filings, placed=by_project))
-    here.until_quiet()
+    here.until_quiet(rounds=600)
     effects = here.books("effects")
     kinds = {"person", "certificate"} if by_project else {"certificate"}
     held = [one for one in effects["holdings"].values() if one["kind"] in kinds]
@@ -92,30 +92,29 @@ def absences(here: Any) -> int:
         return int(counted.scalar_one())
 
 
-LATE = pytest.mark.parametrize("late_seconds", [45, 240], ids=["after-the-first-question", "after-the-resend"])
-ASKED = {"SETTLING_SECONDS": "[20, 60]"}
-"""two questions that find nothing lead to a resend"""
+LATE = pytest.mark.parametrize("factor", [2, 6], ids=["after-the-first-question", "after-the-resend"])
+"""seen there after so many times the wait before the first question; the second comes after 4, a resend follows"""
 
 
 @BOTH_FORMS
 @LATE
-def test_half_of_the_lost_answers_applied_late_is_one_effect_each(
-    world: Make, dialect: str, late_seconds: float
-) -> None:
-    here = world(dialect, **ASKED)
-    here.sandbox.late_seconds = late_seconds
-    _one_effect_each(here, trials(here, 16, {Cut.COMMIT_THEN_CUT: 1.0}, late=0.5), 16)
+def test_half_of_the_lost_answers_applied_late_is_one_effect_each(world: Make, dialect: str, factor: int) -> None:
+    _half_applied_late(world, dialect, factor, count=16, first_wait=20)
 
 
 @pytest.mark.soak
 @BOTH_FORMS
 @LATE
-def test_a_thousand_lost_answers_half_of_them_applied_late(world: Make, dialect: str, late_seconds: float) -> None:
+def test_a_thousand_lost_answers_half_of_them_applied_late(world: Make, dialect: str, factor: int) -> None:
     """``SOAK_TRIALS`` says how many."""
-    here = world(dialect, **ASKED)
-    here.sandbox.late_seconds = late_seconds
-    count = int(os.environ.get("SOAK_TRIALS", "1000"))
-    _one_effect_each(here, trials(here, count, {Cut.COMMIT_THEN_CUT: 1.0}, late=0.5), count)
+    _half_applied_late(world, dialect, factor, count=int(os.environ.get("SOAK_TRIALS", "1000")), first_wait=900)
+
+
+def _half_applied_late(world: Make, dialect: str, factor: int, *, count: int, first_wait: int) -> None:
+    here = world(dialect, SETTLING_SECONDS=f"[{first_wait}, {3 * first_wait}]")
+    here.sandbox.late_seconds = factor * first_wait
+    seen = trials(here, count, {Cut.COMMIT_THEN_CUT: 1.0}, late=0.5)
+    _one_effect_each(here, seen, count)
 
 
 def _one_effect_each(here: Any, seen: Counter[str], count: int) -> None:
