@@ -135,12 +135,14 @@ class WorkerPlatform:
             return for_each(not_understood("unreadable", "not the platform's envelope", replay_safe=True), payloads)
         if not answers.is_success(answer):
             return for_each(self._refusal(answer, answers.POLL_EVENTS, payloads), payloads)
-        if answers.serial(answer.at(result.echo_path)) != receipt:
+        if result.echo_path and answers.serial(answer.at(result.echo_path)) != receipt:
             return for_each(not_understood("other_receipt", "the result of another serial", replay_safe=True), payloads)
         state = whole_number(answer.at(result.state_path))
         if state is not None and state in result.done:
             number = answers.serial(answer.at(result.platform_id_path)) if result.platform_id_path else None
-            return for_each(Verdict(event=Event.ACCEPTED, code=state, platform_id=number), payloads)
+            # a result that names no serial could be another's: the record itself is asked for
+            event = Event.ACCEPTED if result.echo_path else Event.DUPLICATE
+            return for_each(Verdict(event=event, code=state, platform_id=number), payloads)
         if state is not None and state in result.failed:
             text = answers.flat_text(answer.at(result.text_path))
             kind = self._dialect.kind_of(text) or result.unmatched

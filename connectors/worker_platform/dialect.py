@@ -113,6 +113,7 @@ class Result(Part):
     request_field: str
     serial_path: str
     echo_path: str
+    """where a result names its serial; empty where it does not, and then a look-up confirms what is done"""
     state_path: str
     text_path: str
     platform_id_path: str = ""

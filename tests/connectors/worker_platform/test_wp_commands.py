@@ -1,4 +1,4 @@
-"""From a reported draft with the optional columns to the platform, as an operator types it."""
+"""From a reported sheet with the optional columns to the platform, as an operator types it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return invoke
 
 
-def draft(path: Path, sandbox: WorkerPlatformSandbox, *, complete: bool = True) -> Path:
+def sheet(path: Path, sandbox: WorkerPlatformSandbox, *, complete: bool = True) -> Path:
     """One row that names a project and one that names none."""
     rng, used, at = random.Random(3), set[str](), sandbox.access("http://127.0.0.1:1").details
     place = {
@@ -74,7 +74,7 @@ def draft(path: Path, sandbox: WorkerPlatformSandbox, *, complete: bool = True) 
 def test_a_sheet_with_a_project_reaches_the_national_platform_and_the_rest_is_told(
     run: Run, sandbox: WorkerPlatformSandbox, tmp_path: Path
 ) -> None:
-    taken = run("intake", str(draft(tmp_path / "batch.csv", sandbox)))
+    taken = run("intake", str(sheet(tmp_path / "batch.csv", sandbox)))
     assert json.dumps(taken).count('"worker_platform": 2') == 1
     for _ in range(200):
         run("push", "worker_platform")
@@ -95,7 +95,7 @@ def test_a_sheet_with_a_project_reaches_the_national_platform_and_the_rest_is_to
 def test_a_row_that_names_half_a_project_goes_back_to_the_city(
     run: Run, sandbox: WorkerPlatformSandbox, tmp_path: Path
 ) -> None:
-    path = draft(tmp_path / "batch.csv", sandbox, complete=False)
+    path = sheet(tmp_path / "batch.csv", sandbox, complete=False)
     taken = run("intake", str(path), code=1)
     assert '"R-PLACE": 1' in json.dumps(taken)
     assert "370000" not in json.dumps(taken)

@@ -214,3 +214,13 @@ def test_every_state_of_huiji_has_its_event(
     for shown in (state, int(state)):
         result = answer(0, "", {"requestSerialCode": "r", "status": shown, "result": "不对"})
         assert built(DIALECT="huiji").decode_ack(result, "r", payloads[:1], stamp())[0].event is event
+
+
+def test_a_result_that_names_no_serial_is_confirmed_by_a_question(
+    built: Build, answer: Answer, payloads: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text("extends = 'henan'\n[result]\necho_path = ''\n", "utf-8")
+    done = answer(0, None, {"DEALRESULT": {"code": 0}})
+    assert built(DIALECT=str(path)).decode_ack(done, "h-1", payloads[:1], stamp())[0].event is Event.DUPLICATE
+    assert built(DIALECT="henan").decode_ack(done, "h-1", payloads[:1], stamp())[0].event is Event.RETRY
