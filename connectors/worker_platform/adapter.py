@@ -133,23 +133,27 @@ class WorkerPlatform:
         answer, result = answers.read(response), self._dialect.result
         if answer is None:
             return for_each(not_understood("unreadable", "not the platform's envelope", replay_safe=True), payloads)
-        if not answers.is_success(answer):
-            return for_each(self._refusal(answer, answers.POLL_EVENTS, payloads), payloads)
-        if result.echo_path and answers.serial(answer.at(result.echo_path)) != receipt:
-            return for_each(not_understood("other_receipt", "the result of another serial", replay_safe=True), payloads)
         state = whole_number(answer.at(result.state_path))
-        if state is not None and state in result.done:
+        named = not result.echo_path or answers.serial(answer.at(result.echo_path)) == receipt
+        if not answers.is_success(answer) and not (named and state in result.failed):
+            return for_each(self._refusal(answer, answers.POLL_EVENTS, payloads), payloads)
+        if not named:
+            return for_each(not_understood("other_receipt", "the result of another serial", replay_safe=True), payloads)
+        if state in result.done:
             number = answers.serial(answer.at(result.platform_id_path)) if result.platform_id_path else None
             # a result that names no serial could be another's: the record itself is asked for
             event = Event.ACCEPTED if result.echo_path else Event.DUPLICATE
-            return for_each(Verdict(event=event, code=state, platform_id=number), payloads)
+            return for_each(Verdict(event=event, code=str(state), platform_id=number), payloads)
         if state is not None and state in result.failed:
+            # the code of the answer itself does not matter then: copies give the state of the result as well
             text = answers.flat_text(answer.at(result.text_path))
             kind = self._dialect.kind_of(text) or result.unmatched
             failed = answers.apportion(_event(kind, answers.RESULT_EVENTS, payloads), state, text, payloads)
-            calls = self._calls_for(payloads[0])
             # the result is final: after a hold it would only be read again, so the record itself is sent again
-            return [replace(calls.in_our_words(verdict), spent=verdict.event is Event.HOLD) for verdict in failed]
+            return [
+                replace(self._calls_for(payloads[0]).in_our_words(verdict), spent=verdict.event is Event.HOLD)
+                for verdict in failed
+            ]
         waiting = Verdict(event=Event.PENDING, code=f"status_{state or 'unreadable'}", receipt=receipt)
         return for_each(waiting, payloads)
 

@@ -224,3 +224,16 @@ def test_a_result_that_names_no_serial_is_confirmed_by_a_question(
     done = answer(0, None, {"DEALRESULT": {"code": 0}})
     assert built(DIALECT=str(path)).decode_ack(done, "h-1", payloads[:1], stamp())[0].event is Event.DUPLICATE
     assert built(DIALECT="henan").decode_ack(done, "h-1", payloads[:1], stamp())[0].event is Event.RETRY
+
+
+@pytest.mark.parametrize("code", [0, -1, 9999])
+def test_a_failed_result_of_henan_blames_what_its_top_level_message_says(
+    built: Build, answer: Answer, payloads: Any, code: int
+) -> None:
+    connector = built(DIALECT="henan")
+    for text, event in (("[NAME]不能为空", Event.REJECTED), ("[timestamp]值超出范围或无效", Event.HOLD)):
+        failed = answer(code, text, {"DEALRESULT": {"code": -1}}, requestcode="h-1")
+        (verdict,) = connector.decode_ack(failed, "h-1", payloads[:1], stamp())
+        assert (verdict.event, verdict.spent) == (event, event is Event.HOLD)
+        (other,) = connector.decode_ack(failed, "h-2", payloads[:1], stamp())
+        assert other.event is not Event.REJECTED
