@@ -1,7 +1,7 @@
 """The connector of the worker platform. Writes are asynchronous: a push gives a receipt, the result is polled.
 
 A certificate goes as such where the dialect has a call for it, else as a training of a project, after its worker, where
-its filing names one (``ways``, ``project_ways``).
+its filing names one (``calls``, ``project_calls``).
 
 How an answer is tied to its request: the answer to a push holds nothing of the request, so the tie is the exchange
 itself (one request, one answer, one connection), and a push alone is never more than ``pending``. The poll must name
@@ -16,17 +16,17 @@ from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 
 from connectors.worker_platform import answers, listing
-from connectors.worker_platform.abilities import describe, only_reads_certificates
+from connectors.worker_platform.calls import Call, CertificateCalls
+from connectors.worker_platform.capabilities import describe, only_reads_certificates
 from connectors.worker_platform.dialect import Dialect, Kind, whole_number
 from connectors.worker_platform.dialect_file import load_dialect
 from connectors.worker_platform.envelope import encode
-from connectors.worker_platform.listing import TRAININGS, WORKERS, Place
+from connectors.worker_platform.listing import TRAININGS, WORKERS, ListingCursor
 from connectors.worker_platform.mapping import draft_certificate, draft_training, draft_worker
-from connectors.worker_platform.project_ways import TrainingWay, WorkerWay
+from connectors.worker_platform.project_calls import TrainingCalls, WorkerCalls
 from connectors.worker_platform.rows import read_page
 from connectors.worker_platform.schema import certificate_problems, training_problems, worker_problems
 from connectors.worker_platform.settings import WorkerPlatformSettings
-from connectors.worker_platform.ways import Call, CertificateWay
 from gateway.codec.replies import for_each, not_understood
 from gateway.contract.connector import ConnectorInfo, Endpoint
 from gateway.contract.messages import (
@@ -67,8 +67,8 @@ class WorkerPlatform:
         self._clock_warning = timedelta(seconds=settings.clock_warning_seconds)
         self._back_off = timedelta(seconds=settings.retry_seconds[0]) if settings.retry_seconds else None
         secret = self._credentials.secret
-        self._certificates = CertificateWay(dialect, secret)
-        self._workers, self._trainings = WorkerWay(dialect, secret), TrainingWay(dialect, secret)
+        self._certificates = CertificateCalls(dialect, secret)
+        self._workers, self._trainings = WorkerCalls(dialect, secret), TrainingCalls(dialect, secret)
 
     @property
     def info(self) -> ConnectorInfo:
@@ -104,10 +104,10 @@ class WorkerPlatform:
     def encode_push(self, payloads: Sequence[Payload], stamp: Stamp, /) -> WireRequest:
         if len({p.replaces for p in payloads}) != 1:
             raise ContractError("one call adds records or changes them, not both")
-        return self._call(self._way(payloads[0]).push(payloads), stamp)
+        return self._call(self._calls_for(payloads[0]).push(payloads), stamp)
 
     def decode_push(self, response: WireResponse, payloads: Sequence[Payload], stamp: Stamp, /) -> Sequence[Verdict]:
-        if len(payloads) == 1 and payloads[0].replaces and self._way(payloads[0]) is self._trainings:
+        if len(payloads) == 1 and payloads[0].replaces and self._calls_for(payloads[0]) is self._trainings:
             # nothing was sent that could change anything: the platform was asked what it holds
             return (replace(self.decode_lookup(response, payloads[0], stamp), next_page=None),)
         answer = answers.read(response)
@@ -121,8 +121,8 @@ class WorkerPlatform:
             return for_each(Verdict(event=Event.PENDING, code=answer.code, receipt=receipt), payloads)
         kind = answers.kind_of_refusal(answer, self._dialect)
         refused = answers.apportion(_event(kind, answers.PUSH_EVENTS, payloads), answer.code, answer.message, payloads)
-        way = self._way(payloads[0])
-        return [way.in_our_words(self._slowed(verdict, kind)) for verdict in refused]
+        calls = self._calls_for(payloads[0])
+        return [calls.in_our_words(self._slowed(verdict, kind)) for verdict in refused]
 
     def encode_ack(self, receipt: str, stamp: Stamp, /) -> WireRequest:
         return self._call((self._dialect.methods.result, {self._dialect.result.request_field: receipt}), stamp)
@@ -133,18 +133,27 @@ class WorkerPlatform:
         answer, result = answers.read(response), self._dialect.result
         if answer is None:
             return for_each(not_understood("unreadable", "not the platform's envelope", replay_safe=True), payloads)
-        if not answers.is_success(answer):
-            return for_each(self._refusal(answer, answers.POLL_EVENTS, payloads), payloads)
-        if answers.serial(answer.at(result.echo_path)) != receipt:
-            return for_each(not_understood("other_receipt", "the result of another serial", replay_safe=True), payloads)
         state = whole_number(answer.at(result.state_path))
-        if state is not None and state in result.done:
-            return for_each(Verdict(event=Event.ACCEPTED, code=state), payloads)
+        named = not result.echo_path or answers.serial(answer.at(result.echo_path)) == receipt
+        if not answers.is_success(answer) and not (named and state in result.failed):
+            return for_each(self._refusal(answer, answers.POLL_EVENTS, payloads), payloads)
+        if not named:
+            return for_each(not_understood("other_receipt", "the result of another serial", replay_safe=True), payloads)
+        if state in result.done:
+            number = answers.serial(answer.at(result.platform_id_path)) if result.platform_id_path else None
+            # a result that names no serial could be another's: the record itself is asked for
+            event = Event.ACCEPTED if result.echo_path else Event.DUPLICATE
+            return for_each(Verdict(event=event, code=str(state), platform_id=number), payloads)
         if state is not None and state in result.failed:
+            # the code of the answer itself does not matter then: copies give the state of the result as well
             text = answers.flat_text(answer.at(result.text_path))
             kind = self._dialect.kind_of(text) or result.unmatched
             failed = answers.apportion(_event(kind, answers.RESULT_EVENTS, payloads), state, text, payloads)
-            return [self._way(payloads[0]).in_our_words(verdict) for verdict in failed]
+            # the result is final: after a hold it would only be read again, so the record itself is sent again
+            return [
+                replace(self._calls_for(payloads[0]).in_our_words(verdict), spent=verdict.event is Event.HOLD)
+                for verdict in failed
+            ]
         waiting = Verdict(event=Event.PENDING, code=f"status_{state or 'unreadable'}", receipt=receipt)
         return for_each(waiting, payloads)
 
@@ -152,7 +161,7 @@ class WorkerPlatform:
         return self.encode_lookup_page(payload, str(self._dialect.paging.first_index), stamp)
 
     def encode_lookup_page(self, payload: Payload, page: str, stamp: Stamp, /) -> WireRequest:
-        return self._call(self._way(payload).question(payload, int(page)), stamp)
+        return self._call(self._calls_for(payload).question(payload, int(page)), stamp)
 
     def decode_lookup(self, response: WireResponse, payload: Payload, stamp: Stamp, /) -> Verdict:
         answer = answers.read(response)
@@ -163,29 +172,29 @@ class WorkerPlatform:
         page = read_page(answer, self._dialect.paging)
         if page is None:
             return not_understood("no_rows", "the answer holds no rows", replay_safe=True)
-        way = self._way(payload)
-        row = way.find(page, payload)
+        calls = self._calls_for(payload)
+        row = calls.find(page, payload)
         if row is not None:
-            return way.in_our_words(way.judge(payload, row))
-        sure = way.is_readable(page)
-        if sure and page.last and way.is_pure(page, payload):
-            return way.in_our_words(way.absent(payload))
+            return calls.in_our_words(calls.judge(payload, row))
+        sure = calls.is_readable(page)
+        if sure and page.last and calls.is_pure(page, payload):
+            return calls.in_our_words(calls.absent(payload))
         following = page.next if sure else None
         return Verdict(event=Event.IN_DOUBT, code="rows_incomplete", reason="not on this page", next_page=following)
 
     def expected(self, payload: Payload, /) -> Holding:
-        return self._way(payload).expected(payload)
+        return self._calls_for(payload).expected(payload)
 
     def encode_holdings(self, cursor: str | None, payload: Payload | None, stamp: Stamp, /) -> WireRequest:
         first = self._dialect.paging.first_index
         if payload is not None:
             page = first if cursor is None else int(cursor)
-            return self._call(self._way(payload).question(payload, page), stamp)
+            return self._call(self._calls_for(payload).question(payload, page), stamp)
         if cursor is None:
             raise ContractError("holdings are read by project, or record by record")
-        place = Place.read(cursor)
-        way = self._workers if place.what == WORKERS else self._trainings
-        return self._call(way.listing(place.project, first + place.page), stamp)
+        at = ListingCursor.read(cursor)
+        calls = self._workers if at.what == WORKERS else self._trainings
+        return self._call(calls.listing(at.project, first + at.page), stamp)
 
     def decode_holdings(
         self, response: WireResponse, payload: Payload | None, stamp: Stamp, /
@@ -199,37 +208,37 @@ class WorkerPlatform:
         page = read_page(answer, self._dialect.paging)
         if page is None:
             return not_understood("no_rows", "the answer holds no rows", replay_safe=True)
-        way = self._way(payload)
-        ours = tuple(way.held(payload, way.named(row)) for row in page.rows if way.is_ours(row, payload))
-        sure = way.is_readable(page) and (page.next is not None or (page.last and way.is_pure(page, payload)))
+        calls = self._calls_for(payload)
+        ours = tuple(calls.held(payload, calls.named(row)) for row in page.rows if calls.is_ours(row, payload))
+        sure = calls.is_readable(page) and (page.next is not None or (page.last and calls.is_pure(page, payload)))
         if not ours and not sure:
             return not_understood("rows_incomplete", "not all rows, or rows of other people", replay_safe=True)
         return HoldingsPage(holdings=ours, next_cursor=page.next)
 
     def part_of(self, payload: Payload, /) -> str | None:
-        way = self._way(payload)
-        if way is self._certificates:
+        calls = self._calls_for(payload)
+        if calls is self._certificates:
             return None
-        what = WORKERS if way is self._workers else TRAININGS
-        return str(Place(what=what, project=str(payload.fields["projectCode"])))
+        what = WORKERS if calls is self._workers else TRAININGS
+        return str(ListingCursor(what=what, project=str(payload.fields["projectCode"])))
 
     def parts(self) -> Sequence[str]:
         if not any(kind.by_project for kind in self._info.kinds.values()):
             return ()
-        return [str(Place(what=what, project=code)) for code in self._projects for what in (WORKERS, TRAININGS)]
+        return [str(ListingCursor(what=what, project=code)) for code in self._projects for what in (WORKERS, TRAININGS)]
 
     def decode_part(self, response: WireResponse, cursor: str, stamp: Stamp, /) -> HoldingsPage | Verdict:
-        answer, place = answers.read(response), Place.read(cursor)
+        answer, at = answers.read(response), ListingCursor.read(cursor)
         if answer is None:
             return not_understood("unreadable", "not the platform's envelope", replay_safe=True)
         if not answers.is_success(answer):
             return self._refusal(answer, answers.QUERY_EVENTS, ())
-        step = listing.step(answer, place, self._dialect.paging)
+        step = listing.advance(answer, at, self._dialect.paging)
         if step is None:
             return not_understood("other_page", "not the rows of the page asked for", replay_safe=False)
-        way = self._workers if place.what == WORKERS else self._trainings
+        calls = self._workers if at.what == WORKERS else self._trainings
         return HoldingsPage(
-            holdings=tuple(way.listed(place.project, row) for row in step.page.rows) if not step.afresh else (),
+            holdings=tuple(calls.listed(at.project, row) for row in step.page.rows) if not step.afresh else (),
             next_cursor=None if step.next is None else str(step.next),
             afresh=step.afresh,
         )
@@ -260,9 +269,12 @@ class WorkerPlatform:
         detail = "credentials and signature accepted" if ok else f"code {answer.code}: {answers.clean(answer.message)}"
         if skew is not None and abs(skew) > self._clock_warning:
             detail += f"; warning: the clocks differ by {round(skew.total_seconds())} s"
+        form = self._dialect.worker
+        if untranslated := [name for name in form.dictionaries if name not in form.codes]:
+            detail += f"; warning: the platform has its own codes for {', '.join(untranslated)}, fill worker.codes"
         return Health(ok=ok, detail=detail, clock_skew=skew)
 
-    def _way(self, payload: Payload) -> CertificateWay | WorkerWay | TrainingWay:
+    def _calls_for(self, payload: Payload) -> CertificateCalls | WorkerCalls | TrainingCalls:
         """By what the payload holds: one that was stored is read as it was made, whatever the dialect says now."""
         if payload.kind is RecordKind.PERSON:
             return self._workers
@@ -305,6 +317,6 @@ def _event(kind: Kind, events: Mapping[Kind, Event], payloads: Sequence[Payload]
 def _clock_skew(response: WireResponse, stamp: Stamp) -> timedelta | None:
     try:
         theirs = parsedate_to_datetime(response.headers.get("date", ""))
-    except (ValueError, TypeError):
+        return (theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)) - stamp.now
+    except (ValueError, TypeError, OverflowError):
         return None
-    return (theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)) - stamp.now

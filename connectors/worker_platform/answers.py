@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from connectors.worker_platform.dialect import SUCCESS, Dialect, Kind, whole_number
+from connectors.worker_platform.dialect import MIDDLE_DOTS, SUCCESS, Dialect, Kind, whole_number
 from gateway.codec.redact import redact
 from gateway.contract.messages import Payload, Verdict, WireResponse
 from gateway.domain.states import Event
@@ -59,9 +59,12 @@ class Answer:
 
 
 def read(response: WireResponse) -> Answer | None:
-    """The answer, or None where the body is not the platform's envelope."""
+    """The answer, or None where the body is not the platform's envelope.
+
+    An object that gives one name two values is not believed: which of them the platform means cannot be known.
+    """
     try:
-        content = json.loads(response.body.decode("utf-8-sig"))
+        content = json.loads(response.body.decode("utf-8-sig"), object_pairs_hook=_unambiguous)
     except (ValueError, RecursionError):
         return None
     if not isinstance(content, dict):
@@ -71,38 +74,67 @@ def read(response: WireResponse) -> Answer | None:
     return None if code is None else Answer(code=code, message=flat_text(message), content=content)
 
 
+def _unambiguous(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs) and any(found[name] != value for name, value in pairs):
+        raise ValueError("one name has two values")
+    return found
+
+
 def serial(value: object) -> str | None:
     """A serial code as opaque text of up to 64 printable characters, or None."""
-    text = value if isinstance(value, str) else whole_number(value)
-    if text is None or not text.strip() or len(text) > _LONGEST_SERIAL or not text.isprintable():
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(text, str) or not text.strip() or len(text) > _LONGEST_SERIAL or not text.isprintable():
         return None
     return text
 
 
 def flat_text(value: object) -> str:
-    """The texts in a result that may be plain text, JSON in a text, an object or a list; never raises."""
+    """The texts in a result that may be plain text, JSON in a text, an object or a list; never raises.
+
+    What is nested deeper than any answer is read as having no text.
+    """
+    try:
+        return _flat(value)
+    except RecursionError:
+        return ""
+
+
+def _flat(value: object) -> str:
     if isinstance(value, str):
         try:
             inner = json.loads(value) if value.lstrip()[:1] in ("{", "[", '"') else None
-        except (ValueError, RecursionError):
+        except ValueError:
             inner = None
-        return value if inner is None else flat_text(inner)
+        return value if inner is None else _flat(inner)
     if isinstance(value, dict):
-        return ";".join(filter(None, map(flat_text, value.values())))
+        return ";".join(filter(None, map(_flat, value.values())))
     if isinstance(value, list):
-        return ";".join(filter(None, map(flat_text, value)))
+        return ";".join(filter(None, map(_flat, value)))
     return ""
 
 
 def clean(text: str, payloads: Sequence[Payload] = ()) -> str:
     """A text of the platform without people in it, short enough to keep."""
-    known = [str(p.fields.get(name, "")) for p in payloads for name in ("idCardNumber", "name", "workerName")]
+    known = {str(p.fields.get(name, "")) for p in payloads for name in ("idCardNumber", "name", "workerName")}
     printable = "".join(c if c.isprintable() else " " for c in text).strip()
-    return redact(printable, *known, *(k.lower() for k in known))[:_LONGEST_REASON]
+    for value in filter(None, map(str.strip, known)):
+        printable = re.sub(_spellings(value), "***", printable, flags=re.IGNORECASE)
+    return redact(printable)[:_LONGEST_REASON]
+
+
+def _spellings(value: str) -> str:
+    """An expression for a name or number in the forms that ``folded`` takes as one: width, case, blanks, dots."""
+    dots = re.escape("·" + MIDDLE_DOTS)
+    wide = {c: f"[{re.escape(c)}{chr(ord(c) + 0xFEE0)}]" for c in map(chr, range(0x21, 0x7F))}
+    return r"\s*".join(f"[{dots}]" if c in dots else wide.get(c, re.escape(c)) for c in value if not c.isspace())
 
 
 def kind_of_refusal(answer: Answer, dialect: Dialect) -> Kind:
-    """The kind of a code that is not success. Codes of access and rate speak for themselves, else the text decides."""
+    """The kind of a code that is not success. Codes of access and rate speak for themselves, else the text decides.
+
+    A refusal that names a common field of the call concerns no record, whatever its code (``Dialect.kind_of``).
+    """
     kind = dialect.error_codes.get(answer.code)
     if kind in (Kind.CONFIGURATION, Kind.RATE):
         return kind

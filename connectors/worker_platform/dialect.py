@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Literal
@@ -16,12 +17,22 @@ from pydantic import BeforeValidator, Field
 from connectors.worker_platform.forms import Credential, Part, TrainingForm, WorkerForm
 
 SUCCESS = "0"
-_CODE = re.compile(r"-?\d{1,9}")
+_CODE = re.compile(r"-?[0-9]{1,9}")
+_LONGEST_TEXT = 20_000
+"""what a text says stands at its beginning; beyond this it is not read"""
+MIDDLE_DOTS = "•‧・･∙⋅●．.˙\u0387"
+"""characters typed for the middle dot (·) of a transcribed name"""
+_DOTS = str.maketrans(dict.fromkeys(MIDDLE_DOTS, "·"))
+_OPEN, _CLOSE = "[【〔「『{<《\"'“‘", "]】〕」』}>》\"'”’"
+_ENGLISH = frozenset({"format", "method", "sign", "version"})
+"""names of common fields that occur in ordinary sentences: unmarked, they count only among Chinese words"""
 
 
 def whole_number(value: object) -> str | None:
     """A number or a numeric text as canonical text (``01`` as ``1``); None for anything else, booleans included."""
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(value, bool):
+        return None
+    text = str(value) if isinstance(value, int) and abs(value) < 10**9 else value
     if isinstance(text, str) and _CODE.fullmatch(text.strip()):
         return str(int(text))
     return None
@@ -102,8 +113,11 @@ class Result(Part):
     request_field: str
     serial_path: str
     echo_path: str
+    """where a result names its serial; empty where it does not, and then a look-up confirms what is done"""
     state_path: str
     text_path: str
+    platform_id_path: str = ""
+    """where a result that is done gives the platform's own number of the record; empty where it gives none"""
     waiting: tuple[State, ...]
     failed: tuple[State, ...]
     done: tuple[State, ...] = Field(min_length=1)
@@ -204,9 +218,72 @@ class Dialect(Part):
         return own.get(method, self.version.default)
 
     def kind_of(self, text: str) -> Kind | None:
-        """The kind of the first pattern that occurs in a text of the platform, or None."""
+        """What a text of the platform is about, or None where nothing in it is known.
+
+        A text that names a common field (time stamp, nonce, signature, version …) is about the account or the gateway,
+        whatever else it says: no record is to blame, and the next one would meet the same. Then the first pattern that
+        occurs decides. ``data`` as a whole comes last, because a pattern may say that one record made it too long.
+        """
+        text = text[:_LONGEST_TEXT]
+        lowered = unicodedata.normalize("NFKC", text).casefold()
+        if self._envelope.search(lowered):
+            return Kind.CONFIGURATION
         plain = normalise(text)
-        return next((p.kind for p in self.patterns if p.expression.search(plain)), None)
+        found = next((p.kind for p in self.patterns if p.expression.search(plain)), None)
+        return Kind.CONFIGURATION if found is None and self._whole_data.search(lowered) else found
+
+    @cached_property
+    def _envelope(self) -> re.Pattern[str]:
+        own = {*self.names.model_dump().values(), *self.extra_fields, *self.extra_data, "appsecret", "signature"}
+        return _naming(own - {self.names.data})
+
+    @cached_property
+    def _whole_data(self) -> re.Pattern[str]:
+        name = re.escape(self.names.data.casefold())
+        wrong = "不能为空|为空|格式|无效|错误|缺失|解析"
+        return re.compile(rf"{_marked(name)}|(?<![a-z0-9_\[.]){name}(?:参数|字段|值)?(?:{wrong})")
+
+
+def _naming(fields: Collection[str]) -> re.Pattern[str]:
+    """Finds a field of the call itself: between marks (``[nonce]``, ``【sign】``), or as a word of its own.
+
+    A step of a path (``[workerList][0][version]``, ``[data][0][name]``) belongs to a record and is none of them.
+    """
+    names = sorted({unicodedata.normalize("NFKC", name).casefold() for name in fields}, key=len, reverse=True)
+    listed = "|".join(map(re.escape, names))
+    clear = "|".join(re.escape(name) for name in names if name not in _ENGLISH) or "(?!)"
+    common = "|".join(re.escape(name) for name in names if name in _ENGLISH - {"format"}) or "(?!)"
+    return re.compile(
+        "|".join(
+            (
+                _marked(listed),
+                rf"(?<![a-z0-9_\[.])(?:{clear})(?!\.?[a-z0-9_\[])",
+                rf"(?<![a-z0-9_\[.])(?<![a-z0-9_]\s)(?:{listed})(?!\s?[a-z0-9_\[.\]])",
+                rf"\b(?:invalid|illegal|missing|unknown|unsupported|wrong|expired) (?:{common})(?!\s?[a-z0-9_\[])",
+                rf"(?:^|[^a-z0-9_\].\s])\s*(?:{common}) (?:is|error|invalid|expired|missing|mismatch|not|required)\b",
+            )
+        )
+    )
+
+
+def _marked(names: str) -> str:
+    """One of the names between marks, and no step of a path with an index."""
+    opening, closing = re.escape(_OPEN), re.escape(_CLOSE)
+    return rf"(?<![0-9]\])(?<![.a-z0-9_])[{opening}]\s*(?:{names})\s*[{closing}](?!\s*\[[0-9]|\.)"
+
+
+def folded(value: object) -> str:
+    """A value as text without blanks, full-width forms and case, all middle dots alike; equal for two spellings.
+
+    Total: what is no text and no number is a mark of its own, equal to no text.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, dict | list):
+        return "{}" if isinstance(value, dict) else "[]"
+    text = str(value)
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text.translate(_DOTS))
+    return "".join(plain.translate(_DOTS).upper().split())
 
 
 def normalise(text: str) -> str:

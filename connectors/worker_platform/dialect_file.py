@@ -127,8 +127,6 @@ def _contradictory_certificates(d: Dialect) -> Iterator[tuple[str, str]]:
 
 def _contradictory_projects(d: Dialect) -> Iterator[tuple[str, str]]:
     for key, form, known in (("worker", d.worker, FIELDS_OF_A_WORKER), ("training", d.training, FIELDS_OF_A_TRAINING)):
-        if not form.list_field:
-            yield f"{key}.list_field", "this call has a list"
         if d.capabilities.training_write and form.wire("idCardNumber") not in d.encrypted:
             yield "encrypted", "the identity number would travel in clear"
         for part, names in (("required", form.required), ("compare", form.compare), ("fields", tuple(form.fields))):
@@ -139,12 +137,25 @@ def _contradictory_projects(d: Dialect) -> Iterator[tuple[str, str]]:
             yield f"{key}.fields", "two fields share a name"
         if not form.wire("idCardNumber"):
             yield f"{key}.fields", "the identity number cannot be left out"
-    if set(d.worker.outer) - FIELDS_OF_A_WORKER or "idCardNumber" in d.worker.outer:
-        yield "worker.outer", "holds what is no field, or belongs to the worker"
+    yield from _contradictory_workers(d)
+    if not d.training.list_field:
+        yield "training.list_field", "this call has a list"
     if "{number}" not in d.training.name:
         yield "training.name", "must hold {number}, because the name is the key"
     if not d.training.wire("trainingName") or not d.training.wire("trainingDate"):
         yield "training.fields", "name and day cannot be left out, because they are the key"
+
+
+def _contradictory_workers(d: Dialect) -> Iterator[tuple[str, str]]:
+    if not d.worker.list_field and d.worker.update_shape == "list":
+        yield "worker.update_shape", "list needs worker.list_field"
+    for key, names in (("codes", set(d.worker.codes)), ("dictionaries", set(d.worker.dictionaries))):
+        if unknown := names - FIELDS_OF_A_WORKER:
+            yield f"worker.{key}", f"there is no field {sorted(unknown)[0]}"
+    if taken := set(d.worker.constants) & set(map(d.worker.wire, FIELDS_OF_A_WORKER)):
+        yield "worker.constants", f"{sorted(taken)[0]} is filled from the filing"
+    if set(d.worker.outer) - FIELDS_OF_A_WORKER or "idCardNumber" in d.worker.outer:
+        yield "worker.outer", "holds what is no field, or belongs to the worker"
 
 
 def _is_zone(name: str) -> bool:

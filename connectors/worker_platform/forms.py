@@ -50,6 +50,12 @@ class WorkerForm(Form):
     """GB/T 2261.1 -> the platform's own code"""
     role: Annotated[int, Field(ge=0)]
     """the platform's code for construction workers"""
+    codes: dict[str, dict[str, str]] = {}
+    """our field -> national code -> code of a dictionary of the platform's own; what a table lacks is refused"""
+    dictionaries: tuple[str, ...] = ()
+    """our fields with a dictionary of the platform's own; the health call warns of those without ``codes``"""
+    constants: dict[str, str | int | float] = {}
+    """wire name -> value, sent with every worker: what an account has agreed on and no filing says"""
     photo: Literal["data_uri", "base64"]
     photo_max: int = Field(ge=1)
     """characters of the photo's text, prefix included"""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal, InvalidOperation
 
 from connectors.worker_platform.answers import Answer
 from connectors.worker_platform.cipher import decrypt
-from connectors.worker_platform.dialect import Paging, whole_number
+from connectors.worker_platform.dialect import Paging, folded, whole_number
 
 Row = Mapping[str, object]
 
-_DOTS = str.maketrans(dict.fromkeys("•・‧∙．.", "·"))
-"""middle dots in names of minorities are typed in many ways"""
 _NUMBERS = frozenset(
     {
         *("certificationCategoriesType", "credentialLevelType", "certificationStatus", "jobType"),
@@ -22,7 +22,10 @@ _NUMBERS = frozenset(
     }
 )
 """compared as numbers: the platform shows 2 and 02"""
-_NAMES = frozenset({"name", "workerName"})
+_LONGEST_DECIMAL = 30
+_DIGITS = re.compile(r"[0-9]+")
+_NO_END = date.max.isoformat()
+"""how the registry and some platforms write that something never ends"""
 _DECIMALS = frozenset({"trainingDuration", "trainingScore"})
 
 
@@ -49,12 +52,14 @@ class Page:
 
 
 def read_page(answer: Answer, paging: Paging) -> Page | None:
-    """The page in an answer; None where it holds no list of rows."""
+    """The page in an answer; None where it holds no list of rows, or says how many there are in no readable way."""
     listed = answer.at("data.rows")
     if not isinstance(listed, list) or not all(isinstance(row, dict) for row in listed):
         return None
-    index, total = (_whole(answer.at(f"data.{name}")) for name in ("pageIndex", "totalCount"))
-    size = _whole(answer.at("data.pageSize")) or paging.max_size
+    index, total = (_count(answer.at(f"data.{name}")) for name in ("pageIndex", "totalCount"))
+    if total is None and answer.at("data.totalCount") is not None:
+        return None
+    size = _count(answer.at("data.pageSize")) or paging.max_size
     if total is None:
         last = len(listed) < size
     else:
@@ -66,42 +71,44 @@ def read_page(answer: Answer, paging: Paging) -> Page | None:
 def number_of(text: object, secret: str) -> str | None:
     """An identity number of a row, decrypted; None where it was not encrypted with this secret."""
     clear = decrypt(text, secret) if isinstance(text, str) else None
-    return None if clear is None else plain(clear)
+    return None if clear is None else folded(clear)
 
 
 def key_of(*parts: object) -> str:
     """A match key: a digest, so that no number of a person stands in it."""
-    return hashlib.sha256("|".join(map(plain, parts)).encode()).hexdigest()
-
-
-def plain(value: object) -> str:
-    """Text without blanks, full-width forms and case."""
-    return "" if value is None else "".join(unicodedata.normalize("NFKC", str(value)).upper().split())
+    return hashlib.sha256("|".join(map(folded, parts)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def normalised(name: str, value: object) -> str:
-    """A field's value in comparable form: numbers without zeros, days without a time of day, dots all alike."""
+    """A field's value in comparable form: numbers without zeros, days without a time of day, texts folded. Total."""
     if name in _NUMBERS:
-        return whole_number(_as_number(value)) or plain(value)
+        return _number(value)
     if name in _DECIMALS:
         return _decimal(value)
     if name.endswith("Date"):
-        return "" if value is None else str(value).strip()[:10]
-    return plain(value).translate(_DOTS) if name in _NAMES else plain(value)
+        day = value.strip()[:10] if isinstance(value, str) else folded(value)
+        return "" if day == _NO_END else day
+    return folded(value)
 
 
-def _whole(value: object) -> int | None:
+def _count(value: object) -> int | None:
+    """A number of rows or pages; None where it is none."""
     text = whole_number(value)
-    return None if text is None else int(text)
+    return None if text is None or text.startswith("-") else int(text)
 
 
-def _as_number(value: object) -> object:
-    """Some platforms show 0 and 1 as false and true."""
-    return int(value) if isinstance(value, bool) else value
+def _number(value: object) -> str:
+    """Digits without leading zeros, however many; some platforms show 0 and 1 as false and true."""
+    text = folded(int(value) if isinstance(value, bool) else value)
+    return text.lstrip("0") or "0" if _DIGITS.fullmatch(text) else text
 
 
 def _decimal(value: object) -> str:
+    text = folded(value)
     try:
-        return "" if value is None else f"{float(str(value)):g}"
-    except ValueError:
-        return plain(value)
+        number = Decimal(text.replace("·", "."))
+    except InvalidOperation:
+        return text
+    if not number.is_finite() or abs(number.adjusted()) >= _LONGEST_DECIMAL:
+        return text
+    return f"{(number + 0).normalize():f}"

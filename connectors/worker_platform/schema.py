@@ -55,6 +55,7 @@ _WORKER: Mapping[str, Field] = {
     "projectCode": Field(length="code"),
     "corpCode": Field(length="code"),
     "corpName": Field(length="corp"),
+    "employerCode": Field(length="code"),
     "teamSysNo": Field(),
     "teamName": Field(length="name"),
     "workerName": Field(length="name"),

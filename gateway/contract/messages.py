@@ -140,6 +140,8 @@ class Verdict:
     split:        the message was refused as a whole, surely nothing of it was stored, and no delivery in it is to
                   blame as far as the answer tells: what travelled together is sent again in halves. A delivery that
                   travelled alone meets ``event`` as it stands
+    spent:        the platform is done with the receipt and stored nothing, and no delivery is to blame (``hold`` of a
+                  poll): the hold stands, and the delivery is sent again once it is lifted, not polled again
     next_page:    a look-up that says nothing yet, because its answer has further pages: where to go on
     """
 
@@ -152,6 +154,7 @@ class Verdict:
     platform_id: str | None = None
     same_message: bool = False
     split: bool = False
+    spent: bool = False
     next_page: str | None = None
 
 

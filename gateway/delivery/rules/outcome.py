@@ -68,6 +68,8 @@ def after_poll(
     if verdict.split and together > 1:
         parted = _settlement(claimed, Event.NOT_STORED, verdict, now, polls=0)
         return replace(parted, message_limit=together // 2, counted=False)
+    if event is Event.HOLD and verdict.spent:
+        event = Event.NOT_STORED
     if event in (Event.PENDING, Event.RETRY, Event.HOLD):
         planned = info.polls.wait(polls + 1, draw=draw, wish=verdict.retry_after)
         event, wait = (Event.EXHAUSTED, _NO_WAIT) if planned is None else (event, planned)

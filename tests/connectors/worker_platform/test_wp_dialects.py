@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
+from connectors.worker_platform.adapter import WorkerPlatform
 from connectors.worker_platform.dialect import Kind
 from connectors.worker_platform.dialect_file import load_dialect
+from gateway.contract.messages import Payload, WireResponse
 from gateway.domain.errors import ConfigurationError
+from gateway.domain.records import RecordKind
+from gateway.domain.states import Event
+from gateway.testing import people
+from gateway.testing.conformance import stamp
+
+Build = Callable[..., WorkerPlatform]
+Answer = Callable[..., WireResponse]
 
 PACKAGED = ("national", "sandbox", "hangzhou", "huzhou", "jinhua", "fujian", "henan", "huiji")
 
@@ -49,7 +63,11 @@ def test_every_packaged_dialect_loads_and_only_the_sandbox_takes_certificates(na
         ("colour = 'red'", "colour"),
         ("[methods]\nworker_query = ''", "methods.worker_query"),
         ("[methods]\ntraining_add = ''", "methods.training_add"),
-        ("[worker]\nlist_field = ''", "worker.list_field"),
+        ("[worker]\nlist_field = ''\nupdate_shape = 'list'", "worker.update_shape"),
+        ("[training]\nlist_field = ''", "training.list_field"),
+        ("[worker.codes]\nshoeSize = {}", "worker.codes"),
+        ("[worker]\ndictionaries = ['shoeSize']", "worker.dictionaries"),
+        ("[worker.constants]\nworkType = '010'", "worker.constants"),
         ("[worker]\nrequired = ['shoeSize']", "worker.required"),
         ("[worker]\ncompare = ['shoeSize']", "worker.compare"),
         ("[worker.fields]\nshoeSize = 'shoe'", "worker.fields"),
@@ -140,3 +158,82 @@ def test_a_file_lays_tables_over_and_puts_its_patterns_first(tmp_path: Path) -> 
 )
 def test_every_known_failure_text_has_its_kind(text: str, kind: Kind | None) -> None:
     assert load_dialect("national").kind_of(text) is kind
+
+
+def test_a_dictionary_of_the_platforms_own_translates_or_refuses(built: Build, tmp_path: Path, answer: Answer) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(
+        "extends = 'henan'\n[worker.codes]\nworkType = {010 = '210401'}\ncultureLevelType = {}\n"
+        "[worker.constants]\nTYPEID = '88'\nPAYDATE = '15'\n",
+        "utf-8",
+    )
+    connector = built(DIALECT=str(path))
+    (made,) = people.submissions("worker_platform", RecordKind.PERSON, 1)
+    place = people.placement("1", "91370000MA3X000005", "示例建设有限公司", "1000100001", "钢筋一班")
+    draft = connector.map(replace(made, record=people.placed(made.record, replace(place, trade="010"))))
+    assert draft.fields["workType"] == "210401"
+    assert [(p.field, p.rule) for p in draft.problems] == [("education", "code:worker.codes.cultureLevelType")]
+    detail = connector.decode_health(answer(-1, "流水号不存在"), stamp()).detail
+    assert "its own codes for politicsType, fill worker.codes" in detail
+    payload = Payload(key="k", kind=RecordKind.PERSON, record_key="r", version=1, fields=draft.fields)
+    form = dict(parse_qsl(connector.encode_push([payload], stamp()).body.decode()))
+    (sent,) = json.loads(form["data"])
+    assert (sent["WORKCLASSES"], sent["TYPEID"], sent["PAYDATE"]) == ("210401", "88", "15")
+
+
+def test_the_contract_of_a_worker_is_the_platforms_id(built: Build, answer: Answer, payloads: Any) -> None:
+    done = answer(0, None, {"DEALRESULT": {"code": 0, "data": {"CONTRACTTYPE": "HT1"}}}, requestcode="h-1")
+    (verdict,) = built(DIALECT="henan").decode_ack(done, "h-1", payloads[:1], stamp())
+    assert (verdict.event, verdict.platform_id) == (Event.ACCEPTED, "HT1")
+
+
+@pytest.mark.parametrize(
+    ("code", "push", "poll"),
+    [
+        *((code, Event.HOLD, Event.HOLD) for code in (1001, 1002, 1003)),
+        *((code, Event.REJECTED, Event.NOT_FOUND) for code in (2001, 2003, 2006)),
+        *((code, Event.DUPLICATE, Event.UNKNOWN) for code in (2007, 1086)),
+        (2002, Event.RETRY, Event.RETRY),
+        (2005, Event.RETRY, Event.RETRY),
+        (2004, Event.UNKNOWN, Event.UNKNOWN),
+    ],
+)
+def test_every_code_of_huiji_has_its_kind(
+    built: Build, answer: Answer, payloads: Any, code: int, push: Event, poll: Event
+) -> None:
+    connector = built(DIALECT="huiji")
+    for shown in (code, str(code)):
+        assert connector.decode_push(answer(shown, ""), payloads[:1], stamp())[0].event is push
+        assert connector.decode_ack(answer(shown, ""), "r", payloads[:1], stamp())[0].event is poll
+
+
+@pytest.mark.parametrize(("state", "event"), [("01", Event.PENDING), ("02", Event.REJECTED), ("03", Event.ACCEPTED)])
+def test_every_state_of_huiji_has_its_event(
+    built: Build, answer: Answer, payloads: Any, state: str, event: Event
+) -> None:
+    for shown in (state, int(state)):
+        result = answer(0, "", {"requestSerialCode": "r", "status": shown, "result": "不对"})
+        assert built(DIALECT="huiji").decode_ack(result, "r", payloads[:1], stamp())[0].event is event
+
+
+def test_a_result_that_names_no_serial_is_confirmed_by_a_question(
+    built: Build, answer: Answer, payloads: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text("extends = 'henan'\n[result]\necho_path = ''\n", "utf-8")
+    done = answer(0, None, {"DEALRESULT": {"code": 0}})
+    assert built(DIALECT=str(path)).decode_ack(done, "h-1", payloads[:1], stamp())[0].event is Event.DUPLICATE
+    assert built(DIALECT="henan").decode_ack(done, "h-1", payloads[:1], stamp())[0].event is Event.RETRY
+
+
+@pytest.mark.parametrize("code", [0, -1, 9999])
+def test_a_failed_result_of_henan_blames_what_its_top_level_message_says(
+    built: Build, answer: Answer, payloads: Any, code: int
+) -> None:
+    connector = built(DIALECT="henan")
+    for text, event in (("[NAME]不能为空", Event.REJECTED), ("[timestamp]值超出范围或无效", Event.HOLD)):
+        failed = answer(code, text, {"DEALRESULT": {"code": -1}}, requestcode="h-1")
+        (verdict,) = connector.decode_ack(failed, "h-1", payloads[:1], stamp())
+        assert (verdict.event, verdict.spent) == (event, event is Event.HOLD)
+        (other,) = connector.decode_ack(failed, "h-2", payloads[:1], stamp())
+        assert other.event is not Event.REJECTED

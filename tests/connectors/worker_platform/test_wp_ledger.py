@@ -93,7 +93,7 @@ def test_somebody_in_another_team_is_a_conflict_for_a_person(world: Make) -> Non
     person, _ = here.filings(1)
     registry = here.sandbox.registry
     registry.write("Team.Add", {**registry_team(here), "teamName": "木工二班"}, here.clock())
-    elsewhere = edited(person, team_no="100002", team_name="木工二班")
+    elsewhere = edited(person, team_no=str(int(here.place.team_no) + 1), team_name="木工二班")
     here.enqueue(elsewhere)
     here.until_quiet()
     newcomer = replace(person, key="01" + "0" * 24, person_key="01" + "0" * 24)

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
 from gateway.delivery.explain import explain
 from gateway.delivery.store import views
+from gateway.delivery.store.tables import verdict
 from gateway.delivery.store.views import Filter
 from gateway.domain.records import Certificate, Worker
 from gateway.domain.states import State
@@ -25,18 +27,19 @@ from tests.support.faultproxy import Cut
 
 Make = Callable[..., Any]
 _PUSHES = (b".Add", b".Update")
-WAYS = pytest.mark.parametrize("dialect", ["national", "sandbox"], ids=["by-project", "as-certificates"])
+BOTH_FORMS = pytest.mark.parametrize("dialect", ["national", "sandbox"], ids=["by-project", "as-certificates"])
 
 
-def trials(here: Any, count: int, rates: dict[Cut, float]) -> Counter[str]:
-    """Cut the network at ``count`` registrations at least; counts what was seen."""
+def trials(here: Any, count: int, rates: dict[Cut, float], late: float = 0) -> Counter[str]:
+    """Cut the network at ``count`` registrations at least, a share of them seen there late; counts what was seen."""
+    here.sandbox.faults.set(rates={"late": late})
     cut = here.proxy
     cut.chosen = lambda first: any(one in first for one in _PUSHES)
     cut.rates = rates
     by_project = here.connector.info.platform and len(here.connector.info.kinds) > 1
     filings = -(-count // 2) if by_project else count
     here.enqueue(*here.filings(filings, placed=by_project))
-    here.until_quiet()
+    here.until_quiet(rounds=600)
     effects = here.books("effects")
     kinds = {"person", "certificate"} if by_project else {"certificate"}
     held = [one for one in effects["holdings"].values() if one["kind"] in kinds]
@@ -48,11 +51,13 @@ def trials(here: Any, count: int, rates: dict[Cut, float]) -> Counter[str]:
         answers_lost=cut.done[Cut.COMMIT_THEN_CUT],
         requests_lost=cut.done[Cut.RESET],
         requests=effects["counts"]["requests"],
+        applied_late=here.sandbox.books.counter("late"),
+        not_seen_at_first=absences(here),
         accepted=sum(n for state, n in here.states().items() if state.endswith(State.ACCEPTED)),
     )
 
 
-@WAYS
+@BOTH_FORMS
 def test_a_lost_answer_leads_neither_to_a_second_registration_nor_to_a_lost_one(world: Make, dialect: str) -> None:
     here = world(dialect)
     seen = trials(here, 24, {Cut.COMMIT_THEN_CUT: 1.0})
@@ -62,7 +67,7 @@ def test_a_lost_answer_leads_neither_to_a_second_registration_nor_to_a_lost_one(
     here.check()
 
 
-@WAYS
+@BOTH_FORMS
 def test_a_lost_request_is_sent_again_and_a_lost_answer_is_not(world: Make, dialect: str) -> None:
     here = world(dialect)
     seen = trials(here, 12, {Cut.COMMIT_THEN_CUT: 0.5, Cut.RESET: 0.3})
@@ -71,7 +76,7 @@ def test_a_lost_request_is_sent_again_and_a_lost_answer_is_not(world: Make, dial
     here.check()
 
 
-@WAYS
+@BOTH_FORMS
 def test_a_platform_slower_than_our_patience_refuses_the_repeat_and_keeps_one(world: Make, dialect: str) -> None:
     here = world(dialect)
     here.sandbox.delay_seconds = (40.0, 90.0)
@@ -80,8 +85,48 @@ def test_a_platform_slower_than_our_patience_refuses_the_repeat_and_keeps_one(wo
     here.check()
 
 
+def absences(here: Any) -> int:
+    """Questions that the platform answered with "not there"."""
+    with here.store.read() as c:
+        counted = c.execute(select(func.count()).select_from(verdict).where(verdict.c.code == "absent"))
+        return int(counted.scalar_one())
+
+
+LATE = pytest.mark.parametrize("factor", [2, 6], ids=["after-the-first-question", "after-the-resend"])
+"""seen there after so many times the wait before the first question; the second comes after 4, a resend follows"""
+
+
+@BOTH_FORMS
+@LATE
+def test_half_of_the_lost_answers_applied_late_is_one_effect_each(world: Make, dialect: str, factor: int) -> None:
+    _half_applied_late(world, dialect, factor, count=16, first_wait=20)
+
+
 @pytest.mark.soak
-@WAYS
+@BOTH_FORMS
+@LATE
+def test_a_thousand_lost_answers_half_of_them_applied_late(world: Make, dialect: str, factor: int) -> None:
+    """``SOAK_TRIALS`` says how many."""
+    _half_applied_late(world, dialect, factor, count=int(os.environ.get("SOAK_TRIALS", "1000")), first_wait=900)
+
+
+def _half_applied_late(world: Make, dialect: str, factor: int, *, count: int, first_wait: int) -> None:
+    here = world(dialect, SETTLING_SECONDS=f"[{first_wait}, {3 * first_wait}]")
+    here.sandbox.late_seconds = factor * first_wait
+    seen = trials(here, count, {Cut.COMMIT_THEN_CUT: 1.0}, late=0.5)
+    _one_effect_each(here, seen, count)
+
+
+def _one_effect_each(here: Any, seen: Counter[str], count: int) -> None:
+    assert (seen["registrations"], seen["doubled"], seen["lost"], seen["accepted"]) == (count, 0, 0, count)
+    assert seen["answers_lost"] >= count
+    assert seen["applied_late"] >= count / 4
+    assert seen["not_seen_at_first"] >= seen["applied_late"]
+    here.check()
+
+
+@pytest.mark.soak
+@BOTH_FORMS
 def test_a_thousand_lost_answers(world: Make, dialect: str, capsys: pytest.CaptureFixture[str]) -> None:
     """``SOAK_TRIALS`` says how many."""
     count = int(os.environ.get("SOAK_TRIALS", "1000"))
@@ -98,7 +143,7 @@ def test_a_thousand_lost_answers(world: Make, dialect: str, capsys: pytest.Captu
 # --- nobody in clear ---
 
 
-@WAYS
+@BOTH_FORMS
 def test_a_run_full_of_duplicates_shows_nobody(
     world: Make, dialect: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -262,3 +262,9 @@ def test_the_person_behind_every_content_is_known() -> None:
     for content in (worker, certificate, change, taken_back(worker), taken_back(certificate)):
         assert names(content) == expected
     assert names(replace(worker, mobile=None))[2] == ""
+
+
+def test_a_hold_whose_receipt_is_used_up_is_sent_again_and_not_polled_for_ever() -> None:
+    settled = poll(told(E.HOLD, spent=True))
+    assert (settled.event, settled.verdict.event, settled.polls) == (E.NOT_STORED, E.HOLD, 0)
+    assert poll(told(E.HOLD)).event is E.HOLD

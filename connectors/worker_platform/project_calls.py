@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from connectors.worker_platform import sources
-from connectors.worker_platform.dialect import Dialect
+from connectors.worker_platform import field_names
+from connectors.worker_platform.calls import Call, RecordCalls
+from connectors.worker_platform.dialect import Dialect, folded
 from connectors.worker_platform.forms import TrainingForm, WorkerForm
-from connectors.worker_platform.rows import Page, Row, key_of, normalised, number_of, plain
+from connectors.worker_platform.rows import Page, Row, key_of, normalised, number_of
 from connectors.worker_platform.schema import FIELDS_OF_A_TRAINING, FIELDS_OF_A_WORKER
-from connectors.worker_platform.ways import Call, Way
 from gateway.contract.messages import JSON, Holding, Payload, Verdict
 from gateway.domain.errors import ContractError
 from gateway.domain.records import RecordKind
@@ -22,13 +22,13 @@ _PERSON = ("idCardType", "idCardNumber", "isPass", "trainingScore")
 """fields of a training that stand in its list of workers"""
 
 
-class WorkerWay(Way[WorkerForm]):
+class WorkerCalls(RecordCalls[WorkerForm]):
     """Workers of a project, known by project and identity number; a team is part of the content."""
 
     kind = RecordKind.PERSON
 
     def __init__(self, dialect: Dialect, secret: str) -> None:
-        super().__init__(dialect, dialect.worker, secret, sources.of_workers(dialect))
+        super().__init__(dialect, dialect.worker, secret, field_names.of_workers(dialect))
 
     def push(self, payloads: Sequence[Payload]) -> Call:
         form, methods = self.form, self._dialect.methods
@@ -37,7 +37,7 @@ class WorkerWay(Way[WorkerForm]):
         if any(one != outer[0] for one in outer):
             raise ContractError("one call takes workers of one team")
         method = methods.worker_add if adds else methods.worker_update
-        if adds or form.update_shape == "list":
+        if form.list_field and (adds or form.update_shape == "list"):
             return method, {**outer[0], form.list_field: list(items)}
         if len(items) != 1:
             raise ContractError(f"{method} takes one worker")
@@ -53,7 +53,7 @@ class WorkerWay(Way[WorkerForm]):
 
     def is_ours(self, row: Row, payload: Payload) -> bool:
         shown = row.get(self.form.wire("projectCode") or "projectCode")
-        same = shown is None or plain(shown) == plain(payload.fields.get("projectCode"))
+        same = shown is None or folded(shown) == folded(payload.fields.get("projectCode"))
         return same and self._is_person(row, payload)
 
     def key(self, payload: Payload) -> str:
@@ -71,10 +71,11 @@ class WorkerWay(Way[WorkerForm]):
     def _parted(self, payload: Payload) -> tuple[dict[str, JSON], dict[str, JSON]]:
         known = {name: value for name, value in payload.fields.items() if name in FIELDS_OF_A_WORKER}
         outer = {name: value for name, value in known.items() if name in self.form.outer}
-        return self._on_wire(outer), self._on_wire({n: v for n, v in known.items() if n not in outer})
+        item = self._on_wire({n: v for n, v in known.items() if n not in outer})
+        return self._on_wire(outer), {**self.form.constants, **item}
 
 
-class TrainingWay(Way[TrainingForm]):
+class TrainingCalls(RecordCalls[TrainingForm]):
     """Trainings of a project, known by project, day, name and type. The platform has no change of a training.
 
     So a later version of a certificate is not sent: it is compared with what is there, and where that is not what it
@@ -84,7 +85,7 @@ class TrainingWay(Way[TrainingForm]):
     kind = RecordKind.CERTIFICATE
 
     def __init__(self, dialect: Dialect, secret: str) -> None:
-        super().__init__(dialect, dialect.training, secret, sources.of_trainings(dialect))
+        super().__init__(dialect, dialect.training, secret, field_names.of_trainings(dialect))
 
     def push(self, payloads: Sequence[Payload]) -> Call:
         if len(payloads) != 1:
@@ -116,7 +117,7 @@ class TrainingWay(Way[TrainingForm]):
         shown, ours = row.get(wire("trainingName")), payload.fields.get("trainingName")
         day = row.get(wire("trainingDate"))
         same_day = normalised("trainingDate", day) == normalised("trainingDate", payload.fields.get("trainingDate"))
-        return plain(shown) == plain(ours) and (day is None or same_day)
+        return folded(shown) == folded(ours) and (day is None or same_day)
 
     def is_readable(self, page: Page) -> bool:
         return not page.short and all(row.get(self.form.wire("trainingName")) for row in page.rows)

@@ -12,7 +12,7 @@ from gateway.domain.records import Record
 CODES = "connectors.worker_platform.codes"
 
 
-class Sheet:
+class DraftBuilder:
     """One draft in the making; ``put`` and its kind take the platform's field, our field and the value."""
 
     def __init__(self) -> None:
@@ -48,19 +48,22 @@ class Sheet:
             self.text(name, source, value)
 
     def refuse(self, name: str, source: str, table_name: str) -> None:
+        """Leave the field blank, because a table has no counterpart."""
+        self.reject(
+            name,
+            source,
+            f"code:{table_name}",
+            f"has no counterpart on the worker platform (table {table_name})",
+            f"在建筑工人平台代码表（{table_name}）中没有对应代码",
+        )
+
+    def reject(self, name: str, source: str, rule: str, message: str, message_zh: str) -> None:
         """Leave the field blank and say why."""
         self.fields.pop(name, None)
         self.sources[name] = source
-        self._problems.append(
-            Problem(
-                field=source,
-                rule=f"code:{table_name}",
-                message=f"has no counterpart on the worker platform (table {table_name})",
-                message_zh=f"在建筑工人平台代码表（{table_name}）中没有对应代码",
-            )
-        )
+        self._problems.append(Problem(field=source, rule=rule, message=message, message_zh=message_zh))
 
-    def draft(self, record: Record) -> Draft:
+    def build(self, record: Record) -> Draft:
         """The draft as far as it goes."""
         return Draft(
             kind=record.kind,

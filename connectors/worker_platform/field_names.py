@@ -16,7 +16,7 @@ from gateway.domain.records import Certificate, Placement, Record, RecordKind, T
 _DAY, _MOMENT = date(2000, 1, 1), datetime(2000, 1, 1, tzinfo=UTC)
 _PLACE = Placement(project_code="", corp_code="", corp_name="", team_no="", team_name="", trade="")
 _WORKER = Worker(name="", id_type="", id_number="", gender="", birth_date=_DAY, placement=_PLACE)
-_WAY: dict[str, Any] = {
+_VERIFICATION: dict[str, Any] = {
     **dict.fromkeys(("channel", "promise_version", "point_code", "verifier", "summary_form_no", "review_region"), ""),
     **dict.fromkeys(("review_department", "reviewer", "notice_medium", "accept_phase", "batch_no"), ""),
     **dict.fromkeys(("promise_signed_at", "verified_at", "reviewed_at", "reported_at", "entered_at"), _MOMENT),
@@ -28,7 +28,7 @@ _PAPER: dict[str, Any] = {
     **dict.fromkeys(("issuer_region", "confirm_organization", "assessment_origin", "assessment_region"), ""),
     **dict.fromkeys(("issue_date", "first_issue_date", "valid_from"), _DAY),
 }
-_CERTIFICATE = Certificate(holder=_WORKER, verification=Verification(**_WAY), **_PAPER)
+_CERTIFICATE = Certificate(holder=_WORKER, verification=Verification(**_VERIFICATION), **_PAPER)
 
 
 def _record(kind: RecordKind, content: Worker | Certificate) -> Record:

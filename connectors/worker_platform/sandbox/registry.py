@@ -16,10 +16,22 @@ from gateway.testing.books import Books
 
 PROJECT = {"projectCode": "000000300101010001", "name": "示例项目一期", "prjStatus": "003"}
 CORP = {"corpCode": "91370000MA3X000005", "corpName": "示例建设有限公司", "corpType": "009"}
-TEAM = {"teamSysNo": "100001", "teamName": "钢筋一班"}
+TEAM = {"teamSysNo": "1000100001", "teamName": "钢筋一班"}
+"""numbers of teams have nine or ten digits"""
 _EXAMINATION = "003004"
 """a skill training: the nearest that the national catalogue has to a certificate"""
-_PICTURES = frozenset({"headImage", "issueCardPic", "headImageSuffix"})
+_SECTIONS = {
+    "ProjectWorker.Query": "worker",
+    "Worker.Query": "worker",
+    "Payroll.Query": "payroll",
+    "ProjectTraining.Query": "training",
+    "WorkerEntryExit.Query": "entry",
+    "WorkerContract.Query": "contract",
+    "WorkerAttendance.Query": "attendance",
+}
+_FILTERS = ("projectCode", "corpCode", "corpName", "teamSysNo", "teamName", "idCardNumber")
+"""an empty one is no filter"""
+_PICTURES = frozenset({"headImage", "issueCardPic", "headImageSuffix", "positiveIDCardImage", "negativeIDCardImage"})
 _CHINA = ZoneInfo("Asia/Shanghai")
 
 Data = Mapping[str, Any]
@@ -33,11 +45,15 @@ class Outcome:
     result: str = ""
     at_once: bool = False
     duplicate: bool = False
+    person: bool = False
+    """the duplicate is a person"""
+    contract: str = ""
+    """number of the contract that some copies make of a worker"""
 
 
-def refused(*texts: str, at_once: bool = False, duplicate: bool = False) -> Outcome:
+def refused(*texts: str, at_once: bool = False, duplicate: bool = False, person: bool = False) -> Outcome:
     """A refusal; several sentences are parted by CR LF."""
-    return Outcome(refusal="\r\n".join(texts), at_once=at_once, duplicate=duplicate)
+    return Outcome(refusal="\r\n".join(texts), at_once=at_once, duplicate=duplicate, person=person)
 
 
 def person_text(item: Data) -> str:
@@ -67,6 +83,8 @@ class Registry:
             "Team.Add": self._add_team,
             "Team.Update": self._update_team,
             "Project.PartUpdate": lambda _: Outcome(),
+            "Project.Add": lambda _: Outcome(result=json.dumps({"projectCode": PROJECT["projectCode"]})),
+            "Corp.Upload": self._upload_corp,
             "ProjectSubContractor.Add": self._add_corp,
             "ProjectSubContractor.Update": self._update_corp,
             "Payroll.Add": self._add_payroll,
@@ -79,11 +97,8 @@ class Registry:
         }
         if "projectCode" in data and data["projectCode"] != PROJECT["projectCode"]:
             return refused("[projectCode]值超出范围或无效", at_once=True)
-        if (
-            "corpCode" in data
-            and method != "ProjectSubContractor.Add"
-            and not self._books.get("corp", data["corpCode"])
-        ):
+        corp_must_be_there = "corpCode" in data and method not in ("ProjectSubContractor.Add", "Corp.Upload")
+        if corp_must_be_there and not self._books.get("corp", data["corpCode"]):
             return refused("[corpCode]值超出范围或无效")
         team = self._books.get("team", str(data["teamSysNo"])) if "teamSysNo" in data else {}
         if team is None or ("corpCode" in data and team and team["corpCode"] != data["corpCode"]):
@@ -94,33 +109,25 @@ class Registry:
         """Everything a query may show, in a stable order, before paging."""
         person = data.get("idCardNumber")
         if method == "WorkerCredential.Query":
-            return [_as_shown(fields) for fields in self._seen(f"credential/{person}")]
+            return [_as_shown(fields) for fields in self._visible(f"credential/{person}")]
         if method == "Project.Query":
             return [dict(PROJECT)]
-        if method == "Team.Query":
-            wanted = {k: str(data[k]) for k in ("teamSysNo", "teamName") if data.get(k)}
-            return [t for _, t in self._books.items("team") if all(str(t[k]) == v for k, v in wanted.items())]
-        if method in ("ProjectSubContractor.Query", "Corp.Query"):
-            return [c for k, c in self._books.items("corp") if data.get("corpCode") in (None, k)]
-        section = {
-            "ProjectWorker.Query": "worker",
-            "Worker.Query": "worker",
-            "Payroll.Query": "payroll",
-            "ProjectTraining.Query": "training",
-            "WorkerEntryExit.Query": "entry",
-            "WorkerContract.Query": "contract",
-            "WorkerAttendance.Query": "attendance",
-        }[method]
-        found = [r for r in self._seen(section) if person is None or r.get("idCardNumber") == person]
+        if method == "CorpCredential.Query":
+            return []
+        if method in ("Team.Query", "Team.SysNo", "ProjectSubContractor.Query", "Corp.Query"):
+            sections = {"Team": ("team",), "Corp": ("corp", "company")}.get(method.partition(".")[0], ("corp",))
+            found = [row for section in sections for _, row in self._books.items(section)]
+        else:
+            found = list(self._visible(_SECTIONS[method]))
+        asked = {name: str(data[name]) for name in _FILTERS if data.get(name) not in (None, "")}
+        found = [row for row in found if all(str(row.get(name, value)) == value for name, value in asked.items())]
         if method.endswith("Worker.Query"):
             found = [{k: v for k, v in r.items() if k not in _PICTURES} for r in found]
-        if data.get("teamSysNo"):
-            found = [r for r in found if str(r.get("teamSysNo", data["teamSysNo"])) == str(data["teamSysNo"])]
         if method == "WorkerAttendance.Query":
             found = [r for r in found if r["date"].startswith(data["date"])]
         if method == "ProjectTraining.Query":
-            asked = {"trainingDate": data.get("trainingDate"), "trainingTypeCode": data.get("typeCode")}
-            found = [r for r in found if all(v in (None, r[k]) for k, v in asked.items())]
+            wanted = {"trainingDate": data.get("trainingDate"), "trainingTypeCode": data.get("typeCode")}
+            found = [r for r in found if all(v in (None, "", r[k]) for k, v in wanted.items())]
         return found
 
     def grow(self) -> None:
@@ -160,6 +167,10 @@ class Registry:
         self._meet(person)
 
     def _add_team(self, data: Data) -> Outcome:
+        if data.get("teamSysNo"):  # some copies change a team by the call that adds one
+            return self._update_team(data)
+        corp = self._books.get("corp", data["corpCode"]) or {}
+        data = {"corpName": corp.get("corpName", ""), **data}
         same = [n for n, t in self._books.items("team") if t["teamName"] == data["teamName"]]
         if same:
             return refused(f"班组已存在,已存在班组编号为:{same[0]}", duplicate=True)
@@ -178,6 +189,13 @@ class Registry:
             return refused("参建单位已存在", duplicate=True)
         self._books.put("corp", data["corpCode"], dict(data))
         self._books.wrote("corp", data["corpCode"], 1)
+        return Outcome()
+
+    def _upload_corp(self, data: Data) -> Outcome:
+        """A company of the whole country; uploading it again changes it."""
+        version = self._books.bump(f"company/{data['corpCode']}")
+        self._books.put("company", data["corpCode"], dict(data))
+        self._books.wrote("company", data["corpCode"], version)
         return Outcome()
 
     def _update_corp(self, data: Data) -> Outcome:
@@ -199,10 +217,11 @@ class Registry:
     def _add_workers(self, data: Data) -> Outcome:
         known = [w for w in data["workerList"] if self._books.get("worker", w["idCardNumber"])]
         if known:
-            return refused(*(f"项目中已存在身份证为{w['idCardNumber']}的工人" for w in known), duplicate=True)
+            texts = (f"项目中已存在身份证为{w['idCardNumber']}的工人" for w in known)
+            return refused(*texts, duplicate=True, person=True)
         for worker in data["workerList"]:
             self._keep_worker(data, worker)
-        return Outcome()
+        return Outcome(contract=f"HT{self._books.bump('contracts'):08d}")
 
     def _update_worker(self, data: Data) -> Outcome:
         if not self._books.get("worker", data["idCardNumber"]):
@@ -211,7 +230,9 @@ class Registry:
         return Outcome()
 
     def _keep_worker(self, data: Data, worker: Data) -> None:
-        outer = {k: v for k, v in data.items() if k != "workerList"}
+        team = self._books.get("team", str(data["teamSysNo"])) or {}
+        known = {name: team[name] for name in ("corpName", "teamName") if name in team}
+        outer = {**known, **{k: v for k, v in data.items() if k != "workerList"}}
         version = self._keep("worker", worker["idCardNumber"], {**outer, **worker})
         self._books.wrote("worker", f"{data['projectCode']}/{worker['idCardNumber']}", version)
         self._books.put("met", worker["idCardNumber"], True)
@@ -239,7 +260,7 @@ class Registry:
                 return refused(f"[workerList][{index}][date]不能小于历史进退场时间")
         for item in data["workerList"]:
             key = f"{item['idCardNumber']}/{item['date']}/{item['type']}"
-            self._keep("entry", key, item)
+            self._keep("entry", key, {**_beside(data), **item})
             self._books.put("last_entry", item["idCardNumber"], item["date"])
             self._books.wrote("entry", key, 1)
         return Outcome()
@@ -250,7 +271,7 @@ class Registry:
         if any(self._books.get("contract", c["idCardNumber"]) for c in data["contractList"]):
             return refused("该工人的合同已存在", duplicate=True)
         for contract in data["contractList"]:
-            self._keep("contract", contract["idCardNumber"], contract)
+            self._keep("contract", contract["idCardNumber"], {**_beside(data), **contract})
             self._books.wrote("contract", f"{data['projectCode']}/{contract['idCardNumber']}", 1)
         return Outcome()
 
@@ -260,8 +281,9 @@ class Registry:
             return refused(*missing)
         for item in data["dataList"]:
             number = self._books.bump("attendance")
-            self._keep("attendance", f"{number:010d}", item)
-            self._books.wrote("attendance", f"{item['idCardNumber']}/{item['date']}/{item['direction']}", number)
+            self._keep("attendance", f"{number:010d}", {**_beside(data), **item})
+            key = f"{item['idCardNumber']}/{item['date']}/{item.get('direction', '')}"
+            self._books.wrote("attendance", key, number)
         return Outcome()
 
     def _strangers(self, items: Any) -> list[str]:
@@ -279,12 +301,17 @@ class Registry:
         self._books.put(section, key, versions)
         return len(versions)
 
-    def _seen(self, section: str) -> Iterator[dict[str, Any]]:
+    def _visible(self, section: str) -> Iterator[dict[str, Any]]:
         now = self._clock()
         for _, versions in self._books.items(section):
             due = [v["fields"] for v in versions if datetime.fromisoformat(v["at"]) <= now]
             if due:
                 yield due[-1]
+
+
+def _beside(data: Data) -> dict[str, Any]:
+    """What stands beside the list of a call: project, company, team."""
+    return {name: value for name, value in data.items() if not isinstance(value, list)}
 
 
 def _as_shown(fields: Data) -> dict[str, Any]:

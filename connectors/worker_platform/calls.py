@@ -1,7 +1,7 @@
 """How one kind of record is handed over and asked about: which call, with which fields, and what its rows say.
 
-``CertificateWay`` sends certificates themselves; the ways by project stand in ``project_ways``. Which one made a
-payload is seen from its fields, so that a stored payload is read in the way it was made.
+``CertificateCalls`` sends certificates themselves; the calls by project stand in ``project_calls``. Which one made a
+payload is known from its fields, so that a stored payload is read as it was made.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar, Generic, TypeVar
 
-from connectors.worker_platform import sources
-from connectors.worker_platform.dialect import Dialect
+from connectors.worker_platform import field_names
+from connectors.worker_platform.dialect import Dialect, folded
 from connectors.worker_platform.forms import Credential, Form
-from connectors.worker_platform.rows import Page, Row, key_of, normalised, number_of, plain
+from connectors.worker_platform.rows import Page, Row, key_of, normalised, number_of
 from gateway.contract.messages import JSON, Holding, Payload, Verdict
 from gateway.domain.errors import ContractError
 from gateway.domain.records import RecordKind
@@ -30,7 +30,7 @@ F = TypeVar("F", bound=Form)
 """the form of its calls"""
 
 
-class Way(ABC, Generic[F]):
+class RecordCalls(ABC, Generic[F]):
     """Handing over one kind of record in one dialect."""
 
     kind: ClassVar[RecordKind]
@@ -120,16 +120,16 @@ class Way(ABC, Generic[F]):
 
     def _is_person(self, row: Row, payload: Payload) -> bool:
         shown = row.get(self.form.wire("idCardNumber"))
-        return number_of(shown, self._secret) == plain(payload.fields.get("idCardNumber"))
+        return number_of(shown, self._secret) == folded(payload.fields.get("idCardNumber"))
 
 
-class CertificateWay(Way[Credential]):
+class CertificateCalls(RecordCalls[Credential]):
     """Certificates by a call of their own, known by identity and certificate number."""
 
     kind = RecordKind.CERTIFICATE
 
     def __init__(self, dialect: Dialect, secret: str) -> None:
-        super().__init__(dialect, dialect.credential, secret, sources.of_certificates(dialect))
+        super().__init__(dialect, dialect.credential, secret, field_names.of_certificates(dialect))
 
     def push(self, payloads: Sequence[Payload]) -> Call:
         adds = not payloads[0].replaces
@@ -148,8 +148,8 @@ class CertificateWay(Way[Credential]):
         return self._dialect.methods.credential_query, self._page(page) | who
 
     def is_ours(self, row: Row, payload: Payload) -> bool:
-        shown = plain(row.get(self.form.wire("certificationCode")))
-        return shown == plain(payload.fields.get("certificationCode")) and self._is_person(row, payload)
+        shown = folded(row.get(self.form.wire("certificationCode")))
+        return shown == folded(payload.fields.get("certificationCode")) and self._is_person(row, payload)
 
     def key(self, payload: Payload) -> str:
         return key_of(payload.fields.get("idCardNumber"), payload.fields.get("certificationCode"))

@@ -1,12 +1,12 @@
-"""What the connector says of itself in one dialect: which kinds are owed, in which way, and why others are not."""
+"""What the connector says of itself in one dialect: which kinds are owed, by which calls, and why others are not."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from connectors.worker_platform.calls import NO_WRITE
 from connectors.worker_platform.dialect import Dialect
 from connectors.worker_platform.settings import WorkerPlatformSettings
-from connectors.worker_platform.ways import NO_WRITE
 from gateway.contract.connector import ConnectorInfo, HoldingsBy, KindInfo
 from gateway.domain.errors import ConfigurationError
 from gateway.domain.records import RecordKind
