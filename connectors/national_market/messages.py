@@ -14,7 +14,7 @@ from ulid import ULID
 
 from connectors.national_market.mapping import CHINA, moment
 from connectors.national_market.settings import NationalMarketSettings
-from gateway.codec.soapwriter import Written
+from gateway.codec.soap.compiled_writer import Written
 from gateway.contract.messages import JSON, Stamp
 
 SCHEMA_VERSION = "1.0"

@@ -16,7 +16,7 @@ from lxml import etree
 
 from gateway.codec.codes import table
 from gateway.codec.replies import not_understood
-from gateway.codec.soap import Fault, FaultKind, Unreadable
+from gateway.codec.soap.envelope import Fault, FaultKind, Unreadable
 from gateway.contract.messages import Verdict
 from gateway.domain.delivery import Event
 

@@ -21,7 +21,7 @@ from connectors.national_market.mapping import codes, to_draft
 from connectors.national_market.problems import problem
 from connectors.national_market.settings import NationalMarketSettings
 from connectors.national_market.tables import InForce
-from gateway.codec.soap import Unreadable, parse
+from gateway.codec.soap.envelope import Unreadable, parse
 from gateway.contract.messages import Draft, Payload, Problem, Problems
 from gateway.domain.records import RecordKind, StatusChange, Submission, Withdrawal
 from gateway.domain.status import as_certificate

@@ -14,13 +14,12 @@ from functools import cached_property
 from lxml import etree
 
 from connectors.national_market import results, rows
-from connectors.national_market.adapter import PLATFORM
-from connectors.national_market.dialect import Dialect, Read, load_dialect
+from connectors.national_market.dialect import Dialect, Read
 from connectors.national_market.mapping import CHINA
-from connectors.national_market.settings import NationalMarketSettings
-from gateway.codec import soap
+from connectors.national_market.settings import PLATFORM, NationalMarketSettings
 from gateway.codec.replies import for_each, not_understood
-from gateway.contract.connector import Connector, ConnectorInfo, Endpoint, KindInfo
+from gateway.codec.soap import envelope as soap
+from gateway.contract.connector import ConnectorInfo, Endpoint, KindInfo
 from gateway.contract.messages import Draft, Health, Payload, Problems, Stamp, Verdict, WireRequest, WireResponse
 from gateway.domain.delivery import Event
 from gateway.domain.errors import ConfigurationError
@@ -33,18 +32,6 @@ _STORED = frozenset({"000", "011"})
 _ABSENT = "005"
 _DAY = timedelta(days=1)
 EMPTY = "empty_result"
-
-
-def build_xml_string(settings: NationalMarketSettings) -> Connector:
-    """The connector of the configured dialect; one that can be asked where the dialect names a reading call."""
-    dialect = load_dialect(settings.dialect_file)
-    if dialect.read is None:
-        return XmlStringMarket(settings, dialect)
-    if dialect.read.since is None or settings.region_accounts:
-        return ReadableXmlStringMarket(settings, dialect, dialect.read)
-    from connectors.national_market.xmllisting import ListedXmlStringMarket
-
-    return ListedXmlStringMarket(settings, dialect, dialect.read)
 
 
 class XmlStringMarket:

@@ -12,7 +12,7 @@ from urllib.parse import urljoin
 
 from lxml import etree
 
-from gateway.codec.soap import Unreadable, parse
+from gateway.codec.soap.envelope import Unreadable, parse
 from gateway.codec.wsdlmodel import (
     XSD,
     Attribute,

@@ -11,7 +11,7 @@ import pytest
 from lxml import etree
 
 from connectors.national_market import contract
-from connectors.national_market.adapter import NationalMarket
+from connectors.national_market.typed import NationalMarket
 from gateway.codec.wsdldiff import compare
 from gateway.codec.wsdlports import Contract
 from gateway.contract.connector import PublishesContract

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from gateway.codec.soap import username_token
+from gateway.codec.soap.envelope import username_token
 from gateway.contract.connector import TOKEN_REFUSED
 from gateway.contract.messages import Token, Verdict, WireResponse
 from gateway.domain.delivery import Event

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from connectors.national_market.adapter import NationalMarket
 from connectors.national_market.messages import serial_number
 from connectors.national_market.results import event_of
+from connectors.national_market.typed import NationalMarket
 from gateway.codec.codes import table
 from gateway.contract.messages import Payload, WireResponse
 from gateway.domain.delivery import Event

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.codec.soap import Fault, body_element
+from gateway.codec.soap.envelope import Fault, body_element
 from gateway.contract.messages import Payload
 from gateway.domain.delivery import Event
 from gateway.domain.records import Record, Submission

@@ -16,8 +16,8 @@ from typing import Any
 
 from lxml import etree
 
-from gateway.codec.soapsecurity import sign, username_token
-from gateway.codec.soapwriter import BODY, Writers, Written
+from gateway.codec.soap.compiled_writer import BODY, Writers, Written
+from gateway.codec.soap.security import sign, username_token
 from gateway.contract.messages import JSON
 from gateway.domain.errors import ConfigurationError, ContractError
 

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from gateway.codec.soap import Port
-from gateway.codec.soapwriter import Writers
+from gateway.codec.soap.compiled_writer import Writers
+from gateway.codec.soap.envelope import Port
 from gateway.domain.errors import ContractError
 
 OWN, OTHER = "urn:own", "urn:other"
