@@ -227,7 +227,8 @@ class NationalMarket:
         return UsernameHeader(self._settings.account, secret, self._port.envelope_namespace)
 
     def _open(self, response: WireResponse, operation: str) -> etree._Element | Fault | Unreadable:
-        answer = self._port.open(response.body, f"{{{SERVICE}}}{operation}Response")
+        name, content_type = f"{{{SERVICE}}}{operation}Response", response.headers.get("content-type", "")
+        answer = self._port.open(response.body, name, content_type)
         if isinstance(answer, etree._Element) and response.status != 200:
             return Unreadable(code="error_status", reason="an answer under an error status")
         return answer

@@ -106,7 +106,8 @@ class XmlStringMarket:
         return Verdict(event=event, code=code, reason=details.strip() or results.title(code), fields=fields)
 
     def _text(self, response: WireResponse, operation: str) -> str | Verdict:
-        answer = self._port.open(response.body, f"{{{self._port.namespace}}}{operation}Response")
+        name = f"{{{self._port.namespace}}}{operation}Response"
+        answer = self._port.open(response.body, name, response.headers.get("content-type", ""))
         if not isinstance(answer, etree._Element):
             return results.of_failure(answer)
         if response.status != 200:
