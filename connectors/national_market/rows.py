@@ -6,7 +6,6 @@ Forms and quirks: README, "Dialect X". What the character set of the receiver ca
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -113,7 +112,7 @@ def rows_in(text: str, form: Text) -> list[Row] | Unreadable:
     found = [root] if len(root) and len(leaves) == len(root) else [child for child in root if len(child)]
     try:
         return [{etree.QName(c).localname: _plain(c.text or "", form) for c in row} for row in found]
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return Unreadable(code="row_values", reason="the rows' values are not in the form of the dialect")
 
 

@@ -6,7 +6,7 @@ Transport, signing, codes and how sure each point is stand in this folder's READ
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from connectors.national_market import attachments, changes, contract, drift, me
 from connectors.national_market.mapping import CHINA
 from connectors.national_market.settings import PLATFORM, NationalMarketSettings
 from gateway.codec import replies
+from gateway.codec.moments import read_moment
 from gateway.codec.soap.envelope import MEDIA_TYPES, Fault, Port, Unreadable, username_token
 from gateway.codec.soap.security import UsernameHeader
 from gateway.contract.codes import CodeDrift
@@ -177,10 +178,10 @@ class NationalMarket:
             skew = _date_skew(response.headers, stamp)
             verdict = results.of_failure(answer)
             return Health(ok=False, detail=f"{verdict.code}: {verdict.reason}", clock_skew=skew)
-        try:
-            skew = datetime.fromisoformat((answer.findtext("{*}ServerTime") or "").strip()) - stamp.now
-        except ValueError:
+        at = read_moment(answer.findtext("{*}ServerTime") or "")
+        if at is None:
             return Health(ok=False, detail="the platform's time cannot be read")
+        skew = at - stamp.now
         if abs(skew) > timedelta(seconds=self._settings.clock_window_seconds):
             return Health(ok=False, detail="the clocks differ by more than the platform allows", clock_skew=skew)
         # the schema allows one version only, so another one does not get as far as this
@@ -295,6 +296,6 @@ def _query(payload: Payload) -> str:
 def _date_skew(headers: Mapping[str, str], stamp: Stamp) -> timedelta | None:
     try:
         at = parsedate_to_datetime(headers.get("date", ""))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return at - stamp.now if at.tzinfo else None

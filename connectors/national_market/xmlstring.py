@@ -13,7 +13,7 @@ from functools import cached_property
 
 from lxml import etree
 
-from connectors.national_market import results, rows
+from connectors.national_market import messages, results, rows
 from connectors.national_market.dialect import Dialect, Read
 from connectors.national_market.mapping import CHINA
 from connectors.national_market.settings import PLATFORM, NationalMarketSettings
@@ -132,6 +132,12 @@ class XmlStringMarket:
         is_person = set(self._dialect.columns.person) <= row.keys()
         return self._dialect.table_of(RecordKind.PERSON if is_person else RecordKind.CERTIFICATE)
 
+    def _folded(self, row: rows.Row) -> rows.Row:
+        """A row in which names and dates that mean the same are equal."""
+        columns = self._dialect.columns
+        paths = columns.person if set(columns.person) <= row.keys() else columns.certificate
+        return {column: messages.folded(paths.get(column, ""), text) for column, text in row.items()}
+
     def _column(self, path: str, row: rows.Row) -> str:
         """The row's column for an element of the typed contract."""
         columns = {**self._dialect.columns.certificate, **self._dialect.columns.person}
@@ -206,9 +212,11 @@ class ReadableXmlStringMarket(XmlStringMarket):
             told = "withdrawn" if gone else "the row has not been withdrawn"
             return Verdict(event=Event.ACCEPTED if gone else Event.NOT_FOUND, code="row", reason=told)
         number = theirs.get(version, "")
-        if number.isdecimal() and int(number) < int(ours[version]):
+        if number.isdecimal() and messages.version_of(number) < int(ours[version]):
             return Verdict(event=Event.NOT_FOUND, code="older_version", reason="an earlier version is stored")
-        differing = tuple(sorted(column for column, text in ours.items() if theirs.get(column, "") != text))
+        theirs = {column: theirs.get(column, "") for column in ours}
+        same = self._folded(ours), self._folded(theirs)
+        differing = tuple(sorted(column for column in ours if same[0][column] != same[1][column]))
         if differing:
             return Verdict(
                 event=Event.CONFLICT, code="other_content", reason="stored with other content", fields=differing

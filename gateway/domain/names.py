@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import unicodedata
 
-_DOTS = "·•‧・･∙⋅●．.˙"
-"""characters met between the parts of a transcribed name"""
+_DOTS = "·•‧・･∙⋅●．.﹒˙ㆍꞏ⸱⸳"
+"""Characters met between the parts of a transcribed name. Two of them become other characters under NFKC."""
 
 _TRADITIONAL = (
     "張陳劉楊黃趙吳鄭馮許鄧蕭葉蘇呂盧蔣賈閻葦鄒龔賴譚馬萬錢湯喬齊龍嚴譙顧賀溫孫東偉麗華國強軍傑濤鵬飛鳳蘭蓮瓊瑩瑤"
@@ -47,7 +47,8 @@ _FOLD = str.maketrans(_TRADITIONAL + _VARIANTS + _PRIVATE, _SIMPLIFIED + _USUAL 
 
 def plain_name(text: str) -> str:
     """NFKC, upper case, without blanks and middle dots; equal for two spellings of the same characters."""
-    return "".join(unicodedata.normalize("NFKC", text).translate(_REMOVE).split()).upper()
+    plain = unicodedata.normalize("NFKC", text.translate(_REMOVE))
+    return "".join(plain.translate(_REMOVE).split()).upper()
 
 
 def variant_name(text: str) -> str:
