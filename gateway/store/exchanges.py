@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, update
+from sqlalchemy import Connection, func, select, update
 
 from gateway.contract.messages import Payload
 from gateway.domain.errors import StoreError
@@ -17,7 +17,7 @@ from gateway.store.answers import seal_headers, seal_proof
 from gateway.store.bulk import Bulk, Told, adding
 from gateway.store.ledger import Claimed, Settlement, settling
 from gateway.store.seen import Seen, look
-from gateway.store.tables import attempt, delivery, payload
+from gateway.store.tables import attempt, delivery, payload, verdict
 from gateway.store.translate import seal_payload
 from gateway.store.vault import Vault
 from gateway.store.writing import Writing
@@ -247,6 +247,20 @@ def conclude(
     writing.told.append(closed(vault, closings))
     applied = iter(settling(connection, settlements, platform, now, held=seen.held, writing=writing))
     return [tuple(next(applied) for _ in c.settlements) for c in conclusions]
+
+
+def last_verdict(connection: Connection, platform: str, before: int) -> str | None:
+    """The code of a verdict on the platform's last push before an exchange; None where none was answered."""
+    query = (
+        select(verdict.c.code)
+        .join(attempt, attempt.c.id == verdict.c.attempt_id)
+        .join(exchange, exchange.c.id == attempt.c.exchange_id)
+        .where(exchange.c.platform == platform, exchange.c.purpose == "push", exchange.c.id < before)
+        .where(exchange.c.status.is_not(None))
+        .order_by(exchange.c.id.desc())
+        .limit(1)
+    )
+    return connection.execute(query).scalar()
 
 
 def digest(body: bytes) -> str:

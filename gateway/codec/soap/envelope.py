@@ -16,6 +16,7 @@ from typing import Any
 
 from lxml import etree
 
+from gateway.codec.replies import REPLY_SCHEMA
 from gateway.codec.soap.compiled_writer import BODY, Writers, Written
 from gateway.codec.soap.multipart import MULTIPART, NotOneRootError, root_part
 from gateway.codec.soap.security import sign, username_token
@@ -219,7 +220,7 @@ class Port:
         if content.tag != expected:
             return Unreadable(code="other_answer", reason="the reply answers another operation")
         if not self.schema.validate(content):
-            return Unreadable(code="reply_schema", reason=f"the reply breaks its schema at {_complaint(self.schema)}")
+            return Unreadable(code=REPLY_SCHEMA, reason=f"the reply breaks its schema at {_complaint(self.schema)}")
         return content
 
 

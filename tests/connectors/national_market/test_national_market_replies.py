@@ -35,7 +35,7 @@ EVENTS = {
     "101": Event.RETRY,
     "102": Event.HOLD,
     "103": Event.RETRY,
-    "104": Event.RETRY,
+    "104": Event.HOLD,
     "201": Event.UNKNOWN,
     "202": Event.UNKNOWN,
     "203": Event.HOLD,
