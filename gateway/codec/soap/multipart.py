@@ -68,12 +68,13 @@ def _decoded(headers: dict[str, str], content: bytes) -> bytes:
         return content
     if encoding == "quoted-printable":
         return quopri.decodestring(content)
+    unread = "the XML part of a multipart reply is encoded in a way that cannot be read"
+    if encoding != "base64":
+        raise NotOneRootError(unread)
     try:
-        if encoding == "base64":
-            return base64.b64decode(b"".join(content.split()), validate=True)
+        return base64.b64decode(b"".join(content.split()), validate=True)
     except binascii.Error:
-        pass
-    raise NotOneRootError("the XML part of a multipart reply is encoded in a way that cannot be read")
+        raise NotOneRootError(unread) from None
 
 
 def _media_type(content_type: str) -> str:
