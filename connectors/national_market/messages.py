@@ -17,7 +17,7 @@ from connectors.national_market.settings import NationalMarketSettings
 from gateway.codec.moments import read_moment
 from gateway.codec.soap.compiled_writer import Written
 from gateway.contract.messages import JSON, Stamp
-from gateway.domain.names import plain_name
+from gateway.domain.names import folded_name
 
 SCHEMA_VERSION = "1.0"
 _NO_HASH = "0" * 64
@@ -127,7 +127,7 @@ def version_of(text: str) -> int:
 def folded(path: str, text: str) -> str:
     """A value without what platforms write in different ways: spellings of a name, and dates that mean no end."""
     if path in _NAMES:
-        return plain_name(text)
+        return folded_name(text)
     return "" if path in _ENDS and text.startswith(_NO_END) else text
 
 

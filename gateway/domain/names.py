@@ -41,14 +41,19 @@ _USUAL = "升升坤哲峰群略苏秘真众富德查高桥宝台"
 _PRIVATE = "\ue81e\ue826\ue82b\ue82c\ue832\ue843\ue854\ue863\ue864"
 _ENCODED = "\u9fb4\u9fb5\u9fb6\u9fb7\u9fb8\u9fb9\u9fba\u4dae\u9fbb"
 
-_REMOVE = str.maketrans("", "", _DOTS)
+_TO_ONE_DOT = str.maketrans(dict.fromkeys(_DOTS, "·"))
 _FOLD = str.maketrans(_TRADITIONAL + _VARIANTS + _PRIVATE, _SIMPLIFIED + _USUAL + _ENCODED)
 
 
+def folded_name(text: str) -> str:
+    """NFKC, upper case, without blanks, every middle dot as U+00B7: so our names and a platform's are compared."""
+    plain = unicodedata.normalize("NFKC", text.translate(_TO_ONE_DOT))
+    return "".join(plain.translate(_TO_ONE_DOT).split()).upper()
+
+
 def plain_name(text: str) -> str:
-    """NFKC, upper case, without blanks and middle dots; equal for two spellings of the same characters."""
-    plain = unicodedata.normalize("NFKC", text.translate(_REMOVE))
-    return "".join(plain.translate(_REMOVE).split()).upper()
+    """``folded_name`` without its middle dots; equal for two spellings of the same characters."""
+    return folded_name(text).replace("·", "")
 
 
 def variant_name(text: str) -> str:

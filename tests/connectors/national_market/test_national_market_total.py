@@ -143,11 +143,14 @@ def test_a_name_is_the_same_with_every_dot_and_width(bench: Any, person: Record,
     assert plain_name(f"阿依古丽{dot}买买提Ａ") == plain_name("阿依古丽·买买提A")
 
 
-def test_another_name_is_still_another(bench: Any, person: Record) -> None:
-    def edit(root: etree._Element) -> None:
-        root.find(".//{*}PersonName").text = "别人"  # type: ignore[union-attr]
+@pytest.mark.parametrize("other", ["别人", "阿丽"])
+def test_another_name_is_still_another(bench: Any, person: Record, other: str) -> None:
+    named = replace(person, content=replace(person.content, name="阿·丽"))
 
-    assert look_up(bench, person, edit) == (Event.CONFLICT, False)
+    def edit(root: etree._Element) -> None:
+        root.find(".//{*}PersonName").text = other  # type: ignore[union-attr]
+
+    assert look_up(bench, named, edit) == (Event.CONFLICT, False)
 
 
 def test_an_end_in_9999_is_no_end(bench: Any, person: Record, certificate: Record) -> None:
