@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from connectors.worker_platform.answers import Answer
 from connectors.worker_platform.cipher import decrypt
 from connectors.worker_platform.dialect import Paging, whole_number
+from gateway.domain.names import folded_name
 
 Row = Mapping[str, object]
 
-_DOTS = str.maketrans(dict.fromkeys("•・‧∙．.", "·"))
-"""middle dots in names of minorities are typed in many ways"""
 _NUMBERS = frozenset(
     {
         *("certificationCategoriesType", "credentialLevelType", "certificationStatus", "jobType"),
@@ -87,7 +86,7 @@ def normalised(name: str, value: object) -> str:
         return _decimal(value)
     if name.endswith("Date"):
         return "" if value is None else str(value).strip()[:10]
-    return plain(value).translate(_DOTS) if name in _NAMES else plain(value)
+    return folded_name(str(value or "")) if name in _NAMES else plain(value)
 
 
 def _whole(value: object) -> int | None:

@@ -16,6 +16,8 @@ from gateway.contract.messages import Verdict, WireResponse
 from gateway.domain.errors import NotSent, TransportFailure
 from gateway.domain.states import Event
 
+REPLY_SCHEMA = "reply_schema"
+"""code of a verdict on an answer that breaks the platform's schema"""
 _TOO_MANY = 429
 _REFUSED = frozenset({401, 403, 407})
 _SERVER_FAULT = 500
@@ -68,6 +70,11 @@ def not_understood(code: str, reason: str, *, replay_safe: bool) -> Verdict:
     """The reply claims to be the platform's but cannot be read or is tied to another request: outcome unknown."""
     event = Event.RETRY if replay_safe else Event.IN_DOUBT
     return Verdict(event=event, code=code, reason=reason, same_message=replay_safe)
+
+
+def breaks_schema(verdict: Verdict) -> bool:
+    """Whether the platform answered in its own form, but not as its contract says: the fault of no record."""
+    return verdict.code == REPLY_SCHEMA
 
 
 def for_each(verdict: Verdict, payloads: Sequence[object]) -> tuple[Verdict, ...]:

@@ -24,6 +24,7 @@ from gateway.delivery.store.work import Claimed, Settlement
 from gateway.domain.records import Submission
 from gateway.domain.states import Event, State
 from gateway.domain.traffic import KEPT_BACK, Stop
+from gateway.service.broken_replies import BrokenReplies
 from gateway.store.engine import Connection
 from gateway.store.metadata import chunks
 from gateway.store.processes import is_dead, myself
@@ -63,7 +64,8 @@ async def push(
     await exchanger.write(around, _owe, exchanger.info, exchanger.edge.now())
     in_flight = exchanger.gate.in_flight
     queue: asyncio.Queue[Message | None] = asyncio.Queue(maxsize=2 * in_flight)
-    run = _Run(exchanger=exchanger, report=report, queue=queue, progress=progress)
+    broken = BrokenReplies(exchanger)
+    run = _Run(exchanger=exchanger, report=report, queue=queue, progress=progress, broken_replies=broken)
     async with asyncio.TaskGroup() as group:
         for _ in range(in_flight):
             group.create_task(run.work())
@@ -88,6 +90,7 @@ class _Run:
     report: PushReport
     queue: asyncio.Queue[Message | None]
     progress: Progress
+    broken_replies: BrokenReplies
     held: bool = False
 
     async def feed(self, claim_limit: int, lease: timedelta, limit: int | None) -> None:
@@ -150,12 +153,12 @@ class _Run:
                 self.queue.task_done()
 
     async def _begin(self, message: Message) -> Sent | None:
-        sent = await _send(self.exchanger, message)
+        sent = await _send(self.exchanger, message, self.broken_replies)
         if isinstance(sent, Stop):
             self.held, self.report.stopped = True, sent.text
             return None
         kept_back = any(not s.counted and s.message_limit is None for s in sent.settlements)
-        self.held = self.held or kept_back or any(s.event is Event.HOLD for s in sent.settlements)
+        self.held = self.held or kept_back or sent.held or any(s.event is Event.HOLD for s in sent.settlements)
         return sent
 
     async def _finish(self, sent: Sent) -> None:
@@ -250,9 +253,11 @@ class Sent:
     settlements: tuple[Settlement, ...]
     concluding: Concluding | None
     """None where it is durable already"""
+    held: bool = False
+    """the platform was held because of how it answered, whatever becomes of what it answered about"""
 
 
-async def _send(exchanger: Exchanger, message: Message) -> Sent | Stop:
+async def _send(exchanger: Exchanger, message: Message, broken_replies: BrokenReplies) -> Sent | Stop:
     replay_safe = exchanger.info.kinds[message.kind].replay_safe
     answer = await exchanger.exchange(
         "push",
@@ -283,6 +288,12 @@ async def _send(exchanger: Exchanger, message: Message) -> Sent | Stop:
         )
         for item, verdict in zip(with_attempts(message.carries, answer), verdicts, strict=True)
     )
+    held = await broken_replies.hold(answer, verdicts)
+    if held is not None:
+        exchanger.block()
+        await conclude(exchanger, answer, verdicts, settlements)
+        await exchanger.hold(held)
+        return Sent(settlements=settlements, concluding=None, held=True)
     if answer.closing is None or any(s.event is Event.HOLD for s in settlements):
         await conclude(exchanger, answer, verdicts, settlements)
         return Sent(settlements=settlements, concluding=None)

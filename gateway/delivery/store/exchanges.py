@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, update
+from sqlalchemy import Connection, func, select, update
 
 from gateway.delivery.store.answers import seal_headers, seal_proof
 from gateway.delivery.store.settlement import settling
-from gateway.delivery.store.tables import attempt, delivery, exchange, payload
+from gateway.delivery.store.tables import attempt, delivery, exchange, payload, verdict
 from gateway.delivery.store.work import Closing, Conclusion, Opening, digest
 from gateway.domain.errors import StoreError
 from gateway.store.batch_sql import Bulk, Seen, Told, Writing, adding, look
@@ -188,6 +188,20 @@ def conclude(
     writing.told.append(closed(vault, closings))
     applied = iter(settling(connection, settlements, platform, now, held=seen.held, writing=writing))
     return [tuple(next(applied) for _ in c.settlements) for c in conclusions]
+
+
+def last_verdict(connection: Connection, platform: str, before: int) -> str | None:
+    """The code of a verdict on the platform's last push before an exchange; None where none was answered."""
+    query = (
+        select(verdict.c.code)
+        .join(attempt, attempt.c.id == verdict.c.attempt_id)
+        .join(exchange, exchange.c.id == attempt.c.exchange_id)
+        .where(exchange.c.platform == platform, exchange.c.purpose == "push", exchange.c.id < before)
+        .where(exchange.c.status.is_not(None))
+        .order_by(exchange.c.id.desc())
+        .limit(1)
+    )
+    return connection.execute(query).scalar()
 
 
 def _seal(vault: Vault, body: bytes | None, place: str) -> bytes | None:
