@@ -9,7 +9,7 @@ from gateway.domain.errors import ContractError
 
 PINNED = {
     "service.wsdl": "cd241320566f3e7c80d11fa1c65a0d1fa99c18f57a9ead13839078b2f2856eda",
-    "service.xsd": "22150c610d9730bf20858b55b69c2fac5d6c538f6a163192b34bf0830bfbdb12",
+    "service.xsd": "c7f8d3143b071d81f34112c65cb86fdbca30e8946f729c512a22acf923958e05",
     "types.xsd": "f7f8967532f27eba929bbfb468590c1e590b819f76e7dad7f53fd31b64c8f311",
 }
 """SHA-256 of each file; a new version of the contract comes with new digests in the same change"""

@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 from lxml import etree
 
 from connectors.national_market import results
-from connectors.national_market.adapter import SERVICE, NationalMarket
+from connectors.national_market.typed import SERVICE, NationalMarket
 from gateway.codec.replies import not_understood
 from gateway.contract.codes import CodeDrift
 from gateway.contract.connector import TOKEN_REFUSED

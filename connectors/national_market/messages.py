@@ -14,8 +14,10 @@ from ulid import ULID
 
 from connectors.national_market.mapping import CHINA, moment
 from connectors.national_market.settings import NationalMarketSettings
-from gateway.codec.soapwriter import Written
+from gateway.codec.moments import read_moment
+from gateway.codec.soap.compiled_writer import Written
 from gateway.contract.messages import JSON, Stamp
+from gateway.domain.names import folded_name
 
 SCHEMA_VERSION = "1.0"
 _NO_HASH = "0" * 64
@@ -24,6 +26,11 @@ _REPEATED = frozenset({"CertFile", "Extension"})
 ATTACHMENTS = frozenset({"Photo", "CertFile"})
 """elements that the platform never returns"""
 _MOMENTS = frozenset({"Checked.CheckedAt"})
+_NAMES = frozenset({"PersonName", "Holder.PersonName"})
+_ENDS = frozenset({"ValidTo"})
+_NO_END = "9999-12-31"
+"""how systems that must have a date write that there is no end"""
+_GREATEST_VERSION = 2**31 - 1
 _PLATFORM_DEFAULTS = frozenset({"Nationality"})
 """fields the platform fills in where they are not sent"""
 
@@ -98,23 +105,38 @@ def comparable(record: etree._Element, parent: str = "") -> dict[str, str]:
 
 
 def normal(fields: dict[str, str], like: dict[str, str]) -> dict[str, str]:
-    """Make two views comparable: moments as points in time, plain numbers, the platform's defaults left out.
+    """Make two views comparable: moments as points in time, names folded, plain numbers, defaults and no ends left out.
 
     The operation that brought a record there says nothing about the record.
     """
     return {
         path: _normal(path, text)
         for path, text in fields.items()
-        if path != "OperateType" and (path in like or path not in _PLATFORM_DEFAULTS)
+        if path != "OperateType" and (path in like or path not in _PLATFORM_DEFAULTS) and folded(path, text)
     }
+
+
+def version_of(text: str) -> int:
+    """A record's version, of which the schema bounds no length; 0 for no number, at most what the books can hold."""
+    digits = text.strip().lstrip("+0")
+    if not digits.isdecimal():
+        return 0
+    return min(int(digits), _GREATEST_VERSION) if len(digits) < 20 else _GREATEST_VERSION
+
+
+def folded(path: str, text: str) -> str:
+    """A value without what platforms write in different ways: spellings of a name, and dates that mean no end."""
+    if path in _NAMES:
+        return folded_name(text)
+    return "" if path in _ENDS and text.startswith(_NO_END) else text
 
 
 def _normal(path: str, text: str) -> str:
     if path in _MOMENTS:
-        try:
-            return f"{datetime.fromisoformat(text).timestamp():.0f}"
-        except ValueError:
-            return text
+        at = read_moment(text)
+        return text if at is None else f"{at.timestamp():.0f}"
+    if path in _NAMES or path in _ENDS:
+        return folded(path, text)
     if path == "RecordVersion":
         return text.lstrip("+0")
     if path == "Training.Passed":

@@ -16,7 +16,7 @@ from lxml import etree
 
 from gateway.codec.codes import table
 from gateway.codec.replies import not_understood
-from gateway.codec.soap import Fault, FaultKind, Unreadable
+from gateway.codec.soap.envelope import Fault, FaultKind, Unreadable
 from gateway.contract.messages import Verdict
 from gateway.domain.states import Event
 
@@ -37,6 +37,8 @@ _OWN_EVENTS = {
     "001": Event.HOLD,
     "002": Event.HOLD,
     "102": Event.HOLD,
+    # clock or nonce: of the envelope, and a fresh one went with the message
+    "104": Event.HOLD,
     # too large a batch is our setting's fault; the data owner has nothing to mend
     "203": Event.HOLD,
     # something else stands under our key or number, or the platform's state contradicts ours
@@ -48,6 +50,8 @@ _OWN_EVENTS = {
     "202": Event.UNKNOWN,
 }
 """Codes whose event differs from that of their class. 004 (reserved) and 201 (serial reused) stay with ``stop``."""
+_HEAD = re.compile(r"\b(?:SenderCode|SerialNo|SchemaVersion|SentAt|RecordCount|ContentHash|TestFlag)\b", re.ASCII)
+"""elements of ``Head``, which no record is to blame for"""
 _STORED = frozenset({"000", "011", "012", "013"})
 """overall codes beside which an item may count as stored"""
 
@@ -176,6 +180,8 @@ def _whole(answer: etree._Element, serial: str, *, alone: bool) -> Verdict:
         return Verdict(event=Event.PENDING, code=code, reason=reason, receipt=serial)
     if event in (Event.ACCEPTED, Event.IN_DOUBT):
         return Verdict(event=Event.IN_DOUBT, code=code, reason="the answer does not name this record")
+    if event is Event.REJECTED and _HEAD.search(reason):
+        event = Event.HOLD
     # a refusal of the whole call blames no record in particular: smaller calls find the one it is about
     split = event is Event.REJECTED and not alone
     event = Event.UNKNOWN if split else event

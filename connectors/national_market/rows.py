@@ -6,7 +6,6 @@ Forms and quirks: README, "Dialect X". What the character set of the receiver ca
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -21,7 +20,7 @@ from connectors.national_market.mapping import codes, to_draft
 from connectors.national_market.problems import problem
 from connectors.national_market.settings import NationalMarketSettings
 from connectors.national_market.tables import InForce
-from gateway.codec.soap import Unreadable, parse
+from gateway.codec.soap.envelope import Unreadable, parse
 from gateway.contract.messages import Draft, Payload, Problem, Problems
 from gateway.domain.records import RecordKind, StatusChange, Submission, Withdrawal
 from gateway.domain.status import as_certificate
@@ -113,7 +112,7 @@ def rows_in(text: str, form: Text) -> list[Row] | Unreadable:
     found = [root] if len(root) and len(leaves) == len(root) else [child for child in root if len(child)]
     try:
         return [{etree.QName(c).localname: _plain(c.text or "", form) for c in row} for row in found]
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return Unreadable(code="row_values", reason="the rows' values are not in the form of the dialect")
 
 

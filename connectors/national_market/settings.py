@@ -11,6 +11,7 @@ from pydantic_settings import SettingsConfigDict
 
 from gateway.settings import PlatformSettings
 
+PLATFORM = "national_market"
 DataLevel = Literal["A", "B", "C", "D"]
 CertClass = Literal["SKILL", "TRAIN", "POST", "SPECIAL", "SAFETY", "TITLE", "OTHER"]
 

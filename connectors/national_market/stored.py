@@ -101,4 +101,4 @@ def _conflict(code: str, reason: str, *fields: str) -> Verdict:
 
 
 def _version(fields: Mapping[str, str]) -> int:
-    return int(fields.get("RecordVersion", "0"))
+    return messages.version_of(fields.get("RecordVersion", "0"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from connectors.national_market import rows
+from connectors.national_market import messages, rows
 from connectors.national_market.dialect import Dialect, Read
 from connectors.national_market.settings import NationalMarketSettings
 from connectors.national_market.xmlstring import ReadableXmlStringMarket
@@ -76,8 +76,8 @@ class ListedXmlStringMarket(ReadableXmlStringMarket):
         return Holding(
             kind=kind,
             key=row[self._column("RecordKey", row)],
-            version=int(version) if version.isdecimal() else None,
-            fields={column: text for column, text in row.items() if column not in apart},
+            version=messages.version_of(version) if version.isdecimal() else None,
+            fields={column: text for column, text in self._folded(row).items() if column not in apart},
         )
 
     def _has(self, path: str, kind: RecordKind) -> bool:

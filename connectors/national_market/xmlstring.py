@@ -13,14 +13,13 @@ from functools import cached_property
 
 from lxml import etree
 
-from connectors.national_market import results, rows
-from connectors.national_market.adapter import PLATFORM
-from connectors.national_market.dialect import Dialect, Read, load_dialect
+from connectors.national_market import messages, results, rows
+from connectors.national_market.dialect import Dialect, Read
 from connectors.national_market.mapping import CHINA
-from connectors.national_market.settings import NationalMarketSettings
-from gateway.codec import soap
+from connectors.national_market.settings import PLATFORM, NationalMarketSettings
 from gateway.codec.replies import for_each, not_understood
-from gateway.contract.connector import Connector, ConnectorInfo, Endpoint, KindInfo
+from gateway.codec.soap import envelope as soap
+from gateway.contract.connector import ConnectorInfo, Endpoint, KindInfo
 from gateway.contract.messages import Draft, Health, Payload, Problems, Stamp, Verdict, WireRequest, WireResponse
 from gateway.domain.errors import ConfigurationError
 from gateway.domain.records import RecordKind, Submission
@@ -33,18 +32,6 @@ _STORED = frozenset({"000", "011"})
 _ABSENT = "005"
 _DAY = timedelta(days=1)
 EMPTY = "empty_result"
-
-
-def build_xml_string(settings: NationalMarketSettings) -> Connector:
-    """The connector of the configured dialect; one that can be asked where the dialect names a reading call."""
-    dialect = load_dialect(settings.dialect_file)
-    if dialect.read is None:
-        return XmlStringMarket(settings, dialect)
-    if dialect.read.since is None or settings.region_accounts:
-        return ReadableXmlStringMarket(settings, dialect, dialect.read)
-    from connectors.national_market.xmllisting import ListedXmlStringMarket
-
-    return ListedXmlStringMarket(settings, dialect, dialect.read)
 
 
 class XmlStringMarket:
@@ -119,7 +106,8 @@ class XmlStringMarket:
         return Verdict(event=event, code=code, reason=details.strip() or results.title(code), fields=fields)
 
     def _text(self, response: WireResponse, operation: str) -> str | Verdict:
-        answer = self._port.open(response.body, f"{{{self._port.namespace}}}{operation}Response")
+        name = f"{{{self._port.namespace}}}{operation}Response"
+        answer = self._port.open(response.body, name, response.headers.get("content-type", ""))
         if not isinstance(answer, etree._Element):
             return results.of_failure(answer)
         if response.status != 200:
@@ -143,6 +131,12 @@ class XmlStringMarket:
             return self._dialect.table_of(payload.kind)
         is_person = set(self._dialect.columns.person) <= row.keys()
         return self._dialect.table_of(RecordKind.PERSON if is_person else RecordKind.CERTIFICATE)
+
+    def _folded(self, row: rows.Row) -> rows.Row:
+        """A row in which names and dates that mean the same are equal."""
+        columns = self._dialect.columns
+        paths = columns.person if set(columns.person) <= row.keys() else columns.certificate
+        return {column: messages.folded(paths.get(column, ""), text) for column, text in row.items()}
 
     def _column(self, path: str, row: rows.Row) -> str:
         """The row's column for an element of the typed contract."""
@@ -218,9 +212,11 @@ class ReadableXmlStringMarket(XmlStringMarket):
             told = "withdrawn" if gone else "the row has not been withdrawn"
             return Verdict(event=Event.ACCEPTED if gone else Event.NOT_FOUND, code="row", reason=told)
         number = theirs.get(version, "")
-        if number.isdecimal() and int(number) < int(ours[version]):
+        if number.isdecimal() and messages.version_of(number) < int(ours[version]):
             return Verdict(event=Event.NOT_FOUND, code="older_version", reason="an earlier version is stored")
-        differing = tuple(sorted(column for column, text in ours.items() if theirs.get(column, "") != text))
+        theirs = {column: theirs.get(column, "") for column in ours}
+        same = self._folded(ours), self._folded(theirs)
+        differing = tuple(sorted(column for column in ours if same[0][column] != same[1][column]))
         if differing:
             return Verdict(
                 event=Event.CONFLICT, code="other_content", reason="stored with other content", fields=differing

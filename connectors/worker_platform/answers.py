@@ -11,9 +11,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from connectors.worker_platform.dialect import MIDDLE_DOTS, SUCCESS, Dialect, Kind, whole_number
+from connectors.worker_platform.dialect import SUCCESS, Dialect, Kind, whole_number
 from gateway.codec.redact import redact
 from gateway.contract.messages import Payload, Verdict, WireResponse
+from gateway.domain.names import MIDDLE_DOTS
 from gateway.domain.states import Event
 
 _LIST_ERROR = re.compile(r"\[\w{1,40}\]\[(\d{1,4})\]\[(\w{1,40})\]")
@@ -125,7 +126,7 @@ def clean(text: str, payloads: Sequence[Payload] = ()) -> str:
 
 def _spellings(value: str) -> str:
     """An expression for a name or number in the forms that ``folded`` takes as one: width, case, blanks, dots."""
-    dots = re.escape("·" + MIDDLE_DOTS)
+    dots = re.escape(MIDDLE_DOTS)
     wide = {c: f"[{re.escape(c)}{chr(ord(c) + 0xFEE0)}]" for c in map(chr, range(0x21, 0x7F))}
     return r"\s*".join(f"[{dots}]" if c in dots else wide.get(c, re.escape(c)) for c in value if not c.isspace())
 

@@ -1,5 +1,6 @@
 """A dialect of ``open.api`` as data: what differs between the national platform and the cities that copied it.
 
+from gateway.domain.names import folded_name
 ``dialect_file`` reads and checks the files; the keys are explained in the README, section "Dialects".
 """
 
@@ -15,14 +16,12 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from connectors.worker_platform.forms import Credential, Part, TrainingForm, WorkerForm
+from gateway.domain.names import folded_name
 
 SUCCESS = "0"
 _CODE = re.compile(r"-?[0-9]{1,9}")
 _LONGEST_TEXT = 20_000
 """what a text says stands at its beginning; beyond this it is not read"""
-MIDDLE_DOTS = "•‧・･∙⋅●．.˙\u0387"
-"""characters typed for the middle dot (·) of a transcribed name"""
-_DOTS = str.maketrans(dict.fromkeys(MIDDLE_DOTS, "·"))
 _OPEN, _CLOSE = "[【〔「『{<《\"'“‘", "]】〕」』}>》\"'”’"
 _ENGLISH = frozenset({"format", "method", "sign", "version"})
 """names of common fields that occur in ordinary sentences: unmarked, they count only among Chinese words"""
@@ -281,9 +280,7 @@ def folded(value: object) -> str:
         return ""
     if isinstance(value, dict | list):
         return "{}" if isinstance(value, dict) else "[]"
-    text = str(value)
-    plain = text if text.isascii() else unicodedata.normalize("NFKC", text.translate(_DOTS))
-    return "".join(plain.translate(_DOTS).upper().split())
+    return folded_name(str(value))
 
 
 def normalise(text: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import typer
 
@@ -38,7 +38,7 @@ _LISTS = ("missing", "closed", "renamed", "added")
 def check_contract(platforms: Sequence[str], source: str, *, as_json: bool) -> None:
     """Show every change of the contract; exit code 1 where one breaks requests or replies."""
     with opened() as gateway:
-        from gateway.codec.wsdldiff import compare
+        from gateway.codec.wsdl.comparison import compare
         from gateway.contract.connector import PublishesContract
 
         if len(platforms) != 1:
@@ -46,7 +46,7 @@ def check_contract(platforms: Sequence[str], source: str, *, as_json: bool) -> N
         connector = gateway.connector(platforms[0])
         if not isinstance(connector, PublishesContract):
             raise InputError(f"{platforms[0]}: the connector was not written for a WSDL")
-        address = urlsplit(source).scheme in ("http", "https")
+        address = _split(source).scheme in ("http", "https")
         offered = asyncio.run(_fetched(source, connector.endpoint)) if address else _read(Path(source))
         changes = compare(connector.contract_files(), offered)
     breaking = sum(change.is_breaking for change in changes)
@@ -130,7 +130,7 @@ def _row(name: str, found: CodeDrift | Verdict) -> dict[str, Any]:
 
 def _read(file: Path) -> dict[str, bytes]:
     """The documents of a file and of its folder, by their names inside it."""
-    from gateway.codec.wsdlreader import references
+    from gateway.codec.wsdl.reader import joined, references
 
     folder = file.parent.resolve()
     documents: dict[str, bytes] = {}
@@ -139,21 +139,33 @@ def _read(file: Path) -> dict[str, bytes]:
         name = waiting.pop()
         if name in documents:
             continue
+        if len(documents) == _MOST_DOCUMENTS:
+            raise InputError(f"the documents name more than {_MOST_DOCUMENTS} others")
         try:
             documents[name] = (folder / name).read_bytes()
+            for place in references(documents[name]):
+                path = (folder / name).parent / place
+                if _split(place).scheme or folder not in path.resolve().parents:
+                    raise InputError(f"{place}: outside the folder of {file.name}; bring all documents into it")
+                waiting.append(joined(name, place))
         except OSError as error:
             raise InputError(f"{name}: cannot be read ({error.strerror})") from None
-        for place in references(documents[name]):
-            path = (folder / name).parent / place
-            if urlsplit(place).scheme or folder not in path.resolve().parents:
-                raise InputError(f"{place}: outside the folder of {file.name}; bring all documents into it")
-            waiting.append(urljoin(name, place))
+        except (RuntimeError, ValueError) as error:
+            # a link that leads to itself, or a name that no file can have
+            raise InputError(f"{name}: cannot be read ({type(error).__name__})") from None
     return documents
+
+
+def _split(address: str) -> SplitResult:
+    try:
+        return urlsplit(address)
+    except ValueError:
+        raise InputError(f"{address}: no address") from None
 
 
 async def _fetched(url: str, endpoint: Endpoint) -> dict[str, bytes]:
     """The documents at an address, with the platform's own TLS, proxy and time limits."""
-    from gateway.codec.wsdlreader import references
+    from gateway.codec.wsdl.reader import joined, references
     from gateway.contract.messages import WireRequest
     from gateway.transport.sender import Sender
 
@@ -163,9 +175,9 @@ async def _fetched(url: str, endpoint: Endpoint) -> dict[str, bytes]:
         name = waiting.pop()
         if name in documents:
             continue
-        if urlsplit(name)[:2] != urlsplit(url)[:2]:
+        if _split(name)[:2] != _split(url)[:2]:
             raise InputError(
-                f"the documents name one on another host ({urlsplit(name).netloc or name}): give them as files"
+                f"the documents name one on another host ({_split(name).netloc or name}): give them as files"
             )
         if len(documents) == _MOST_DOCUMENTS:
             raise InputError(f"the documents name more than {_MOST_DOCUMENTS} others")
@@ -174,5 +186,5 @@ async def _fetched(url: str, endpoint: Endpoint) -> dict[str, bytes]:
         if response.status != 200:
             raise InputError(f"{name}: answered with status {response.status}")
         documents[name] = response.body
-        waiting.extend(urljoin(name, place) for place in references(response.body))
+        waiting.extend(joined(name, place) for place in references(response.body))
     return documents

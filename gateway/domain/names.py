@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import unicodedata
 
-_DOTS = "·•‧・･∙⋅●．.˙"
-"""characters met between the parts of a transcribed name"""
+MIDDLE_DOTS = "·•‧・･∙⋅●．.﹒˙ㆍꞏ⸱⸳"
+"""Characters met between the parts of a transcribed name. Two of them become other characters under NFKC."""
 
 _TRADITIONAL = (
     "張陳劉楊黃趙吳鄭馮許鄧蕭葉蘇呂盧蔣賈閻葦鄒龔賴譚馬萬錢湯喬齊龍嚴譙顧賀溫孫東偉麗華國強軍傑濤鵬飛鳳蘭蓮瓊瑩瑤"
@@ -41,13 +41,19 @@ _USUAL = "升升坤哲峰群略苏秘真众富德查高桥宝台"
 _PRIVATE = "\ue81e\ue826\ue82b\ue82c\ue832\ue843\ue854\ue863\ue864"
 _ENCODED = "\u9fb4\u9fb5\u9fb6\u9fb7\u9fb8\u9fb9\u9fba\u4dae\u9fbb"
 
-_REMOVE = str.maketrans("", "", _DOTS)
+_TO_ONE_DOT = str.maketrans(dict.fromkeys(MIDDLE_DOTS, "·"))
 _FOLD = str.maketrans(_TRADITIONAL + _VARIANTS + _PRIVATE, _SIMPLIFIED + _USUAL + _ENCODED)
 
 
+def folded_name(text: str) -> str:
+    """NFKC, upper case, without blanks, every middle dot as U+00B7: so our names and a platform's are compared."""
+    plain = unicodedata.normalize("NFKC", text.translate(_TO_ONE_DOT))
+    return "".join(plain.translate(_TO_ONE_DOT).split()).upper()
+
+
 def plain_name(text: str) -> str:
-    """NFKC, upper case, without blanks and middle dots; equal for two spellings of the same characters."""
-    return "".join(unicodedata.normalize("NFKC", text).translate(_REMOVE).split()).upper()
+    """``folded_name`` without its middle dots; equal for two spellings of the same characters."""
+    return folded_name(text).replace("·", "")
 
 
 def variant_name(text: str) -> str:

@@ -24,7 +24,7 @@ from typing import Any
 from zeep import Client
 from zeep.wsse.username import UsernameToken
 
-from gateway.codec.soap import Port
+from gateway.codec.soap.envelope import Port
 from gateway.contract.connector import Pace
 from gateway.contract.messages import Payload
 from gateway.domain.records import RecordKind

@@ -109,9 +109,24 @@ def test_a_document_outside_the_folder_is_not_read(check: Check, published: Path
     assert "outside the folder" in check(PLATFORM, "--wsdl", str(published), code=2).stderr
 
 
+@pytest.mark.parametrize("place", ["http://[x", "http://[x/", "//[x", "x" * 300])
+def test_a_location_that_is_no_address_is_a_sentence(check: Check, published: Path, place: str) -> None:
+    edit(published, 'schemaLocation="service.xsd"', f'schemaLocation="{place}"')
+    assert "Traceback" not in check(PLATFORM, "--wsdl", str(published), code=2).stderr
+    with serving(published.parent) as url:
+        assert "Traceback" not in check(PLATFORM, "--wsdl", f"{url}/service.wsdl", code=2).stderr
+
+
+def test_a_document_that_is_a_link_to_itself_is_a_sentence(check: Check, published: Path) -> None:
+    (published.parent / "service.xsd").unlink()
+    (published.parent / "service.xsd").symlink_to("service.xsd")
+    assert "cannot be read" in check(PLATFORM, "--wsdl", str(published), code=2).stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
+        ((PLATFORM, "--wsdl", "http://[x"), "http://[x: no address"),
         ((PLATFORM, "--wsdl", "missing.wsdl"), "missing.wsdl: cannot be read"),
         (("--wsdl", "missing.wsdl"), "exactly one platform"),
         ((PLATFORM, "worker_platform", "--wsdl", "missing.wsdl"), "exactly one platform"),

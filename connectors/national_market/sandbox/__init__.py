@@ -25,7 +25,18 @@ from connectors.national_market.sandbox import logins, queries, security
 from connectors.national_market.sandbox.dictionaries import Dictionaries
 from connectors.national_market.sandbox.records import Registry
 from connectors.national_market.sandbox.saving import TITLES, Saving
-from connectors.national_market.sandbox.wire import Call, NotSoap, SoapFault, answer, fault, parser, read, ws
+from connectors.national_market.sandbox.wire import (
+    WS,
+    Call,
+    NotSoap,
+    SoapFault,
+    answer,
+    fault,
+    must_understand,
+    parser,
+    read,
+    ws,
+)
 from connectors.national_market.sandbox.xmlstring import STYLES, XmlStringSandbox
 from gateway.domain.errors import ConfigurationError
 from gateway.testing.sandbox import Access, Sandbox
@@ -58,6 +69,8 @@ class NationalMarketSandbox(Sandbox):
     own_faults: ClassVar[Mapping[str, str]] = {
         "busy": "result code 103 with RetryAfterSeconds, nothing done",
         "duplicate": "carried out and stored, then answered as a repeated request (013)",
+        "late": "502 at once; carried out within ``late_seconds``, as from a queue, unless it came again meanwhile",
+        "off_schema": "carried out and stored, then an answer with elements in the wrong namespace",
         "server_fault": "a Server fault with RetryAfterSeconds, nothing done",
         **{f"code_{code}": f"result code {code} for the whole call, nothing done" for code in _REFUSALS},
     }
@@ -74,6 +87,7 @@ class NationalMarketSandbox(Sandbox):
         super().__init__(dialect=dialect, seed=seed, faults=faults, state=state, clock=clock)
         self.async_share = 0.25
         self.async_seconds = 0.2
+        self.late_seconds = 2.0
         self.token_seconds = 7200
         self.dictionaries = Dictionaries()
 
@@ -138,7 +152,11 @@ class NationalMarketSandbox(Sandbox):
             call = read(request, body, self._schema)
             self.operation = call.operation
             refusal = self._authenticate(call, now)
-            return answer(call, refusal if refusal is not None else self._dispatch(call, now, fault_name))
+            content = refusal if refusal is not None else self._dispatch(call, now, fault_name)
+            if fault_name == "off_schema" and len(content):
+                for child in content[0]:
+                    child.tag = f"{{{WS}}}{etree.QName(child).localname}"
+            return answer(call, content)
         except NotSoap as page:
             return PlainTextResponse(str(page), status_code=page.status)
         except SoapFault as error:
@@ -166,7 +184,7 @@ class NationalMarketSandbox(Sandbox):
             if call.security is not None or call.operation != "GetServiceTime":
                 security.check(call.security, self.books, now, (_SENDER, _PASSWORD), soap12=call.soap12)
             return None
-        if call.security is not None:
+        if call.security is not None and must_understand(call.security):
             raise SoapFault("MustUnderstand", "this deployment knows no UsernameToken", soap12=call.soap12)
         if call.operation in _FREE or logins.is_good(call.token, self.books, now):
             return None
@@ -181,18 +199,21 @@ class NationalMarketSandbox(Sandbox):
     def _log(self, call: Call, now: datetime) -> etree._Element:
         """Answer ``Login`` or ``Logout``."""
         if not self.has_login:
-            return self._refusal(call, "102", now)
+            return queries.answer(call.operation, "102", "本平台以UsernameToken验证每次调用，不提供登录和退出")
         if call.operation == "Logout":
             logins.logout(call.token, self.books)
-            return queries.answer("Logout", "000", TITLES["000"])
+            return queries.answer("Logout", "000", "已退出，令牌失效")
         life = timedelta(seconds=self.token_seconds)
         code, found = logins.login(call.content, self.books, now, (_SENDER, _PASSWORD), life)
-        return queries.answer("Login", code, TITLES[code], *found)
+        return queries.answer("Login", code, "登录成功" if code == "000" else TITLES[code], *found)
 
     def _dispatch(self, call: Call, now: datetime, fault_name: str | None) -> etree._Element:
         name, content = call.operation, call.content
         if fault_name == "server_fault":
             raise SoapFault("Server", "the service is out of order", soap12=call.soap12, retry_after=1)
+        if fault_name == "late" and name in _SAVES:
+            self._saving.postpone(content, now, timedelta(seconds=self.late_seconds))
+            raise NotSoap(502, "Bad Gateway")
         if name in ("Login", "Logout"):
             return self._log(call, now)
         if fault_name is not None and fault_name.startswith("code_") and name != "GetServiceTime":

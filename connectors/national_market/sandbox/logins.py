@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from lxml import etree
 
 from connectors.national_market.sandbox.wire import get, ws
+from gateway.codec.moments import read_moment
 from gateway.testing.books import Books
 
 _WINDOW = timedelta(seconds=300)
@@ -29,10 +30,8 @@ def login(
         given = b""
     if app_id != account[0] or not hmac.compare_digest(given, wanted):
         return "001", []
-    seen = books.get("nonces", nonce)
-    if abs(now - datetime.fromisoformat(created)) > _WINDOW or (
-        seen is not None and now - datetime.fromisoformat(seen) < _NONCE_LIFE
-    ):
+    seen, at = books.get("nonces", nonce), read_moment(created)
+    if at is None or abs(now - at) > _WINDOW or (seen is not None and now - datetime.fromisoformat(seen) < _NONCE_LIFE):
         return "104", []
     books.put("nonces", nonce, now.isoformat())
     token = hashlib.sha256(f"{nonce}{books.bump('logins')}{account[1]}".encode()).hexdigest()

@@ -22,12 +22,14 @@ def answer(operation: str, code: str, message: str, *found: etree._Element) -> e
 
 
 def stored(operation: str, content: etree._Element, registry: Registry, sender: str) -> etree._Element:
-    """Answer ``QueryPerson`` or ``QueryCertificate``: 401 where nothing is found."""
+    """Answer ``QueryPerson`` or ``QueryCertificate``: 401 where nothing is found, 301 where nothing was asked for."""
     if get(content, "SenderCode") != sender:
         return answer(operation, "102", "无权限")
     if operation == "QueryPerson":
         person = registry.person(get(content, "IdDocType"), get(content, "IdDocNumber"))
         found = [] if person is None else [person]
+    elif not (get(content, "RecordKey") or get(content, "CertNumber") or _document(content)):
+        return answer(operation, "301", "RecordKey、CertNumber、IdDocType与IdDocNumber须填其一")
     else:
         found = list(_certificates(content, registry))[:_MOST_CERTIFICATES]
     if not found:
@@ -55,15 +57,20 @@ def code_table(content: etree._Element, dictionaries: Dictionaries, now: datetim
 
 
 def _certificates(content: etree._Element, registry: Registry) -> Iterable[etree._Element]:
+    """Those of whom everything that was asked for holds."""
     key, number, class_ = (get(content, name) for name in ("RecordKey", "CertNumber", "CertClass"))
-    if key:
-        by_key = registry.certificate(key)
-        candidates: Iterable[etree._Element] = [] if by_key is None else [by_key]
-    elif number:
-        candidates = (c for c in registry.certificates() if get(c, "CertNumber") == number)
-    else:
-        wanted = (get(content, "IdDocType"), get(content, "IdDocNumber"))
-        candidates = (
-            c for c in registry.certificates() if (get(c, "Holder/IdDocType"), get(c, "Holder/IdDocNumber")) == wanted
-        )
-    return (c for c in candidates if not class_ or get(c, "CertClass") == class_)
+    by_key = registry.certificate(key) if key else None
+    candidates = [c for c in [by_key] if c is not None] if key else registry.certificates()
+    document = _document(content)
+    return (
+        c
+        for c in candidates
+        if (not number or get(c, "CertNumber") == number)
+        and (document is None or (get(c, "Holder/IdDocType"), get(c, "Holder/IdDocNumber")) == document)
+        and (not class_ or get(c, "CertClass") == class_)
+    )
+
+
+def _document(content: etree._Element) -> tuple[str, str] | None:
+    type_, number = get(content, "IdDocType"), get(content, "IdDocNumber")
+    return (type_, number) if type_ and number else None

@@ -96,7 +96,7 @@ class Registry:
             item.platform_id = self._books.get("persons", other)["platform_id"]
             item.code, item.messages = "011", [("011", "IdDocNumber", "该证件已有人员记录")]
         self._store(record, "persons", "person_keys", natural, item)
-        self._books.wrote("person", natural, int(get(record, "RecordVersion")))
+        self._books.wrote("person", natural, _version(record))
         return item
 
     def _upsert_certificate(self, record: etree._Element, key: str) -> Item:
@@ -114,13 +114,13 @@ class Registry:
             return refuse(key, ("404", "CertNumber", "证书编号已属其他记录"))
         item = Item(key=key, platform_id=self._platform_id("certificates", key, "C"))
         self._store(record, "certificates", "certificate_keys", natural, item)
-        self._books.wrote("certificate", natural, int(get(record, "RecordVersion")))
+        self._books.wrote("certificate", natural, _version(record))
         return item
 
     def _known(self, record: etree._Element, section: str, key: str) -> Item | None:
         """What follows from a version that is stored already: nothing to do, too old, or None for a newer one."""
         stored = self._books.get(section, key)
-        version = int(get(record, "RecordVersion"))
+        version = _version(record)
         if stored is None or version > stored["version"]:
             return None
         if version == stored["version"] and stored["content"] == _content(record):
@@ -141,7 +141,7 @@ class Registry:
             self._books.remove(index, before["natural"])
         self._books.put(index, natural, item.key)
         value = {
-            "version": int(get(record, "RecordVersion")),
+            "version": _version(record),
             "content": _content(record),
             "natural": natural,
             "platform_id": item.platform_id,
@@ -152,7 +152,7 @@ class Registry:
         self._books.put(section, item.key, value)
 
     def _change(self, record: etree._Element) -> Item:
-        key, version = get(record, "RecordKey"), int(get(record, "RecordVersion"))
+        key, version = get(record, "RecordKey"), _version(record)
         element, stored = self.certificate(key), self._books.get("certificates", key)
         if element is None:
             return refuse(key, ("401", "RecordKey", "证书不存在"))
@@ -178,7 +178,7 @@ class Registry:
         return item
 
     def _withdraw(self, record: etree._Element) -> Item:
-        key, version = get(record, "RecordKey"), int(get(record, "RecordVersion"))
+        key, version = get(record, "RecordKey"), _version(record)
         is_person = get(record, "RecordType") == "PERSON"
         section, index = ("persons", "person_keys") if is_person else ("certificates", "certificate_keys")
         stored = self._books.get(section, key)
@@ -233,6 +233,12 @@ def content_lines(element: etree._Element, path: str) -> Iterator[str]:
             before = [c for c in children[:position] if c.tag == child.tag]
             name = f"{name}[{len(before) + 1}]"
         yield from content_lines(child, f"{path}/{name}")
+
+
+def _version(record: etree._Element) -> int:
+    """The version, of which the schema bounds no length; beyond 18 digits all are the greatest."""
+    digits = get(record, "RecordVersion").lstrip("+0")
+    return int(digits) if len(digits) <= 18 else 10**18
 
 
 def _content(record: etree._Element) -> str:

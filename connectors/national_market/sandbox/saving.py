@@ -65,7 +65,8 @@ class Saving:
             return self._again(operation, serial, digest, known, now)
         refusal = self._whole_call(operation, head, records)
         if refusal:
-            return self._ack(operation, serial, refusal, now, rejected=len(records))
+            code, text = refusal
+            return self._ack(operation, serial, code, now, text=text, rejected=len(records))
         self.books.put(
             "serials", serial, {"hash": digest, "receipt": f"R{self.books.bump('receipts'):08d}", "items": None}
         )
@@ -92,6 +93,18 @@ class Saving:
             if datetime.fromisoformat(due) <= now:
                 self._process(serial, list(etree.fromstring(text))[1:], now)
                 self.books.remove("waiting", key)
+        for key, text in self.books.items("late"):
+            due, _, serial = key.partition(" ")
+            if datetime.fromisoformat(due) <= now:
+                call = etree.fromstring(text)
+                self.save(str(etree.QName(call).localname), call, now, "late")
+                self.books.remove("late", key)
+
+    def postpone(self, call: etree._Element, now: datetime, longest: timedelta) -> None:
+        """Carry out a call later; how much later follows from seed and serial number."""
+        serial = get(call[0], "SerialNo")
+        due = (now + longest * self._share(serial)).isoformat()
+        self.books.put("late", f"{due} {serial}", etree.tostring(call, encoding="unicode"))
 
     def receipt(self, call: etree._Element, now: datetime, fault: str | None) -> etree._Element:
         """Answer ``QueryReceipt``."""
@@ -121,25 +134,34 @@ class Saving:
         self.books.bump("duplicates", len(items))
         return self._ack(operation, serial, "013", now, items=items, duplicate=True)
 
-    def _whole_call(self, operation: str, head: etree._Element, records: Sequence[etree._Element]) -> str | None:
+    def _whole_call(
+        self, operation: str, head: etree._Element, records: Sequence[etree._Element]
+    ) -> tuple[str, str] | None:
+        """Code and words where the call is refused as a whole."""
         serial = get(head, "SerialNo")
         if get(head, "SenderCode") != self.sender:
-            return "102"
-        if not serial.startswith(self.sender) or int(get(head, "RecordCount")) != len(records):
-            return "302"
+            return "102", TITLES["102"]
+        if not serial.startswith(self.sender):
+            return "302", "格式错误：SerialNo应以SenderCode开头"
+        if int(get(head, "RecordCount")) != len(records):
+            return "302", f"格式错误：RecordCount与记录数{len(records)}不一致"
         if len(records) > _MOST_WITH_ATTACHMENTS and any(map(attachments, records)):
-            return "203"
+            return "203", TITLES["203"]
         digest = hashlib.sha256()
         single = operation in ("UpsertPerson", "UpsertCertificate")
         for number, record in enumerate(records, start=1):
             name = etree.QName(record).localname
             digest.update("".join(content_lines(record, name if single else f"{name}[{number}]")).encode())
-        return None if digest.hexdigest() == get(head, "ContentHash") else "302"
+        if digest.hexdigest() == get(head, "ContentHash"):
+            return None
+        return "302", "格式错误：ContentHash与记录内容不一致（按报文中的文本计算）"
 
     def _is_slow(self, operation: str, serial: str) -> bool:
         # seeded by the serial number, so that a repeated run meets the same answers whatever the order of calls
-        number = int.from_bytes(hashlib.sha256(f"{self.seed}/{serial}".encode()).digest()[:4])
-        return operation.endswith("Batch") and number < self.async_share * 2**32
+        return operation.endswith("Batch") and self._share(serial) < self.async_share
+
+    def _share(self, serial: str) -> float:
+        return int.from_bytes(hashlib.sha256(f"{self.seed}/{serial}".encode()).digest()[:4]) / 2**32
 
     def _process(self, serial: str, records: Sequence[etree._Element], now: datetime) -> list[Item]:
         registry = Registry(self.books, lambda name, code: self.dictionaries.holds(name, code, now))
@@ -159,6 +181,7 @@ class Saving:
         code: str,
         now: datetime,
         *,
+        text: str = "",
         items: Sequence[Item] = (),
         duplicate: bool = False,
         rejected: int = 0,
@@ -166,7 +189,7 @@ class Saving:
     ) -> etree._Element:
         known = self.books.get("serials", serial)
         number = known["receipt"] if known and code != "201" else None
-        ack = ws.Ack(*self._front(serial, code, now), *_counts(items, rejected))
+        ack = ws.Ack(*self._front(serial, code, now, text), *_counts(items, rejected))
         _number(ack, number)
         ack.append(t.Duplicate("true" if duplicate else "false"))
         _end(ack, items, retry_after)
@@ -194,12 +217,12 @@ class Saving:
         response: etree._Element = ws.QueryReceiptResponse(receipt)
         return response
 
-    def _front(self, serial: str, code: str, now: datetime) -> list[etree._Element]:
+    def _front(self, serial: str, code: str, now: datetime, text: str = "") -> list[etree._Element]:
         return [
             t.SenderCode(self.sender),
             t.SerialNo(serial),
             t.ResultCode(code),
-            t.ResultMessage(TITLES.get(code, "")),
+            t.ResultMessage(text or TITLES.get(code, "")),
             t.ReceivedAt(now.isoformat(timespec="seconds")),
         ]
 

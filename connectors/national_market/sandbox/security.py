@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 from datetime import datetime, timedelta
@@ -11,6 +10,7 @@ from datetime import datetime, timedelta
 from lxml import etree
 
 from connectors.national_market.sandbox.wire import WSSE, SoapFault
+from gateway.codec.moments import read_moment
 from gateway.testing.books import Books
 
 _WSU = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
@@ -39,13 +39,15 @@ def _refusal(header: etree._Element | None, books: Books, now: datetime, account
         return "the password must be a digest"
     try:
         nonce = base64.b64decode(nonce_text, validate=True)
-        at = datetime.fromisoformat(created)
-    except (binascii.Error, ValueError):
-        return "nonce or creation time cannot be read"
+    except ValueError:
+        return "the nonce is not in Base64"
+    at = read_moment(created)
+    if at is None or at.utcoffset() != timedelta():
+        return "the creation time cannot be read, or is not in UTC"
     if len(nonce) < 16:
         return "the nonce is shorter than 16 bytes"
-    if not created.endswith("Z") or abs(now - at) > _WINDOW:
-        return "created outside the clock window, or not in UTC"
+    if abs(now - at) > _WINDOW:
+        return "created outside the clock window of 300 s"
     digest = base64.b64encode(
         hashlib.sha1(nonce + created.encode() + account[1].encode(), usedforsecurity=False).digest()
     )

@@ -16,6 +16,13 @@ T = "urn:jzsc:personcert:types:1"
 WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
 ENVELOPES = {False: "http://schemas.xmlsoap.org/soap/envelope/", True: "http://www.w3.org/2003/05/soap-envelope"}
 LARGEST_REQUEST = 4 * 1024 * 1024
+_OURS = (
+    "",
+    "http://schemas.xmlsoap.org/soap/actor/next",
+    f"{ENVELOPES[True]}/role/next",
+    f"{ENVELOPES[True]}/role/ultimateReceiver",
+)
+"""Actors and roles in which a service takes part (SOAP 1.1, section 4.2.2; SOAP 1.2 part 1, section 2.2)"""
 _NAMES_12 = {"Client": "Sender", "Server": "Receiver"}
 ws = ElementMaker(namespace=WS, nsmap={"ws": WS, "t": T})
 t = ElementMaker(namespace=T, nsmap={"t": T})
@@ -136,16 +143,23 @@ def _envelope(body: bytes, soap12: bool) -> etree._Element:
 
 
 def _headers(envelope: etree._Element, space: str, soap12: bool) -> tuple[etree._Element | None, str | None]:
-    """The security header and the token of an AuthHeader, where they are there."""
+    """The security header and the token of an AuthHeader; headers for another actor or role are none of ours."""
     security, token = None, None
     for header in envelope.iterfind(f"{{{space}}}Header/*"):
+        if header.get(f"{{{space}}}{'role' if soap12 else 'actor'}", "").strip() not in _OURS:
+            continue
         if header.tag == f"{{{WSSE}}}Security":
             security = header
         elif header.tag == f"{{{WS}}}AuthHeader":
             token = (header.findtext(f"{{{WS}}}Token") or "").strip()
-        elif header.get(f"{{{space}}}mustUnderstand") in ("1", "true"):
+        elif must_understand(header):
             raise SoapFault("MustUnderstand", "a header that must be understood is not", soap12=soap12)
     return security, token
+
+
+def must_understand(header: etree._Element) -> bool:
+    """Whether a header says that its receiver must understand it; SOAP 1.1 and 1.2 alike."""
+    return any(header.get(f"{{{space}}}mustUnderstand") in ("1", "true") for space in ENVELOPES.values())
 
 
 def _action(parameters: str) -> str:

@@ -13,13 +13,13 @@ import httpx
 import pytest
 from lxml import etree
 
-from connectors.national_market.adapter import NationalMarket
 from connectors.national_market.adapter import build as build_connector
 from connectors.national_market.messages import fill_content_hash
 from connectors.national_market.sandbox import NationalMarketSandbox
 from connectors.national_market.sandbox import build as build_sandbox
 from connectors.national_market.settings import NationalMarketSettings
-from gateway.codec.soap import username_token
+from connectors.national_market.typed import NationalMarket
+from gateway.codec.soap.envelope import username_token
 from gateway.contract.messages import Payload, Stamp, Token, Verdict, WireRequest, WireResponse
 from gateway.domain.records import Record, RecordKind, Submission
 from gateway.settings import loader

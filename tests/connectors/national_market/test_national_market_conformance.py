@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from connectors.national_market.adapter import NationalMarket, build
+from connectors.national_market.adapter import build
 from connectors.national_market.messages import serial_number
+from connectors.national_market.typed import NationalMarket
 from gateway.contract.connector import ListsHoldings, LooksUp, NeedsToken, PollsAcks, ProbesHealth
 from gateway.contract.messages import Payload, Stamp, Token, WireResponse
 from gateway.domain.records import RecordKind

@@ -15,7 +15,7 @@ from lxml import etree
 from connectors.national_market.adapter import build
 from connectors.national_market.dialect import load_dialect
 from connectors.national_market.rows import rows_in, text_of
-from gateway.codec.soap import Unreadable
+from gateway.codec.soap.envelope import Unreadable
 from gateway.contract.messages import Payload, Problems, WireResponse
 from gateway.domain.errors import ConfigurationError
 from gateway.domain.records import Record, Submission

@@ -24,7 +24,7 @@ from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.push import push
 from gateway.delivery.reconcile import ReconcileReport, reconcile
 from gateway.delivery.store import platforms
-from gateway.delivery.store.tables import delivery, verdict
+from gateway.delivery.store.tables import delivery, platform, verdict
 from gateway.delivery.system import Edge
 from gateway.domain.states import State
 from gateway.intake.admit import IntakeReport, take_in
@@ -163,13 +163,14 @@ def store_url(sqlite_url: str) -> str:
 def build(tmp_path: Path, store: Store) -> Iterator[Callable[..., Road]]:
     stack = ExitStack()
 
-    def make(dialect: str) -> Road:
+    def make(dialect: str, **settings: str) -> Road:
         road: Road
         sandbox: Any = build_sandbox(dialect=dialect, clock=lambda: road.now)
         sandbox.async_share = 0
         url = stack.enter_context(running(sandbox))
         # a busy machine is no platform that does not answer
         given = {**sandbox.access(url).environment, "GATEWAY_NATIONAL_MARKET__DEADLINE_SECONDS": "30"}
+        given |= {f"GATEWAY_NATIONAL_MARKET__{name.upper()}": value for name, value in settings.items()}
         connector = build_connector(PLATFORM, loader(given))
         road = Road(folder=tmp_path, store=store, sandbox=sandbox, connector=connector)
         with store.write() as c:
@@ -396,3 +397,88 @@ def test_the_same_platform_that_takes_no_changes_gets_the_certificate_as_it_beca
         ("status_change", 2),
     ]
     assert isinstance(road.connector, LooksUp)
+
+
+class CutTwoOfThree:
+    """Of three requests the first is carried out and its answer cut, the second carried out late without an answer."""
+
+    def __init__(self) -> None:
+        self.drawn = 0
+
+    def draw(self) -> str | None:
+        self.drawn += 1
+        return ("truncated", "late", None)[self.drawn % 3]
+
+
+@pytest.mark.parametrize(
+    "least",
+    [60, pytest.param(1000, marks=[pytest.mark.soak])],
+)
+def test_of_pushes_cut_short_and_carried_out_late_each_counts_once(build: Callable[..., Road], least: int) -> None:
+    road = build("T", batch_max="1", connections="2")
+    rows = [road.row() for _ in range(least // 3)]
+    road.report(*rows)
+    road.sandbox.faults = CutTwoOfThree()
+    for _ in range(20 * least):
+        road.run(push, poll, resolve)
+        if set(road.states()) == {State.ACCEPTED}:
+            break
+        road.now += timedelta(seconds=1)
+    road.now += timedelta(seconds=road.sandbox.late_seconds)
+    assert road.states() == Counter({State.ACCEPTED: len(rows) * 2})
+    effects = road.sandbox.effects()
+    requests = [entry for _, entry in road.sandbox.books.items("requests") if entry["operation"].startswith("Upsert")]
+    cut = Counter(entry["fault"] for entry in requests)
+    assert cut["truncated"] + cut["late"] >= least
+    assert min(cut["truncated"], cut["late"]) >= least // 3
+    assert (effects["counts"]["persons"], effects["counts"]["certificates"]) == (len(rows), len(rows))
+    assert road.sandbox.books.items("late") == []
+    assert road.promises() == []
+
+
+def paused(road: Road) -> str | None:
+    with road.store.read() as c:
+        return c.execute(select(platform.c.code).where(platform.c.paused)).scalar()
+
+
+def pushes(road: Road) -> int:
+    return len([1 for _, e in road.sandbox.books.items("requests") if e["operation"].startswith("Upsert")])
+
+
+def test_two_answers_against_the_schema_in_a_row_hold_the_platform(build: Callable[..., Road]) -> None:
+    road = build("T", batch_max="1", connections="1")
+    road.report(*(road.row() for _ in range(12)))
+    road.sandbox.faults.set(rates={"off_schema": 1.0})
+    road.run(push)
+    assert paused(road) == "reply_schema"
+    begun = pushes(road)
+    assert 2 <= begun <= 4
+    road.now += timedelta(hours=1)
+    road.run(push, poll, resolve)
+    assert pushes(road) == begun
+    road.sandbox.faults.set(rates={})
+    with road.store.write() as c:
+        platforms.resume(c, PLATFORM, by="someone", reason=None, now=road.now)
+    road.until_quiet()
+    assert road.states() == Counter({State.ACCEPTED: 24})
+    assert road.promises() == []
+
+
+def test_the_second_of_them_may_come_in_another_run_and_a_good_one_between_them_counts(
+    build: Callable[..., Road],
+) -> None:
+    road = build("T", batch_max="1", connections="1")
+    row = road.row()
+    road.report(row)
+    for fault, held in (("off_schema", None), (None, None), ("off_schema", None), ("off_schema", "reply_schema")):
+        if fault is None:
+            road.until_quiet()
+            road.report(step(row, "暂扣"))
+        else:
+            road.sandbox.faults.set(next_=(fault,))
+            road.run(lambda e: push(e, limit=1))
+        assert paused(road) == held
+        road.now += timedelta(minutes=10)
+    begun = len(road.sandbox.books.items("requests"))
+    road.run(push)
+    assert len(road.sandbox.books.items("requests")) == begun

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from gateway.codec.soap import username_token
+from gateway.codec.soap.envelope import username_token
 from gateway.contract.connector import TOKEN_REFUSED
 from gateway.contract.messages import Token, Verdict, WireResponse
 from gateway.domain.errors import ContractError
@@ -116,7 +116,7 @@ def test_a_clock_that_is_off_and_a_nonce_used_twice_are_refused(road_t: Any) -> 
     ]
     assert told == ["Verdict", "Token", "Verdict"]
     verdict = connector.decode_login(road_t.send(connector.encode_login(None, sealed)), sealed)
-    assert (verdict.event, verdict.code) == (Event.RETRY, "104")
+    assert (verdict.event, verdict.code) == (Event.HOLD, "104")
     road_t.clock.forward(601)
     fresh = replace(sealed, now=road_t.clock.now)
     assert isinstance(connector.decode_login(road_t.send(connector.encode_login(None, fresh)), fresh), Token)

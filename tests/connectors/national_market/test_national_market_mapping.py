@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from connectors.national_market.adapter import NationalMarket
 from connectors.national_market.mapping import record_key
 from connectors.national_market.messages import serial_number
+from connectors.national_market.typed import NationalMarket
 from gateway.contract.messages import Payload, Problems
 from gateway.domain.errors import ConfigurationError, ContractError
 from gateway.domain.records import Certificate, ChangeNature, Record, RecordKind, Submission, Worker

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from connectors.national_market.adapter import NationalMarket
 from connectors.national_market.messages import serial_number
+from connectors.national_market.typed import NationalMarket
 from gateway.contract.messages import HoldingsPage, Payload, Verdict, WireResponse
 from gateway.domain.errors import ContractError
 from gateway.domain.records import RecordKind

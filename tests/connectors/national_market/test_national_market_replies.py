@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from connectors.national_market.adapter import NationalMarket
 from connectors.national_market.messages import serial_number
 from connectors.national_market.results import event_of
+from connectors.national_market.typed import NationalMarket
 from gateway.codec.codes import table
 from gateway.contract.messages import Payload, WireResponse
 from gateway.domain.states import Event
@@ -35,7 +35,7 @@ EVENTS = {
     "101": Event.RETRY,
     "102": Event.HOLD,
     "103": Event.RETRY,
-    "104": Event.RETRY,
+    "104": Event.HOLD,
     "201": Event.UNKNOWN,
     "202": Event.UNKNOWN,
     "203": Event.HOLD,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connectors.national_market.adapter import NationalMarket
+from connectors.national_market.typed import NationalMarket
 from gateway.contract.messages import HoldingsPage, Payload, Verdict
 from gateway.domain.records import Certificate, ChangeNature, Record, Submission, Worker
 from gateway.domain.states import Event

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -14,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from gateway.codec.soap import Port
-from gateway.codec.soapwriter import Writers
+from gateway.codec.soap import compiled_writer, envelope, security
+from gateway.codec.soap.compiled_writer import Writers
+from gateway.codec.soap.envelope import Port
 from gateway.domain.errors import ContractError
 
 OWN, OTHER = "urn:own", "urn:other"
@@ -80,6 +82,10 @@ def write_wsdl(folder: Path) -> None:
         for name, content in LEFT_TO_ZEEP.items()
     )
     messages = "".join(f'<w:message name="{n}"><w:part name="p" element="o:{n}"/></w:message>' for n in [*names, "Out"])
+    messages += (
+        '<w:message name="Both"><w:part name="a" element="o:Empty"/><w:part name="b" element="o:Out"/></w:message>'
+    )
+    names.append("Both")
     abstract = "".join(
         f'<w:operation name="{n}"><w:input message="o:{n}"/><w:output message="o:Out"/></w:operation>' for n in names
     )
@@ -282,7 +288,8 @@ def test_an_operation_that_comes_out_differently_is_left_to_zeep_with_a_warning(
     with caplog.at_level(logging.WARNING):
         built = [writers.envelope("Save", PLAIN) for _ in range(3)]
     assert [one.get("other") for one in built] == ["1", "1", "1"]
-    assert asked.calls == 3
+    # the first is written for the comparison, and once more for the answer
+    assert asked.calls == 4
     [warning] = caplog.records
     assert (warning.getMessage(), warning.__dict__["operation"]) == ("compiled_writer_differs", "Save")
     assert "王小明" not in str(warning.__dict__)
@@ -305,6 +312,20 @@ def test_text_that_comes_out_differently_is_not_given_out(port: Port, caplog: py
 )
 def test_what_is_left_to_zeep_is_not_given_as_text(port: Port, operation: str, values: dict[str, Any]) -> None:
     assert port.written(operation, values) is None
+
+
+def test_a_body_of_several_parts_is_left_to_zeep(port: Port) -> None:
+    assert not port._writers.is_compiled("Both")
+    body = port.envelope("Both", {"a": {}, "b": {}})[-1]
+    assert [etree.QName(child).localname for child in body] == ["Empty", "Out"]
+
+
+def test_nothing_private_of_zeep_is_used() -> None:
+    """What begins with one underscore there may change with any release."""
+    for module in (compiled_writer, envelope, security):
+        source = Path(str(module.__file__)).read_text(encoding="utf-8")
+        of_others = re.findall(r"(?<!self)(?<!etree)\.(_[a-z]\w+)", source)
+        assert of_others == [], module.__name__
 
 
 @pytest.mark.parametrize("operation", sorted(LEFT_TO_ZEEP))

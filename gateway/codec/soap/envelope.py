@@ -16,8 +16,9 @@ from typing import Any
 
 from lxml import etree
 
-from gateway.codec.soapsecurity import sign, username_token
-from gateway.codec.soapwriter import BODY, Writers, Written
+from gateway.codec.soap.compiled_writer import BODY, Writers, Written
+from gateway.codec.soap.multipart import MULTIPART, NotOneRootError, root_part
+from gateway.codec.soap.security import sign, username_token
 from gateway.contract.messages import JSON
 from gateway.domain.errors import ConfigurationError, ContractError
 
@@ -37,7 +38,12 @@ __all__ = [
 
 ENVELOPE_11 = "http://schemas.xmlsoap.org/soap/envelope/"
 ENVELOPE_12 = "http://www.w3.org/2003/05/soap-envelope"
-MEDIA_TYPES = frozenset({"text/xml", "application/soap+xml"})
+MEDIA_TYPES = frozenset({"text/xml", "application/soap+xml", MULTIPART})
+_MOST_TAGS = 1_000_000
+"""start and end tags; the largest reply that any schema here allows has some 40,000 elements"""
+_XOP_INCLUDE = "{http://www.w3.org/2004/08/xop/include}Include"
+_BLANK = b" \t\r\n"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _DECLARATION = b"<?xml version='1.0' encoding='UTF-8'?>\n"
 _BODY = BODY.encode()
 _WSS_FAULTS = frozenset(
@@ -205,9 +211,9 @@ class Port:
             return {"content-type": f'application/soap+xml; charset=utf-8; action="{action}"'}
         return {"content-type": "text/xml; charset=utf-8", "soapaction": f'"{action}"'}
 
-    def open(self, body: bytes, expected: str) -> etree._Element | Fault | Unreadable:
+    def open(self, body: bytes, expected: str, content_type: str = "text/xml") -> etree._Element | Fault | Unreadable:
         """Return the reply's only body element named ``expected`` ({namespace}name), schema-valid; else what it is."""
-        content = body_element(body)
+        content = body_element(body, content_type)
         if not isinstance(content, etree._Element):
             return content
         if content.tag != expected:
@@ -231,9 +237,12 @@ def safe_parser() -> etree.XMLParser:
 
 
 def parse(body: bytes) -> etree._Element | Unreadable:
-    """The root of a well-formed document without a document type declaration."""
+    """The root of a well-formed document without a document type declaration; white space may stand before it."""
+    text = body.lstrip(_BLANK)
+    if text.startswith(_BYTE_ORDER_MARK):
+        text = text.removeprefix(_BYTE_ORDER_MARK).lstrip(_BLANK)
     try:
-        root = etree.fromstring(body, safe_parser())
+        root = etree.fromstring(text, safe_parser())
     except (etree.XMLSyntaxError, ValueError):
         return Unreadable(code="not_xml", reason="the reply is not well-formed XML")
     if root is None or root.getroottree().docinfo.doctype:  # type: ignore[union-attr]  # the stubs do not know DocInfo
@@ -241,11 +250,20 @@ def parse(body: bytes) -> etree._Element | Unreadable:
     return root
 
 
-def body_element(body: bytes) -> etree._Element | Fault | Unreadable:
+def body_element(body: bytes, content_type: str = "text/xml") -> etree._Element | Fault | Unreadable:
     """The only element of a SOAP 1.1 or 1.2 body, a fault, or why it is neither."""
+    if content_type.partition(";")[0].strip().lower() == MULTIPART:
+        try:
+            body = root_part(body, content_type)
+        except NotOneRootError as reason:
+            return Unreadable(code="multipart", reason=str(reason))
+    if body.count(b"<") > _MOST_TAGS:
+        return Unreadable(code="too_many", reason="the reply has more elements than any answer may have")
     root = parse(body)
     if isinstance(root, Unreadable):
         return root
+    if next(root.iter(_XOP_INCLUDE), None) is not None:
+        return Unreadable(code="xop", reason="a value of the reply stands in another part of a multipart message")
     space = etree.QName(root).namespace
     if space not in (ENVELOPE_11, ENVELOPE_12) or etree.QName(root).localname != "Envelope":
         return Unreadable(code="not_soap", reason="the reply is XML, but no SOAP envelope")

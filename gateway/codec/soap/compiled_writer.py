@@ -8,25 +8,41 @@ operation from then on. Headers are none of this: they are added to the finished
 
 from __future__ import annotations
 
+import base64
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from lxml import etree
 
-from gateway.codec.soaptext import NotCompiledError, NotPlainError, Text, boolean, escaped, text_of
 from gateway.contract.messages import JSON
 
 log = logging.getLogger(__name__)
 
 Oracle = Callable[[str, Mapping[str, JSON]], etree._Element]
 """zeep's way from an operation's name and values to an envelope; raises what the caller expects"""
+Text = Callable[[Any], str]
 _Write = Callable[[Mapping[str, Any], "list[str] | None"], str]
 _LONGEST = 10_000_000
 """characters; libxml2 takes no longer text in one element, and whoever gets a text has it parsed by its schema"""
+_SPECIAL = re.compile("[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]").search
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]").search
+"""no character of XML 1.0 (section 2.2), whatever the escaping"""
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
 BODY = "<soap-env:Body>"
 """where the header of a written message belongs: before its first occurrence"""
+
+
+class NotCompiledError(Exception):
+    """The type has a part that is left to zeep; the text names the part."""
+
+
+class NotPlainError(Exception):
+    """The values do not fit plainly; whether they fit at all is for zeep to say."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,46 +72,37 @@ class Writers:
 
     def envelope(self, operation: str, values: Mapping[str, JSON]) -> etree._Element:
         """An unsigned envelope, equal to the oracle's; raises what the oracle raises."""
-        write = self._writer(operation)
-        if write is None:
-            return self._oracle(operation, values)
-        try:
-            built = etree.fromstring(write(values, None).encode())
-        except (NotPlainError, etree.XMLSyntaxError):
-            # a syntax error is libxml2's limit on the size of one text, which does not bind zeep's way
-            return self._oracle(operation, values)
-        other = self._differing(operation, values, built)
-        return built if other is None else other
+        text = self._text(operation, values, None)
+        return self._oracle(operation, values) if text is None else etree.fromstring(text.encode())
 
     def written(self, operation: str, values: Mapping[str, JSON]) -> Written | None:
-        """The same message as text with its leaves, for who need not read it again; None where it is left to zeep."""
+        """The same message as text with its leaves; None where it is left to zeep."""
+        leaves: list[str] = []
+        text = self._text(operation, values, leaves)
+        return None if text is None else Written(text=text, leaves=leaves)
+
+    def _text(self, operation: str, values: Mapping[str, JSON], leaves: list[str] | None) -> str | None:
+        """The message, or None where it is left to zeep: the one place that decides it.
+
+        The first message of an operation is compared with zeep's; where they differ, so are all that follow.
+        """
         write = self._writer(operation)
         if write is None:
             return None
-        leaves: list[str] = []
         try:
             text = write(values, leaves)
-            if len(text) > _LONGEST:
+        except NotPlainError:
+            return None
+        if len(text) > _LONGEST:
+            return None
+        if operation not in self._compared:
+            ours, reference = etree.fromstring(text.encode()), self._oracle(operation, values)
+            if etree.tostring(reference, method="c14n") != etree.tostring(ours, method="c14n"):
+                log.warning("compiled_writer_differs", extra={"operation": operation})
+                self._writers[operation] = None
                 return None
-            if operation not in self._compared:
-                built = etree.fromstring(text.encode())
-                if self._differing(operation, values, built) is not None:
-                    return None
-        except (NotPlainError, etree.XMLSyntaxError):
-            return None
-        return Written(text=text, leaves=leaves)
-
-    def _differing(self, operation: str, values: Mapping[str, JSON], built: etree._Element) -> etree._Element | None:
-        """zeep's message where the operation's first one comes out differently; zeep writes all further ones too."""
-        if operation in self._compared:
-            return None
-        reference = self._oracle(operation, values)
-        if etree.tostring(reference, method="c14n") == etree.tostring(built, method="c14n"):
             self._compared.add(operation)
-            return None
-        log.warning("compiled_writer_differs", extra={"operation": operation})
-        self._writers[operation] = None
-        return reference
+        return text
 
     def is_compiled(self, operation: str) -> bool:
         """Whether the operation is written here; what is not, zeep writes."""
@@ -117,8 +124,11 @@ def _compile(binding: Any, operation: str, prefixes: Mapping[str, str]) -> _Writ
 
     found = binding.get(operation)
     message = found.input
-    if type(message) is not DocumentMessage or message._is_body_wrapped or message.body is None:
-        raise NotCompiledError("not document/literal with one element")
+    if type(message) is not DocumentMessage or message.body is None:
+        raise NotCompiledError("not document/literal")
+    if message.body.qname.namespace == message.nsmap["soap-env"]:
+        # zeep's body is the whole soap:Body then
+        raise NotCompiledError("several parts in one body")
     if found.abstract.wsa_action:
         raise NotCompiledError("WS-Addressing")
     named = {"soap-env": message.nsmap["soap-env"], **prefixes}
@@ -152,27 +162,24 @@ class _Leaf:
     def names(self) -> Iterator[str]:
         yield self.name
 
-    def write(self, values: Mapping[str, Any], out: list[str], leaves: list[str] | None, path: str) -> None:
-        value = values.get(self.name)
-        if value is None:
-            if self.least:
-                raise NotPlainError
-        elif self.most == 1:
-            self._one(value, out, leaves, f"{path}{self.name}")
-        else:
-            if type(value) is not list or len(value) < self.least or (self.most and len(value) > self.most):
-                raise NotPlainError
-            for number, item in enumerate(value, start=1):
-                self._one(item, out, leaves, f"{path}{self.name}[{number}]")
+    def write(self, value: Any, out: list[str], leaves: list[str] | None, path: str) -> None:
+        """Write what is given for the element, which is not None."""
+        if self.most == 1:
+            self._element(value, out, leaves, f"{path}{self.name}")
+            return
+        if type(value) is not list or len(value) < self.least or (self.most and len(value) > self.most):
+            raise NotPlainError
+        for number, item in enumerate(value, start=1):
+            self._element(item, out, leaves, f"{path}{self.name}[{number}]")
 
-    def _one(self, value: Any, out: list[str], leaves: list[str] | None, path: str) -> None:
+    def _element(self, value: Any, out: list[str], leaves: list[str] | None, path: str) -> None:
         if self.content is None:
             assert self.text is not None
-            told = self.text(value)
-            out.append(f"{self.start}{told}{self.end}")
+            text = self.text(value)
+            out.append(f"{self.start}{text}{self.end}")
             if leaves is not None:
                 # without escapes, which only a value that is text already can have
-                leaves.append(f"{path}={value if type(value) is str else told}\n")
+                leaves.append(f"{path}={value if type(value) is str else text}\n")
             return
         out.append(self.start)
         self.content.write(value, out, leaves, f"{path}/")
@@ -180,26 +187,70 @@ class _Leaf:
 
 
 class _Choice:
-    """One of several runs of elements, told apart by their names."""
+    """One of several runs of elements, distinguished by their names."""
 
     def __init__(self, runs: list[tuple[_Leaf | _Choice, ...]], *, required: bool) -> None:
-        self._runs, self._required = runs, required
+        self._runs, self._required = [_steps(run) for run in runs], required
+        self._parts = runs
         self._run_of = {name: number for number, run in enumerate(runs) for part in run for name in part.names()}
 
     def names(self) -> Iterator[str]:
-        for run in self._runs:
+        for run in self._parts:
             for part in run:
                 yield from part.names()
 
     def write(self, values: Mapping[str, Any], out: list[str], leaves: list[str] | None, path: str) -> None:
+        """Write the run of which the values hold something."""
         given = {name: number for name, number in self._run_of.items() if values.get(name) is not None}
         if not given and not self._required:
             return
         # zeep drops a choice whose only values are empty or false, so these are left to it
         if len(set(given.values())) != 1 or not any(values[name] for name in given):
             raise NotPlainError
-        for part in self._runs[next(iter(given.values()))]:
+        _write_steps(self._runs[next(iter(given.values()))], values, out, leaves, path)
+
+
+_Step = tuple[str, str, Text | None, str, int, _Leaf | _Choice]
+"""Name, start, text and end of an element that stands at most once, whether it must, and the part itself. Where the
+text is None the part writes itself; a choice has no name."""
+
+
+def _steps(parts: Sequence[_Leaf | _Choice]) -> tuple[_Step, ...]:
+    return tuple(
+        (part.name, part.start, _plainly(part), part.end, part.least, part)
+        if isinstance(part, _Leaf)
+        else ("", "", None, "", 0, part)
+        for part in parts
+    )
+
+
+def _write_steps(
+    steps: tuple[_Step, ...], values: Mapping[str, Any], out: list[str], leaves: list[str] | None, path: str
+) -> None:
+    """Write parts in order: the one place that checks whether what must be there is there."""
+    get, append = values.get, out.append
+    note = None if leaves is None else leaves.append
+    for name, start, text, end, least, part in steps:
+        if not name:
             part.write(values, out, leaves, path)
+            continue
+        value = get(name)
+        if value is None:
+            if least:
+                raise NotPlainError
+        elif text is None:
+            part.write(value, out, leaves, path)
+        else:
+            # most texts need no escape and no care: seen here, without a call
+            if type(value) is str and (
+                value.isalnum() or (value.isprintable() and not ("&" in value or "<" in value or ">" in value))
+            ):
+                written = value
+            else:
+                written = text(value)
+            append(f"{start}{written}{end}")
+            if note is not None:
+                note(f"{path}{name}={value if type(value) is str else written}\n")
 
 
 @dataclass(eq=False, slots=True)
@@ -207,45 +258,20 @@ class _Content:
     """The elements of a complex type in order. Filled after it is made, because types may hold themselves."""
 
     known: frozenset[str] = field(default=frozenset())
-    steps: tuple[tuple[str, str, Text | None, str, int, _Leaf | _Choice], ...] = ()
-    """name, start, text and end of an element that stands at most once; with text None its part writes itself, and a
-    part without a name always does"""
+    steps: tuple[_Step, ...] = ()
 
     def fill(self, parts: tuple[_Leaf | _Choice, ...]) -> None:
         names = [name for part in parts for name in part.names()]
         self.known = frozenset(names)
         if len(self.known) < len(names):
             raise NotCompiledError("two elements of one name")
-        self.steps = tuple(
-            (part.name, part.start, _plainly(part), part.end, part.least, part)
-            if isinstance(part, _Leaf)
-            else ("", "", None, "", 0, part)
-            for part in parts
-        )
+        self.steps = _steps(parts)
 
     def write(self, values: Any, out: list[str], leaves: list[str] | None, path: str) -> None:
+        """Write the elements of one object; its names must be known ones."""
         if not isinstance(values, dict) or not self.known.issuperset(values):
             raise NotPlainError
-        get, append = values.get, out.append
-        note = None if leaves is None else leaves.append
-        for name, start, text, end, least, part in self.steps:
-            value = get(name)
-            if value is None and name:
-                if least:
-                    raise NotPlainError
-            elif text is None:
-                part.write(values, out, leaves, path)
-            else:
-                # most texts need no escape and no care: told here, without a call
-                if type(value) is str and (
-                    value.isalnum() or (value.isprintable() and not ("&" in value or "<" in value or ">" in value))
-                ):
-                    told = value
-                else:
-                    told = text(value)
-                append(f"{start}{told}{end}")
-                if note is not None:
-                    note(f"{path}{name}={value if type(value) is str else told}\n")
+        _write_steps(self.steps, values, out, leaves, path)
 
 
 def _plainly(leaf: _Leaf) -> Text | None:
@@ -275,10 +301,11 @@ class _Compiler:
 
         if id(type_) in self._done:
             return self._done[id(type_)]
-        if not isinstance(type_, xsd.ComplexType) or type_.attributes or type_._array_type:
-            raise NotCompiledError("attributes, an array or a simple type as content")
+        # an array of SOAP encoding has attributes too
+        if not isinstance(type_, xsd.ComplexType) or type_.attributes:
+            raise NotCompiledError("attributes or a simple type as content")
         content = self._done[id(type_)] = _Content()
-        if isinstance(type_._element, xsd.Element):
+        if any(isinstance(nested, xsd.Element) for _, nested in type_.elements_nested):
             raise NotCompiledError("text as the content of a complex type")
         content.fill(tuple(part for _, nested in type_.elements_nested for part in self._parts(nested)))
         return content
@@ -316,3 +343,67 @@ class _Compiler:
             least=element.min_occurs,
             most=None if element.max_occurs == "unbounded" else element.max_occurs,
         )
+
+
+def text_of(type_: Any) -> Text:
+    """How a simple type's values are written. Derived types follow their base, as in zeep."""
+    from zeep.xsd.types import builtins
+
+    for base, text in (
+        (builtins.String, _string),
+        (builtins.AnyURI, _string),
+        (builtins.Boolean, boolean),
+        (builtins.Integer, _integer),
+        (builtins.Decimal, _decimal),
+        (builtins.DateTime, _moment),
+        (builtins.Date, _day),
+        (builtins.Base64Binary, _binary),
+    ):
+        if isinstance(type_, base):
+            return text
+    raise NotCompiledError(f"the simple type {type(type_).__name__}")
+
+
+def _string(value: Any) -> str:
+    if type(value) is not str:
+        raise NotPlainError
+    return value if value.isalnum() or _SPECIAL(value) is None else escaped(value)
+
+
+def escaped(text: str) -> str:
+    """Text as it may stand between tags or in an attribute; NotPlainError where no escaping helps."""
+    if _FORBIDDEN(text):
+        raise NotPlainError
+    return text.translate(_ESCAPES)
+
+
+def boolean(value: Any) -> str:
+    """A truth value; the one type whose texts do not stand for themselves."""
+    if value is True:
+        return "true"
+    if value is False:
+        return "false"
+    raise NotPlainError
+
+
+def _integer(value: Any) -> str:
+    return str(value) if type(value) is int else _string(value)
+
+
+def _decimal(value: Any) -> str:
+    if type(value) is Decimal:
+        return f"{value:f}"
+    return str(value) if type(value) in (int, float) else _string(value)
+
+
+def _moment(value: Any) -> str:
+    return value.isoformat().replace("+00:00", "Z") if type(value) is datetime else _string(value)
+
+
+def _day(value: Any) -> str:
+    # before the year 1000 the platform's C library decides how zeep's date looks
+    return value.isoformat() if type(value) is date and value.year >= 1000 else _string(value)
+
+
+def _binary(value: Any) -> str:
+    return base64.b64encode(value).decode() if type(value) is bytes else _string(value)

@@ -13,7 +13,7 @@ from typing import Any
 
 from lxml import etree
 
-from gateway.codec.soaptext import escaped
+from gateway.codec.soap.compiled_writer import escaped
 from gateway.contract.messages import Stamp
 
 _WSS = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-"
