@@ -21,11 +21,12 @@ from gateway.contract.connector import TOKEN_REFUSED, Connector, ConnectorInfo, 
 from gateway.contract.messages import Payload, Stamp, Token, Verdict, WireRequest
 from gateway.domain.crashpoints import Point
 from gateway.domain.delivery import Event
-from gateway.domain.errors import NotSent, TransportFailure
+from gateway.domain.errors import ConnectorFault, NotSent, TransportFailure
 from gateway.domain.traffic import KEPT_BACK, Stop
 from gateway.service.commits import Commits, Ended
 from gateway.service.edge import Answer, Edge, kept_back
 from gateway.service.gate import Gate
+from gateway.service.guarding import fault_verdict, guarded
 from gateway.service.seats import Seats
 from gateway.store import control, exchanges
 from gateway.store.engine import Connection
@@ -59,7 +60,7 @@ class Exchanger:
         edge: Edge,
         tokens: MutableMapping[str, Token] | None = None,
     ) -> None:
-        self.connector = connector
+        self.connector = connector = guarded(connector)
         self.thread = thread
         self.edge = edge
         self._sender = sender
@@ -172,7 +173,11 @@ class Exchanger:
                 if not isinstance(token, Token):
                     return replace(token, stamp=stamp)
                 stamp = self._stamp(stamp.message_id, token)
-            request = encode(stamp)
+            try:
+                request = encode(stamp)
+            except ConnectorFault as fault:
+                # nothing was written down; of what travels together one may be to blame, which halves find out
+                return Answer(exchange_id=0, stamp=stamp, verdict=fault_verdict(fault, split=purpose == "push"))
             opening = Opening(
                 platform=self.platform,
                 purpose=purpose,
@@ -289,17 +294,27 @@ class Exchanger:
             answer = await self.ask(
                 "login", lambda stamp: connector.encode_login(previous, stamp), previous=previous, anyway=anyway
             )
-            if answer.verdict is not None:
+            if answer.stop is not None:
                 return Answer(exchange_id=0, stamp=answer.stamp, verdict=answer.verdict, stop=answer.stop)
-            assert answer.response is not None
-            token = connector.decode_login(answer.response, answer.stamp)
+            token: Token | Verdict | None = answer.verdict
+            if token is None:
+                assert answer.response is not None
+                token = connector.decode_login(answer.response, answer.stamp)
             if isinstance(token, Token):
                 self._tokens[self.platform] = token
                 return token
-            if token.event is Event.HOLD:
-                await self.hold(token)
-            return Answer(exchange_id=0, stamp=answer.stamp, verdict=token)
+            refused = _of_login(token)
+            if refused.event is Event.HOLD and answer.verdict is not refused:
+                await self.hold(refused)
+            return Answer(exchange_id=0, stamp=answer.stamp, verdict=refused)
 
     def _stamp(self, message_id: str | None, token: Token | None) -> Stamp:
         drawn = message_id or self.edge.new_id()
         return Stamp(message_id=drawn, now=self.edge.now(), nonce=self.edge.random_bytes(16), token=token)
+
+
+def _of_login(verdict: Verdict) -> Verdict:
+    """A login that failed concerns no record: what does not pass by itself holds the platform."""
+    if verdict.event in (Event.RETRY, Event.HOLD):
+        return verdict
+    return replace(verdict, event=Event.HOLD, reason=f"the login failed: {verdict.reason}" if verdict.reason else "")

@@ -8,8 +8,9 @@ from typing import Any
 
 from gateway.codec.redact import redact
 from gateway.contract.connector import Connector
-from gateway.contract.messages import Problems
+from gateway.contract.messages import Payload, Problems, Verdict
 from gateway.domain.records import Submission
+from gateway.service.guarding import checked
 from gateway.service.outcome import names
 from gateway.store.engine import Store
 from gateway.store.ledger import due_now
@@ -22,10 +23,12 @@ def preview(store: Store, connector: Connector, limit: int, now: datetime) -> li
     shown = []
     for item in due:
         submission = Submission(platform=connector.info.platform, record=item.record, replaces=item.replaces)
-        checked = item.payload or connector.check(submission, connector.map(submission))
+        found = item.payload or checked(connector, submission)
         people = names(item.record.content)
-        refused = [f"{p.field}: {p.message}" for p in checked.items] if isinstance(checked, Problems) else []
-        fields = None if isinstance(checked, Problems) else json.dumps(checked.fields, ensure_ascii=False)
+        refused = [f"{p.field}: {p.message}" for p in found.items] if isinstance(found, Problems) else []
+        if isinstance(found, Verdict):
+            refused = [f"{found.code}: {found.reason}"]
+        fields = json.dumps(found.fields, ensure_ascii=False) if isinstance(found, Payload) else None
         shown.append(
             {
                 "delivery": item.id,

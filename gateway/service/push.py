@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.contract.connector import ConnectorInfo, SizesMessages
-from gateway.contract.messages import Payload, Problems
+from gateway.contract.messages import Payload
 from gateway.domain.crashpoints import Point
 from gateway.domain.delivery import Event, State
 from gateway.domain.records import Submission
@@ -21,6 +21,7 @@ from gateway.domain.traffic import KEPT_BACK, Stop
 from gateway.service.concluding import conclude, conclusion, verdicts_of, with_attempts
 from gateway.service.exchange import Concluding, Exchanger
 from gateway.service.grouping import Message, messages
+from gateway.service.guarding import checked
 from gateway.service.outcome import after_push, refused_here
 from gateway.store import control, ledger, queueing, reinstated
 from gateway.store.chunks import chunks
@@ -110,7 +111,7 @@ class _Run:
             if refused:
                 now = self.exchanger.edge.now()
                 await self.exchanger.thread.write(ledger.settle, refused, self.exchanger.platform, now)
-                self.report.outcomes[State.REJECTED] += len(refused)
+                self.report.outcomes.update(s.event for s in refused)
             connector = self.exchanger.connector
             most = connector.most_together if isinstance(connector, SizesMessages) else None
             for message in messages(self.exchanger.info, good, most=most):
@@ -219,7 +220,7 @@ def _owe(connection: Connection, info: ConnectorInfo, now: datetime) -> None:
 
 
 def prepare(exchanger: Exchanger, claimed: Sequence[Claimed]) -> tuple[list[tuple[Claimed, Payload]], list[Settlement]]:
-    """Payloads to send (the stored one where there is one) and settlements of what the check refuses."""
+    """Payloads to send (the stored one where there is one) and settlements of what cannot be sent."""
     good: list[tuple[Claimed, Payload]] = []
     refused: list[Settlement] = []
     connector = exchanger.connector
@@ -228,13 +229,11 @@ def prepare(exchanger: Exchanger, claimed: Sequence[Claimed]) -> tuple[list[tupl
             good.append((item, item.payload))
             continue
         submission = Submission(platform=exchanger.platform, record=item.record, replaces=item.replaces)
-        checked = connector.check(submission, connector.map(submission))
-        if isinstance(checked, Problems):
-            reason = "; ".join(f"{p.field}: {p.message}" for p in checked.items)
-            fields = tuple(dict.fromkeys(p.field for p in checked.items))
-            refused.append(refused_here(item, reason, fields, exchanger.edge.now()))
+        found = checked(connector, submission)
+        if isinstance(found, Payload):
+            good.append((item, found))
         else:
-            good.append((item, checked))
+            refused.append(refused_here(item, found, exchanger.edge.now()))
     return good, refused
 
 
@@ -280,6 +279,7 @@ async def _send(exchanger: Exchanger, message: Message) -> Sent | Stop:
             can_ask=exchanger.can_ask,
             together=len(message.carries),
             kept_back=answer.closing is not None and answer.closing.failure == KEPT_BACK,
+            opened=answer.closing is not None,
         )
         for item, verdict in zip(with_attempts(message.carries, answer), verdicts, strict=True)
     )

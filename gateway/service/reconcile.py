@@ -123,8 +123,8 @@ def _unowed(exchanger: Exchanger, connector: ListsHoldings, records: Sequence[Re
     for record in records:
         payload = connector.verifiable(Submission(platform=exchanger.platform, record=record))
         if payload is not None:
-            expected = connector.expected(payload)
-            found.append((Ours(delivery_id=None, kind=record.kind, state=None, expected=expected), payload))
+            own = Ours(delivery_id=None, kind=record.kind, state=None, expected=None)
+            found.append((_as_expected(connector, payload, own), payload))
     return found
 
 
@@ -179,17 +179,25 @@ def _ours(exchanger: Exchanger, connector: ListsHoldings, page: Sequence[Claimed
     payloads = {item.id: payload for item, payload in prepare(exchanger, page)[0]}
     return [
         (
-            Ours(
-                delivery_id=item.id,
-                kind=item.record.kind,
-                state=item.state,
-                expected=connector.expected(payloads[item.id]) if item.id in payloads else None,
-                replaces=item.replaces,
+            _as_expected(
+                connector,
+                payloads.get(item.id),
+                Ours(
+                    delivery_id=item.id, kind=item.record.kind, state=item.state, expected=None, replaces=item.replaces
+                ),
             ),
             payloads.get(item.id),
         )
         for item in page
     ]
+
+
+def _as_expected(connector: ListsHoldings, payload: Payload | None, own: Ours) -> Ours:
+    """With what the platform should hold; not comparable where the connector cannot say it."""
+    if payload is None:
+        return own
+    expected: Holding | None = connector.expected(payload)  # None behind its guard, where it failed
+    return replace(own, expected=expected, asked=expected is not None)
 
 
 async def _read_pages(exchanger: Exchanger, connector: ListsHoldings, theirs: Theirs) -> Verdict | None:
