@@ -26,6 +26,7 @@ from gateway.domain.gate_rules import GateRules, last_days
 from gateway.domain.working_days import WorkCalendar
 from gateway.service.calendar import read_calendar
 from gateway.service.exchange import Edge, Exchanger
+from gateway.service.guarding import guarded
 from gateway.settings import BaseSettings, GatewaySettings, Loader, S, ServeSettings, SourceSettings, load
 from gateway.store import control
 from gateway.store.engine import Store, migrate, open_engine, verify_schema
@@ -83,6 +84,8 @@ class Gateway:
     store: Store
     loader: Loader = load
     edge: Edge = field(default_factory=system_edge)
+    broken: dict[str, str] = field(default_factory=dict)
+    """platforms whose connector could not be loaded, built or configured, and why"""
     _connectors: dict[str, Connector] = field(default_factory=dict)
     _settings: dict[type[BaseSettings], None] = field(default_factory=dict)
     _tokens: dict[str, Token] = field(default_factory=dict, repr=False)
@@ -106,7 +109,7 @@ class Gateway:
     def connector(self, platform: str) -> Connector:
         """The connector of a platform, built once."""
         if platform not in self._connectors:
-            connector = registry.build_connector(platform, self._load)
+            connector = guarded(registry.build_connector(platform, self._load))
             if connector.endpoint.deadline >= self.lease:
                 raise ConfigurationError(f"{platform}: the deadline must be shorter than GATEWAY_LEASE_SECONDS")
             self._connectors[platform] = connector
@@ -118,20 +121,25 @@ class Gateway:
 
     def unread_variables(self, environment: Mapping[str, str]) -> list[str]:
         """GATEWAY_ variables that neither the core nor an installed platform reads: misspellings, most often."""
-        for name in self.platforms:
-            with suppress(ConfigurationError):
-                self.connector(name)
-        readable = set(_OTHER_VARIABLES)
+        self.configured()
+        readable, broken = set(_OTHER_VARIABLES), tuple(f"GATEWAY_{name.upper()}__" for name in self.broken)
         classes: list[type[BaseSettings]] = [GatewaySettings, SourceSettings, ServeSettings, *self._settings]
         for settings in classes:
             prefix = settings.model_config.get("env_prefix", "")
             readable |= {f"{prefix}{name}".upper() for name in settings.model_fields}
         return sorted(
-            name for name in environment if name.upper().startswith("GATEWAY_") and name.upper() not in readable
+            name
+            for name in environment
+            if name.upper().startswith("GATEWAY_")
+            and name.upper() not in readable
+            and not (broken and name.upper().startswith(broken))
         )
 
     def configured(self, chosen: Sequence[str] = ()) -> list[str]:
-        """The platforms named, or all that have an endpoint; a named one that is not configured is an error."""
+        """The platforms named, or all that can be used; a named one that cannot is an error.
+
+        What is installed and broken is left out and stands in ``broken``, so that it harms no other platform.
+        """
         if chosen:
             return [self.connector(name).info.platform for name in dict.fromkeys(chosen)]
         ready = []
@@ -139,6 +147,9 @@ class Gateway:
             try:
                 self.connector(name)
             except NotConfigured:
+                continue
+            except ConfigurationError as error:
+                self.broken[name] = str(error)
                 continue
             ready.append(name)
         return ready

@@ -32,6 +32,8 @@ def status(as_json: AsJson = False) -> None:
     rows = [{**row, **row["states"]} for row in document["platforms"]]
     table("deliveries", columns("platform", *State, "behind", "oldest_waiting"), rows)
     for row in document["platforms"]:
+        if row["connector"] in ("gone", "broken"):
+            say(f"{row['platform']}: its connector is {row['connector']}; nothing is sent there (`gateway check`)")
         if row["pause"]:
             pause = row["pause"]
             why = f"{pause['code']} {pause['reason']} (by {pause['by']})"
@@ -54,18 +56,20 @@ def _status(gateway: Gateway) -> dict[str, Any]:
     now, rules = gateway.edge.now(), _rules(gateway)
     with gateway.store.read() as connection:
         counted = views.counts(connection)
-        pauses = {name: control.pause_of(connection, name, now) for name in gateway.platforms}
-        held = stops(connection, gateway.platforms, rules, now)
-        queues = {name: queue(connection, name, now) for name in gateway.platforms}
+        platforms = sorted({*gateway.platforms, *control.registered(connection), *(one.platform for one in counted)})
+        pauses = {name: control.pause_of(connection, name, now) for name in platforms}
+        held = stops(connection, platforms, rules, now)
+        queues = {name: queue(connection, name, now) for name in platforms}
         why = views.reasons(connection, (*_WAITING, *_FAILED))
     by_name = {one.platform: one for one in counted}
     rows = []
-    for name in sorted({*gateway.platforms, *by_name}):
+    for name in platforms:
         one = by_name.get(name)
         pause = pauses.get(name)
         rows.append(
             {
                 "platform": name,
+                "connector": _connector_state(gateway, name),
                 "states": dict(one.states) if one else {},
                 "deliveries": one.total if one else 0,
                 "behind": one.behind if one else 0,
@@ -78,6 +82,12 @@ def _status(gateway: Gateway) -> dict[str, Any]:
         )
     declined = _not_owed(gateway)
     return {"at": now, "platforms": rows, "reasons": why, "not_owed": declined}
+
+
+def _connector_state(gateway: Gateway, name: str) -> str:
+    if name not in gateway.platforms:
+        return "gone"
+    return "broken" if name in gateway.broken else "installed"
 
 
 def _not_owed(gateway: Gateway) -> list[dict[str, Any]]:

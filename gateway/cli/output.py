@@ -40,7 +40,11 @@ def opened(*, create: bool = False) -> Iterator[Gateway]:
         logs.set_up(settings.log_level)
         tracing.set_up()
         with open_gateway(settings, create=create) as gateway:
-            yield gateway
+            try:
+                yield gateway
+            finally:
+                for why in gateway.broken.values():
+                    complain(f"left out: {why}")
 
 
 @contextmanager

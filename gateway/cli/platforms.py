@@ -15,6 +15,7 @@ from gateway.cli.output import FAILURES, MISUSE, AsJson, Platforms, columns, com
 from gateway.domain.periods import CHINA
 
 if TYPE_CHECKING:
+    from gateway.bootstrap import Gateway
     from gateway.service.exchange import Exchanger
 
 Platform = Annotated[str, typer.Argument(help="The platform.")]
@@ -36,7 +37,7 @@ def pause(
     with opened() as gateway:
         from gateway.store import control
 
-        _known(gateway.platforms, platform)
+        _known(_all(gateway), platform)
         now = gateway.edge.now()
         end = None if until is None else _moment(until, now)
         if end is not None and end <= now:
@@ -73,7 +74,7 @@ def resume(
         from gateway.domain.delivery import Event
         from gateway.store import control, ledger
 
-        _known(gateway.platforms, platform)
+        _known(_all(gateway), platform)
         now = gateway.edge.now()
         with gateway.store.write() as connection:
             was = control.resume(connection, platform, by=getpass.getuser(), reason=reason, now=now)
@@ -97,16 +98,20 @@ def check(platforms: Platforms = None, wsdl: Wsdl = None, codes: Codes = False, 
         health = asyncio.run(across(gateway, chosen, _probe)) if chosen else []
         unread = gateway.unread_variables(os.environ)
         missing = [name for name in gateway.platforms if name not in chosen] if not platforms else []
-    document = {"platforms": health, "not_configured": missing, "unread_variables": unread}
+        broken = {name: why for name, why in gateway.broken.items() if not platforms or name in platforms}
+        missing = [name for name in missing if name not in broken]
+    document = {"platforms": health, "not_configured": missing, "broken": broken, "unread_variables": unread}
     if as_json:
         emit(document)
     else:
         table("platforms", columns("platform", "ok", "detail", "clock_skew_seconds", "spec_version"), health)
         for name in missing:
             say(f"{name}: not configured (GATEWAY_{name.upper()}__ENDPOINT is not set)")
+        for why in broken.values():
+            say(f"broken: {why}")
         for name in unread:
             say(f"{name}: a variable nobody reads; misspelt?")
-    if unread or any(not one["ok"] for one in health):
+    if unread or broken or any(not one["ok"] for one in health):
         raise typer.Exit(FAILURES)
 
 
@@ -128,6 +133,14 @@ async def _probe(exchanger: Exchanger) -> dict[str, Any]:
     health = connector.decode_health(answer.response, answer.stamp)
     skew = None if health.clock_skew is None else round(health.clock_skew.total_seconds(), 1)
     return row | {"ok": health.ok, "detail": health.detail, "clock_skew_seconds": skew}
+
+
+def _all(gateway: Gateway) -> list[str]:
+    """Installed platforms, and those that only the store knows."""
+    from gateway.store import control
+
+    with gateway.store.read() as connection:
+        return sorted({*gateway.platforms, *control.registered(connection)})
 
 
 def _known(platforms: list[str], platform: str) -> None:

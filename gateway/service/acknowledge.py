@@ -13,7 +13,7 @@ from gateway.contract.connector import LooksUp, PagesLookups, PollsAcks
 from gateway.contract.messages import Payload, Stamp, Verdict, WireRequest
 from gateway.domain.delivery import State
 from gateway.domain.traffic import Stop
-from gateway.service.concluding import conclude, verdicts_of, with_attempts
+from gateway.service.concluding import blameless, conclude, verdicts_of, with_attempts
 from gateway.service.exchange import Answer, Exchanger
 from gateway.service.outcome import after_lookup, after_poll, cannot_ask
 from gateway.service.push import claim, give_back, prepare, sweep
@@ -63,15 +63,11 @@ async def poll(
             lambda a: connector.decode_ack(a.response, receipt, payloads, a.stamp) if a.response else (),
         )
         now, can_ask = exchanger.edge.now(), isinstance(connector, LooksUp)
-        return await conclude(
-            exchanger,
-            answer,
-            verdicts,
-            [
-                after_poll(item, verdict, exchanger.info, now, draw=exchanger.edge.draw(), can_ask=can_ask)
-                for item, verdict in zip(with_attempts(group, answer), verdicts, strict=True)
-            ],
-        )
+        settled = [
+            after_poll(item, verdict, exchanger.info, now, draw=exchanger.edge.draw(), can_ask=can_ask)
+            for item, verdict in zip(with_attempts(group, answer), verdicts, strict=True)
+        ]
+        return await conclude(exchanger, answer, verdicts, await blameless(exchanger, answer, settled))
 
     return await _ask_all(exchanger, State.AWAITING_ACK, ask, claim_limit=claim_limit, lease=lease, progress=progress)
 

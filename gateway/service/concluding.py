@@ -27,6 +27,25 @@ def with_attempts(carries: Sequence[Claimed], answer: Answer) -> list[Claimed]:
     return [item.tried(attempt) for item, attempt in zip(carries, answer.attempt_ids, strict=True)]
 
 
+async def blameless(exchanger: Exchanger, answer: Answer, settlements: Sequence[Settlement]) -> tuple[Settlement, ...]:
+    """Hold the platform, not park the record, where a plan ended without a word of the platform's own.
+
+    Where the platform accepted others since this one was tried before, it is this one that does not get through.
+    """
+    spent = [s for s in settlements if s.event is Event.EXHAUSTED and s.verdict.event is Event.RETRY]
+    if not spent or answer.closing is None or answer.closing.answered is not False:
+        return tuple(settlements)
+    ids = [s.claimed.id for s in spent]
+    alone = await exchanger.thread.read(ledger.others_accepted_since, exchanger.platform, ids)
+    return tuple(_held(s) if s in spent and s.claimed.id not in alone else s for s in settlements)
+
+
+def _held(settlement: Settlement) -> Settlement:
+    verdict = settlement.verdict
+    reason = f"no answer of the platform's own until the end of the plan; last: {verdict.reason or verdict.code}"
+    return replace(settlement, event=Event.HOLD, verdict=replace(verdict, event=Event.HOLD, reason=reason))
+
+
 async def conclude(
     exchanger: Exchanger, answer: Answer, verdicts: Sequence[Verdict], settlements: Sequence[Settlement]
 ) -> tuple[Settlement, ...]:
@@ -52,5 +71,10 @@ def conclusion(
     closing = answer.closing
     assert closing is not None
     wish = closing.wish or exchanger.gate.wish(verdicts)
-    closing = closing if wish == closing.wish else replace(closing, wish=wish)
+    if closing.answered:
+        broken = next((verdict.code for verdict in verdicts if verdict.broken), None)
+        closing = replace(closing, wish=wish, broken=broken is not None, code=broken or closing.code)
+        exchanger.count_broken(broken=broken is not None)
+    elif wish != closing.wish:
+        closing = replace(closing, wish=wish)
     return Conclusion(closing=closing, settlements=tuple(settlements))

@@ -34,7 +34,7 @@ from gateway.store.exchanges import Conclusion, Opening
 from gateway.store.ledger import Claimed
 from gateway.store.seats import Door
 from gateway.store.thread import StoreThread
-from gateway.store.traffic import Opened
+from gateway.store.traffic import MOST_BROKEN, Opened
 from gateway.store.vault import random_bytes
 from gateway.store.verdicts import keepable
 from gateway.transport.sender import Sender
@@ -68,6 +68,7 @@ class Exchanger:
         self._login = asyncio.Lock()
         platform = connector.info.platform
         self._blocked = False
+        self._broken = 0
         self.gate = Gate(connector, thread, edge)
         # not drawn at the edge: two doors that draw alike are still two
         door = Door(platform=platform, key=random_bytes(13).hex(), most=self.gate.connections, lease=self.gate.lease)
@@ -278,6 +279,12 @@ class Exchanger:
     def block(self) -> None:
         """Let nothing more leave through this door: an answer has just said that the platform must be held."""
         self._blocked = True
+
+    def count_broken(self, *, broken: bool) -> None:
+        """Note whether an answer broke its contract: nothing more leaves here before the store pauses the platform."""
+        self._broken = self._broken + 1 if broken else 0
+        if self._broken >= MOST_BROKEN:
+            self.block()
 
     def forget_token(self, verdict: Verdict) -> None:
         """Log in again before the next request, where the platform refused the token."""

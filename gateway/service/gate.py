@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from gateway.codec.replies import SOMEBODY
 from gateway.contract.connector import Connector
 from gateway.contract.messages import Verdict
 from gateway.domain.delivery import Event
@@ -39,7 +40,13 @@ class Gate:
         self.lease = (1 if self.paced else TURNS) * self._deadline + _LEASE_MARGIN
         self._stop: Stop | None = None
         self._failures = self._unheard = 0
-        self.lane = Lane(platform=self._platform, rules=self._rules, probe=self.lease, draw=edge.draw)
+        self.lane = Lane(
+            platform=self._platform,
+            rules=self._rules,
+            probe=self.lease,
+            draw=edge.draw,
+            answers=self._info.reply_statuses | SOMEBODY,
+        )
 
     @property
     def connections(self) -> int:

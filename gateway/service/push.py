@@ -18,7 +18,7 @@ from gateway.domain.crashpoints import Point
 from gateway.domain.delivery import Event, State
 from gateway.domain.records import Submission
 from gateway.domain.traffic import KEPT_BACK, Stop
-from gateway.service.concluding import conclude, conclusion, verdicts_of, with_attempts
+from gateway.service.concluding import blameless, conclude, conclusion, verdicts_of, with_attempts
 from gateway.service.exchange import Concluding, Exchanger
 from gateway.service.grouping import Message, messages
 from gateway.service.guarding import checked
@@ -269,7 +269,7 @@ async def _send(exchanger: Exchanger, message: Message) -> Sent | Stop:
         lambda a: exchanger.connector.decode_push(a.response, message.payloads, a.stamp) if a.response else (),
     )
     now = exchanger.edge.now()
-    settlements = tuple(
+    settled = [
         after_push(
             item,
             verdict,
@@ -282,7 +282,8 @@ async def _send(exchanger: Exchanger, message: Message) -> Sent | Stop:
             opened=answer.closing is not None,
         )
         for item, verdict in zip(with_attempts(message.carries, answer), verdicts, strict=True)
-    )
+    ]
+    settlements = await blameless(exchanger, answer, settled)
     if answer.closing is None or any(s.event is Event.HOLD for s in settlements):
         await conclude(exchanger, answer, verdicts, settlements)
         return Sent(settlements=settlements, concluding=None)

@@ -269,7 +269,9 @@ async def _page(
                 page = connector.decode_holdings(answer.response, payload, answer.stamp)
         else:
             page = answer.verdict or page
-        if isinstance(page, HoldingsPage) or page.event is not Event.RETRY:
+        if isinstance(page, Verdict) and page.event is Event.HOLD and answer.verdict is None:
+            await exchanger.hold(page)
+        if isinstance(page, HoldingsPage) or page.event is not Event.RETRY or answer.stop is not None:
             return page
         exchanger.forget_token(page)
         wait = exchanger.info.retry.wait(round_no, draw=exchanger.edge.draw(), wish=page.retry_after)
