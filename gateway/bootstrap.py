@@ -224,6 +224,7 @@ class Gateway:
         with StoreThread(self.store) as thread:
             async with Sender(connector.endpoint) as sender:
                 exchanger = Exchanger(connector, sender, thread, self.edge, self._tokens)
+                await exchanger.cap_moments(self.lease)
                 try:
                     yield exchanger
                 except BaseExceptionGroup as group:
@@ -255,7 +256,7 @@ def open_gateway(
     _tune_once()
     settings = settings or load(GatewaySettings)
     ring = _keys(settings, create=create)
-    engine = open_engine(settings.url)
+    engine = open_engine(settings.url, prepare=settings.database_prepare)
     if create:
         migrate(engine)
     else:
@@ -273,4 +274,8 @@ def open_gateway(
 def _keys(settings: GatewaySettings, *, create: bool) -> KeyRing:
     if settings.keys is not None:
         return KeyRing.parse(settings.keys.get_secret_value())
-    return read_or_make_keys(Path(settings.home) / "keys.json", make=create)
+    try:
+        return read_or_make_keys(Path(settings.home) / "keys.json", make=create)
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not a key ring"
+        raise ConfigurationError(f"keys.json in GATEWAY_HOME cannot be read or made: {why}") from None

@@ -69,6 +69,7 @@ async def poll(
         ]
         return await conclude(exchanger, answer, verdicts, await blameless(exchanger, answer, settled))
 
+    await exchanger.cap_moments(lease)
     return await _ask_all(exchanger, State.AWAITING_ACK, ask, claim_limit=claim_limit, lease=lease, progress=progress)
 
 
@@ -84,7 +85,7 @@ async def resolve(
     Where the platform cannot be asked, what may be repeated is sent again, and the rest waits for a person.
     """
     connector = exchanger.connector
-    await sweep(exchanger)
+    await sweep(exchanger, lease)
     if not isinstance(connector, LooksUp):
         return await _settle_unasked(exchanger, claim_limit, lease)
 

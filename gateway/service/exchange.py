@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -28,7 +28,7 @@ from gateway.service.edge import Answer, Edge, kept_back
 from gateway.service.gate import Gate
 from gateway.service.guarding import fault_verdict, guarded
 from gateway.service.seats import Seats
-from gateway.store import control, exchanges
+from gateway.store import control, exchanges, kept_moments
 from gateway.store.engine import Connection
 from gateway.store.exchanges import Conclusion, Opening
 from gateway.store.ledger import Claimed
@@ -275,6 +275,11 @@ class Exchanger:
             by="gateway",
             now=self.edge.now(),
         )
+
+    async def cap_moments(self, lease: timedelta) -> None:
+        """Bring back what a clock that was wrong has put further ahead than any plan can reach."""
+        reach, now = self.gate.reaches(lease), self.edge.now()
+        await self.thread.write(kept_moments.cap, self.platform, reach, now, control.note)
 
     def block(self) -> None:
         """Let nothing more leave through this door: an answer has just said that the platform must be held."""

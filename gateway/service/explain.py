@@ -44,9 +44,16 @@ def _shown(one: Mapping[str, Any], people: tuple[str, ...]) -> dict[str, Any]:
     shown = {name: value for name, value in one.items() if name not in ("nonce", "proof")}
     for side in ("request", "response"):
         body = one[side]
-        shown[side] = None if body is None else redact(readable(body), *people)[:_SHOWN]
+        shown[side] = None if body is None else redact(_laid_out(body), *people)[:_SHOWN]
     headers = one["response_headers"]
     if headers is not None:
         laid_out = readable_headers({**headers.kept, **dict.fromkeys(headers.left_out, HIDDEN)})
         shown["response_headers"] = redact(laid_out, *people)[:_SHOWN]
     return shown
+
+
+def _laid_out(body: bytes) -> str:
+    try:
+        return readable(body)
+    except RecursionError:  # as it stands it could not be masked
+        return f"({len(body)} bytes, nested too deeply to be shown)"

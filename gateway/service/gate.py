@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -10,6 +11,8 @@ from gateway.contract.connector import Connector
 from gateway.contract.messages import Verdict
 from gateway.domain.delivery import Event
 from gateway.domain.errors import NotSent
+from gateway.domain.kept_moments import Reaches, reaches
+from gateway.domain.periods import CHINA
 from gateway.domain.traffic import ASKED_TO_WAIT, KEPT_BACK, Standing, Stop, stop_of
 from gateway.service.edge import Edge
 from gateway.store import control, traffic
@@ -17,10 +20,13 @@ from gateway.store.exchanges import Closing, Opening
 from gateway.store.thread import StoreThread
 from gateway.store.traffic import Lane
 
+log = logging.getLogger(__name__)
 TURNS = 4
 """messages for each connection that may be between their first and their last commit, so that commits are shared"""
 _LEASE_MARGIN = timedelta(minutes=1)
 """how long after an exchange's deadline its outcome may take to be settled"""
+_SILENT = timedelta(seconds=10)
+"""a longer wait is told"""
 _SHORT = timedelta(seconds=5)
 """a platform's wish to be left alone for no longer than this is waited out; a longer one ends the run"""
 
@@ -90,7 +96,12 @@ class Gate:
             return None
         now = self._edge.now()
         taken = await self._thread.write(
-            control.take_slot, self._platform, self._pace.interval, now, self._rules.budget
+            control.take_slot,
+            self._platform,
+            self._pace.interval,
+            now,
+            self._rules.budget,
+            reach=self.reaches(self.lease).slot,
         )
         await self._sleep_until(taken)
         return taken
@@ -147,9 +158,22 @@ class Gate:
         longest = max((v.retry_after for v in verdicts if v.retry_after), default=None)
         return None if longest is None else min(longest, self._info.retry.longest_wish)
 
+    def reaches(self, lease: timedelta) -> Reaches:
+        """How far ahead the platform's kept moments can lie; ``lease`` is what a claim takes."""
+        info = self._info
+        return reaches(
+            plans=(info.retry, info.polls, info.lookups),
+            interval=self._pace.interval,
+            traffic=self._rules,
+            lease=max(lease, self.lease),
+        )
+
     async def _sleep_until(self, moment: datetime | None) -> None:
         now = self._edge.now()
         if moment is not None and moment > now:
+            if moment - now > _SILENT:
+                until = f"{moment.astimezone(CHINA):%Y-%m-%d %H:%M:%S} +08:00"
+                log.warning("%s: waits for its next slot until %s", self._platform, until)
             await self._edge.sleep((moment - now).total_seconds())
 
 

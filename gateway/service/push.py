@@ -59,7 +59,7 @@ async def push(
 ) -> PushReport:
     """Send what is due now, at most ``limit`` deliveries; returns when nothing is due or the platform is held."""
     report = PushReport(platform=exchanger.platform)
-    report.swept = await sweep(exchanger)
+    report.swept = await sweep(exchanger, lease)
     around = (Point.BEFORE_OWE, Point.AFTER_OWE)
     await exchanger.write(around, _owe, exchanger.info, exchanger.edge.now())
     in_flight = exchanger.gate.in_flight
@@ -194,8 +194,12 @@ async def claim(exchanger: Exchanger, state: State, limit: int, lease: timedelta
     )
 
 
-async def sweep(exchanger: Exchanger) -> int:
-    """Take back leases that ran out, or whose owner on this machine is no longer alive; end pauses that are over."""
+async def sweep(exchanger: Exchanger, lease: timedelta = timedelta(minutes=5)) -> int:
+    """Take back leases that ran out, or whose owner on this machine is no longer alive; end pauses that are over.
+
+    What a wrong clock has put further ahead than ``lease`` and the platform's plans can reach is capped before.
+    """
+    await exchanger.cap_moments(lease)
     await exchanger.thread.write(_end_pause, exchanger.platform, exchanger.edge.now())
     owners = await exchanger.thread.read(ledger.lease_owners, exchanger.platform)
     moved = await exchanger.write(

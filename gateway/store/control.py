@@ -10,7 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
+from gateway.domain.kept_moments import too_far
 from gateway.domain.traffic import Budget
+from gateway.store.kept_moments import cap_slots, tell
 from gateway.store.tables import audit, platform
 from gateway.store.traffic_tables import slot
 
@@ -86,16 +88,27 @@ def end_pause(connection: Connection, name: str, now: datetime) -> bool:
 
 
 def take_slot(
-    connection: Connection, name: str, interval: timedelta, now: datetime, budget: Budget | None = None
+    connection: Connection,
+    name: str,
+    interval: timedelta,
+    now: datetime,
+    budget: Budget | None = None,
+    *,
+    reach: timedelta | None = None,
 ) -> datetime:
     """Reserve the next free moment for one request.
 
     No two workers get slots closer than ``interval``, and in no stretch as long as the budget's window (and its slack)
-    are there more slots than it allows. Slots never go back in time, whatever a worker's clock says.
+    are there more slots than it allows. Slots never go back in time, whatever a worker's clock says,
+    unless they lie further ahead than ``reach``: then a clock was wrong, and they begin anew.
     """
     row = connection.execute(
         select(platform.c.next_slot_at).where(platform.c.name == name).with_for_update()
     ).scalar_one()
+    if row is not None and reach is not None and too_far(row, now, reach):
+        cap_slots(connection, name, reach, now)
+        tell(connection, name, "next_slot_at", row, now=now, note=note)
+        row = None
     at = max(now, row) if row is not None else now
     if budget is not None:
         at = _within(connection, name, budget, at)
