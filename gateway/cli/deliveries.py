@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit, opened, say, table
+from gateway.cli.output import FAILURES, LARGEST, MISUSE, AsJson, columns, complain, emit, opened, say, table
 from gateway.domain.delivery import State
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def status(as_json: AsJson = False) -> None:
     for row in document["platforms"]:
         if row["connector"] in ("gone", "broken"):
             say(f"{row['platform']}: its connector is {row['connector']}; nothing is sent there (`gateway check`)")
+        for told in row["clock"]:
+            say(f"{row['platform']}: {told}")
         if row["pause"]:
             pause = row["pause"]
             why = f"{pause['code']} {pause['reason']} (by {pause['by']})"
@@ -51,6 +53,7 @@ def status(as_json: AsJson = False) -> None:
 def _status(gateway: Gateway) -> dict[str, Any]:
     from gateway.service.waiting import stops
     from gateway.store import control, views
+    from gateway.store.kept_moments import capped_lately
     from gateway.store.waiting_views import queue
 
     now, rules = gateway.edge.now(), _rules(gateway)
@@ -60,6 +63,7 @@ def _status(gateway: Gateway) -> dict[str, Any]:
         pauses = {name: control.pause_of(connection, name, now) for name in platforms}
         held = stops(connection, platforms, rules, now)
         queues = {name: queue(connection, name, now) for name in platforms}
+        capped = {name: capped_lately(connection, name, now) for name in platforms}
         why = views.reasons(connection, (*_WAITING, *_FAILED))
     by_name = {one.platform: one for one in counted}
     rows = []
@@ -76,6 +80,7 @@ def _status(gateway: Gateway) -> dict[str, Any]:
                 "oldest_waiting": one.oldest_waiting if one else None,
                 "next_due": one.next_due if one else None,
                 "pause": None if pause is None else vars(pause),
+                "clock": capped[name],
                 "queue": _shown(queues.get(name)),
                 **_traffic(*held[name], now),
             }
@@ -140,7 +145,7 @@ def failures(
     code: Annotated[str | None, typer.Option(help="Only this code.")] = None,
     since: Annotated[datetime | None, typer.Option(help="Only what changed since then.")] = None,
     batch: Annotated[str | None, typer.Option(help="Only rows of the batch file with this name.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="List at most this many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=LARGEST, help="List at most this many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List what failed: rejected by a platform or here, and parked for a person. Exit code 1 where there is any."""
@@ -165,7 +170,9 @@ def failures(
 
 
 def show(
-    delivery: Annotated[int, typer.Argument(help="Number of the delivery, as `gateway failures` lists it.")],
+    delivery: Annotated[
+        int, typer.Argument(min=1, max=LARGEST, help="Number of the delivery, as `gateway failures` lists it.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Show one transmission: record, payload, exchanges with their bytes and verdicts. People are masked."""

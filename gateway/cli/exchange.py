@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.output import FAILURES, AsJson, Platforms, columns, complain, emit, opened, say, table
+from gateway.cli.output import FAILURES, LARGEST, AsJson, Platforms, columns, complain, emit, opened, say, table
 from gateway.domain.errors import GatewayError
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Gateway
     from gateway.service.exchange import Exchanger
 
-Limit = Annotated[int | None, typer.Option(min=1, help="Send at most this many deliveries of each platform.")]
+Limit = Annotated[
+    int | None, typer.Option(min=1, max=LARGEST, help="Send at most this many deliveries of each platform.")
+]
 
 
 def push(

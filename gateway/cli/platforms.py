@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import os
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.contract import Codes, Wsdl, check_codes, check_contract
-from gateway.cli.output import FAILURES, MISUSE, AsJson, Platforms, columns, complain, emit, opened, say, table
+from gateway.cli.output import FAILURES, MISUSE, AsJson, Platforms, actor, columns, complain, emit, opened, say, table
 from gateway.domain.periods import CHINA
 
 if TYPE_CHECKING:
@@ -44,9 +43,7 @@ def pause(
             complain("--until lies in the past")
             raise typer.Exit(MISUSE)
         with gateway.store.write() as connection:
-            control.pause(
-                connection, platform, code="operator", reason=reason, by=getpass.getuser(), now=now, until=end
-            )
+            control.pause(connection, platform, code="operator", reason=reason, by=actor(), now=now, until=end)
             held = control.pause_of(connection, platform, now)
     last = None if held is None else held.until
     document = {"platform": platform, "paused": True, "reason": reason, "until": last}
@@ -77,7 +74,7 @@ def resume(
         _known(_all(gateway), platform)
         now = gateway.edge.now()
         with gateway.store.write() as connection:
-            was = control.resume(connection, platform, by=getpass.getuser(), reason=reason, now=now)
+            was = control.resume(connection, platform, by=actor(), reason=reason, now=now)
             freed = ledger.let_go(connection, Event.RESUMED, now, platform=platform)
     text = f"{platform} goes on; {freed} deliveries are queued again" if was else f"{platform} was not held"
     _told({"platform": platform, "paused": False, "was_paused": was, "queued": freed}, text, as_json=as_json)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 
 import typer
 
-from gateway.cli.output import FAILURES, AsJson, complain, emit, opened, say
+from gateway.cli.output import FAILURES, LARGEST, AsJson, actor, complain, emit, opened, say
 
 
 def release(
-    deliveries: Annotated[list[int], typer.Argument(help="Numbers of parked deliveries, as `gateway failures` lists.")],
+    deliveries: Annotated[
+        list[int], typer.Argument(min=1, max=LARGEST, help="Numbers of parked deliveries, as `gateway failures` lists.")
+    ],
     reason: Annotated[str, typer.Option(help="Why it may go on; kept in the audit trail.")],
     as_json: AsJson = False,
 ) -> None:
@@ -19,7 +20,7 @@ def release(
     with opened() as gateway:
         from gateway.store.release import release as let_go
 
-        now, by = gateway.edge.now(), getpass.getuser()
+        now, by = gateway.edge.now(), actor()
         with gateway.store.write() as connection:
             released = let_go(connection, deliveries, reason=reason, by=by, now=now)
     left = sorted(set(deliveries) - set(released))
