@@ -224,7 +224,7 @@ class Gateway:
         with StoreThread(self.store) as thread:
             async with Sender(connector.endpoint) as sender:
                 exchanger = Exchanger(connector, sender, thread, self.edge, self._tokens)
-                await exchanger.cap_moments(self.lease)
+                await exchanger.gate.cap_moments(self.lease)
                 try:
                     yield exchanger
                 except BaseExceptionGroup as group:
@@ -257,17 +257,21 @@ def open_gateway(
     settings = settings or load(GatewaySettings)
     ring = _keys(settings, create=create)
     engine = open_engine(settings.url, prepare=settings.database_prepare)
-    if create:
-        migrate(engine)
-    else:
-        verify_schema(engine)
     store = Store(engine=engine, vault=Vault(ring))
-    gateway = Gateway(settings=settings, store=store, loader=loader, edge=edge or system_edge())
-    with store.read() as connection:
-        known = control.registered(connection)
-    if not known.issuperset(gateway.platforms):
-        with store.write() as connection:
-            control.register(connection, gateway.platforms)
+    try:
+        if create:
+            migrate(engine)
+        else:
+            verify_schema(engine)
+        gateway = Gateway(settings=settings, store=store, loader=loader, edge=edge or system_edge())
+        with store.read() as connection:
+            known = control.registered(connection)
+        if not known.issuperset(gateway.platforms):
+            with store.write() as connection:
+                control.register(connection, gateway.platforms)
+    except BaseException:
+        store.close()
+        raise
     return gateway
 
 

@@ -65,6 +65,8 @@ def verify(
     else:
         removed = f", {found.removed} removed by retention" if found.removed else ""
         say(f"{found.links} links over {found.rows} rows{removed}; {found.anchors} anchors")
+        if found.not_anchored:
+            say(f"not anchored: {found.not_anchored} links (is the file of anchors writable?)")
         if found.uncovered_since is not None:
             say(f"not sealed yet: what was sent since {found.uncovered_since}")
         _tell(found.faults)

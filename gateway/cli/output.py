@@ -14,20 +14,31 @@ import pwd
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from click import get_current_context
 
 from gateway.domain.errors import ConfigurationError, GatewayError, InputError
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Gateway
 
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout; logs go to stderr.")]
+_owes_document: ContextVar[bool] = ContextVar("owes_document", default=False)
+"""whether the command at hand was asked for a JSON document and has not written it yet"""
+
+
+def _note_json(given: bool) -> bool:
+    _owes_document.set(given)
+    return given
+
+
+AsJson = Annotated[
+    bool, typer.Option("--json", callback=_note_json, help="One JSON document on stdout; logs go to stderr.")
+]
 Platforms = Annotated[list[str] | None, typer.Argument(help="Platforms; all that are configured where none is named.")]
 
 LARGEST = 2**63 - 1
@@ -72,13 +83,11 @@ def reported() -> Iterator[None]:
 
 def _failed(text: str, code: int) -> typer.Exit:
     complain(text)
-    context = get_current_context(silent=True)
-    if context is not None and context.params.get("as_json") and not context.meta.get(_EMITTED):
+    if _owes_document.get():
         emit({"error": {"message": text, "exit_code": code}})
     return typer.Exit(code)
 
 
-_EMITTED = "gateway.emitted"
 _ADVICE = {
     errno.EMFILE: "too many open files: raise the limit (`ulimit -n 256`)",
     errno.ENFILE: "too many open files on this machine",
@@ -125,9 +134,7 @@ def emit(document: Mapping[str, Any]) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
     sys.stdout.buffer.flush()
-    context = get_current_context(silent=True)
-    if context is not None:
-        context.meta[_EMITTED] = True
+    _owes_document.set(False)
 
 
 def say(text: str = "") -> None:

@@ -69,7 +69,7 @@ async def poll(
         ]
         return await conclude(exchanger, answer, verdicts, await blameless(exchanger, answer, settled))
 
-    await exchanger.cap_moments(lease)
+    await exchanger.gate.cap_moments(lease)
     return await _ask_all(exchanger, State.AWAITING_ACK, ask, claim_limit=claim_limit, lease=lease, progress=progress)
 
 

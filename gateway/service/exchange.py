@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -24,11 +24,11 @@ from gateway.domain.delivery import Event
 from gateway.domain.errors import ConnectorFault, NotSent, TransportFailure
 from gateway.domain.traffic import KEPT_BACK, Stop
 from gateway.service.commits import Commits, Ended
-from gateway.service.edge import Answer, Edge, kept_back
+from gateway.service.edge import Answer, Edge, kept_back, of_login
 from gateway.service.gate import Gate
 from gateway.service.guarding import fault_verdict, guarded
 from gateway.service.seats import Seats
-from gateway.store import control, exchanges, kept_moments
+from gateway.store import control, exchanges
 from gateway.store.engine import Connection
 from gateway.store.exchanges import Conclusion, Opening
 from gateway.store.ledger import Claimed
@@ -276,11 +276,6 @@ class Exchanger:
             now=self.edge.now(),
         )
 
-    async def cap_moments(self, lease: timedelta) -> None:
-        """Bring back what a clock that was wrong has put further ahead than any plan can reach."""
-        reach, now = self.gate.reaches(lease), self.edge.now()
-        await self.thread.write(kept_moments.cap, self.platform, reach, now, control.note)
-
     def block(self) -> None:
         """Let nothing more leave through this door: an answer has just said that the platform must be held."""
         self._blocked = True
@@ -315,7 +310,7 @@ class Exchanger:
             if isinstance(token, Token):
                 self._tokens[self.platform] = token
                 return token
-            refused = _of_login(token)
+            refused = of_login(token)
             if refused.event is Event.HOLD and answer.verdict is not refused:
                 await self.hold(refused)
             return Answer(exchange_id=0, stamp=answer.stamp, verdict=refused)
@@ -323,10 +318,3 @@ class Exchanger:
     def _stamp(self, message_id: str | None, token: Token | None) -> Stamp:
         drawn = message_id or self.edge.new_id()
         return Stamp(message_id=drawn, now=self.edge.now(), nonce=self.edge.random_bytes(16), token=token)
-
-
-def _of_login(verdict: Verdict) -> Verdict:
-    """A login that failed concerns no record: what does not pass by itself holds the platform."""
-    if verdict.event in (Event.RETRY, Event.HOLD):
-        return verdict
-    return replace(verdict, event=Event.HOLD, reason=f"the login failed: {verdict.reason}" if verdict.reason else "")

@@ -15,7 +15,7 @@ from gateway.domain.kept_moments import Reaches, reaches
 from gateway.domain.periods import CHINA
 from gateway.domain.traffic import ASKED_TO_WAIT, KEPT_BACK, Standing, Stop, stop_of
 from gateway.service.edge import Edge
-from gateway.store import control, traffic
+from gateway.store import control, kept_moments, traffic
 from gateway.store.exchanges import Closing, Opening
 from gateway.store.thread import StoreThread
 from gateway.store.traffic import Lane
@@ -167,6 +167,11 @@ class Gate:
             traffic=self._rules,
             lease=max(lease, self.lease),
         )
+
+    async def cap_moments(self, lease: timedelta) -> None:
+        """Bring back what a clock that was wrong has put further ahead than any plan can reach."""
+        now = self._edge.now()
+        await self._thread.write(kept_moments.cap, self._platform, self.reaches(lease), now, control.note)
 
     async def _sleep_until(self, moment: datetime | None) -> None:
         now = self._edge.now()

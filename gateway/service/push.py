@@ -199,7 +199,7 @@ async def sweep(exchanger: Exchanger, lease: timedelta = timedelta(minutes=5)) -
 
     What a wrong clock has put further ahead than ``lease`` and the platform's plans can reach is capped before.
     """
-    await exchanger.cap_moments(lease)
+    await exchanger.gate.cap_moments(lease)
     await exchanger.thread.write(_end_pause, exchanger.platform, exchanger.edge.now())
     owners = await exchanger.thread.read(ledger.lease_owners, exchanger.platform)
     moved = await exchanger.write(
