@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit, opened, say, table
+from gateway.cli.output import FAILURES, MISUSE, AsJson, actor, columns, complain, emit, opened, say, table
 
 if TYPE_CHECKING:
     from gateway.intake.store.views import BatchPart
@@ -91,7 +90,7 @@ def close(
     from gateway.intake.hand_back import close_report
 
     with opened() as gateway:
-        closed = close_report(gateway.store, report, reason=reason, by=getpass.getuser(), now=gateway.edge.now())
+        closed = close_report(gateway.store, report, reason=reason, by=actor(), now=gateway.edge.now())
     if as_json:
         emit({"report_no": report, "closed": closed, "reason": reason})
     elif closed:

@@ -140,6 +140,8 @@ class Verdict:
     split:        the message was refused as a whole, surely nothing of it was stored, and no delivery in it is to
                   blame as far as the answer tells: what travelled together is sent again in halves. A delivery that
                   travelled alone meets ``event`` as it stands
+    broken:       the answer came with the platform's own status and form and yet breaks its contract (its schema, its
+                  envelope): two in a row hold the platform. The event says what it means for the delivery
     next_page:    a look-up that says nothing yet, because its answer has further pages: where to go on
     """
 
@@ -152,6 +154,7 @@ class Verdict:
     platform_id: str | None = None
     same_message: bool = False
     split: bool = False
+    broken: bool = False
     next_page: str | None = None
 
 

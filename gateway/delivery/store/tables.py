@@ -257,6 +257,7 @@ for _column in (
     Column("open_since", Moment),
     Column("open_until", Moment),
     Column("probe_until", Moment),
+    Column("broken_replies", Integer, nullable=False, server_default="0"),  # in a row
 ):
     platform.append_column(_column)
 
