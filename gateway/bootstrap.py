@@ -23,6 +23,7 @@ from gateway.contract.connector import Connector
 from gateway.contract.messages import Token
 from gateway.credit.rules.working_days import WorkCalendar
 from gateway.credit.tickets import read_calendar
+from gateway.delivery.connector_guard import guarded
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.store import platforms as delivery_platforms
 from gateway.delivery.system import Edge
@@ -86,6 +87,8 @@ class Gateway:
     store: Store
     loader: Loader = load
     edge: Edge = field(default_factory=system_edge)
+    broken: dict[str, str] = field(default_factory=dict)
+    """platforms whose connector could not be loaded, built or configured, and why"""
     _connectors: dict[str, Connector] = field(default_factory=dict)
     _settings: dict[type[BaseSettings], None] = field(default_factory=dict)
     _tokens: dict[str, Token] = field(default_factory=dict, repr=False)
@@ -109,7 +112,7 @@ class Gateway:
     def connector(self, platform: str) -> Connector:
         """The connector of a platform, built once."""
         if platform not in self._connectors:
-            connector = registry.build_connector(platform, self._load)
+            connector = guarded(registry.build_connector(platform, self._load))
             if connector.endpoint.deadline >= self.lease:
                 raise ConfigurationError(f"{platform}: the deadline must be shorter than GATEWAY_LEASE_SECONDS")
             self._connectors[platform] = connector
@@ -121,20 +124,25 @@ class Gateway:
 
     def unread_variables(self, environment: Mapping[str, str]) -> list[str]:
         """GATEWAY_ variables that neither the core nor an installed platform reads: misspellings, most often."""
-        for name in self.platforms:
-            with suppress(ConfigurationError):
-                self.connector(name)
-        readable = set(_OTHER_VARIABLES)
+        self.configured()
+        readable, broken = set(_OTHER_VARIABLES), tuple(f"GATEWAY_{name.upper()}__" for name in self.broken)
         classes: list[type[BaseSettings]] = [GatewaySettings, SourceSettings, ServeSettings, *self._settings]
         for settings in classes:
             prefix = settings.model_config.get("env_prefix", "")
             readable |= {f"{prefix}{name}".upper() for name in settings.model_fields}
         return sorted(
-            name for name in environment if name.upper().startswith("GATEWAY_") and name.upper() not in readable
+            name
+            for name in environment
+            if name.upper().startswith("GATEWAY_")
+            and name.upper() not in readable
+            and not (broken and name.upper().startswith(broken))
         )
 
     def configured(self, chosen: Sequence[str] = ()) -> list[str]:
-        """The platforms named, or all that have an endpoint; a named one that is not configured is an error."""
+        """The platforms named, or all that can be used; a named one that cannot is an error.
+
+        What is installed and broken is left out and stands in ``broken``, so that it harms no other platform.
+        """
         if chosen:
             return [self.connector(name).info.platform for name in dict.fromkeys(chosen)]
         ready = []
@@ -142,6 +150,9 @@ class Gateway:
             try:
                 self.connector(name)
             except NotConfigured:
+                continue
+            except ConfigurationError as error:
+                self.broken[name] = str(error)
                 continue
             ready.append(name)
         return ready
@@ -244,6 +255,7 @@ class Gateway:
         with StoreThread(self.store) as thread:
             async with Sender(connector.endpoint) as sender:
                 exchanger = Exchanger(connector, sender, thread, self.edge, self._tokens)
+                await exchanger.gate.cap_moments(self.lease)
                 try:
                     yield exchanger
                 except BaseExceptionGroup as group:
@@ -275,22 +287,30 @@ def open_gateway(
     _tune_once()
     settings = settings or load(GatewaySettings)
     ring = _keys(settings, create=create)
-    engine = open_engine(settings.url)
-    if create:
-        migrate(engine)
-    else:
-        verify_schema(engine)
+    engine = open_engine(settings.url, prepare=settings.database_prepare)
     store = Store(engine=engine, vault=Vault(ring))
-    gateway = Gateway(settings=settings, store=store, loader=loader, edge=edge or system_edge())
-    with store.read() as connection:
-        known = delivery_platforms.registered(connection)
-    if not known.issuperset(gateway.platforms):
-        with store.write() as connection:
-            delivery_platforms.register(connection, gateway.platforms)
+    try:
+        if create:
+            migrate(engine)
+        else:
+            verify_schema(engine)
+        gateway = Gateway(settings=settings, store=store, loader=loader, edge=edge or system_edge())
+        with store.read() as connection:
+            known = delivery_platforms.registered(connection)
+        if not known.issuperset(gateway.platforms):
+            with store.write() as connection:
+                delivery_platforms.register(connection, gateway.platforms)
+    except BaseException:
+        store.close()
+        raise
     return gateway
 
 
 def _keys(settings: GatewaySettings, *, create: bool) -> KeyRing:
     if settings.keys is not None:
         return KeyRing.parse(settings.keys.get_secret_value())
-    return read_or_make_keys(Path(settings.home) / "keys.json", make=create)
+    try:
+        return read_or_make_keys(Path(settings.home) / "keys.json", make=create)
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not a key ring"
+        raise ConfigurationError(f"keys.json in GATEWAY_HOME cannot be read or made: {why}") from None

@@ -1,17 +1,18 @@
-"""Find connectors and sandboxes by entry point. The core never imports a connector by name."""
+"""Find connectors and sandboxes by entry point. The core never imports a connector by name.
+
+Whatever goes wrong while foreign code is imported or built is a ConfigurationError that names the platform, the
+distribution that offers it and what is missing; its own text may hold a secret and stays out.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
-from gateway.contract.connector import Connector
+from gateway.contract.connector import Connector, ConnectorInfo, Endpoint
 from gateway.domain.errors import ConfigurationError
 from gateway.settings import Loader
-
-if TYPE_CHECKING:
-    from gateway.testing.sandbox import Sandbox
 
 CONNECTORS = "gateway.connectors"
 SANDBOXES = "gateway.sandboxes"
@@ -24,26 +25,61 @@ def names(group: str = CONNECTORS) -> list[str]:
 
 def build_connector(name: str, loader: Loader) -> Connector:
     """Load one connector with its settings; ConfigurationError names what is missing or broken."""
-    build = cast(Callable[[Loader], Connector], _load(CONNECTORS, name))
-    return build(loader)
+    point = _point(CONNECTORS, name)
+    build = cast(Callable[[Loader], Connector], _load(point))
+    try:
+        connector = build(loader)
+        info: object = getattr(connector, "info", None)
+        endpoint: object = getattr(connector, "endpoint", None)
+    except ConfigurationError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise ConfigurationError(f"{_named(point)} cannot be built: {_cause(error)}") from error
+    if not isinstance(info, ConnectorInfo) or not isinstance(endpoint, Endpoint):
+        raise ConfigurationError(f"{_named(point)} gives no connector but {type(connector).__name__}")
+    if info.platform != name:
+        raise ConfigurationError(f"{_named(point)} calls itself {info.platform!r}: info.platform must be {name!r}")
+    return connector
 
 
-def build_sandbox(name: str, **options: Any) -> Sandbox:
-    """Make one simulated platform; options as in ``gateway.testing.sandbox.Sandbox``."""
-    build = cast("Callable[..., Sandbox]", _load(SANDBOXES, name))
+def build_sandbox(name: str, **options: Any) -> Any:
+    """Make one simulated platform, a ``Sandbox`` of the testing kit; options as its class takes them."""
+    build = cast("Callable[..., Any]", _load(_point(SANDBOXES, name)))
     try:
         return build(**options)
     except ValueError as error:
         raise ConfigurationError(f"sandbox {name}: {error}") from None
 
 
-def _load(group: str, name: str) -> Any:
+def _point(group: str, name: str) -> EntryPoint:
     found: list[EntryPoint] = [point for point in entry_points(group=group) if point.name == name]
     if not found:
         raise ConfigurationError(f"no platform {name!r}; known: {', '.join(names(group)) or 'none'}")
     if len(found) > 1:
         raise ConfigurationError(f"platform {name} is offered twice: {', '.join(p.value for p in found)}")
+    return found[0]
+
+
+def _load(point: EntryPoint) -> Any:
     try:
-        return found[0].load()
-    except (ImportError, AttributeError) as error:
-        raise ConfigurationError(f"platform {name}: {found[0].value} cannot be loaded: {error}") from error
+        return point.load()
+    except (Exception, SystemExit) as error:
+        raise ConfigurationError(f"{_named(point)} cannot be loaded: {_cause(error)}") from error
+
+
+def _named(point: EntryPoint) -> str:
+    offered = "" if point.dist is None else f" of {point.dist.name} {point.dist.version}"
+    return f"platform {point.name}: {point.value}{offered}"
+
+
+def _cause(error: BaseException) -> str:
+    """What went wrong, and where; of a text only what Python itself says of names and modules."""
+    if isinstance(error, (ImportError, AttributeError, NameError)):
+        return f"{type(error).__name__}: {error}"
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__} in {error.filename}, line {error.lineno}"
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = "" if place is None else f" at {place.tb_frame.f_globals.get('__name__', '?')}:{place.tb_lineno}"
+    return f"{type(error).__name__}{where}"

@@ -94,6 +94,8 @@ class GatewaySettings(_Settings):
     """folder of the embedded store, keys and reports"""
     database_url: str | None = None
     """SQLAlchemy URL; default is ``gateway.db`` in ``home``"""
+    database_prepare: bool = True
+    """prepare statements on PostgreSQL; no behind a PgBouncer in transaction mode"""
     keys: SecretStr | None = None
     """key ring as JSON text (``gateway.store.vault``); default ``keys.json`` in ``home``, made by ``gateway init``"""
     language: str | None = None
@@ -135,9 +137,9 @@ class GatewaySettings(_Settings):
     """where the head of the evidence chain is noted; default ``anchors.jsonl`` in ``home``"""
 
     @property
-    def url(self) -> str:
-        """The store's URL, the embedded one where none is set."""
-        return self.database_url or f"sqlite:///{self.home / 'gateway.db'}"
+    def url(self) -> str | Path:
+        """The store's URL, or the file of the embedded one where none is set."""
+        return self.database_url or self.home / "gateway.db"
 
     @property
     def anchors(self) -> Path:

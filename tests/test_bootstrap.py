@@ -128,10 +128,13 @@ def test_a_platform_that_is_named_must_be_ready(opened: Any, access: Any) -> Non
         gateway.configured(["nobody"])
 
 
-def test_a_platform_with_a_wrong_setting_is_not_passed_over(opened: Any, access: Any) -> None:
+def test_a_platform_with_a_wrong_setting_is_named_and_the_others_are_used(opened: Any, access: Any) -> None:
     environment = merged(access, "worker_platform") | {"GATEWAY_WORKER_PLATFORM__CONNECTIONS": "0"}
+    gateway = opened(environment | merged(access, "provincial_credit"))
+    assert gateway.configured() == ["provincial_credit"]
+    assert "GATEWAY_WORKER_PLATFORM__CONNECTIONS" in gateway.broken["worker_platform"]
     with pytest.raises(ConfigurationError, match="GATEWAY_WORKER_PLATFORM__CONNECTIONS"):
-        opened(environment).configured()
+        gateway.configured(["worker_platform"])
 
 
 def test_a_deadline_must_end_before_a_lease_does(opened: Any, access: Any) -> None:

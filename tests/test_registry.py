@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from importlib.metadata import EntryPoint, EntryPoints
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from gateway import registry
 from gateway.domain.errors import ConfigurationError
 from gateway.settings import loader
+from gateway.testing.model import Model
 from gateway.testing.sandbox import Sandbox
 
 
@@ -53,21 +56,87 @@ def test_an_unknown_platform_is_refused_with_those_known(installed: list[EntryPo
         registry.build_connector("x", loader({}))
 
 
-@pytest.mark.parametrize("value", ["no_such_package.adapter:build", "gateway.registry:no_such_name"])
-def test_a_platform_that_cannot_be_loaded_is_named_with_its_reason(installed: list[EntryPoint], value: str) -> None:
-    installed.append(EntryPoint("broken", value, registry.CONNECTORS))
-    with pytest.raises(ConfigurationError, match=f"platform broken: {value} cannot be loaded"):
+def _raises(error: BaseException) -> Any:
+    def build(_: object) -> Any:
+        raise error
+
+    return build
+
+
+BUILDS = {
+    "none": lambda _: None,
+    "raises": _raises(KeyError("370000198606186576")),
+    "exits": _raises(SystemExit(3)),
+    "other": lambda _: Model(base_url="http://127.0.0.1:9", platform="another"),
+    "good": lambda _: Model(base_url="http://127.0.0.1:9", platform="good"),
+}
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """Make a module of this text that can be imported; gives its name."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def make(text: str) -> str:
+        name = f"broken_{abs(hash(text))}"
+        (tmp_path / f"{name}.py").write_text(text)
+        importlib.invalidate_caches()
+        return name
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("import no_such_package", "ModuleNotFoundError: No module named 'no_such_package'"),
+        ("value = 1", "AttributeError: module '.*' has no attribute 'build'"),
+        ("build = unknown", "NameError: name 'unknown' is not defined"),
+        ("def build(:", r"SyntaxError in .*\.py, line 1"),
+        ("1 / 0", "ZeroDivisionError at broken_.*:1"),
+        ("raise SystemExit(5)", "SystemExit at broken_.*:1"),
+        ("raise ValueError('370000198606186576')", "ValueError at broken_.*:1"),
+    ],
+)
+def test_a_platform_that_cannot_be_loaded_is_named_with_its_reason(
+    installed: list[EntryPoint], source: Callable[[str], str], text: str, cause: str
+) -> None:
+    installed.append(EntryPoint("broken", f"{source(text)}:build", registry.CONNECTORS))
+    with pytest.raises(ConfigurationError, match=f"platform broken: .*:build cannot be loaded: {cause}") as caught:
         registry.build_connector("broken", loader({}))
+    assert "370000198606186576" not in str(caught.value)
 
 
-def test_a_connector_gets_the_loader_and_the_group_is_respected(installed: list[EntryPoint]) -> None:
+@pytest.mark.parametrize(
+    ("build", "cause"),
+    [
+        ("none", "gives no connector but NoneType"),
+        ("raises", "cannot be built: KeyError at .*test_registry"),
+        ("exits", "cannot be built: SystemExit at .*test_registry"),
+        ("other", "calls itself 'another': info.platform must be 'p'"),
+    ],
+)
+def test_a_connector_that_cannot_be_built_is_named_with_its_reason(
+    installed: list[EntryPoint], source: Callable[[str], str], build: str, cause: str
+) -> None:
+    installed.append(EntryPoint("p", f"{source(PASSED_ON.format(build))}:build", registry.CONNECTORS))
+    with pytest.raises(ConfigurationError, match=cause) as caught:
+        registry.build_connector("p", loader({}))
+    assert "370000198606186576" not in str(caught.value)
+
+
+PASSED_ON = "from tests.test_registry import BUILDS\nbuild = BUILDS[{0!r}]\n"
+
+
+def test_a_connector_gets_the_loader_and_the_group_is_respected(
+    installed: list[EntryPoint], source: Callable[[str], str]
+) -> None:
     installed += [
-        EntryPoint("one", "builtins:repr", registry.CONNECTORS),
-        EntryPoint("one", "builtins:dict", registry.SANDBOXES),
+        EntryPoint("good", f"{source(PASSED_ON.format('good'))}:build", registry.CONNECTORS),
+        EntryPoint("good", "builtins:dict", registry.SANDBOXES),
     ]
-    built: Any = registry.build_connector("one", loader({}))
-    assert "function" in built
-    assert registry.build_sandbox("one", port=1) == {"port": 1}
+    assert registry.build_connector("good", loader({})).info.platform == "good"
+    assert registry.build_sandbox("good", port=1) == {"port": 1}
 
 
 def test_names_come_in_order_and_a_platform_that_two_distributions_offer_is_refused(

@@ -34,7 +34,7 @@ def write(name: str, text: str) -> None:
 
 def test_without_anything_the_defaults_hold() -> None:
     settings = load(GatewaySettings)
-    assert settings.url == "sqlite:///.gateway/gateway.db"
+    assert settings.url == Path(".gateway/gateway.db")
     assert settings.keys is None
     assert settings.notice_start == date(2019, 1, 25)
 
@@ -159,7 +159,7 @@ def test_a_platforms_settings_give_the_transport_its_view() -> None:
 
 def test_the_database_may_be_elsewhere() -> None:
     assert load(GatewaySettings, database_url="postgresql://db/x").url == "postgresql://db/x"
-    assert load(GatewaySettings, home="x").url == "sqlite:///x/gateway.db"
+    assert load(GatewaySettings, home="x?y%41").url == Path("x?y%41/gateway.db")
 
 
 @pytest.mark.parametrize(

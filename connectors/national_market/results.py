@@ -15,8 +15,8 @@ from functools import cache
 from lxml import etree
 
 from gateway.codec.codes import table
-from gateway.codec.replies import not_understood
-from gateway.codec.soap.envelope import Fault, FaultKind, Unreadable
+from gateway.codec.replies import breaks_contract, not_understood
+from gateway.codec.soap.envelope import REPLY_SCHEMA, Fault, FaultKind, Unreadable
 from gateway.contract.messages import Verdict
 from gateway.domain.states import Event
 
@@ -119,7 +119,8 @@ def of_query(answer: etree._Element) -> Verdict | None:
 def of_failure(failure: Fault | Unreadable, *, replay_safe: bool = True) -> Verdict:
     """A fault, or a reply that is no answer to the operation."""
     if isinstance(failure, Unreadable):
-        return not_understood(failure.code, failure.reason, replay_safe=replay_safe)
+        meaning = breaks_contract if failure.code == REPLY_SCHEMA else not_understood
+        return meaning(failure.code, failure.reason, replay_safe=replay_safe)
     event = {
         FaultKind.SECURITY: Event.HOLD,
         FaultKind.PROTOCOL: Event.HOLD,

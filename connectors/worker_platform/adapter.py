@@ -27,7 +27,7 @@ from connectors.worker_platform.project_calls import TrainingCalls, WorkerCalls
 from connectors.worker_platform.rows import read_page
 from connectors.worker_platform.schema import certificate_problems, training_problems, worker_problems
 from connectors.worker_platform.settings import WorkerPlatformSettings
-from gateway.codec.replies import for_each, not_understood
+from gateway.codec.replies import breaks_contract, for_each, not_understood
 from gateway.contract.connector import ConnectorInfo, Endpoint
 from gateway.contract.messages import (
     Draft,
@@ -117,7 +117,7 @@ class WorkerPlatform:
             receipt = answers.serial(answer.at(self._dialect.result.serial_path))
             if receipt is None:
                 reason = "taken, but without a serial code"
-                return for_each(not_understood("no_serial", reason, replay_safe=False), payloads)
+                return for_each(breaks_contract("no_serial", reason, replay_safe=False), payloads)
             return for_each(Verdict(event=Event.PENDING, code=answer.code, receipt=receipt), payloads)
         kind = answers.kind_of_refusal(answer, self._dialect)
         refused = answers.apportion(_event(kind, answers.PUSH_EVENTS, payloads), answer.code, answer.message, payloads)

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> None:
-    """Entry point ``gateway``."""
+    """Entry point ``gateway``. What nobody has foreseen is one line as well, with its place and no text of its own."""
     from gateway.cli.app import app
+    from gateway.cli.output import FAILURES, emit, tolerate_any_locale, unforeseen
 
-    app()
+    tolerate_any_locale()
+    try:
+        app()
+    except Exception as error:  # noqa: BLE001 - the last guard before a person
+        text = unforeseen(error)
+        if "--json" in sys.argv:
+            emit({"error": {"message": text, "exit_code": FAILURES}})
+        sys.exit(FAILURES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit, opened, say, table
+from gateway.cli.output import FAILURES, MISUSE, AsJson, actor, columns, complain, emit, opened, say, table
 
 if TYPE_CHECKING:
     from gateway.intake.store.views import BatchPart
@@ -100,7 +99,7 @@ def close(
     from gateway.intake.hand_back import close_report
 
     with opened() as gateway:
-        closed = close_report(gateway.store, report, reason=reason, by=getpass.getuser(), now=gateway.edge.now())
+        closed = close_report(gateway.store, report, reason=reason, by=actor(), now=gateway.edge.now())
     if as_json:
         emit({"report_no": report, "closed": closed, "reason": reason})
     elif closed:
@@ -133,7 +132,7 @@ def decide(
             now=gateway.edge.now(),
             new_id=gateway.edge.new_id,
         )
-        report = decide_row(desk, name, row, admit=decision is Decision.ADMIT, reason=reason, by=getpass.getuser())
+        report = decide_row(desk, name, row, admit=decision is Decision.ADMIT, reason=reason, by=actor())
     if as_json:
         emit({"name": report.name, "row": row, "decision": str(decision), "records": dict(report.records)})
     else:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit, opened, say, table
+from gateway.cli.output import FAILURES, MISUSE, AsJson, actor, columns, complain, emit, opened, say, table
 from gateway.domain.china import end_of
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def show(
         with gateway.store.write() as connection:
             who = _found(gateway, connection, subject)
             rows = rows_of(gateway.store, connection, who, View(view), now)
-            note(connection, at=now, actor=getpass.getuser(), action=f"credit_{view}", subject=who.key)
+            note(connection, at=now, actor=actor(), action=f"credit_{view}", subject=who.key)
     if as_json:
         emit({"subject": _subject(who), "view": view, "at": now, "records": rows})
         return
@@ -71,7 +70,7 @@ def as_of(
         with gateway.store.write() as connection:
             who = _found(gateway, connection, subject)
             rows = rows_of(gateway.store, connection, who, valid_at, known_at)
-            note(connection, at=now, actor=getpass.getuser(), action="credit_as_of", subject=who.key)
+            note(connection, at=now, actor=actor(), action="credit_as_of", subject=who.key)
     if as_json:
         emit({"subject": _subject(who), "in_force_at": valid_at, "known_at": known_at, "records": rows})
         return
@@ -107,7 +106,7 @@ def share(
     from gateway.credit.views import share as give
 
     with opened() as gateway:
-        document = give(gateway.store, partner, by=getpass.getuser(), now=gateway.edge.now(), limit=limit)
+        document = give(gateway.store, partner, by=actor(), now=gateway.edge.now(), limit=limit)
         gateway.seal()
     if as_json:
         emit(document)
@@ -147,7 +146,7 @@ def draft(
     from gateway.credit.decisions import draft as keep
 
     with opened() as gateway:
-        officer = Officer(by=getpass.getuser(), now=gateway.edge.now(), calendar=gateway.calendar)
+        officer = Officer(by=actor(), now=gateway.edge.now(), calendar=gateway.calendar)
         kept = keep(gateway.store, read_decision(file), officer, new_key=gateway.edge.new_id)
         gateway.seal()
     if as_json:
@@ -172,7 +171,7 @@ def publish(
 
     with opened() as gateway:
         taking = [p for p in gateway.configured() if isinstance(gateway.connector(p), TakesDecisions)]
-        officer = Officer(by=getpass.getuser(), now=gateway.edge.now(), calendar=gateway.calendar)
+        officer = Officer(by=actor(), now=gateway.edge.now(), calendar=gateway.calendar)
         period = gateway.settings.own_disclosure
         platform = taking[0] if taking else None
         row = bring_out(gateway.store, key, officer, reason=reason, platform=platform, default_period=period)
@@ -199,7 +198,7 @@ def reinstate(
 
     text = typer.prompt("certificate", hide_input=True) if certificate == "-" else certificate
     with opened() as gateway:
-        given = Given(certificate=text, reason=reason, by=getpass.getuser(), wrong_person=wrong_person)
+        given = Given(certificate=text, reason=reason, by=actor(), wrong_person=wrong_person)
         done = run(gateway.store, given, gateway.edge.now())
         gateway.seal()
     if as_json:
@@ -228,7 +227,7 @@ def ask(
         if len(chosen) != 1:
             complain(f"--platform is one of: {', '.join(able)}" if able else "no platform can be asked for a subject")
             raise typer.Exit(MISUSE)
-        given = Purpose(reason=purpose, by=getpass.getuser(), now=gateway.edge.now)
+        given = Purpose(reason=purpose, by=actor(), now=gateway.edge.now)
         with gateway.store.read() as connection:
             who = _found(gateway, connection, subject)
         try:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit, opened, say, table
+from gateway.cli.output import FAILURES, LARGEST, MISUSE, AsJson, actor, columns, complain, emit, opened, say, table
 from gateway.domain.errors import InputError
 from gateway.domain.states import State
 
@@ -35,6 +34,10 @@ def status(as_json: AsJson = False) -> None:
     rows = [{**row, **row["states"]} for row in document["platforms"]]
     table("deliveries", columns("platform", *State, "behind", "oldest_waiting"), rows)
     for row in document["platforms"]:
+        if row["connector"] in ("gone", "broken"):
+            say(f"{row['platform']}: its connector is {row['connector']}; nothing is sent there (`gateway check`)")
+        for told in row["clock"]:
+            say(f"{row['platform']}: {told}")
         if row["pause"]:
             pause = row["pause"]
             why = f"{pause['code']} {pause['reason']} (by {pause['by']})"
@@ -51,36 +54,50 @@ def status(as_json: AsJson = False) -> None:
 
 def _status(gateway: Gateway) -> dict[str, Any]:
     from gateway.delivery.explain import stops
-    from gateway.delivery.store import platforms, views
+    from gateway.delivery.store import platforms as delivery_platforms
+    from gateway.delivery.store import views
+    from gateway.delivery.store.kept_moments import capped_lately
     from gateway.delivery.store.waiting_views import queue
 
     now, rules = gateway.edge.now(), _rules(gateway)
     with gateway.store.read() as connection:
         counted = views.counts(connection)
-        pauses = {name: platforms.pause_of(connection, name, now) for name in gateway.platforms}
-        held = stops(connection, gateway.platforms, rules, now)
-        queues = {name: queue(connection, name, now) for name in gateway.platforms}
+        platforms = sorted(
+            {*gateway.platforms, *delivery_platforms.registered(connection), *(one.platform for one in counted)}
+        )
+        pauses = {name: delivery_platforms.pause_of(connection, name, now) for name in platforms}
+        held = stops(connection, platforms, rules, now)
+        queues = {name: queue(connection, name, now) for name in platforms}
+        capped = {name: capped_lately(connection, name, now) for name in platforms}
         why = views.reasons(connection, (*_WAITING, *_FAILED))
     by_name = {one.platform: one for one in counted}
     rows = []
-    for name in sorted({*gateway.platforms, *by_name}):
+    for name in platforms:
         one = by_name.get(name)
         pause = pauses.get(name)
         rows.append(
             {
                 "platform": name,
+                "connector": _connector_state(gateway, name),
                 "states": dict(one.states) if one else {},
                 "deliveries": one.total if one else 0,
                 "behind": one.behind if one else 0,
                 "oldest_waiting": one.oldest_waiting if one else None,
                 "next_due": one.next_due if one else None,
                 "pause": None if pause is None else vars(pause),
+                "clock": capped[name],
                 "queue": _shown(queues.get(name)),
                 **_traffic(*held[name], now),
             }
         )
     declined = _not_owed(gateway)
     return {"at": now, "platforms": rows, "reasons": why, "not_owed": declined}
+
+
+def _connector_state(gateway: Gateway, name: str) -> str:
+    if name not in gateway.platforms:
+        return "gone"
+    return "broken" if name in gateway.broken else "installed"
 
 
 def _not_owed(gateway: Gateway) -> list[dict[str, Any]]:
@@ -133,7 +150,7 @@ def failures(
     code: Annotated[str | None, typer.Option(help="Only this code.")] = None,
     since: Annotated[datetime | None, typer.Option(help="Only what changed since then.")] = None,
     batch: Annotated[str | None, typer.Option(help="Only rows of the batch file with this name.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="List at most this many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=LARGEST, help="List at most this many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List what failed: rejected by a platform or here, and parked for a person. Exit code 1 where there is any."""
@@ -158,7 +175,9 @@ def failures(
 
 
 def show(
-    delivery: Annotated[int, typer.Argument(help="Number of the delivery, as `gateway failures` lists it.")],
+    delivery: Annotated[
+        int, typer.Argument(min=1, max=LARGEST, help="Number of the delivery, as `gateway failures` lists it.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Show one transmission: record, payload, exchanges with their bytes and verdicts. People are masked."""
@@ -191,7 +210,9 @@ def show(
 
 
 def release(
-    deliveries: Annotated[list[int], typer.Argument(help="Numbers of parked deliveries, as `gateway failures` lists.")],
+    deliveries: Annotated[
+        list[int], typer.Argument(min=1, max=LARGEST, help="Numbers of parked deliveries, as `gateway failures` lists.")
+    ],
     reason: Annotated[str, typer.Option(help="Why it may go on; kept in the audit trail.")],
     as_json: AsJson = False,
 ) -> None:
@@ -199,7 +220,7 @@ def release(
     with opened() as gateway:
         from gateway.delivery.store.ledger import release as let_go
 
-        now, by = gateway.edge.now(), getpass.getuser()
+        now, by = gateway.edge.now(), actor()
         with gateway.store.write() as connection:
             released = let_go(connection, deliveries, reason=reason, by=by, now=now)
     left = sorted(set(deliveries) - set(released))

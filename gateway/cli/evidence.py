@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 from collections.abc import Sequence
@@ -11,7 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit, opened, reported, say, table
+from gateway.cli.output import (
+    FAILURES,
+    LARGEST,
+    MISUSE,
+    AsJson,
+    actor,
+    columns,
+    complain,
+    emit,
+    opened,
+    reported,
+    say,
+    table,
+)
 from gateway.domain.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,6 +65,8 @@ def verify(
     else:
         removed = f", {found.removed} removed by retention" if found.removed else ""
         say(f"{found.links} links over {found.rows} rows{removed}; {found.anchors} anchors")
+        if found.not_anchored:
+            say(f"not anchored: {found.not_anchored} links (is the file of anchors writable?)")
         if found.uncovered_since is not None:
             say(f"not sealed yet: what was sent since {found.uncovered_since}")
         _tell(found.faults)
@@ -95,7 +109,9 @@ def _tell(faults: Sequence[Fault]) -> None:
 
 @evidence.command("export")
 def export(
-    delivery: Annotated[int, typer.Argument(help="Number of a delivery, as `gateway failures` lists.")],
+    delivery: Annotated[
+        int, typer.Argument(min=1, max=LARGEST, help="Number of a delivery, as `gateway failures` lists.")
+    ],
     to: Annotated[Path, typer.Option(help="File to write.")],
     with_bytes: Annotated[
         bool, typer.Option("--bytes", help="With the requests and answers themselves: personal data, in clear.")
@@ -119,7 +135,7 @@ def export(
             audit.note(
                 connection,
                 at=now,
-                actor=getpass.getuser(),
+                actor=actor(),
                 action="export",
                 subject=f"delivery {delivery}",
                 reason=reason,

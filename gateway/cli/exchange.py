@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.output import FAILURES, AsJson, Platforms, columns, complain, emit, opened, say, table
+from gateway.cli.output import FAILURES, LARGEST, AsJson, Platforms, columns, complain, emit, opened, say, table
 from gateway.domain.errors import GatewayError
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Gateway
     from gateway.delivery.exchanger import Exchanger
 
-Limit = Annotated[int | None, typer.Option(min=1, help="Send at most this many deliveries of each platform.")]
+Limit = Annotated[
+    int | None, typer.Option(min=1, max=LARGEST, help="Send at most this many deliveries of each platform.")
+]
 
 
 def push(
@@ -31,7 +33,11 @@ def push(
             return
         reports = _across(gateway, platforms, lambda e: gateway.push(e, limit=limit))
     bad = ("rejected", "unknown", "conflict", "exhausted", "hold")
-    _finish(reports, as_json, failed=any(r.stopped or any(r.outcomes[name] for name in bad) for r in reports))
+    _finish(
+        reports,
+        as_json,
+        failed=bool(gateway.broken) or any(r.stopped or any(r.outcomes[name] for name in bad) for r in reports),
+    )
 
 
 def acks(platforms: Platforms = None, as_json: AsJson = False) -> None:
@@ -41,7 +47,7 @@ def acks(platforms: Platforms = None, as_json: AsJson = False) -> None:
     with opened() as gateway:
         limit = gateway.settings.claim_limit
         reports = _across(gateway, platforms, lambda e: poll(e, claim_limit=limit, lease=gateway.lease))
-    _finish(reports, as_json, failed=any(r.stopped or r.outcomes["rejected"] for r in reports))
+    _finish(reports, as_json, failed=bool(gateway.broken) or any(r.stopped or r.outcomes["rejected"] for r in reports))
 
 
 def resolve(platforms: Platforms = None, as_json: AsJson = False) -> None:
@@ -51,7 +57,7 @@ def resolve(platforms: Platforms = None, as_json: AsJson = False) -> None:
     with opened() as gateway:
         limit = gateway.settings.claim_limit
         reports = _across(gateway, platforms, lambda e: run(e, claim_limit=limit, lease=gateway.lease))
-    _finish(reports, as_json, failed=any(r.stopped or r.outcomes["conflict"] for r in reports))
+    _finish(reports, as_json, failed=bool(gateway.broken) or any(r.stopped or r.outcomes["conflict"] for r in reports))
 
 
 def feedback(platforms: Platforms = None, as_json: AsJson = False) -> None:
@@ -65,7 +71,7 @@ def feedback(platforms: Platforms = None, as_json: AsJson = False) -> None:
         if gateway.draw_checks():
             gateway.seal()
     documents = [{"platform": platform, **_plain(report)} for platform, report in zip(giving, reports, strict=True)]
-    _finish(documents, as_json, failed=any(d["stopped"] for d in documents))
+    _finish(documents, as_json, failed=bool(gateway.broken) or any(d["stopped"] for d in documents))
 
 
 def reconcile(platforms: Platforms = None, as_json: AsJson = False) -> None:
@@ -85,7 +91,11 @@ def reconcile(platforms: Platforms = None, as_json: AsJson = False) -> None:
     quiet = {"match", "lag", "never_sent", "not_owed"}
     told = {one.platform: one.document() for one in books if one is not None}
     documents = [{**_plain(r), "total": r.total, "books": told.get(r.platform)} for r in reports]
-    failed = any(r.stopped or set(r.classes) - quiet for r in reports) or any(b.open or b.stopped for b in books if b)
+    failed = (
+        bool(gateway.broken)
+        or any(r.stopped or set(r.classes) - quiet for r in reports)
+        or any(b.open or b.stopped for b in books if b)
+    )
     _finish(documents, as_json, failed=failed)
 
 

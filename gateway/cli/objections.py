@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit, opened, say, table
+from gateway.cli.output import FAILURES, MISUSE, AsJson, actor, columns, complain, emit, opened, say, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +33,7 @@ def object_(
     with opened() as gateway:
         said = read_decision(file)
         platform, terms = _platform(gateway, said)
-        officer = Officer(by=getpass.getuser(), now=gateway.edge.now(), new_id=gateway.edge.new_id)
+        officer = Officer(by=actor(), now=gateway.edge.now(), new_id=gateway.edge.new_id)
         done = enter(
             gateway.store, said, file.parent, officer, platform=platform, terms=terms, anew=anew, dry_run=dry_run
         )
@@ -95,7 +94,7 @@ def withdraw(
     from gateway.credit.objections import withdraw as end
 
     with opened() as gateway:
-        end(gateway.store, key, reason=reason, by=getpass.getuser(), now=gateway.edge.now())
+        end(gateway.store, key, reason=reason, by=actor(), now=gateway.edge.now())
         gateway.seal()
     if as_json:
         emit({"key": key, "state": "WITHDRAWN"})

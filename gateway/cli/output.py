@@ -5,10 +5,16 @@ Exit codes: 0 done, 1 the work found failures, 2 misuse (a wrong option, setting
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import logging
+import os
+import pwd
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
@@ -21,9 +27,22 @@ from gateway.domain.errors import ConfigurationError, GatewayError, InputError
 if TYPE_CHECKING:
     from gateway.bootstrap import Gateway
 
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout; logs go to stderr.")]
+_owes_document: ContextVar[bool] = ContextVar("owes_document", default=False)
+"""whether the command at hand was asked for a JSON document and has not written it yet"""
+
+
+def _note_json(given: bool) -> bool:
+    _owes_document.set(given)
+    return given
+
+
+AsJson = Annotated[
+    bool, typer.Option("--json", callback=_note_json, help="One JSON document on stdout; logs go to stderr.")
+]
 Platforms = Annotated[list[str] | None, typer.Argument(help="Platforms; all that are configured where none is named.")]
 
+LARGEST = 2**63 - 1
+"""number that every database can hold"""
 FAILURES = 1
 MISUSE = 2
 
@@ -40,37 +59,122 @@ def opened(*, create: bool = False) -> Iterator[Gateway]:
         logs.set_up(settings.log_level)
         tracing.set_up()
         with open_gateway(settings, create=create) as gateway:
-            yield gateway
+            try:
+                yield gateway
+            finally:
+                for why in gateway.broken.values():
+                    complain(f"left out: {why}")
 
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Turn our errors into one line on stderr and an exit code."""
+    """Turn our errors into one line on stderr and an exit code; with ``--json`` into a document as well."""
     try:
         yield
     except (ConfigurationError, InputError) as error:
-        complain(str(error))
-        raise typer.Exit(MISUSE) from None
+        raise _failed(str(error), MISUSE) from None
     except GatewayError as error:
-        complain(str(error))
-        raise typer.Exit(FAILURES) from None
+        raise _failed(str(error), FAILURES) from None
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise  # whoever read our output has had enough
+        raise _failed(system_error(error), FAILURES) from None
+
+
+def _failed(text: str, code: int) -> typer.Exit:
+    complain(text)
+    if _owes_document.get():
+        emit({"error": {"message": text, "exit_code": code}})
+    return typer.Exit(code)
+
+
+_ADVICE = {
+    errno.EMFILE: "too many open files: raise the limit (`ulimit -n 256`)",
+    errno.ENFILE: "too many open files on this machine",
+    errno.ENOSPC: "the disk is full",
+    errno.EROFS: "the file system takes no writes",
+}
+
+
+def system_error(error: OSError) -> str:
+    """What the operating system refused, in one line with what to do."""
+    advice = _ADVICE.get(error.errno or 0)
+    if advice is not None:
+        return advice
+    name = "" if error.filename is None else f"{error.filename}: "
+    return f"{name}{error.strerror or type(error).__name__}"
+
+
+def unforeseen(error: Exception) -> str:
+    """Say in one line that the gateway itself is at fault, and where; the whole of it goes to the log at DEBUG."""
+    inner: BaseException = error
+    while isinstance(inner, BaseExceptionGroup):
+        inner = inner.exceptions[0]
+    if isinstance(inner, OSError):
+        text = system_error(inner)
+    else:
+        place = inner.__traceback__
+        while place is not None and place.tb_next is not None:
+            place = place.tb_next
+        where = "" if place is None else f" at {place.tb_frame.f_globals.get('__name__', '?')}:{place.tb_lineno}"
+        text = f"not foreseen: {type(inner).__name__}{where}; GATEWAY_LOG_LEVEL=DEBUG tells more"
+    logging.getLogger(__name__).debug("not foreseen", exc_info=error)
+    complain(text)
+    return text
 
 
 def complain(text: str) -> None:
     """One line on stderr."""
-    sys.stderr.write(f"gateway: {text}\n")
+    sys.stderr.write(f"gateway: {printable(text).replace(chr(10), ' ')}\n")
 
 
 def emit(document: Mapping[str, Any]) -> None:
-    """One JSON document on stdout."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2, default=plain) + "\n")
+    """One JSON document on stdout, in UTF-8 whatever the locale."""
+    text = json.dumps(document, ensure_ascii=False, indent=2, default=plain) + "\n"
     sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+    sys.stdout.buffer.flush()
+    _owes_document.set(False)
 
 
 def say(text: str = "") -> None:
     """One line for people on stdout."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(printable(text) + "\n")
     sys.stdout.flush()
+
+
+def tolerate_any_locale() -> None:
+    """Let no character that the terminal cannot show end a command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+_CONTROLS = {
+    code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+    for code in (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+}
+"""characters that move a terminal's cursor, change its colours or title, or turn the direction of what follows"""
+
+
+def printable(text: str) -> str:
+    """A text that a terminal only shows: file names, titles and what platforms say are foreign."""
+    return text.translate(_CONTROLS)
+
+
+def actor() -> str:
+    """Who runs this command, for the audit trail: the real user, never what the environment claims.
+
+    Root that ``sudo`` made stands for the user who called it; nobody else is believed about that.
+    """
+    uid = os.getuid()
+    caller = os.environ.get("SUDO_UID", "")
+    if uid == 0 and caller.isascii() and caller.isdigit():
+        uid = int(caller)
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except (KeyError, OverflowError):
+        return f"uid {uid}"
 
 
 def plain(value: Any) -> Any:
@@ -104,12 +208,16 @@ def table(title: str, columns: Sequence[Column], rows: Iterable[Any]) -> None:
     """A table for people on stdout; wide enough for Chinese text, plain where stdout is no terminal."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    drawn = Table(title=title, title_justify="left")
+    def shown(text: str) -> Text:
+        return Text(printable(text))  # never read as markup: it may be a platform's or a file's
+
+    drawn = Table(title=shown(title), title_justify="left")
     for column in columns:
-        drawn.add_column(column.title, overflow="fold")
+        drawn.add_column(shown(column.title), overflow="fold")
     for row in rows:
-        drawn.add_row(*(_cell(column.value(row)) for column in columns))
+        drawn.add_row(*(shown(_cell(column.value(row))) for column in columns))
     console = Console()
     if not console.is_terminal:
         console.width = 140

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import os
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.contract import Codes, Wsdl, check_codes, check_contract
-from gateway.cli.output import FAILURES, MISUSE, AsJson, Platforms, columns, complain, emit, opened, say, table
+from gateway.cli.output import FAILURES, MISUSE, AsJson, Platforms, actor, columns, complain, emit, opened, say, table
 from gateway.domain.china import CHINA
 
 if TYPE_CHECKING:
+    from gateway.bootstrap import Gateway
     from gateway.delivery.exchanger import Exchanger
 
 Platform = Annotated[str, typer.Argument(help="The platform.")]
@@ -36,7 +36,7 @@ def pause(
     with opened() as gateway:
         from gateway.delivery.store import platforms as delivery_platforms
 
-        _known(gateway.platforms, platform)
+        _known(_all(gateway), platform)
         now = gateway.edge.now()
         end = None if until is None else _moment(until, now)
         if end is not None and end <= now:
@@ -44,7 +44,7 @@ def pause(
             raise typer.Exit(MISUSE)
         with gateway.store.write() as connection:
             delivery_platforms.pause(
-                connection, platform, code="operator", reason=reason, by=getpass.getuser(), now=now, until=end
+                connection, platform, code="operator", reason=reason, by=actor(), now=now, until=end
             )
             held = delivery_platforms.pause_of(connection, platform, now)
     last = None if held is None else held.until
@@ -74,10 +74,10 @@ def resume(
         from gateway.delivery.store import platforms as delivery_platforms
         from gateway.domain.states import Event
 
-        _known(gateway.platforms, platform)
+        _known(_all(gateway), platform)
         now = gateway.edge.now()
         with gateway.store.write() as connection:
-            was = delivery_platforms.resume(connection, platform, by=getpass.getuser(), reason=reason, now=now)
+            was = delivery_platforms.resume(connection, platform, by=actor(), reason=reason, now=now)
             freed = ledger.let_go(connection, Event.RESUMED, now, platform=platform)
     text = f"{platform} goes on; {freed} deliveries are queued again" if was else f"{platform} was not held"
     _told({"platform": platform, "paused": False, "was_paused": was, "queued": freed}, text, as_json=as_json)
@@ -98,16 +98,20 @@ def check(platforms: Platforms = None, wsdl: Wsdl = None, codes: Codes = False, 
         health = asyncio.run(across(gateway, chosen, _probe)) if chosen else []
         unread = gateway.unread_variables(os.environ)
         missing = [name for name in gateway.platforms if name not in chosen] if not platforms else []
-    document = {"platforms": health, "not_configured": missing, "unread_variables": unread}
+        broken = {name: why for name, why in gateway.broken.items() if not platforms or name in platforms}
+        missing = [name for name in missing if name not in broken]
+    document = {"platforms": health, "not_configured": missing, "broken": broken, "unread_variables": unread}
     if as_json:
         emit(document)
     else:
         table("platforms", columns("platform", "ok", "detail", "clock_skew_seconds", "spec_version"), health)
         for name in missing:
             say(f"{name}: not configured (GATEWAY_{name.upper()}__ENDPOINT is not set)")
+        for why in broken.values():
+            say(f"broken: {why}")
         for name in unread:
             say(f"{name}: a variable nobody reads; misspelt?")
-    if unread or any(not one["ok"] for one in health):
+    if unread or broken or any(not one["ok"] for one in health):
         raise typer.Exit(FAILURES)
 
 
@@ -129,6 +133,14 @@ async def _probe(exchanger: Exchanger) -> dict[str, Any]:
     health = connector.decode_health(answer.response, answer.stamp)
     skew = None if health.clock_skew is None else round(health.clock_skew.total_seconds(), 1)
     return row | {"ok": health.ok, "detail": health.detail, "clock_skew_seconds": skew}
+
+
+def _all(gateway: Gateway) -> list[str]:
+    """Installed platforms, and those that only the store knows."""
+    from gateway.delivery.store import platforms as delivery_platforms
+
+    with gateway.store.read() as connection:
+        return sorted({*gateway.platforms, *delivery_platforms.registered(connection)})
 
 
 def _known(platforms: list[str], platform: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections import Counter
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -10,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit, opened, say, table
+from gateway.cli.output import FAILURES, LARGEST, MISUSE, AsJson, actor, columns, complain, emit, opened, say, table
 from gateway.domain.states import State
 
 if TYPE_CHECKING:
     from gateway.delivery.store.replays import Plan
 
 replay = typer.Typer(no_args_is_help=True, help="Send again what failed, by plan.")
-Number = Annotated[int, typer.Argument(help="Number of the plan.")]
+Number = Annotated[int, typer.Argument(min=1, max=LARGEST, help="Number of the plan.")]
 _COLUMNS = ("id", "at", "by", "reason", "items", "done", "skipped", "waiting", "cancelled_at")
 
 
@@ -50,7 +49,7 @@ def plan(
         states = () if state is None else (State(state),)
         wanted = Filter(platform=platform, states=states, code=code, since=moment, batch=batch)
         with gateway.store.write() as connection:
-            by, now = getpass.getuser(), gateway.edge.now()
+            by, now = actor(), gateway.edge.now()
             made = make(connection, wanted, reason=reason, by=by, now=now, lost=lost)
     if made is None:
         complain("nothing that failed matches")
@@ -67,7 +66,7 @@ def run(number: Number, as_json: AsJson = False) -> None:
         from gateway.delivery.store.replays import find
         from gateway.delivery.store.replays import run as go_on
 
-        by, went = getpass.getuser(), Counter[str]()
+        by, went = actor(), Counter[str]()
         while True:
             with gateway.store.write() as connection:
                 part = go_on(connection, number, by=by, now=gateway.edge.now())
@@ -91,7 +90,7 @@ def cancel(
         from gateway.delivery.store.replays import find
 
         with gateway.store.write() as connection:
-            stopped = stop(connection, number, by=getpass.getuser(), reason=reason, now=gateway.edge.now())
+            stopped = stop(connection, number, by=actor(), reason=reason, now=gateway.edge.now())
             found = find(connection, number)
     if not stopped:
         complain(f"nothing is left of plan {number}")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 
 import typer
 
-from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit, opened, say, table
+from gateway.cli.output import FAILURES, LARGEST, MISUSE, AsJson, actor, columns, complain, emit, opened, say, table
 
 retention = typer.Typer(no_args_is_help=True, help="Clear what has had its time; hold what must not be deleted.")
 
@@ -22,7 +21,7 @@ def run(
 
     with opened() as gateway:
         days = gateway.loader(RetentionSettings).model_dump()
-        report = retain(gateway.store, days, gateway.edge.now(), by=getpass.getuser(), dry_run=dry_run)
+        report = retain(gateway.store, days, gateway.edge.now(), by=actor(), dry_run=dry_run)
         gateway.seal()
     if as_json:
         emit(vars(report))
@@ -51,7 +50,7 @@ def hold(
         from gateway.operations.store.retention import known_person
         from gateway.store.audit import note
 
-        now, by = gateway.edge.now(), getpass.getuser()
+        now, by = gateway.edge.now(), actor()
         with gateway.store.write() as connection:
             if person is not None and not known_person(connection, person):
                 complain("there is no such person")
@@ -67,7 +66,9 @@ def hold(
 
 @retention.command("end")
 def end(
-    number: Annotated[int, typer.Argument(help="Number of the hold, as `gateway retention list` gives it.")],
+    number: Annotated[
+        int, typer.Argument(min=1, max=LARGEST, help="Number of the hold, as `gateway retention list` gives it.")
+    ],
     reason: Annotated[str, typer.Option(help="Why it may end; kept in the audit trail.")],
 ) -> None:
     """End a hold."""
@@ -75,7 +76,7 @@ def end(
         from gateway.operations.store.retention import end_hold
         from gateway.store.audit import note
 
-        now, by = gateway.edge.now(), getpass.getuser()
+        now, by = gateway.edge.now(), actor()
         with gateway.store.write() as connection:
             ended = end_hold(connection, number, by=by, now=now)
             if ended:

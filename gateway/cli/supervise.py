@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit, opened, say, table
+from gateway.cli.output import FAILURES, MISUSE, AsJson, actor, columns, complain, emit, opened, say, table
 
 if TYPE_CHECKING:
     from gateway.credit.store.draws import Draw
@@ -44,7 +43,7 @@ def draw(
             excluded=dict(_excluded(one) for one in exclude or ()),
             around=around,
         )
-        officer = Officer(by=getpass.getuser(), now=gateway.edge.now(), calendar=gateway.calendar)
+        officer = Officer(by=actor(), now=gateway.edge.now(), calendar=gateway.calendar)
         made = make_draw(gateway.store, order, officer, number=gateway.edge.new_id())
         gateway.seal()
     _tell(made, None, as_json=as_json)

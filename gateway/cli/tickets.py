@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 
 import typer
 
-from gateway.cli.output import MISUSE, AsJson, columns, complain, emit, opened, say, table
+from gateway.cli.output import LARGEST, MISUSE, AsJson, actor, columns, complain, emit, opened, say, table
 from gateway.credit.rules.tickets import Act
 from gateway.domain.ticket_kinds import TicketKind
 
@@ -20,7 +19,7 @@ def listing(
     platform: Annotated[str | None, typer.Option(help="Only this platform; centre for our own.")] = None,
     kind: Annotated[TicketKind | None, typer.Option(help="Only this kind.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="List at most this many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=LARGEST, help="List at most this many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List tickets, the oldest first: whose they are, until when, and which acts are possible."""
@@ -75,7 +74,7 @@ def settle(
     from gateway.credit.tickets import settle as run
 
     with opened() as gateway:
-        given = Settlement(number=number, act=act, reason=reason, by=getpass.getuser(), subject=subject)
+        given = Settlement(number=number, act=act, reason=reason, by=actor(), subject=subject)
         closed = run(gateway.store, given, gateway.edge.now())
         gateway.seal()
     if as_json:

@@ -1,7 +1,8 @@
 """Judge the outer shape of a reply before anybody decodes it: status, media type, charset, emptiness.
 
-Only the platform's own answer can accept or reject a record. What is not its own answer is retried where sending twice
-is harmless, and is in doubt otherwise, because the request may have been carried out.
+Only the platform's own answer can accept, reject or park a record. What is not its own answer (a proxy's page, a
+redirect, a missing address) is retried where sending twice is harmless, and is in doubt otherwise, because the request
+may have been carried out.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from gateway.domain.states import Event
 
 _TOO_MANY = 429
 _REFUSED = frozenset({401, 403, 407})
-_SERVER_FAULT = 500
+SOMEBODY = _REFUSED | {_TOO_MANY}
+"""statuses that say nothing of the request, and that somebody is there who could answer it"""
 
 
 def judge_failure(failure: TransportFailure, *, replay_safe: bool) -> Verdict:
@@ -48,10 +50,9 @@ def _judge_status(status: int, wish: timedelta | None, *, replay_safe: bool) -> 
         return Verdict(event=Event.RETRY, code=code, reason="too many requests", retry_after=wish)
     if status in _REFUSED:
         return Verdict(event=Event.HOLD, code=code, reason="access refused outside the platform's protocol")
-    if status >= _SERVER_FAULT:
-        unclear = not_understood(code, "a fault outside the platform's protocol", replay_safe=replay_safe)
-        return replace(unclear, retry_after=wish)
-    return Verdict(event=Event.UNKNOWN, code=code, reason="a status outside the platform's protocol")
+    # a redirect, a missing page, a proxy's refusal: whoever said it is not the platform, and no record is to blame
+    reason = f"the address answers {status}, which is not the platform's own answer"
+    return replace(not_understood(code, reason, replay_safe=replay_safe), retry_after=wish)
 
 
 def answered(response: WireResponse, verdict: Verdict | None) -> bool | None:
@@ -61,13 +62,18 @@ def answered(response: WireResponse, verdict: Verdict | None) -> bool | None:
     """
     if verdict is None:
         return True
-    return None if response.status in {_TOO_MANY, *_REFUSED} else False
+    return None if response.status in SOMEBODY else False
 
 
 def not_understood(code: str, reason: str, *, replay_safe: bool) -> Verdict:
     """The reply claims to be the platform's but cannot be read or is tied to another request: outcome unknown."""
     event = Event.RETRY if replay_safe else Event.IN_DOUBT
     return Verdict(event=event, code=code, reason=reason, same_message=replay_safe)
+
+
+def breaks_contract(code: str, reason: str, *, replay_safe: bool) -> Verdict:
+    """The platform's own answer under HTTP 200 that breaks its contract: unknown outcome; two in a row hold it."""
+    return replace(not_understood(code, reason, replay_safe=replay_safe), broken=True)
 
 
 def for_each(verdict: Verdict, payloads: Sequence[object]) -> tuple[Verdict, ...]:

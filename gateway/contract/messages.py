@@ -142,6 +142,8 @@ class Verdict:
                   travelled alone meets ``event`` as it stands
     spent:        the platform is done with the receipt and stored nothing, and no delivery is to blame (``hold`` of a
                   poll): the hold stands, and the delivery is sent again once it is lifted, not polled again
+    broken:       the answer came with the platform's own status and form and yet breaks its contract (its schema, its
+                  envelope): two in a row hold the platform. The event says what it means for the delivery
     next_page:    a look-up that says nothing yet, because its answer has further pages: where to go on
     """
 
@@ -155,6 +157,7 @@ class Verdict:
     same_message: bool = False
     split: bool = False
     spent: bool = False
+    broken: bool = False
     next_page: str | None = None
 
 

@@ -12,7 +12,7 @@ from itertools import groupby
 from gateway.contract.connector import LooksUp, PagesLookups, PollsAcks
 from gateway.contract.messages import Payload, Stamp, Verdict, WireRequest
 from gateway.delivery.answer import Answer
-from gateway.delivery.exchanger import Exchanger, conclude, verdicts_of, with_attempts
+from gateway.delivery.exchanger import Exchanger, blameless, conclude, verdicts_of, with_attempts
 from gateway.delivery.push import claim, give_back, prepare, sweep
 from gateway.delivery.rules.outcome import after_lookup, after_poll, cannot_ask
 from gateway.delivery.rules.work import Claimed, Conclusion, Settlement
@@ -62,16 +62,13 @@ async def poll(
             lambda a: connector.decode_ack(a.response, receipt, payloads, a.stamp) if a.response else (),
         )
         now, can_ask = exchanger.edge.now(), isinstance(connector, LooksUp)
-        return await conclude(
-            exchanger,
-            answer,
-            verdicts,
-            [
-                after_poll(item, verdict, exchanger.info, now, draw=exchanger.edge.draw(), can_ask=can_ask)
-                for item, verdict in zip(with_attempts(group, answer), verdicts, strict=True)
-            ],
-        )
+        settled = [
+            after_poll(item, verdict, exchanger.info, now, draw=exchanger.edge.draw(), can_ask=can_ask)
+            for item, verdict in zip(with_attempts(group, answer), verdicts, strict=True)
+        ]
+        return await conclude(exchanger, answer, verdicts, await blameless(exchanger, answer, settled))
 
+    await exchanger.gate.cap_moments(lease)
     return await _ask_all(exchanger, State.AWAITING_ACK, ask, claim_limit=claim_limit, lease=lease, progress=progress)
 
 
@@ -87,7 +84,7 @@ async def resolve(
     Where the platform cannot be asked, what may be repeated is sent again, and the rest waits for a person.
     """
     connector = exchanger.connector
-    await sweep(exchanger)
+    await sweep(exchanger, lease)
     if not isinstance(connector, LooksUp):
         return await _settle_unasked(exchanger, claim_limit, lease)
 

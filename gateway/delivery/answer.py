@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from gateway.codec.replies import answered, judge_failure
@@ -69,3 +69,10 @@ def kept_back(stamp: Stamp, code: str, reason: str, stop: Stop | None = None) ->
     """Nothing was written down or sent; whoever cannot simply wait may try again later."""
     verdict = Verdict(event=Event.RETRY, code=code, reason=reason)
     return Answer(exchange_id=0, stamp=stamp, verdict=verdict, stop=stop)
+
+
+def of_login(verdict: Verdict) -> Verdict:
+    """A login that failed concerns no record: what does not pass by itself holds the platform."""
+    if verdict.event in (Event.RETRY, Event.HOLD):
+        return verdict
+    return replace(verdict, event=Event.HOLD, reason=f"the login failed: {verdict.reason}" if verdict.reason else "")

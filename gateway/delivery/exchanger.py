@@ -19,18 +19,20 @@ from gateway.codec.redact import redact
 from gateway.codec.replies import judge_reply
 from gateway.contract.connector import TOKEN_REFUSED, Connector, ConnectorInfo, LooksUp, NeedsToken
 from gateway.contract.messages import Payload, Stamp, Token, Verdict, WireRequest
-from gateway.delivery.answer import Answer, kept_back
+from gateway.delivery.answer import Answer, kept_back, of_login
 from gateway.delivery.commits import Commits, Ended
+from gateway.delivery.connector_guard import fault_verdict, guarded
 from gateway.delivery.rules import work as delivery_work
 from gateway.delivery.rules.crashpoints import Point
 from gateway.delivery.rules.work import Claimed, Conclusion, Opening, Settlement, storable
 from gateway.delivery.seats import Seats
-from gateway.delivery.store import platforms, settlement
-from gateway.delivery.store.platforms import Opened
+from gateway.delivery.store import ledger, platforms
+from gateway.delivery.store import settlement as delivery_settlement
+from gateway.delivery.store.platforms import MOST_BROKEN, Opened
 from gateway.delivery.store.seats import Door
 from gateway.delivery.system import Edge
 from gateway.delivery.traffic_guard import Gate
-from gateway.domain.errors import ContractError, NotSent, TransportFailure
+from gateway.domain.errors import ConnectorFault, NotSent, TransportFailure
 from gateway.domain.states import Event
 from gateway.domain.traffic import KEPT_BACK, Stop
 from gateway.store.engine import Connection
@@ -59,7 +61,7 @@ class Exchanger:
         edge: Edge,
         tokens: MutableMapping[str, Token] | None = None,
     ) -> None:
-        self.connector = connector
+        self.connector = connector = guarded(connector)
         self.thread = thread
         self.edge = edge
         self._sender = sender
@@ -67,6 +69,7 @@ class Exchanger:
         self._login = asyncio.Lock()
         platform = connector.info.platform
         self._blocked = False
+        self._broken = 0
         self.gate = Gate(connector, thread, edge)
         # not drawn at the edge: two doors that draw alike are still two
         door = Door(platform=platform, key=random_bytes(13).hex(), most=self.gate.connections, lease=self.gate.lease)
@@ -172,7 +175,11 @@ class Exchanger:
                 if not isinstance(token, Token):
                     return replace(token, stamp=stamp)
                 stamp = self._stamp(stamp.message_id, token)
-            request = encode(stamp)
+            try:
+                request = encode(stamp)
+            except ConnectorFault as fault:
+                # nothing was written down; of what travels together one may be to blame, which halves find out
+                return Answer(exchange_id=0, stamp=stamp, verdict=fault_verdict(fault, split=purpose == "push"))
             opening = Opening(
                 platform=self.platform,
                 purpose=purpose,
@@ -274,6 +281,12 @@ class Exchanger:
         """Let nothing more leave through this door: an answer has just said that the platform must be held."""
         self._blocked = True
 
+    def count_broken(self, *, broken: bool) -> None:
+        """Note whether an answer broke its contract: nothing more leaves here before the store pauses the platform."""
+        self._broken = self._broken + 1 if broken else 0
+        if self._broken >= MOST_BROKEN:
+            self.block()
+
     def forget_token(self, verdict: Verdict) -> None:
         """Log in again before the next request, where the platform refused the token."""
         if verdict.code == TOKEN_REFUSED:
@@ -289,16 +302,19 @@ class Exchanger:
             answer = await self.ask(
                 "login", lambda stamp: connector.encode_login(previous, stamp), previous=previous, anyway=anyway
             )
-            if answer.verdict is not None:
+            if answer.stop is not None:
                 return Answer(exchange_id=0, stamp=answer.stamp, verdict=answer.verdict, stop=answer.stop)
-            assert answer.response is not None
-            token = connector.decode_login(answer.response, answer.stamp)
+            token: Token | Verdict | None = answer.verdict
+            if token is None:
+                assert answer.response is not None
+                token = connector.decode_login(answer.response, answer.stamp)
             if isinstance(token, Token):
                 self._tokens[self.platform] = token
                 return token
-            if token.event is Event.HOLD:
-                await self.hold(token)
-            return Answer(exchange_id=0, stamp=answer.stamp, verdict=token)
+            refused = of_login(token)
+            if refused.event is Event.HOLD and answer.verdict is not refused:
+                await self.hold(refused)
+            return Answer(exchange_id=0, stamp=answer.stamp, verdict=refused)
 
     def _stamp(self, message_id: str | None, token: Token | None) -> Stamp:
         drawn = message_id or self.edge.new_id()
@@ -309,10 +325,7 @@ def verdicts_of(answer: Answer, count: int, decode: Callable[[Answer], Sequence[
     """One verdict for each item: the answer's own where nothing can be decoded, else the connector's."""
     if answer.verdict is not None:
         return (answer.verdict,) * count
-    verdicts = tuple(decode(answer))
-    if len(verdicts) != count:
-        raise ContractError(f"the connector gave {len(verdicts)} verdicts for {count} deliveries")
-    return verdicts
+    return tuple(decode(answer))
 
 
 def with_attempts(carries: Sequence[Claimed], answer: Answer) -> list[Claimed]:
@@ -320,6 +333,25 @@ def with_attempts(carries: Sequence[Claimed], answer: Answer) -> list[Claimed]:
     if not answer.attempt_ids:
         return list(carries)
     return [item.tried(attempt) for item, attempt in zip(carries, answer.attempt_ids, strict=True)]
+
+
+async def blameless(exchanger: Exchanger, answer: Answer, settlements: Sequence[Settlement]) -> tuple[Settlement, ...]:
+    """Hold the platform, not park the record, where a plan ended without a word of the platform's own.
+
+    Where the platform accepted others since this one was tried before, it is this one that does not get through.
+    """
+    spent = [s for s in settlements if s.event is Event.EXHAUSTED and s.verdict.event is Event.RETRY]
+    if not spent or answer.closing is None or answer.closing.answered is not False:
+        return tuple(settlements)
+    ids = [s.claimed.id for s in spent]
+    alone = await exchanger.thread.read(ledger.others_accepted_since, exchanger.platform, ids)
+    return tuple(_held(s) if s in spent and s.claimed.id not in alone else s for s in settlements)
+
+
+def _held(settlement: Settlement) -> Settlement:
+    verdict = settlement.verdict
+    reason = f"no answer of the platform's own until the end of the plan; last: {verdict.reason or verdict.code}"
+    return replace(settlement, event=Event.HOLD, verdict=replace(verdict, event=Event.HOLD, reason=reason))
 
 
 async def conclude(
@@ -330,7 +362,7 @@ async def conclude(
     if held is not None:
         exchanger.block()
     if answer.closing is None:
-        await exchanger.thread.write(settlement.settle, settlements, exchanger.platform, exchanger.edge.now())
+        await exchanger.thread.write(delivery_settlement.settle, settlements, exchanger.platform, exchanger.edge.now())
     else:
         await exchanger.conclude(conclusion(exchanger, answer, verdicts, settlements))
     for verdict in verdicts:
@@ -347,5 +379,10 @@ def conclusion(
     closing = answer.closing
     assert closing is not None
     wish = closing.wish or exchanger.gate.wish(verdicts)
-    closing = closing if wish == closing.wish else replace(closing, wish=wish)
+    if closing.answered:
+        broken = next((verdict.code for verdict in verdicts if verdict.broken), None)
+        closing = replace(closing, wish=wish, broken=broken is not None, code=broken or closing.code)
+        exchanger.count_broken(broken=broken is not None)
+    elif wish != closing.wish:
+        closing = replace(closing, wish=wish)
     return Conclusion(closing=closing, settlements=tuple(settlements))

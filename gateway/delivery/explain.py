@@ -10,7 +10,8 @@ from typing import Any
 from gateway.codec.redact import redact
 from gateway.codec.wiretext import HIDDEN, readable, readable_headers
 from gateway.contract.connector import Connector
-from gateway.contract.messages import Problems
+from gateway.contract.messages import Payload, Problems, Verdict
+from gateway.delivery.connector_guard import checked
 from gateway.delivery.rules.outcome import names
 from gateway.delivery.rules.waiting import Reason, waiting_reason
 from gateway.delivery.store import platforms as delivery_platforms
@@ -55,12 +56,19 @@ def _shown(one: Mapping[str, Any], people: tuple[str, ...]) -> dict[str, Any]:
     shown = {name: value for name, value in one.items() if name not in ("nonce", "proof")}
     for side in ("request", "response"):
         body = one[side]
-        shown[side] = None if body is None else redact(readable(body), *people)[:_SHOWN]
+        shown[side] = None if body is None else redact(_laid_out(body), *people)[:_SHOWN]
     headers = one["response_headers"]
     if headers is not None:
         laid_out = readable_headers({**headers.kept, **dict.fromkeys(headers.left_out, HIDDEN)})
         shown["response_headers"] = redact(laid_out, *people)[:_SHOWN]
     return shown
+
+
+def _laid_out(body: bytes) -> str:
+    try:
+        return readable(body)
+    except RecursionError:  # as it stands it could not be masked
+        return f"({len(body)} bytes, nested too deeply to be shown)"
 
 
 def preview(store: Store, connector: Connector, limit: int, now: datetime) -> list[dict[str, Any]]:
@@ -70,10 +78,12 @@ def preview(store: Store, connector: Connector, limit: int, now: datetime) -> li
     shown = []
     for item in due:
         submission = Submission(platform=connector.info.platform, record=item.record, replaces=item.replaces)
-        checked = item.payload or connector.check(submission, connector.map(submission))
+        found = item.payload or checked(connector, submission)
         people = names(item.record.content)
-        refused = [f"{p.field}: {p.message}" for p in checked.items] if isinstance(checked, Problems) else []
-        fields = None if isinstance(checked, Problems) else json.dumps(checked.fields, ensure_ascii=False)
+        refused = [f"{p.field}: {p.message}" for p in found.items] if isinstance(found, Problems) else []
+        if isinstance(found, Verdict):
+            refused = [f"{found.code}: {found.reason}"]
+        fields = json.dumps(found.fields, ensure_ascii=False) if isinstance(found, Payload) else None
         shown.append(
             {
                 "delivery": item.id,

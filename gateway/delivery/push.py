@@ -13,8 +13,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.contract.connector import ConnectorInfo, SizesMessages
-from gateway.contract.messages import Payload, Problems
-from gateway.delivery.exchanger import Concluding, Exchanger, conclude, conclusion, verdicts_of, with_attempts
+from gateway.contract.messages import Payload
+from gateway.delivery.connector_guard import checked
+from gateway.delivery.exchanger import (
+    Concluding,
+    Exchanger,
+    blameless,
+    conclude,
+    conclusion,
+    verdicts_of,
+    with_attempts,
+)
 from gateway.delivery.rules.crashpoints import Point
 from gateway.delivery.rules.grouping import Message, messages
 from gateway.delivery.rules.outcome import after_push, refused_here
@@ -57,7 +66,7 @@ async def push(
 ) -> PushReport:
     """Send what is due now, at most ``limit`` deliveries; returns when nothing is due or the platform is held."""
     report = PushReport(platform=exchanger.platform)
-    report.swept = await sweep(exchanger)
+    report.swept = await sweep(exchanger, lease)
     around = (Point.BEFORE_OWE, Point.AFTER_OWE)
     await exchanger.write(around, _owe, exchanger.info, exchanger.edge.now())
     in_flight = exchanger.gate.in_flight
@@ -105,7 +114,7 @@ class _Run:
             if refused:
                 now = self.exchanger.edge.now()
                 await self.exchanger.thread.write(settlement.settle, refused, self.exchanger.platform, now)
-                self.report.outcomes[State.REJECTED] += len(refused)
+                self.report.outcomes.update(s.event for s in refused)
             connector = self.exchanger.connector
             most = connector.most_together if isinstance(connector, SizesMessages) else None
             for message in messages(self.exchanger.info, good, most=most):
@@ -188,8 +197,12 @@ async def claim(exchanger: Exchanger, state: State, limit: int, lease: timedelta
     )
 
 
-async def sweep(exchanger: Exchanger) -> int:
-    """Take back leases that ran out, or whose owner on this machine is no longer alive; end pauses that are over."""
+async def sweep(exchanger: Exchanger, lease: timedelta = timedelta(minutes=5)) -> int:
+    """Take back leases that ran out, or whose owner on this machine is no longer alive; end pauses that are over.
+
+    What a wrong clock has put further ahead than ``lease`` and the platform's plans can reach is capped before.
+    """
+    await exchanger.gate.cap_moments(lease)
     await exchanger.thread.write(_end_pause, exchanger.platform, exchanger.edge.now())
     owners = await exchanger.thread.read(ledger.lease_owners, exchanger.platform)
     moved = await exchanger.write(
@@ -214,7 +227,7 @@ def _owe(connection: Connection, info: ConnectorInfo, now: datetime) -> None:
 
 
 def prepare(exchanger: Exchanger, claimed: Sequence[Claimed]) -> tuple[list[tuple[Claimed, Payload]], list[Settlement]]:
-    """Payloads to send (the stored one where there is one) and settlements of what the check refuses."""
+    """Payloads to send (the stored one where there is one) and settlements of what cannot be sent."""
     good: list[tuple[Claimed, Payload]] = []
     refused: list[Settlement] = []
     connector = exchanger.connector
@@ -223,13 +236,11 @@ def prepare(exchanger: Exchanger, claimed: Sequence[Claimed]) -> tuple[list[tupl
             good.append((item, item.payload))
             continue
         submission = Submission(platform=exchanger.platform, record=item.record, replaces=item.replaces)
-        checked = connector.check(submission, connector.map(submission))
-        if isinstance(checked, Problems):
-            reason = "; ".join(f"{p.field}: {p.message}" for p in checked.items)
-            fields = tuple(dict.fromkeys(p.field for p in checked.items))
-            refused.append(refused_here(item, reason, fields, exchanger.edge.now()))
+        found = checked(connector, submission)
+        if isinstance(found, Payload):
+            good.append((item, found))
         else:
-            good.append((item, checked))
+            refused.append(refused_here(item, found, exchanger.edge.now()))
     return good, refused
 
 
@@ -265,7 +276,7 @@ async def _send(exchanger: Exchanger, message: Message) -> Sent | Stop:
         lambda a: exchanger.connector.decode_push(a.response, message.payloads, a.stamp) if a.response else (),
     )
     now = exchanger.edge.now()
-    settlements = tuple(
+    settled = [
         after_push(
             item,
             verdict,
@@ -275,9 +286,11 @@ async def _send(exchanger: Exchanger, message: Message) -> Sent | Stop:
             can_ask=exchanger.can_ask,
             together=len(message.carries),
             kept_back=answer.closing is not None and answer.closing.failure == KEPT_BACK,
+            opened=answer.closing is not None,
         )
         for item, verdict in zip(with_attempts(message.carries, answer), verdicts, strict=True)
-    )
+    ]
+    settlements = await blameless(exchanger, answer, settled)
     if answer.closing is None or any(s.event is Event.HOLD for s in settlements):
         await conclude(exchanger, answer, verdicts, settlements)
         return Sent(settlements=settlements, concluding=None)

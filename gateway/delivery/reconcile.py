@@ -54,6 +54,8 @@ async def reconcile(
     if not isinstance(connector, ListsHoldings) or exchanger.info.holdings_by is None:
         report.stopped = "the platform's holdings cannot be read"
         return report
+    if await _is_stopped(exchanger, report):
+        return report
     by_page = exchanger.info.holdings_by is HoldingsBy.PAGE
     theirs: Theirs = defaultdict(list)
     trouble = await _read_pages(exchanger, connector, theirs) if by_page else None
@@ -64,18 +66,29 @@ async def reconcile(
     listed: dict[str, list[Ours]] = defaultdict(list)
     async for part in _pages_of_ours(exchanger, connector):
         single = part if by_page else await _ask_each(exchanger, connector, _set_aside(connector, part, listed), theirs)
+        if await _is_stopped(exchanger, report):
+            return report
         ours += [own for own, _ in single]
         report.ours = len(ours) + sum(map(len, listed.values()))
         progress(report)
     if isinstance(connector, ListsParts):
         for name in dict.fromkeys((*listed, *connector.parts())):
             read = await _read_part(exchanger, connector, name, theirs)
+            if await _is_stopped(exchanger, report):
+                return report
             ours += listed[name] if read else [replace(own, asked=False) for own in listed[name]]
             progress(report)
     report.theirs = sum(len(rows) for rows in theirs.values())
     report.theirs_at = exchanger.edge.now()
     await _keep(exchanger, report, classify(ours, theirs))
     return report
+
+
+async def _is_stopped(exchanger: Exchanger, report: ReconcileReport) -> bool:
+    """Whether the platform takes nothing now; what was not asked for that is no difference, and no run is kept."""
+    stop = await exchanger.gate.stopped()
+    report.stopped = None if stop is None else stop.text
+    return stop is not None
 
 
 async def _keep(exchanger: Exchanger, report: ReconcileReport, items: Sequence[Item]) -> None:
@@ -123,8 +136,8 @@ def _unowed(exchanger: Exchanger, connector: ListsHoldings, records: Sequence[Re
     for record in records:
         payload = connector.verifiable(Submission(platform=exchanger.platform, record=record))
         if payload is not None:
-            expected = connector.expected(payload)
-            found.append((Ours(delivery_id=None, kind=record.kind, state=None, expected=expected), payload))
+            own = Ours(delivery_id=None, kind=record.kind, state=None, expected=None)
+            found.append((_as_expected(connector, payload, own), payload))
     return found
 
 
@@ -147,15 +160,18 @@ async def _read_part(exchanger: Exchanger, connector: ListsHoldings, name: str, 
     """
     cursor, begun = name, 1
     found: list[Holding] = []
+    read: set[str] = set()
     for _ in range(_MOST_PAGES):
+        read.add(cursor)
         page = await _page(exchanger, connector, cursor, None)
         if isinstance(page, Verdict):
             return False
         found += page.holdings
         if page.afresh:
             found.clear()
+            read.clear()
             begun += 1
-        if begun > _MOST_BEGINNINGS:
+        if begun > _MOST_BEGINNINGS or page.next_cursor in read:
             return False
         if page.next_cursor is None:
             for holding in found:
@@ -179,12 +195,12 @@ def _ours(exchanger: Exchanger, connector: ListsHoldings, page: Sequence[Claimed
     payloads = {item.id: payload for item, payload in prepare(exchanger, page)[0]}
     return [
         (
-            Ours(
-                delivery_id=item.id,
-                kind=item.record.kind,
-                state=item.state,
-                expected=connector.expected(payloads[item.id]) if item.id in payloads else None,
-                replaces=item.replaces,
+            _as_expected(
+                connector,
+                payloads.get(item.id),
+                Ours(
+                    delivery_id=item.id, kind=item.record.kind, state=item.state, expected=None, replaces=item.replaces
+                ),
             ),
             payloads.get(item.id),
         )
@@ -192,9 +208,19 @@ def _ours(exchanger: Exchanger, connector: ListsHoldings, page: Sequence[Claimed
     ]
 
 
+def _as_expected(connector: ListsHoldings, payload: Payload | None, own: Ours) -> Ours:
+    """With what the platform should hold; not comparable where the connector cannot say it."""
+    if payload is None:
+        return own
+    expected: Holding | None = connector.expected(payload)  # None behind its guard, where it failed
+    return replace(own, expected=expected, asked=expected is not None)
+
+
 async def _read_pages(exchanger: Exchanger, connector: ListsHoldings, theirs: Theirs) -> Verdict | None:
     cursor: str | None = None
+    read: set[str | None] = set()
     for _ in range(_MOST_PAGES):
+        read.add(cursor)
         page = await _page(exchanger, connector, cursor, None)
         if isinstance(page, Verdict):
             return page
@@ -203,7 +229,11 @@ async def _read_pages(exchanger: Exchanger, connector: ListsHoldings, theirs: Th
         if page.next_cursor is None:
             return None
         cursor = page.next_cursor
-    return Verdict(event=Event.UNKNOWN, code="endless", reason="the platform's listing does not end")
+        if cursor in read:
+            break
+    return Verdict(
+        event=Event.UNKNOWN, code="endless", reason="the platform's listing comes back to a page it has shown"
+    )
 
 
 async def _ask_each(exchanger: Exchanger, connector: ListsHoldings, part: Side, theirs: Theirs) -> Side:
@@ -236,7 +266,9 @@ async def _all_of(exchanger: Exchanger, connector: ListsHoldings, payload: Paylo
     """What the platform holds of one record, over all pages; None where it would not say."""
     cursor: str | None = None
     found: list[Holding] = []
+    read: set[str | None] = set()
     for _ in range(_MOST_PAGES):
+        read.add(cursor)
         page = await _page(exchanger, connector, cursor, payload)
         if isinstance(page, Verdict):
             return None
@@ -244,6 +276,8 @@ async def _all_of(exchanger: Exchanger, connector: ListsHoldings, payload: Paylo
         if page.next_cursor is None:
             return found
         cursor = page.next_cursor
+        if cursor in read:
+            break
     return None
 
 
@@ -261,7 +295,9 @@ async def _page(
                 page = connector.decode_holdings(answer.response, payload, answer.stamp)
         else:
             page = answer.verdict or page
-        if isinstance(page, HoldingsPage) or page.event is not Event.RETRY:
+        if isinstance(page, Verdict) and page.event is Event.HOLD and answer.verdict is None:
+            await exchanger.hold(page)
+        if isinstance(page, HoldingsPage) or page.event is not Event.RETRY or answer.stop is not None:
             return page
         exchanger.forget_token(page)
         wait = exchanger.info.retry.wait(round_no, draw=exchanger.edge.draw(), wish=page.retry_after)

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from gateway.codec.replies import SOMEBODY
 from gateway.contract.connector import Connector
 from gateway.contract.messages import Verdict
+from gateway.delivery.rules.kept_moments import Reaches, reaches
 from gateway.delivery.rules.work import Closing, Opening
-from gateway.delivery.store import platforms
+from gateway.delivery.store import kept_moments, platforms
 from gateway.delivery.store.platforms import Lane
 from gateway.delivery.system import Edge
+from gateway.domain.china import CHINA
 from gateway.domain.errors import NotSent
 from gateway.domain.states import Event
 from gateway.domain.traffic import ASKED_TO_WAIT, KEPT_BACK, Standing, Stop, stop_of
+from gateway.store import audit
 from gateway.store.thread import StoreThread
 
+log = logging.getLogger(__name__)
 TURNS = 4
 """messages for each connection that may be between their first and their last commit, so that commits are shared"""
 _LEASE_MARGIN = timedelta(minutes=1)
 """how long after an exchange's deadline its outcome may take to be settled"""
+_SILENT = timedelta(seconds=10)
+"""a longer wait is told"""
 _SHORT = timedelta(seconds=5)
 """a platform's wish to be left alone for no longer than this is waited out; a longer one ends the run"""
 
@@ -39,7 +47,13 @@ class Gate:
         self.lease = (1 if self.paced else TURNS) * self._deadline + _LEASE_MARGIN
         self._stop: Stop | None = None
         self._failures = self._unheard = 0
-        self.lane = Lane(platform=self._platform, rules=self._rules, probe=self.lease, draw=edge.draw)
+        self.lane = Lane(
+            platform=self._platform,
+            rules=self._rules,
+            probe=self.lease,
+            draw=edge.draw,
+            answers=self._info.reply_statuses | SOMEBODY,
+        )
 
     @property
     def connections(self) -> int:
@@ -83,7 +97,12 @@ class Gate:
             return None
         now = self._edge.now()
         taken = await self._thread.write(
-            platforms.take_slot, self._platform, self._pace.interval, now, self._rules.budget
+            platforms.take_slot,
+            self._platform,
+            self._pace.interval,
+            now,
+            self._rules.budget,
+            reach=self.reaches(self.lease).slot,
         )
         await self._sleep_until(taken)
         return taken
@@ -140,9 +159,27 @@ class Gate:
         longest = max((v.retry_after for v in verdicts if v.retry_after), default=None)
         return None if longest is None else min(longest, self._info.retry.longest_wish)
 
+    def reaches(self, lease: timedelta) -> Reaches:
+        """How far ahead the platform's kept moments can lie; ``lease`` is what a claim takes."""
+        info = self._info
+        return reaches(
+            plans=(info.retry, info.polls, info.lookups),
+            interval=self._pace.interval,
+            traffic=self._rules,
+            lease=max(lease, self.lease),
+        )
+
+    async def cap_moments(self, lease: timedelta) -> None:
+        """Bring back what a clock that was wrong has put further ahead than any plan can reach."""
+        now = self._edge.now()
+        await self._thread.write(kept_moments.cap, self._platform, self.reaches(lease), now, audit.note)
+
     async def _sleep_until(self, moment: datetime | None) -> None:
         now = self._edge.now()
         if moment is not None and moment > now:
+            if moment - now > _SILENT:
+                until = f"{moment.astimezone(CHINA):%Y-%m-%d %H:%M:%S} +08:00"
+                log.warning("%s: waits for its next slot until %s", self._platform, until)
             await self._edge.sleep((moment - now).total_seconds())
 
 

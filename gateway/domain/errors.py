@@ -4,6 +4,7 @@ GatewayError
 ├── ConfigurationError      a setting is missing, contradictory or unsafe
 │   └── NotConfigured       a platform has no endpoint
 ├── ContractError           a connector broke the rules of ``gateway.contract``
+│   └── ConnectorFault      a connector raised, or gave what its contract does not know; says where, never with what
 ├── InputError              a file or table cannot be read at all; carries what to do about it
 ├── StoreError              the store refused or lost something it had promised to hold
 └── TransportFailure        no usable answer came back
@@ -26,6 +27,10 @@ class NotConfigured(ConfigurationError):
 
 class ContractError(GatewayError):
     """A connector broke the contract, for example by answering for another number of items than were sent."""
+
+
+class ConnectorFault(ContractError):
+    """A connector raised, or gave a value its contract does not know. The text is a class and a place in its code."""
 
 
 class InputError(GatewayError):

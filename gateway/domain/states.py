@@ -66,6 +66,18 @@ class Event(StrEnum):
     NEWER_VERSION = "newer_version"
 
 
+REPLY_EVENTS = frozenset(Event) - {
+    Event.CLAIMED,
+    Event.LEASE_LOST_OPEN,
+    Event.LEASE_LOST,
+    Event.EXHAUSTED,
+    Event.RELEASED,
+    Event.REPLAYED,
+    Event.RESUMED,
+    Event.NEWER_VERSION,
+}
+"""what an answer may say of a delivery; the rest is the core's own to say"""
+
 _S, _E = State, Event
 
 TRANSITIONS: dict[tuple[State, Event], State] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from gateway.operations.store import evidence
 from gateway.operations.store.evidence import BOOKS, Link
 from gateway.store.engine import Connection, Store
 
+log = logging.getLogger(__name__)
 _TOLD = 20
 """faults of one link and book that are named one by one"""
 
@@ -37,6 +39,8 @@ class Verification:
     removed: int = 0
     """rows that retention removed and whose purge says so"""
     anchors: int = 0
+    not_anchored: int = 0
+    """links that no anchor speaks of, where there is a file of anchors to be looked at"""
     uncovered_since: datetime | None = None
     """the oldest exchange that no link covers yet"""
     faults: list[Fault] = field(default_factory=list)
@@ -46,7 +50,11 @@ def seal(store: Store, now: datetime, anchors: Path | None) -> int:
     """Cover what was committed since, and write the head of each new link to ``anchors``; gives how many rows."""
     made = evidence.seal(store, now)
     if made and anchors is not None:
-        _anchor(anchors, made)
+        try:
+            _anchor(anchors, made)
+        except OSError as error:
+            # what was done stays done; the verifier counts what has no anchor
+            log.warning("the evidence is sealed and not anchored: %s: %s", anchors, error.strerror)
     return sum(size(ranges) for link in made for ranges, _ in link.parts.values())
 
 
@@ -98,8 +106,13 @@ def verify(
                 for book, number in evidence.altered_bytes(connection, store.vault)
             ]
         found.uncovered_since = evidence.uncovered_since(connection)
-    if anchors is not None and anchors.exists():
-        found.faults += _anchored(anchors, digests, found)
+    if anchors is not None:
+        if anchors.exists():
+            found.faults += _anchored(anchors, digests, found)
+            noted = {number for number, _ in read_anchors(anchors)}
+        else:
+            noted = set()
+        found.not_anchored = len(digests.keys() - noted)
     return found
 
 

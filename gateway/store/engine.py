@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Engine, create_engine, event, inspect
-from sqlalchemy.engine import make_url
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, inspect
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DataError,
@@ -33,28 +35,36 @@ _COLLISIONS = frozenset({"40001", "40P01"})
 """PostgreSQL: serialization failure, deadlock detected"""
 _OUR_MISTAKES = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 """what a database says of a wrong statement; all else means that it cannot be reached, or is full, locked or broken"""
+_MIGRATING = 0x6761746577617
+"""the advisory lock of whoever creates or upgrades the tables"""
 _USED, _FRESH = "used", 1.0
 """when a connection to PostgreSQL was used last, and for how many seconds it is believed to be alive"""
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str | Path, *, prepare: bool = True) -> Engine:
     """An engine for SQLite (WAL, synchronous FULL, immediate write transactions) or PostgreSQL (psycopg 3).
 
-    Statement parameters never appear in errors.
+    A path is a SQLite file, whatever its name. Statement parameters never appear in errors, nor parts of the URL.
+
+    prepare: whether statements are prepared on the server; not behind a PgBouncer in transaction mode
     """
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise ConfigurationError("GATEWAY_DATABASE_URL: not a database URL") from None
+    parsed = URL.create("sqlite", database=str(url)) if isinstance(url, Path) else _parsed(url)
     if parsed.get_backend_name() == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     elif parsed.get_backend_name() != "sqlite":
         raise ConfigurationError("GATEWAY_DATABASE_URL: only sqlite and postgresql are supported")
     elif parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"the folder of the store cannot be made: {error.strerror}") from None
+    options: dict[str, Any] = {}
+    if not prepare and parsed.get_backend_name() == "postgresql":
+        options["connect_args"] = {"prepare_threshold": None}
     engine = create_engine(
         parsed,
+        **options,
         hide_parameters=True,
         json_serializer=lambda value: json.dumps(value, ensure_ascii=False, sort_keys=True),
     )
@@ -63,9 +73,22 @@ def open_engine(url: str) -> Engine:
         event.listen(engine, "begin", _begin_sqlite)
     else:
         event.listen(engine, "connect", _prepare_postgresql)
+        event.listen(engine, "handle_error", _leave_pool)
         event.listen(engine, "checkin", _note_use)
         event.listen(engine, "checkout", partial(_ping_rested, engine.dialect))
     return engine
+
+
+def _parsed(url: str) -> URL:
+    scheme, mark, rest = url.partition("://")
+    scheme = scheme.lower()
+    scheme = f"postgresql{scheme.removeprefix('postgres')}" if scheme in ("postgres", "postgres+psycopg") else scheme
+    try:
+        return make_url(f"{scheme}{mark}{rest}")
+    except (ArgumentError, ValueError):  # its text repeats parts of the URL
+        raise ConfigurationError(
+            "GATEWAY_DATABASE_URL: not a database URL; characters like @ : / in a password must be percent-encoded"
+        ) from None
 
 
 def _prepare_postgresql(connection: Any, record: ConnectionPoolEntry) -> None:
@@ -122,7 +145,7 @@ class Store:
 
         A store that cannot be reached, is full or locked too long is a StoreError; nothing was kept then.
         """
-        with _reached(), self.engine.begin() as connection:
+        with _reached(self.engine), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -131,7 +154,11 @@ class Store:
         options: dict[str, Any] = {"reading": True}
         if self.engine.dialect.name == "postgresql":
             options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        with _reached(), self.engine.connect().execution_options(**options) as connection, connection.begin():
+        with (
+            _reached(self.engine),
+            self.engine.connect().execution_options(**options) as connection,
+            connection.begin(),
+        ):
             yield connection
 
     def close(self) -> None:
@@ -144,24 +171,85 @@ class Collision(StoreError):
 
 
 @contextmanager
-def _reached() -> Iterator[None]:
+def _reached(engine: Engine) -> Iterator[None]:
+    """Turn what the database or its driver says into one sentence; a mistake of our own stays as it is."""
     try:
         yield
     except DBAPIError as error:
-        if isinstance(error, _OUR_MISTAKES) and not error.connection_invalidated:
-            raise
-        if getattr(error.orig, "sqlstate", None) in _COLLISIONS:
+        state = getattr(error.orig, "sqlstate", None)
+        if state in _COLLISIONS:
             raise Collision("two workers stood in each other's way") from None
-        first = str(error.orig).strip().partition("\n")[0]
-        raise StoreError(f"the store cannot do this now: {first}") from None
+        connecting = error.statement is None
+        if isinstance(error, _OUR_MISTAKES) and not (error.connection_invalidated or connecting or state in _BY_STATE):
+            raise
+        raise StoreError(_explain(error.orig, connecting=connecting)) from None
+    except engine.dialect.loaded_dbapi.Error as error:  # while a fresh connection was prepared
+        raise StoreError(_explain(error, connecting=True)) from None
+
+
+_BY_STATE = {
+    "25006": "the database takes no writes (read-only, or a standby)",
+    "42501": "the database role lacks the rights: grant them, or run `gateway init` as the owner of the tables",
+    "53100": "the disk of the database is full",
+    "53300": "the database has no connection left for this role",
+    "57014": "the database ended the statement at its time limit",
+}
+_BY_WORDS = (
+    ("invalid connection option", "the URL has an option that PostgreSQL does not know"),
+    ("invalid uri query parameter", "the URL has an option that PostgreSQL does not know"),
+    ("invalid sslmode", "the URL has an sslmode that PostgreSQL does not know"),
+    ("invalid port", "the port in the URL is no port"),
+    ("password", "the database refuses this user or password"),
+    ("pg_hba.conf", "the database does not admit this user from here, or not with this encryption (pg_hba.conf)"),
+    ("translate host name", "the host in the URL is not known"),
+    ("resolve host", "the host in the URL is not known"),
+    ("certificate", "the certificate of the database, or the file to check it with, is missing or not trusted"),
+    ("ssl", "the database does not speak TLS as the URL asks for"),
+    ("connection refused", "nothing answers there: is the database running?"),
+    ("no such file or directory", "nothing answers there: is the database running?"),
+    ("time", "no answer in time"),
+    ("too many connections", "the database has no connection left for this role"),
+    ("connection slots", "the database has no connection left for this role"),
+    ("role", "the database does not know this user"),
+    ("database", "the database has no database of this name"),
+)
+"""what a driver says while it connects, and what of it may be shown: its own words repeat parts of the URL"""
+
+
+def _explain(error: BaseException | None, *, connecting: bool) -> str:
+    state = getattr(error, "sqlstate", None)
+    first = str(error).strip().partition("\n")[0]
+    if state in _BY_STATE:
+        why = _BY_STATE[state]
+    elif isinstance(error, sqlite3.Error):
+        why = f"{first} (is the folder of GATEWAY_HOME writable, and its disk not full?)"
+    elif connecting:
+        text = str(error).lower()
+        why = next((shown for words, shown in _BY_WORDS if words in text), type(error).__name__)
+        why += "; check GATEWAY_DATABASE_URL"
+    else:
+        why = first
+    return f"the store cannot do this now: {why}"
+
+
+def _leave_pool(context: ExceptionContext) -> None:
+    """A connection that takes no writes any more belongs to a server that was demoted; the next one may be better."""
+    if getattr(context.original_exception, "sqlstate", None) == "25006":
+        context.is_disconnect = True
 
 
 def migrate(engine: Engine) -> str:
-    """Create or upgrade the tables to this release; returns the revision reached."""
+    """Create or upgrade the tables to this release; returns the revision reached.
+
+    Of several that do it at once on an empty PostgreSQL one does the work and the others wait for it.
+    """
     from alembic import command
 
     config = _config()
-    with engine.begin() as connection:
+    with _reached(engine), engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
+        _refuse_newer(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     return head_revision()
@@ -169,22 +257,40 @@ def migrate(engine: Engine) -> str:
 
 def head_revision() -> str:
     """The schema of this release."""
-    from alembic.script import ScriptDirectory
-
-    return str(ScriptDirectory.from_config(_config()).get_current_head())
+    return str(_scripts().get_current_head())
 
 
 def verify_schema(engine: Engine) -> None:
     """Refuse a store that is empty or of another release, with what to do."""
-    from alembic.runtime.migration import MigrationContext
-
     head = head_revision()
-    with engine.connect() as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            raise StoreError("the store is empty: run `gateway init`")
-        current = MigrationContext.configure(connection).get_current_revision()
+    with _reached(engine), engine.connect() as connection:
+        current = _refuse_newer(connection)
+    if current is None:
+        raise StoreError("the store is empty: run `gateway init`")
     if current != head:
         raise StoreError(f"the store has schema {current}, this release needs {head}: run `gateway init`")
+
+
+def _refuse_newer(connection: Connection) -> str | None:
+    """The store's schema; None where it has none, StoreError where this release does not know it."""
+    from alembic.runtime.migration import MigrationContext
+
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    current = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in _scripts().walk_revisions()}
+    if current is not None and current not in known:
+        raise StoreError(
+            f"the store has schema {current}, which a newer release made: install that release "
+            f"(this one is {version('integration-gateway')} and knows schemas up to {head_revision()})"
+        )
+    return current
+
+
+def _scripts() -> Any:
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory.from_config(_config())
 
 
 def _config() -> Any:

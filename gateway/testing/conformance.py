@@ -16,24 +16,9 @@ import pytest
 from gateway.contract.connector import Connector, LooksUp, PollsAcks
 from gateway.contract.messages import Payload, Problems, Stamp, Token, Verdict, WireResponse
 from gateway.domain.records import Certificate, Record, RecordKind, Submission, Worker
-from gateway.domain.states import Event
+from gateway.domain.states import REPLY_EVENTS, Event
 from gateway.testing import people
 
-REPLY_EVENTS = frozenset(
-    {
-        Event.ACCEPTED,
-        Event.PENDING,
-        Event.RETRY,
-        Event.REJECTED,
-        Event.IN_DOUBT,
-        Event.DUPLICATE,
-        Event.HOLD,
-        Event.UNKNOWN,
-        Event.NOT_FOUND,
-        Event.NOT_STORED,
-        Event.CONFLICT,
-    }
-)
 GARBAGE = (
     b"",
     b" ",

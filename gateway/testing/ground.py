@@ -16,13 +16,13 @@ from gateway.store.engine import migrate, open_engine
 
 
 @contextmanager
-def beside(url: str, name: str) -> Iterator[str]:
+def beside(url: str | Path, name: str) -> Iterator[str]:
     """URL of a migrated, empty store: a SQLite file in the same folder, or a schema ``name``; gone at the end.
 
     ConfigurationError where there is no room for it.
     """
     try:
-        parsed = make_url(url)
+        parsed = URL.create("sqlite", database=str(url)) if isinstance(url, Path) else make_url(url)
     except ArgumentError:
         raise ConfigurationError("not a database URL") from None
     if parsed.get_backend_name() == "postgresql":

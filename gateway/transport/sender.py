@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import zlib
 from functools import lru_cache
 from typing import Self
 
@@ -81,7 +82,7 @@ class Sender:
             response = await self._transport.handle_async_request(request)
             headers = _headers(response.headers)
             try:
-                body = await _read(response, packed="content-encoding" in headers)
+                body = await _read(response, headers.get("content-encoding", "identity"))
             except BaseException:
                 await response.aclose()
                 raise
@@ -100,16 +101,75 @@ def _headers(headers: httpx.Headers) -> dict[str, str]:
     return found if len(found) == len(raw) else {name.lower(): value for name, value in headers.items()}
 
 
-async def _read(response: httpx.Response, *, packed: bool) -> bytes:
+async def _read(response: httpx.Response, coding: str) -> bytes:
+    """The body, unpacked while it is read; neither what comes nor what it unpacks to passes the largest answer."""
+    inflate = _unpacking(coding.strip().lower())
     parts: list[bytes] = []
-    size = 0
+    read = size = 0
     assert isinstance(response.stream, httpx.AsyncByteStream)
-    async for part in response.aiter_bytes() if packed else response.stream:
+    async for packed in response.stream:
+        read += len(packed)
+        part = packed if inflate is None else inflate(packed, _LARGEST_ANSWER - size + 1)
         size += len(part)
-        if size > _LARGEST_ANSWER:
+        if max(size, read) > _LARGEST_ANSWER:
             raise Unanswered("too_large", "the answer is larger than any the platform may give")
         parts.append(part)
+    if inflate is not None and not inflate.whole:
+        raise _undecodable()
     return b"".join(parts)
+
+
+def _unpacking(coding: str) -> _Inflater | None:
+    """What undoes a content coding; None where there is none.
+
+    One coding at most, of those that aiohttp asks for: a chain of them makes gigabytes of a few bytes.
+    """
+    if coding in ("", "identity"):
+        return None
+    if coding in ("gzip", "x-gzip", "deflate"):
+        return _Inflater(zlib.MAX_WBITS + (0 if coding == "deflate" else 16))
+    raise Unanswered("content_coding", "the answer is packed in a way that was not asked for")
+
+
+def _undecodable() -> Unanswered:
+    return Unanswered("decoding_error", "the answer cannot be unpacked")
+
+
+class _Inflater:
+    """Inflates part by part; gives at most as much as is asked for."""
+
+    def __init__(self, window: int) -> None:
+        self._window = window
+        self._inflating = zlib.decompressobj(window)
+        self._begun = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether what came so far is complete."""
+        return self._inflating.eof or not self._begun
+
+    def __call__(self, packed: bytes, most: int) -> bytes:
+        try:
+            return self._inflated(packed, most)
+        except zlib.error:
+            if self._begun or self._window != zlib.MAX_WBITS:
+                raise _undecodable() from None
+        # "deflate" without its frame, as some servers send it
+        self._window = -zlib.MAX_WBITS
+        self._inflating = zlib.decompressobj(self._window)
+        return self(packed, most)
+
+    def _inflated(self, packed: bytes, most: int) -> bytes:
+        found: list[bytes] = []
+        while packed and most > 0:
+            if self._inflating.eof:
+                self._inflating = zlib.decompressobj(self._window)
+            part = self._inflating.decompress(packed, most)
+            self._begun = True
+            found.append(part)
+            most -= len(part)
+            packed = self._inflating.unused_data if self._inflating.eof else self._inflating.unconsumed_tail
+        return b"".join(found)
 
 
 def _translate(error: Exception) -> NotSent | Unanswered:

@@ -220,9 +220,10 @@ def test_a_sandbox_with_an_unknown_dialect_is_misuse(run: Run) -> None:
     assert "worker_platform" in run("sandbox", "--platform", "worker_platform", "--dialect", "nope", code=2).stderr
 
 
-def test_a_platform_with_a_refused_endpoint_is_an_error_and_not_left_out(
+def test_a_platform_with_a_refused_endpoint_is_an_error_and_keeps_no_other_back(
     run: Run, sandboxes: dict[str, tuple[Sandbox, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("init")
     monkeypatch.setenv("GATEWAY_NATIONAL_MARKET__ENDPOINT", "http://192.0.2.1/PersonCertDataService")
-    assert "GATEWAY_NATIONAL_MARKET__ENDPOINT" in run("check", code=2).stderr
+    assert "GATEWAY_NATIONAL_MARKET__ENDPOINT" in run("check", code=1).stderr
+    assert "GATEWAY_NATIONAL_MARKET__ENDPOINT" in run("check", "national_market", code=2).stderr

@@ -183,12 +183,12 @@ def test_feedback_draws_what_a_void_certificate_asks_for_and_its_ticket_names_it
 
 
 def test_an_error_is_told_and_what_went_wrong_with_sealing_beside_it(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with open_gateway(GatewaySettings(home=tmp_path / "home")) as gateway, gateway.store.write() as connection:
         note(connection, at=gateway.edge.now(), actor="o", action="a", subject="s")
     monkeypatch.setenv("GATEWAY_EVIDENCE_ANCHORS", str(tmp_path))
     told = run("push", "nowhere", code=2).stderr
-    assert "what was written is not sealed yet: IsADirectoryError" in told
+    assert "sealed and not anchored" in told + caplog.text
     assert told.rstrip().splitlines()[-1].startswith("gateway: ")
     assert "nowhere" in told.rstrip().splitlines()[-1]

@@ -117,7 +117,7 @@ def test_maintenance_is_shown_and_nothing_is_sent(run: Run, monkeypatch: pytest.
 
 def test_a_wrong_window_is_misuse_and_names_the_setting(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_NATIONAL_MARKET__MAINTENANCE", '["22-23"]')
-    assert "GATEWAY_NATIONAL_MARKET__MAINTENANCE" in run("status", code=2)
+    assert "GATEWAY_NATIONAL_MARKET__MAINTENANCE" in run("push", "national_market", code=2)["error"]["message"]
 
 
 def test_what_can_be_sent_says_so_and_in_the_language_of_the_reader(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -450,7 +450,7 @@ def test_reconciliation_that_cannot_read_theirs_says_so(make_world: Callable[...
     world.until_quiet()
     world.faults(*["unavailable"] * 3)
     [report] = world.run(reconcile)
-    assert report.stopped == "http_503: a fault outside the platform's protocol"
+    assert report.stopped == "http_503: the address answers 503, which is not the platform's own answer"
     assert report.run is None
 
 

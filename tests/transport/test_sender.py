@@ -7,6 +7,8 @@ import gzip
 import socket
 import struct
 import time
+import tracemalloc
+import zlib
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -388,3 +390,58 @@ def test_no_more_connections_are_opened_than_the_platform_allows() -> None:
     server = asyncio.run(within())
     assert len(server.requests) == 20
     assert server.connections <= 2
+
+
+def _packed(coding: bytes, body: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: %d\r\n\r\n%s" % (coding, len(body), body)
+
+
+def _deflated_without_frame(body: bytes) -> bytes:
+    packing = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packing.compress(body) + packing.flush()
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        (b"gzip", gzip.compress(b"answer")),
+        (b"X-GZIP", gzip.compress(b"ans") + gzip.compress(b"wer")),
+        (b"deflate", zlib.compress(b"answer")),
+        (b" Deflate", _deflated_without_frame(b"answer")),
+        (b"identity", b"answer"),
+        (b"", b"answer"),
+    ],
+)
+def test_each_coding_that_may_come_is_undone(coding: bytes, body: bytes) -> None:
+    assert exchange(says(_packed(coding, body)))[0].body == b"answer"
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "code"),
+    [
+        (b"gzip, gzip", gzip.compress(gzip.compress(b"answer")), "content_coding"),
+        (b"gzip\r\nContent-Encoding: gzip", gzip.compress(gzip.compress(b"answer")), "content_coding"),
+        (b"identity, gzip", gzip.compress(b"answer"), "content_coding"),
+        (b"br", b"answer", "content_coding"),
+        (b"zstd", b"answer", "content_coding"),
+        (b"gzip", gzip.compress(b"answer")[:-9], "decoding_error"),
+        (b"deflate", b"answer", "decoding_error"),
+        (b"gzip", gzip.compress(b"answer") + b"rest", "decoding_error"),
+    ],
+)
+def test_any_other_coding_or_a_chain_of_them_is_no_answer(coding: bytes, body: bytes, code: str) -> None:
+    failure, _ = exchange(says(_packed(coding, body)))
+    assert isinstance(failure, Unanswered)
+    assert failure.code == code
+
+
+@pytest.mark.parametrize("members", [1, 40])
+def test_what_a_small_answer_unpacks_to_is_bounded_while_it_is_read(members: int) -> None:
+    bomb = gzip.compress(b"\0" * (40 * 1024 * 1024 // members)) * members
+    tracemalloc.start()
+    failure, _ = exchange(says(_packed(b"gzip", bomb)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert isinstance(failure, Unanswered)
+    assert failure.code == "too_large"
+    assert peak < 3 * 32 * 1024 * 1024

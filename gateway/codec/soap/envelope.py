@@ -26,6 +26,7 @@ __all__ = [
     "ENVELOPE_11",
     "ENVELOPE_12",
     "MEDIA_TYPES",
+    "REPLY_SCHEMA",
     "Fault",
     "FaultKind",
     "Port",
@@ -94,6 +95,10 @@ class Fault:
     code: str
     reason: str = field(repr=False)
     detail: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+REPLY_SCHEMA = "reply_schema"
+"""code of a reply in the platform's own form that breaks its schema"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -219,7 +224,7 @@ class Port:
         if content.tag != expected:
             return Unreadable(code="other_answer", reason="the reply answers another operation")
         if not self.schema.validate(content):
-            return Unreadable(code="reply_schema", reason=f"the reply breaks its schema at {_complaint(self.schema)}")
+            return Unreadable(code=REPLY_SCHEMA, reason=f"the reply breaks its schema at {_complaint(self.schema)}")
         return content
 
 

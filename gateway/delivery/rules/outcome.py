@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from gateway.codec.redact import redact
 from gateway.contract.connector import TOKEN_REFUSED, ConnectorInfo
-from gateway.contract.messages import Verdict
+from gateway.contract.messages import Problems, Verdict
 from gateway.delivery.rules.work import LONGEST_RECEIPT, Claimed, Settlement, storable
 from gateway.domain.records import Certificate, Content, StatusChange, Withdrawal, Worker
 from gateway.domain.schedule import Waits
@@ -26,16 +26,18 @@ def after_push(
     can_ask: bool,
     together: int = 1,
     kept_back: bool = False,
+    opened: bool = True,
 ) -> Settlement:
     """What becomes of a delivery that was sent, or could not be sent, with this verdict.
 
     together:  how many deliveries the message carried; one that was refused as a whole travels on in halves
     kept_back: the message never left, because something came in the way of its platform; it is due as before
+    opened:    the message was written down, which counts a try
     """
     verdict = _masked(verdict, claimed.record.content)
     if verdict.split and together > 1:
         parted = _settlement(claimed, Event.RETRY, verdict, now)
-        return replace(parted, message_limit=together // 2, counted=False)
+        return replace(parted, message_limit=together // 2, counted=not opened)
     if kept_back:
         return replace(_settlement(claimed, Event.RETRY, verdict, now, keep=verdict.same_message), counted=False)
     event, wait, keep = verdict.event, _NO_WAIT, verdict.same_message
@@ -122,10 +124,13 @@ def cannot_ask(claimed: Claimed, info: ConnectorInfo, now: datetime) -> Settleme
     return _settlement(claimed, event, Verdict(event=event, code="cannot_ask", reason=reason), now, keep=True)
 
 
-def refused_here(claimed: Claimed, reason: str, fields: tuple[str, ...], now: datetime) -> Settlement:
-    """A draft that does not pass the connector's check is rejected here; nothing was sent."""
-    verdict = Verdict(event=Event.REJECTED, code="check", reason=reason, fields=fields)
-    return _settlement(claimed, Event.REJECTED, verdict, now)
+def refused_here(claimed: Claimed, why: Problems | Verdict, now: datetime) -> Settlement:
+    """What cannot be sent: a draft with problems is rejected here, one on which the connector failed is parked."""
+    if isinstance(why, Problems):
+        reason = "; ".join(f"{p.field}: {p.message}" for p in why.items)
+        fields = tuple(dict.fromkeys(p.field for p in why.items))
+        why = Verdict(event=Event.REJECTED, code="check", reason=reason, fields=fields)
+    return _settlement(claimed, why.event, _masked(why, claimed.record.content), now)
 
 
 def _settlement(

@@ -53,6 +53,8 @@ class Closing:
     """whether the platform itself answered, for its circuit breaker; None says nothing either way"""
     code: str = ""
     """how it failed, where it was not answered"""
+    broken: bool | None = None
+    """whether the answer broke the platform's contract; None where nobody looked"""
     wish: timedelta | None = None
     """how long the platform asks everybody to wait"""
 

@@ -174,6 +174,16 @@ def sweep(
     return moved
 
 
+def others_accepted_since(connection: Connection, platform: str, ids: Collection[int]) -> set[int]:
+    """Those of ``ids`` beside which the platform has accepted something since they last moved."""
+    other = delivery.alias()
+    accepted = exists().where(
+        other.c.platform == platform, other.c.state == State.ACCEPTED, other.c.updated_at >= delivery.c.updated_at
+    )
+    found = connection.execute(select(delivery.c.id).where(delivery.c.id.in_(list(ids)), accepted))
+    return set(found.scalars())
+
+
 def let_go(connection: Connection, event: Event, now: datetime, *, platform: str, ids: Collection[int] = ()) -> int:
     """Requeue what a person releases (PARKED) or what a resumed platform held (HELD); returns how many."""
     source = {Event.RELEASED: State.PARKED, Event.RESUMED: State.HELD}[event]

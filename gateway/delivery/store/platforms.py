@@ -9,11 +9,13 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
+from gateway.delivery.rules.kept_moments import too_far
 from gateway.delivery.rules.work import Closing, Opening
 from gateway.delivery.store.exchanges import open_exchanges
+from gateway.delivery.store.kept_moments import cap_slots, tell
 from gateway.delivery.store.locked_rows import LockedRows, platform_row
 from gateway.delivery.store.tables import exchange, platform, slot
-from gateway.domain.breaker import Breaker, BreakerRules, after_failure
+from gateway.domain.breaker import Breaker, after_failure
 from gateway.domain.traffic import BREAKER_OPEN, OURS, Budget, Standing, Stop, Traffic, stop_of
 from gateway.store.audit import note
 from gateway.store.batch_sql import WriteSet
@@ -91,16 +93,27 @@ def end_pause(connection: Connection, name: str, now: datetime) -> bool:
 
 
 def take_slot(
-    connection: Connection, name: str, interval: timedelta, now: datetime, budget: Budget | None = None
+    connection: Connection,
+    name: str,
+    interval: timedelta,
+    now: datetime,
+    budget: Budget | None = None,
+    *,
+    reach: timedelta | None = None,
 ) -> datetime:
     """Reserve the next free moment for one request.
 
     No two workers get slots closer than ``interval``, and in no stretch as long as the budget's window (and its slack)
-    are there more slots than it allows. Slots never go back in time, whatever a worker's clock says.
+    are there more slots than it allows. Slots never go back in time, whatever a worker's clock says,
+    unless they lie further ahead than ``reach``: then a clock was wrong, and they begin anew.
     """
     row = connection.execute(
         select(platform.c.next_slot_at).where(platform.c.name == name).with_for_update()
     ).scalar_one()
+    if row is not None and reach is not None and too_far(row, now, reach):
+        cap_slots(connection, name, reach, now)
+        tell(connection, name, "next_slot_at", row, now=now, note=note)
+        row = None
     at = max(now, row) if row is not None else now
     if budget is not None:
         at = _within(connection, name, budget, at)
@@ -121,7 +134,9 @@ def _within(connection: Connection, name: str, budget: Budget, at: datetime) -> 
 
 Opened = tuple[int, list[int]]
 """exchange id and attempt ids"""
-_SERVER_FAULT = 500
+MOST_BROKEN = 2
+"""answers in a row that break the contract, after which a third message would only be sent in vain"""
+BROKEN_REPLIES = "broken_replies"
 
 
 def standing(connection: Connection, name: str, now: datetime) -> Standing:
@@ -135,12 +150,14 @@ class Lane:
 
     probe: how long one exchange may take that tries whether the platform answers again
     draw:  a number in [0, 1), fresh at each call
+    answers: statuses that count as an answer of the platform
     """
 
     platform: str
     rules: Traffic
     probe: timedelta
     draw: Callable[[], float]
+    answers: frozenset[int] = frozenset(range(500))
 
 
 def open_allowed(
@@ -195,18 +212,33 @@ def hear(
     """
     name, row = lane.platform, locked.platform
     wishes = [closing.closed_at + closing.wish for closing in closings if closing.wish]
-    quiet = not row or (not row["failures"] and row["open_until"] is None)
-    if not row or (quiet and not wishes and all(closing.answered is not False for closing in closings)):
+    quiet = not row or (not row["failures"] and row["open_until"] is None and not row["broken_replies"])
+    if not row or (quiet and not wishes and all(c.answered is not False and not c.broken for c in closings)):
         return locked
     row = platform_row(connection, name, lock=True)
     before = breaker = _breaker(row)
     for closing in sorted(closings, key=lambda c: c.closed_at):
         breaker = _moved(connection, lane, breaker, closing)
     not_before = max((moment for moment in (row["not_before"], *wishes) if moment is not None), default=None)
-    moved = {"not_before": not_before, **_columns(breaker)}
+    broken, code = _broken_in_a_row(row["broken_replies"], closings)
+    moved = {"not_before": not_before, "broken_replies": broken, **_columns(breaker)}
     connection.execute(update(platform).where(platform.c.name == name).values(moved))
     _tell(connection, name, before, breaker, now)
-    return replace(locked, platform={**row, **moved})
+    if broken < MOST_BROKEN:
+        return replace(locked, platform={**row, **moved})
+    reason = f"{broken} answers in a row broke the platform's contract (last: {code}); ask its owner what has changed"
+    pause(connection, name, code=BROKEN_REPLIES, reason=reason, by="gateway", now=now)
+    connection.execute(update(platform).where(platform.c.name == name).values(broken_replies=0))
+    return replace(locked, platform=platform_row(connection, name))
+
+
+def _broken_in_a_row(known: int, closings: Sequence[Closing]) -> tuple[int, str]:
+    """How many answers in a row broke the contract, and the code of the last; one that kept it begins anew."""
+    code = ""
+    for closing in sorted(closings, key=lambda c: c.closed_at):
+        if closing.broken is not None:
+            known, code = (known + 1, closing.code) if closing.broken else (0, "")
+    return known, code
 
 
 def _moved(connection: Connection, lane: Lane, breaker: Breaker, closing: Closing) -> Breaker:
@@ -216,26 +248,26 @@ def _moved(connection: Connection, lane: Lane, breaker: Breaker, closing: Closin
     if closing.answered is None:
         return replace(breaker, probe_until=None)
     rules = lane.rules.breaker
-    recent = _recent(connection, lane.platform, rules, now) if rules.share and breaker.until is None else (0, 0)
+    recent = _recent(connection, lane, now) if rules.share and breaker.until is None else (0, 0)
     return after_failure(breaker, rules, now, closing.code, draw=lane.draw(), recent=recent)
 
 
-def _recent(connection: Connection, name: str, rules: BreakerRules, now: datetime) -> tuple[int, int]:
+def _recent(connection: Connection, lane: Lane, now: datetime) -> tuple[int, int]:
     """How many of the last exchanges were not answered, and how many there were; the one at hand is among neither."""
-    e = exchange.c
+    e, rules = exchange.c, lane.rules.breaker
     last = (
         select(e.failure, e.status)
-        .where(e.platform == name, e.opened_at >= now - rules.window, e.closed_at.is_not(None))
+        .where(e.platform == lane.platform, e.opened_at >= now - rules.window, e.closed_at.is_not(None))
         .where(or_(e.failure.is_(None), e.failure.not_in(OURS)))
         .order_by(e.opened_at.desc())
         .limit(rules.sample)
         .subquery()
     )
-    failed = or_(last.c.failure.is_not(None), last.c.status >= _SERVER_FAULT)
+    failed = or_(last.c.failure.is_not(None), last.c.status.not_in(lane.answers))
     row = connection.execute(
-        select(func.count().filter(failed).label("failed"), func.count().label("locked")).select_from(last)
+        select(func.count().filter(failed).label("failed"), func.count().label("asked")).select_from(last)
     ).one()
-    return int(row.failed), int(row.locked)
+    return int(row.failed), int(row.asked)
 
 
 def _tell(connection: Connection, name: str, before: Breaker, after: Breaker, now: datetime) -> None:

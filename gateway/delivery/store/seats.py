@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
+from gateway.delivery.rules.kept_moments import too_far
 from gateway.delivery.rules.sharing import fair_shares
 from gateway.delivery.store.tables import platform, seat
 from gateway.store.processes import is_dead, myself
@@ -58,7 +59,11 @@ def share(
     name = door.platform
     connection.execute(select(platform.c.name).where(platform.c.name == name).with_for_update())
     rows = list(connection.execute(_ROWS, {"b_platform": name}).all())
-    gone = [r.id for r in rows if r.until <= now or (r.door != door.key and is_dead(r.owner))]
+    gone = [
+        r.id
+        for r in rows
+        if r.until <= now or too_far(r.until, now, 2 * door.lease) or (r.door != door.key and is_dead(r.owner))
+    ]
     mine = next((r for r in rows if r.door == door.key and r.id not in gone), None)
     others = [r for r in rows if r.door != door.key and r.id not in gone]
     if mine is not None and yields and any(r.granted == 0 for r in others):

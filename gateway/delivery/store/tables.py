@@ -172,6 +172,7 @@ platform = Table(
     Column("open_since", Moment),
     Column("open_until", Moment),
     Column("probe_until", Moment),
+    Column("broken_replies", Integer, nullable=False, server_default="0"),  # in a row
 )
 
 owed = Table(

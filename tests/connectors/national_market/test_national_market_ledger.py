@@ -450,7 +450,7 @@ def test_two_answers_against_the_schema_in_a_row_hold_the_platform(build: Callab
     road.report(*(road.row() for _ in range(12)))
     road.sandbox.faults.set(rates={"off_schema": 1.0})
     road.run(push)
-    assert paused(road) == "reply_schema"
+    assert paused(road) == "broken_replies"
     begun = pushes(road)
     assert 2 <= begun <= 4
     road.now += timedelta(hours=1)
@@ -470,7 +470,7 @@ def test_the_second_of_them_may_come_in_another_run_and_a_good_one_between_them_
     road = build("T", batch_max="1", connections="1")
     row = road.row()
     road.report(row)
-    for fault, held in (("off_schema", None), (None, None), ("off_schema", None), ("off_schema", "reply_schema")):
+    for fault, held in (("off_schema", None), (None, None), ("off_schema", None), ("off_schema", "broken_replies")):
         if fault is None:
             road.until_quiet()
             road.report(step(row, "暂扣"))

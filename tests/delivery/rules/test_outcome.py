@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.contract.connector import TOKEN_REFUSED
-from gateway.contract.messages import Verdict
+from gateway.contract.messages import Problem, Problems, Verdict
 from gateway.delivery.rules.outcome import after_lookup, after_poll, after_push, names, refused_here
 from gateway.delivery.rules.work import Claimed, Settlement
 from gateway.domain.records import Certificate, RecordKind, StatusChange, Withdrawal, Worker
@@ -233,7 +233,8 @@ def test_a_name_at_the_cut_of_a_long_reason_does_not_slip_through(act: Any) -> N
 
 
 def test_what_the_check_refuses_is_rejected_at_once() -> None:
-    found = refused_here(claimed(State.SENDING), "name: required", ("name",), NOW)
+    problems = Problems(items=(Problem(field="name", rule="required", message="required"),))
+    found = refused_here(claimed(State.SENDING), problems, NOW)
     assert (found.event, found.verdict.code, found.verdict.fields, seconds(found)) == (
         E.REJECTED,
         "check",

@@ -360,6 +360,7 @@ def upgrade() -> None:
         sa.Column("open_since", Moment(), nullable=True),
         sa.Column("open_until", Moment(), nullable=True),
         sa.Column("probe_until", Moment(), nullable=True),
+        sa.Column("broken_replies", sa.Integer(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_platform")),
     )
     op.create_table(
