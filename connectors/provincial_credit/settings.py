@@ -76,13 +76,6 @@ class ProvincialCreditSettings(PlatformSettings):
     awaited_hours: float = Field(default=24, ge=0)
     """how often to ask which acknowledgements the platform still waits for; 0: never"""
 
-    hints: bool = False
-    """whether the platform was given an address for its hints (``gateway credit listen``)"""
-    hint_spacing_seconds: float = Field(default=60, ge=1)
-    """at least so long between two pulls that hints cause"""
-    hint_bytes: int = Field(default=2 * 1024 * 1024, ge=1024)
-    hint_events: int = Field(default=50, ge=0)
-    """the largest hint, in bytes and events"""
     idempotency_days: float = Field(default=7, gt=0)
     """for how long the platform knows a message again by its key"""
     desk_asking_seconds: float = Field(default=6 * 3600, ge=0)

@@ -23,7 +23,7 @@ from connectors.provincial_credit.keys import Belief, Key, Sm2Key
 from connectors.provincial_credit.settings import ProvincialCreditSettings
 from connectors.provincial_credit.verdicts import DELAYS, Refused, refused, unclear
 from gateway.codec import signing
-from gateway.codec.jsonbody import JsonError, Row, canonical, read, read_object, without_nulls
+from gateway.codec.jsonbody import JsonError, canonical, read, without_nulls
 from gateway.codec.replies import media_type
 from gateway.contract.messages import JSON, Stamp, WireRequest, WireResponse
 from gateway.domain.errors import ContractError
@@ -140,10 +140,6 @@ class Wire:
         if not self._signed(response, stamp, belief):
             return unclear("answer_signature", "the file's signature or request id is missing or wrong")
         return response.body
-
-    def unsealed(self, body: bytes, content_type: str) -> Row:
-        """An object the platform sent by itself, out of its envelope where one was agreed; JsonError, EnvelopeError."""
-        return read_object(self._envelopes.open(body, content_type) if self._envelopes else body, content_type)
 
     @property
     def _accepted(self) -> str:

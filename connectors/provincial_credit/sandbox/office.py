@@ -164,17 +164,6 @@ class CreditOffice:
         }
         return page, not events
 
-    def newest(self, most: int, now: datetime) -> dict[str, Any]:
-        """The last events told, as a page that a hint carries; its cursor is where they begin."""
-        total = self.books.counter("feed")
-        start = max(0, total - most)
-        return {
-            "events": self._between(start, total, {}),
-            "nextCursor": self.cursors.at(start, now),
-            "hasMore": False,
-            "watermark": {},
-        }
-
     def pages(self, query: dict[str, Any], now: datetime) -> dict[str, Any]:
         """Every version of every record by the time it was written, for callers without a cursor."""
         self.write_story(now)

@@ -6,7 +6,6 @@ credit events about the people it holds, and publishes books of each day. The di
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import json
@@ -17,14 +16,13 @@ from pathlib import Path
 from random import Random
 from types import MappingProxyType
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from connectors.provincial_credit.sandbox import calls, hinting
+from connectors.provincial_credit.sandbox import calls
 from connectors.provincial_credit.sandbox.door import BASE, PROFILES, Credentials, Door, Sign
 from connectors.provincial_credit.sandbox.handlers import Answer, Asked, Handlers
 from connectors.provincial_credit.sandbox.limits import Limits, Meter
@@ -157,13 +155,6 @@ class ProvincialCreditSandbox(Sandbox):
             raise
         self.books.commit()
 
-    def hint(self, path: str, most: int = hinting.MOST) -> tuple[dict[str, str], bytes]:
-        """Headers and body of a hint that the feed has moved, for a caller's path."""
-        self.books.begin()
-        made = hinting.hint(self.door, self.office, path, self.clock(), most)
-        self.books.commit()
-        return made
-
     def effects(self) -> dict[str, Any]:
         """Also counts events, acknowledgements and what the desk took; batches whose time has come are worked off."""
         self.registry.work_off(self.clock())
@@ -240,7 +231,7 @@ class ProvincialCreditSandbox(Sandbox):
         return status, value, headers
 
     async def _credit(self, request: Request) -> Response:
-        """What ``command`` takes, as JSON, besides ``field_key``, ``sm2_key`` and ``hint``: {"tell": ["F07"]}."""
+        """What ``command`` takes, as JSON, besides ``field_key`` and ``sm2_key``: {"tell": ["F07"]}."""
         try:
             wanted = await request.json()
             unknown = [name for name, known in self._keys.items() if name in wanted and wanted[name] not in known]
@@ -252,19 +243,9 @@ class ProvincialCreditSandbox(Sandbox):
             return JSONResponse({"error": refusal.problem["detail"]}, status_code=409)
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             return JSONResponse({"error": str(error)}, status_code=400)
-        if "hint" in wanted:
-            return await self._hint(str(wanted["hint"]))
         for name in self._keys.keys() & wanted.keys():
             self.books.put("settings", name, wanted[name])
         return JSONResponse({"cases": dict(self.books.items("cases"))})
-
-    async def _hint(self, url: str) -> Response:
-        """Tell a caller's address that the feed has moved; gives the status of its answer."""
-        headers, body = self.hint(urlsplit(url).path)
-        try:
-            return JSONResponse({"hinted": await asyncio.to_thread(hinting.send, url, headers, body)})
-        except (ValueError, OSError) as error:
-            return JSONResponse({"error": str(error)}, status_code=400)
 
     @property
     def _keys(self) -> dict[str, Iterable[str]]:

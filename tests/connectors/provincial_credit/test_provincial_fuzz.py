@@ -131,7 +131,6 @@ def _document() -> dict[str, Any]:
             call["parameters"] = [
                 p for p in call.get("parameters", ()) if p.get("$ref", "").rpartition("/")[2] not in _REFERRED
             ]
-    made.pop("webhooks")
     return made
 
 
