@@ -16,7 +16,7 @@ from connectors.provincial_credit.login import LoggingIn
 from connectors.provincial_credit.properties import properties
 from connectors.provincial_credit.push import Pushing
 from connectors.provincial_credit.settings import ProvincialCreditSettings
-from connectors.provincial_credit.speaker import OK
+from connectors.provincial_credit.signing import OK
 from connectors.provincial_credit.tables import Looking
 from gateway.codec.jsonbody import JsonError, moment, read_object
 from gateway.contract.connector import Endpoint

@@ -11,9 +11,9 @@ import zlib
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 
-from connectors.provincial_credit.keys import HmacBelief
+from connectors.provincial_credit.keys import HmacVerifier
 from connectors.provincial_credit.mapping import china_time
-from connectors.provincial_credit.speaker import MADE, Speaker
+from connectors.provincial_credit.signing import MADE, SignedCalls
 from connectors.provincial_credit.verdicts import Refused
 from gateway.codec import signing
 from gateway.codec.jsonbody import Row, canonical, day, rows, text, whole
@@ -46,13 +46,13 @@ _CODES = {
 }
 
 
-class Booking(Speaker):
+class Booking(SignedCalls):
     """Manifests and files of a day, snapshots, and the result of the comparison."""
 
     def encode_manifest(self, day: date | None, stamp: Stamp, /) -> WireRequest:
         if day is None:
-            return self._ask("getSnapshot", "/snapshots/latest", stamp)
-        return self._ask("getReconciliation", f"/reconciliations/{day.isoformat()}", stamp)
+            return self._request("getSnapshot", "/snapshots/latest", stamp)
+        return self._request("getReconciliation", f"/reconciliations/{day.isoformat()}", stamp)
 
     def decode_manifest(self, response: WireResponse, day: date | None, stamp: Stamp, /) -> Manifest | Verdict:
         """``conflict`` with code ``manifest_signature`` where the manifest's own signature is wrong."""
@@ -72,13 +72,13 @@ class Booking(Speaker):
 
     def encode_book(self, manifest: Manifest, file: BookFile, stamp: Stamp, /) -> WireRequest:
         path = f"/reconciliations/{manifest.day.isoformat()}/files/{file.name}"
-        return self._ask("getReconciliationFile", path, stamp)
+        return self._request("getReconciliationFile", path, stamp)
 
     def decode_book(
         self, response: WireResponse, manifest: Manifest, file: BookFile, stamp: Stamp, /
     ) -> tuple[BookRow, ...] | Verdict:
         """``conflict`` COUNT_DIFF where the file is not the one the manifest tells of, or cannot be read."""
-        packed = self._wire.open_file(response, stamp, belief=self._belief(stamp))
+        packed = self._wire.open_file(response, stamp, verifier=self._verifier(stamp))
         if isinstance(packed, Refused):
             return packed.verdict
         if signing.digest(self._settings.digest_alg, packed).hex() != file.digest:
@@ -107,7 +107,9 @@ class Booking(Speaker):
             "closed": result.closed,
         }
         path = f"/reconciliations/{result.day.isoformat()}/results"
-        return self._ask("createReconciliationResult", path, stamp, body=("ReconciliationResult", body), changes=True)
+        return self._request(
+            "createReconciliationResult", path, stamp, body=("ReconciliationResult", body), changes=True
+        )
 
     def decode_result(self, response: WireResponse, result: BookResult, stamp: Stamp, /) -> Verdict:
         answer = self._open(response, stamp, "ReconciliationReceipt", statuses=MADE)
@@ -122,9 +124,9 @@ class Booking(Speaker):
         if text(manifest, "appKey") != settings.app_key or text(manifest, "signatureAlg") != settings.signature_alg:
             return False
         signed = canonical({name: value for name, value in manifest.items() if name != "signature"})
-        lasting = HmacBelief(secrets=[settings.app_secret.get_secret_value()], digest=settings.digest_alg)
-        belief = lasting if self._sm2 is None else self._sm2[1]
-        return belief.holds(signed, text(manifest, "signature") or "")
+        by_app_secret = HmacVerifier(secrets=[settings.app_secret.get_secret_value()], digest=settings.digest_alg)
+        verifier = by_app_secret if self._sm2 is None else self._sm2[1]
+        return verifier.holds(signed, text(manifest, "signature") or "")
 
 
 def _manifest(answer: Row, files: tuple[Row, ...], algorithm: str) -> Manifest:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from connectors.provincial_credit import schema
 from connectors.provincial_credit.gm import PrivateKey, PublicKey, Sm2Error
-from connectors.provincial_credit.keys import Sm2Belief, Sm2Key
+from connectors.provincial_credit.keys import Sm2Key, Sm2Verifier
 from gateway.codec.codes import table
 from gateway.codec.jsonbody import JsonError, Row, canonical, read_object, text
 from gateway.codec.signing import base64_text
@@ -91,7 +91,7 @@ class Envelopes:
         if schema.violations("GmEnvelope", envelope) or envelope["appCode"] != self.app_code:
             raise EnvelopeError("not an envelope for us as the document describes it")
         signed = canonical({name: value for name, value in envelope.items() if name != "signData"})
-        if not Sm2Belief(public=self.theirs).holds(signed, str(envelope["signData"])):
+        if not Sm2Verifier(public=self.theirs).holds(signed, str(envelope["signData"])):
             raise EnvelopeError("the signature of the envelope is wrong")
         if text(envelope, "keyId") != self.ours.key_id:
             raise EnvelopeError("encrypted for another key")

@@ -25,7 +25,7 @@ class Key(Protocol):
         ...
 
 
-class Belief(Protocol):
+class Verifier(Protocol):
     """Tells whether what came was signed by the platform."""
 
     def holds(self, text: bytes, signature: str) -> bool: ...
@@ -44,7 +44,7 @@ class HmacKey:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class HmacBelief:
+class HmacVerifier:
     """One of these secrets was used; with none, nothing is believed."""
 
     secrets: Sequence[str] = field(repr=False)
@@ -67,7 +67,7 @@ class Sm2Key:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Sm2Belief:
+class Sm2Verifier:
     """One of the platform's public keys, by id; several while it changes them."""
 
     public: Mapping[str, PublicKey]

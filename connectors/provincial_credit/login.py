@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from connectors.provincial_credit.keys import HmacBelief, HmacKey
-from connectors.provincial_credit.speaker import OK, Speaker
+from connectors.provincial_credit.keys import HmacKey, HmacVerifier
+from connectors.provincial_credit.signing import OK, SignedCalls
 from connectors.provincial_credit.verdicts import Refused
 from gateway.codec.jsonbody import whole
 from gateway.contract.messages import Stamp, Token, Verdict, WireRequest, WireResponse
@@ -21,7 +21,7 @@ _FIELDS = (
 )
 
 
-class LoggingIn(Speaker):
+class LoggingIn(SignedCalls):
     """Gets and renews request secrets."""
 
     def encode_login(self, previous: Token | None, stamp: Stamp, /) -> WireRequest:
@@ -53,8 +53,8 @@ class LoggingIn(Speaker):
     def decode_login(self, response: WireResponse, stamp: Stamp, /) -> Token | Verdict:
         secrets = [self._settings.app_secret.get_secret_value()]
         secrets += [stamp.token.values["refreshSecret"]] if stamp.token else []
-        belief = HmacBelief(secrets=secrets, digest=self._settings.digest_alg)
-        answer = self._wire.open(response, stamp, belief=belief, expect="RequestSecret", statuses=OK)
+        verifier = HmacVerifier(secrets=secrets, digest=self._settings.digest_alg)
+        answer = self._wire.open(response, stamp, verifier=verifier, expect="RequestSecret", statuses=OK)
         if isinstance(answer, Refused):
             return answer.verdict
         if not isinstance(answer, dict):

@@ -19,7 +19,7 @@ from connectors.provincial_credit.envelope import (
     Envelopes,
     unwrap,
 )
-from connectors.provincial_credit.keys import Belief, Key, Sm2Key
+from connectors.provincial_credit.keys import Key, Sm2Key, Verifier
 from connectors.provincial_credit.settings import ProvincialCreditSettings
 from connectors.provincial_credit.verdicts import DELAYS, Refused, refused, unclear
 from gateway.codec import signing
@@ -102,14 +102,14 @@ class Wire:
         return WireRequest(operation=operation, method=method, path=full, headers=headers, body=content)
 
     def open(
-        self, response: WireResponse, stamp: Stamp, *, belief: Belief, expect: str | None, statuses: frozenset[int]
+        self, response: WireResponse, stamp: Stamp, *, verifier: Verifier, expect: str | None, statuses: frozenset[int]
     ) -> JSON | Refused:
         """The answer, which fits the schema ``expect``, or what the refusal means.
 
-        belief: what the platform may have signed with; nulls are judged as if they were not there
+        verifier: what the platform may have signed with; nulls are judged as if they were not there
         expect: None where the caller judges the content itself
         """
-        signed = self._signed(response, stamp, belief)
+        signed = self._signed(response, stamp, verifier)
         if signed is None:
             return unclear("answer_signature", "the answer's signature, digest or request id is wrong")
         good = response.status in statuses
@@ -132,12 +132,12 @@ class Wire:
         assert isinstance(found, dict)
         return self._refused(found, response, stamp, signed=signed)
 
-    def open_file(self, response: WireResponse, stamp: Stamp, *, belief: Belief) -> bytes | Refused:
+    def open_file(self, response: WireResponse, stamp: Stamp, *, verifier: Verifier) -> bytes | Refused:
         """The bytes of a file, or what the refusal means."""
         if response.status != 200 or media_type(response.headers) != "application/gzip":
-            refusal = self.open(response, stamp, belief=belief, expect="Problem", statuses=frozenset())
+            refusal = self.open(response, stamp, verifier=verifier, expect="Problem", statuses=frozenset())
             return refusal if isinstance(refusal, Refused) else unclear("answer_form", "not a file")
-        if not self._signed(response, stamp, belief):
+        if not self._signed(response, stamp, verifier):
             return unclear("answer_signature", "the file's signature or request id is missing or wrong")
         return response.body
 
@@ -171,7 +171,7 @@ class Wire:
         plain = canonical(value)
         return self._envelopes.seal(plain, stamp.message_id, born(stamp.message_id)) if self._envelopes else plain
 
-    def _signed(self, response: WireResponse, stamp: Stamp, belief: Belief) -> bool | None:
+    def _signed(self, response: WireResponse, stamp: Stamp, verifier: Verifier) -> bool | None:
         """True: signed and right; False: not signed; None: wrong. Without the duty to verify, always True."""
         if not self._settings.verify_answers:
             return True
@@ -188,7 +188,7 @@ class Wire:
             headers.get("x-platform-timestamp", ""),
             signing.digest(self._digest, response.body).hex(),
         )
-        return True if belief.holds("\n".join(lines).encode(), given) else None
+        return True if verifier.holds("\n".join(lines).encode(), given) else None
 
 
 def request_id(stamp: Stamp) -> str:

@@ -104,7 +104,7 @@ def check_path(operation: str, key: tuple[str, ...]) -> None:
 
 @cache
 def _parameters(operation: str) -> dict[tuple[str, str], dict[str, Any]]:
-    """(place, name) -> schema, without the headers that the door checks itself."""
+    """(place, name) -> schema, without the headers of authentication, checked in http.py."""
     shared = openapi()["components"]["parameters"]
     for item in openapi()["paths"].values():
         for call in item.values():

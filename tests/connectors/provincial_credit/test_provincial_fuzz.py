@@ -1,7 +1,7 @@
 """The document against the simulated platform: requests made from the schemas, right and wrong ones (schemathesis).
 
 No answer may be a 500 or say what the document does not: status, media type, headers, body. What breaks a schema must
-be refused. Requests are signed on their way, so that they get past the door; some are left as they were made.
+be refused. Requests are signed on their way, so that they get past authentication; some are left as they were made.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from starlette.responses import JSONResponse
 
 from connectors.provincial_credit.adapter import WithLogin, build
 from connectors.provincial_credit.sandbox import ProvincialCreditSandbox
-from connectors.provincial_credit.sandbox.door import BASE
+from connectors.provincial_credit.sandbox.http import BASE
 from connectors.provincial_credit.sandbox.reading import openapi
 from gateway.contract.messages import Payload, Stamp, Token
 from gateway.domain.records import RecordKind

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from connectors.provincial_credit import gm
 from connectors.provincial_credit.envelope import sm4_open, sm4_seal
 from connectors.provincial_credit.gm import PrivateKey, PublicKey, Sm2Error
-from connectors.provincial_credit.keys import Sm2Belief
+from connectors.provincial_credit.keys import Sm2Verifier
 from connectors.provincial_credit.sandbox.gm import Pair
 from gateway.codec import signing
 
@@ -101,10 +101,10 @@ def test_the_published_request_has_a_signature_that_verifies() -> None:
         "7f9c24e8-3b1a-4d2e-9a51-0c6f2b7d8e90",
     )
     given = "tXySL2JZwgIEJvHnCizopE+DyNQ0OTBpbPNoa/bc/TCv4xQvoBhO7ClL3C6tON8KftLHU6mEzE6RU8PwdeqsNw=="
-    belief = Sm2Belief(public={"another": PublicKey(Pair("another").public), "published": PublicKey(P)})
-    assert belief.holds("\n".join(lines).encode(), given)
-    assert not belief.holds("\n".join(lines[:-1]).encode(), given)
-    assert not belief.holds(b"", "not base64!")
+    verifier = Sm2Verifier(public={"another": PublicKey(Pair("another").public), "published": PublicKey(P)})
+    assert verifier.holds("\n".join(lines).encode(), given)
+    assert not verifier.holds("\n".join(lines[:-1]).encode(), given)
+    assert not verifier.holds(b"", "not base64!")
 
 
 def test_a_message_has_one_signature_and_another_message_another() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from connectors.provincial_credit.envelope import unwrap
-from connectors.provincial_credit.sandbox.door import PROFILES
+from connectors.provincial_credit.sandbox.http import PROFILES
 from gateway.codec.replies import judge_reply
 from gateway.contract.connector import TOKEN_REFUSED, NeedsToken
 from gateway.contract.messages import FeedbackPage, FindingAck, HoldingsPage, WireResponse

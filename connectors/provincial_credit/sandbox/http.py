@@ -1,4 +1,4 @@
-"""The simulated platform's door: who calls, is the signature right; and how answers are signed and wrapped.
+"""HTTP authentication of the simulated platform: checks who calls and what is signed, signs and wraps answers.
 
 Written from the contract alone. It shares no code with the connector, so that a misreading shows.
 """
@@ -109,7 +109,7 @@ class Credentials:
 
 
 @dataclass
-class Door:
+class WireSecurity:
     """Checks requests in the contract's order: address, app key, timestamp, signature, nonce, right."""
 
     books: Books
@@ -150,7 +150,7 @@ class Door:
         return make
 
     @property
-    def lasting(self) -> Sign:
+    def durable_sign(self) -> Sign:
         """Signs what is kept: with the app secret, or the platform's SM2 key of the day."""
         if self.profile.algorithm == "SM2-SM3":
             return self._pair.sign

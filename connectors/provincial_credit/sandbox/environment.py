@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 
-from connectors.provincial_credit.sandbox.door import Credentials, Profile
+from connectors.provincial_credit.sandbox.http import Credentials, Profile
 
 
 def environment(url: str, credentials: Credentials, profile: Profile) -> dict[str, str]:
