@@ -9,14 +9,14 @@ import csv
 import io
 import zlib
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from datetime import date
 
 from connectors.provincial_credit.keys import HmacVerifier
 from connectors.provincial_credit.mapping import china_time
 from connectors.provincial_credit.signing import MADE, SignedCalls
 from connectors.provincial_credit.verdicts import Refused
 from gateway.codec import signing
-from gateway.codec.jsonbody import Row, canonical, day, rows, text, whole
+from gateway.codec.jsonbody import Row, canonical, day, moment, rows, text, whole
 from gateway.codec.replies import not_understood
 from gateway.contract.credit import BookFile, BookKind, BookResult, BookRow, Manifest
 from gateway.contract.messages import JSON, Stamp, Verdict, WireRequest, WireResponse
@@ -130,7 +130,8 @@ class Booking(SignedCalls):
 
 
 def _manifest(answer: Row, files: tuple[Row, ...], algorithm: str) -> Manifest:
-    cutoff, of = datetime.fromisoformat(str(answer["cutoffTime"])), day(answer, "date")
+    cutoff, of = moment(answer, "cutoffTime"), day(answer, "date")
+    assert cutoff is not None
     assert of is not None
     return Manifest(
         day=of,

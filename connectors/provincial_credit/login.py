@@ -70,4 +70,8 @@ class LoggingIn(SignedCalls):
 
 
 def _moment(milliseconds: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+    """A moment counted from 1970; one beyond the year 9000 is kept within it."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=max(0, min(milliseconds, _LATEST_MS)))
+
+
+_LATEST_MS = 7030 * 365 * 86_400_000

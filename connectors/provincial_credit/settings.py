@@ -15,6 +15,7 @@ from pydantic_settings import SettingsConfigDict
 
 from connectors.provincial_credit.cipher import KEY_BYTES, FieldAlg
 from connectors.provincial_credit.gm import PrivateKey, PublicKey, Sm2Error
+from gateway.codec.jsonbody import BOUNDS
 from gateway.settings import PlatformSettings
 
 
@@ -92,6 +93,10 @@ class ProvincialCreditSettings(PlatformSettings):
     """kinds of our tickets that the platform is told of; empty: none"""
     scan_bytes: int = Field(default=5 * 1024 * 1024, ge=1)
     """the largest scan the platform takes"""
+    answer_bytes: int = Field(default=BOUNDS.size, ge=1024)
+    answer_items: int = Field(default=BOUNDS.items, ge=100)
+    answer_depth: int = Field(default=BOUNDS.depth, ge=8)
+    """the largest JSON answer that is read: bytes, values and levels; a larger one is not understood"""
 
     min_interval_seconds: float = Field(default=0.5, ge=0)
     """two requests a second, the limit of the feed; everything else may be faster"""

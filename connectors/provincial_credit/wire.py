@@ -23,11 +23,13 @@ from connectors.provincial_credit.keys import Key, Sm2Key, Verifier
 from connectors.provincial_credit.settings import ProvincialCreditSettings
 from connectors.provincial_credit.verdicts import DELAYS, Refused, refused, unclear
 from gateway.codec import signing
-from gateway.codec.jsonbody import JsonError, canonical, read, without_nulls
+from gateway.codec.jsonbody import Bounds, JsonError, canonical, is_readable, read, without_nulls
 from gateway.codec.replies import media_type
 from gateway.contract.messages import JSON, Stamp, WireRequest, WireResponse
 from gateway.domain.errors import ContractError
 
+_IN_PARTS = frozenset({None, "CreditEventVersions", "CreditEventPage", "CreditRecordPage", "CreditRecordList"})
+"""answers of which each event is judged by itself, so that one that cannot be read does not spoil the others"""
 _JUDGED_ALONE = {"CreditEventPage": "events", "CreditRecordPage": "rows", "CreditRecordList": "rows"}
 Query = Sequence[tuple[str, str]]
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -39,6 +41,7 @@ class Wire:
     def __init__(self, settings: ProvincialCreditSettings) -> None:
         self._settings = settings
         self._digest = settings.digest_alg
+        self._bounds = Bounds(size=settings.answer_bytes, items=settings.answer_items, depth=settings.answer_depth)
         self._prefix = urlsplit(settings.endpoint.rstrip("/")).path
         self._envelopes = _envelopes(settings) if settings.encrypted_bodies else None
 
@@ -114,7 +117,7 @@ class Wire:
             return unclear("answer_signature", "the answer's signature, digest or request id is wrong")
         good = response.status in statuses
         try:
-            found = self._unsealed(response)
+            found = self._unsealed(response, in_parts=good and expect in _IN_PARTS)
         except (JsonError, EnvelopeError) as error:
             return unclear("answer_json", str(error))
         if self._settings.answers != "problem" and response.status == 200:
@@ -124,7 +127,10 @@ class Wire:
             good, found = inside.good, inside.value
         clean = without_nulls(found)
         name = expect if good else "Problem"
-        broken = schema.violations(name, _shallow(clean, name) if good else clean) if name else ()
+        judged = _shallow(clean, name) if name else None
+        if not is_readable(judged):
+            return unclear("answer_json", "not valid UTF-8 (a half surrogate), or a number beyond every range")
+        broken = schema.violations(name, judged) if name else ()
         if broken:
             return unclear("answer_schema", f"the answer breaks the document at {broken[0].path or 'its root'}")
         if good:
@@ -155,12 +161,13 @@ class Wire:
             return unclear("answer_unsigned", f"a refusal ({refusal.verdict.code}) that is not signed")
         return replace(refusal, signed=signed)
 
-    def _unsealed(self, response: WireResponse) -> JSON:
+    def _unsealed(self, response: WireResponse, *, in_parts: bool) -> JSON:
         """The JSON of an answer; a refusal may come outside the encrypted profile, a success may not."""
         kind = response.headers.get("content-type", "")
         if self._envelopes and (media_type(response.headers) == GM_TYPE or response.status < 400):
-            return read(self._envelopes.open(response.body, kind))
-        return read(response.body, kind)
+            inner = self._envelopes.open(response.body, kind)
+            return read(inner, bounds=self._bounds, in_parts=in_parts)
+        return read(response.body, kind, bounds=self._bounds, in_parts=in_parts)
 
     def _body(self, operation: str, stamp: Stamp, name: str, value: JSON) -> bytes:
         broken = schema.violations(name, value)

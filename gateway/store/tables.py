@@ -43,8 +43,14 @@ metadata = MetaData(
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
 
+_EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
 class Moment(TypeDecorator[datetime]):
-    """An aware moment, kept as UTC; SQLite has no zones, so it is stored there without one."""
+    """An aware moment, kept as UTC; SQLite has no zones, so it is stored there without one.
+
+    One that has no form in UTC within the years 1 to 9999 is kept as the first or last that has.
+    """
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -55,7 +61,10 @@ class Moment(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("a moment without zone")
-        value = value.astimezone(UTC)
+        try:
+            value = value.astimezone(UTC)
+        except OverflowError:
+            value = _LATEST if value.year > 1 else _EARLIEST
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:

@@ -160,7 +160,7 @@ def test_in_the_encrypted_profile_a_plain_body_and_an_envelope_for_another_are_r
     body = json.loads(bench.connector.encode_holdings(None, None, stamp).body)
     body["keyId"] = "platform-9"
     raw = ("application/vnd.sdcredit.gm+json", json.dumps(body).encode())
-    assert json.loads(bench.send(bench.connector._ask("x", "/skill-certificates/queries", stamp, raw=raw)).body)[
+    assert json.loads(bench.send(bench.connector._request("x", "/skill-certificates/queries", stamp, raw=raw)).body)[
         "code"
     ] == ("PARAM_INVALID")
 
