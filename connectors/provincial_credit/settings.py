@@ -15,6 +15,7 @@ from pydantic_settings import SettingsConfigDict
 
 from connectors.provincial_credit.cipher import KEY_BYTES, FieldAlg
 from connectors.provincial_credit.gm import PrivateKey, PublicKey, Sm2Error
+from connectors.provincial_credit.keys import Sm2Key
 from gateway.codec.jsonbody import BOUNDS
 from gateway.settings import PlatformSettings
 
@@ -35,6 +36,8 @@ class ProvincialCreditSettings(PlatformSettings):
     field_keys: dict[str, SecretStr] = Field(default_factory=dict)
     """further field keys by id, base64, that what comes may be encrypted with: earlier ones, or the next"""
     signature_alg: Literal["HMAC-SHA256", "HMAC-SM3", "SM2-SM3"] = "HMAC-SHA256"
+    sm2_signature: Literal["raw", "der"] = "raw"
+    """SM2 signatures as r and s (64 bytes) or as ASN.1 DER, ours and the platform's"""
     signing_key: SecretStr | None = None
     """ours, 32 bytes in hex; with SM2-SM3 there is no login"""
     signing_key_id: str = Field(default="caller-1", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
@@ -159,6 +162,16 @@ class ProvincialCreditSettings(PlatformSettings):
         """Our SM2 key."""
         assert self.signing_key is not None
         return PrivateKey(self.signing_key.get_secret_value())
+
+    @property
+    def sm2_der(self) -> bool:
+        """Whether SM2 signatures are ASN.1 DER."""
+        return self.sm2_signature == "der"
+
+    @property
+    def sm2_key(self) -> Sm2Key:
+        """What we sign with under SM2-SM3."""
+        return Sm2Key(private=self.sm2_private, key_id=self.signing_key_id, der=self.sm2_der)
 
     @property
     def platform_sm2(self) -> dict[str, PublicKey]:

@@ -34,8 +34,7 @@ class SignedCalls:
         )
         self._sm2: tuple[Sm2Key, Sm2Verifier] | None = None
         if settings.signature_alg == "SM2-SM3":
-            key = Sm2Key(private=settings.sm2_private, key_id=settings.signing_key_id)
-            self._sm2 = key, Sm2Verifier(public=settings.platform_sm2)
+            self._sm2 = settings.sm2_key, Sm2Verifier(public=settings.platform_sm2, der=settings.sm2_der)
 
     def _request(
         self,

@@ -19,7 +19,7 @@ from connectors.provincial_credit.envelope import (
     Envelopes,
     unwrap,
 )
-from connectors.provincial_credit.keys import Key, Sm2Key, Verifier
+from connectors.provincial_credit.keys import Key, Verifier
 from connectors.provincial_credit.settings import ProvincialCreditSettings
 from connectors.provincial_credit.verdicts import DELAYS, Refused, refused, unclear
 from gateway.codec import signing
@@ -218,9 +218,11 @@ def born(message_id: str) -> datetime:
 
 
 def _envelopes(settings: ProvincialCreditSettings) -> Envelopes:
-    ours = Sm2Key(private=settings.sm2_private, key_id=settings.signing_key_id)
     return Envelopes(
-        app_code=settings.app_key, ours=ours, theirs=settings.platform_sm2, their_id=settings.platform_key_id
+        app_code=settings.app_key,
+        ours=settings.sm2_key,
+        theirs=settings.platform_sm2,
+        their_id=settings.platform_key_id,
     )
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import groupby
 
 from gateway.contract.connector import LooksUp, PagesLookups, PollsAcks
 from gateway.contract.messages import Payload, Stamp, Verdict, WireRequest
-from gateway.domain.delivery import State
+from gateway.domain.delivery import Event, State
 from gateway.domain.traffic import Stop
 from gateway.service.concluding import conclude, verdicts_of, with_attempts
 from gateway.service.exchange import Answer, Exchanger
 from gateway.service.outcome import after_lookup, after_poll, cannot_ask
+from gateway.service.paging import STALLED
 from gateway.service.push import claim, give_back, prepare, sweep
 from gateway.store import ledger
 from gateway.store.exchanges import Conclusion
@@ -119,9 +120,8 @@ async def _look_up(
 ) -> tuple[Answer, tuple[Verdict, ...]]:
     """Ask about one delivery, page by page where the platform shows pages; the last page's answer decides."""
     page: str | None = None
-    read: set[str | None] = set()
+    progress = exchanger.progress(page)
     while True:
-        read.add(page)
 
         def encode(stamp: Stamp, page: str | None = page) -> WireRequest:
             if page is not None and isinstance(connector, PagesLookups):
@@ -135,8 +135,11 @@ async def _look_up(
             answer, 1, lambda a: (connector.decode_lookup(a.response, payload, a.stamp),) if a.response else ()
         )
         page = verdicts[0].next_page
-        if page is None or page in read or answer.closing is None:
+        if page is None or answer.closing is None:
             return answer, verdicts
+        stalled = progress.after(answer.response, page)
+        if stalled is not None:
+            return answer, (replace(stalled, event=Event.IN_DOUBT),)
         # it says nothing about the delivery, which stays leased until its last page
         await exchanger.conclude(Conclusion(closing=answer.closing))
 
@@ -183,6 +186,8 @@ async def _ask_all(
                 report.exchanges += 1
                 report.asked += len(group)
                 report.outcomes.update(s.event for s in settlements)
+                for verdict in (s.verdict for s in settlements if s.verdict.code in STALLED):
+                    report.stopped = f"{verdict.code}: {verdict.reason}"
                 progress(report)
 
         async with asyncio.TaskGroup() as tasks:

@@ -7,6 +7,7 @@ applied, and the cursor moves on.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import random
 from collections.abc import Callable, Iterator
@@ -19,14 +20,20 @@ from sqlalchemy import select
 
 from connectors.provincial_credit.adapter import build
 from connectors.provincial_credit.sandbox import ProvincialCreditSandbox
+from connectors.provincial_credit.sandbox.cursors import pack
+from connectors.provincial_credit.sandbox.handlers import Answer, Asked
 from connectors.provincial_credit.sandbox.scenario import Maker, follow
 from gateway.domain.credit import AckCode, TicketKind
 from gateway.domain.records import Certificate, Record, Worker
 from gateway.service.acknowledge import poll
+from gateway.service.credit_search import Purpose, ask_about
+from gateway.service.credit_views import Who
 from gateway.service.exchange import Edge, Exchanger
 from gateway.service.feedback import FeedbackReport, pull
 from gateway.service.naming import index_entries
+from gateway.service.paging import CURSOR_REPEATED, PAGES_ENDLESS
 from gateway.service.push import push
+from gateway.service.reconcile import reconcile
 from gateway.settings import loader
 from gateway.store import archive, control, queueing, records
 from gateway.store.credit_tables import credit_ack, credit_event, credit_version, ticket
@@ -129,7 +136,7 @@ def world(store_url: str, make_store: Callable[[str], Store]) -> Iterator[World]
     sandbox.books.close()
 
 
-def _fill(world: World) -> None:
+def _fill(world: World) -> str:
     rng = random.Random(21)
     person = people.person_record(rng)
     paper: Record = people.certificate_record(rng, person)
@@ -142,6 +149,7 @@ def _fill(world: World) -> None:
         records.add(c, world.store.vault, [person, paper], batch_id=None, now=START)
         records.index(c, world.store.vault, entries, START)
         queueing.owe(c, world.connector.info, START)
+    return person.key
 
 
 DAYS = ("happenDate", "punishDate", "punishEDate", "publishBeginDate", "publishEndDate", "createDate")
@@ -314,3 +322,64 @@ def test_an_answer_too_deep_or_too_large_is_refused_with_its_reason(world: World
     assert world.cursor() is None
     del world.sandbox.security.rewritten[b'"here"']
     assert world.pull().applied == 1
+
+
+class Circling(ProvincialCreditSandbox):
+    """The platform with one list whose pages lead nowhere: ``numbers`` say what comes next."""
+
+    circling: str = ""
+    numbers: Iterator[int] = iter(())
+    asked = 0
+
+    def _answer(self, asked: Asked) -> Answer:
+        status, value, headers = super()._answer(asked)
+        if asked.call.operation != self.circling or status != 200:
+            return status, value, headers
+        self.asked += 1
+        number = next(self.numbers)
+        match self.circling:
+            case "getCreditChanges":
+                more = {"nextCursor": self.office.cursors.at(number, START), "hasMore": True}
+            case "getPendingAcks":
+                more = {"nextCursor": pack(str(number))}
+            case "queryCertificates":
+                more = {"nextPageToken": self.registry._pack(str(number))}
+            case _:
+                more = {"nextPageToken": pack(str(number))}
+        return status, {**value, **more}, headers
+
+
+@pytest.mark.parametrize(
+    ("numbers", "code", "requests"),
+    [
+        (lambda: itertools.repeat(7), CURSOR_REPEATED, 2),
+        (lambda: itertools.cycle((1, 2, 3)), CURSOR_REPEATED, 4),
+        (itertools.count, PAGES_ENDLESS, 12),
+    ],
+)
+@pytest.mark.parametrize("circling", ["getCreditChanges", "getPendingAcks", "queryCertificates", "queryCreditRecords"])
+def test_a_list_whose_pages_lead_nowhere_is_left_and_said(
+    store_url: str,
+    make_store: Callable[[str], Store],
+    circling: str,
+    numbers: Callable[[], Iterator[int]],
+    code: str,
+    requests: int,
+) -> None:
+    sandbox = Circling(seed=5, clock=lambda: START)
+    sandbox.books.bump("tellings")
+    sandbox.circling, sandbox.numbers = circling, numbers()
+    with running(sandbox) as address:
+        environment = {**sandbox.access(address).environment, "GATEWAY_PROVINCIAL_CREDIT__MAX_PAGES": "12"}
+        world = World(store=make_store(store_url), connector=build(loader(environment)), sandbox=sandbox, moved=[])
+        key = _fill(world)
+        if circling == "queryCertificates":
+            stopped = world.run(reconcile).stopped
+        elif circling == "queryCreditRecords":
+            who, purpose = Who(kind="PERSON", key=key), Purpose(by="tester", reason="paging", now=world.clock)
+            stopped = world.run(lambda e: ask_about(e, world.store, who, purpose)).stopped
+        else:
+            stopped = world.pull().stopped
+    assert stopped is not None
+    assert stopped.partition(":")[0] == code
+    assert sandbox.asked == requests

@@ -50,6 +50,8 @@ class Profile:
     algorithm: str = "HMAC-SHA256"
     field_alg: str = "AES-256-GCM"
     encrypted: bool = False
+    der: bool = False
+    """SM2 signatures as ASN.1 DER"""
     envelope: str | None = None
     feed: bool = True
 
@@ -63,6 +65,7 @@ PROFILES = {
     "sha256": Profile(),
     "sm3": Profile(algorithm="HMAC-SM3"),
     "gm": Profile(algorithm="SM2-SM3", field_alg="SM4-GCM"),
+    "gm-der": Profile(algorithm="SM2-SM3", field_alg="SM4-GCM", der=True),
     "gm-envelope": Profile(algorithm="SM2-SM3", field_alg="SM4-GCM", encrypted=True),
     "national": Profile(envelope="national"),
     "zhejiang": Profile(envelope="zhejiang"),
@@ -77,6 +80,7 @@ class Credentials:
 
     seed: int
     key_bytes: int = 32
+    der: bool = False
     app_key: str = "sd-edu-centre-demo"
     field_key_id: str = "field-1"
     app_secret: str = field(init=False)
@@ -92,12 +96,12 @@ class Credentials:
     @cached_property
     def caller(self) -> Pair:
         """The caller's SM2 keys."""
-        return Pair(self._label("caller").decode())
+        return Pair(self._label("caller").decode(), der=self.der)
 
     @cached_property
     def platform(self) -> dict[str, Pair]:
         """The platform's SM2 keys by id: the one of today and the next."""
-        return {f"platform-{no}": Pair(self._label(f"platform {no}").decode()) for no in (1, 2)}
+        return {f"platform-{no}": Pair(self._label(f"platform {no}").decode(), der=self.der) for no in (1, 2)}
 
     @property
     def field_key(self) -> bytes:

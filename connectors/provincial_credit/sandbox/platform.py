@@ -25,7 +25,7 @@ from starlette.routing import Route
 from connectors.provincial_credit.sandbox import calls
 from connectors.provincial_credit.sandbox.environment import environment
 from connectors.provincial_credit.sandbox.handlers import Answer, Asked, Handlers
-from connectors.provincial_credit.sandbox.http import BASE, PROFILES, Credentials, Sign, WireSecurity
+from connectors.provincial_credit.sandbox.http import BASE, GM_TYPE, PROFILES, Credentials, Sign, WireSecurity
 from connectors.provincial_credit.sandbox.limits import Limits, Meter
 from connectors.provincial_credit.sandbox.office import CreditOffice
 from connectors.provincial_credit.sandbox.reading import CHINA, check_parameters, check_path, check_size, china, openapi
@@ -65,7 +65,9 @@ class ProvincialCreditSandbox(Sandbox):
         if dialect is not None and dialect not in PROFILES:
             raise ValueError(f"dialect {dialect!r} is not known; use {', '.join(PROFILES)}")
         profile = PROFILES[dialect or "sha256"]
-        self.credentials = Credentials(seed=seed, key_bytes=16 if profile.field_alg == "SM4-GCM" else 32)
+        self.credentials = Credentials(
+            seed=seed, key_bytes=16 if profile.field_alg == "SM4-GCM" else 32, der=profile.der
+        )
         self.security = WireSecurity(self.books, self.credentials, profile)
         sealing = Sealing(
             self.credentials,
@@ -217,7 +219,7 @@ class ProvincialCreditSandbox(Sandbox):
         if not re.fullmatch(r"[A-Za-z0-9-]{16,64}", given):
             raise Refusal("PARAM_MISSING", "Idempotency-Key of 16 to 64 letters, digits and hyphens is asked for")
         name = f"{asked.request.method} {asked.request.url.path} {given}"
-        digest = hashlib.sha256(asked.body).hexdigest()
+        digest = hashlib.sha256(self._opened(asked)).hexdigest()
         kept = self.books.get("answers", name)
         if kept is not None and asked.now.timestamp() - kept["at"] < _KEPT.total_seconds():
             if kept["digest"] != digest:
@@ -229,6 +231,11 @@ class ProvincialCreditSandbox(Sandbox):
         if asked.fault == "duplicate":
             raise Refusal("IN_PROGRESS", "the same request is being worked on", wait=1)
         return status, value, headers
+
+    def _opened(self, asked: Asked) -> bytes:
+        """The body as it was before it was encrypted, which makes other bytes of it each time."""
+        kind = asked.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return self.security.opened(asked.body) if kind == GM_TYPE else asked.body
 
     async def _credit(self, request: Request) -> Response:
         """What ``command`` takes, as JSON, besides ``field_key`` and ``sm2_key``: {"tell": ["F07"]}."""

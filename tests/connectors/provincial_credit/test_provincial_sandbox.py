@@ -216,6 +216,17 @@ def test_a_batch_that_breaks_the_schema_is_refused_as_a_whole_with_pointers(benc
     assert json.loads(response.body)["errors"][0]["pointer"] == "/items/1/person/workerName"
 
 
+def test_each_missing_member_has_a_pointer_of_its_own(bench: Any) -> None:
+    response = bench.send(_signed_by_hand(bench, "/skill-certificate-batches", {"items": [{"person": {}}, {"a/b": 1}]}))
+    errors = json.loads(response.body)["errors"]
+    pointers = [error["pointer"] for error in errors]
+    assert len(set(pointers)) == len(pointers)
+    assert {"/batchNo", "/itemCount", "/items/0/person/workerName", "/items/0/certificate", "/items/1/person"} <= set(
+        pointers
+    )
+    assert {error["code"] for error in errors} == {"PARAM_MISSING"}
+
+
 def _signed_by_hand(bench: Any, path: str, value: Any, method: str = "POST") -> WireRequest:
     """A signed request with a body the connector would refuse to build."""
     stamp, sandbox = bench.stamp(), bench.sandbox
