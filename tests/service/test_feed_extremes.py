@@ -10,9 +10,11 @@ import asyncio
 import itertools
 import math
 import random
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ from connectors.provincial_credit.sandbox import ProvincialCreditSandbox
 from connectors.provincial_credit.sandbox.cursors import pack
 from connectors.provincial_credit.sandbox.handlers import Answer, Asked
 from connectors.provincial_credit.sandbox.scenario import Maker, follow
+from gateway.contract.messages import WireResponse
 from gateway.domain.credit import AckCode, TicketKind
 from gateway.domain.records import Certificate, Record, Worker
 from gateway.service.acknowledge import poll
@@ -322,6 +325,38 @@ def test_an_answer_too_deep_or_too_large_is_refused_with_its_reason(world: World
     assert world.cursor() is None
     del world.sandbox.security.rewritten[b'"here"']
     assert world.pull().applied == 1
+
+
+async def longest_stop(until: asyncio.Task[Any]) -> float:
+    """Seconds of this process's own work for which the event loop came to nothing else."""
+    longest, before = 0.0, time.process_time()
+    while not until.done():
+        await asyncio.sleep(0.001)
+        now = time.process_time()
+        longest, before = max(longest, now - before), now
+    return longest
+
+
+def test_a_page_of_events_is_decoded_beside_the_event_loop(world: World) -> None:
+    make = world.maker()
+    person = make.person()
+    world.tell(*(make.bad(person) for _ in range(300)))
+    bodies: list[WireResponse] = []
+
+    async def read(exchanger: Exchanger) -> float:
+        connector: Any = exchanger.connector
+        answer = await exchanger.ask("feedback", partial(connector.encode_feedback, None))
+        assert answer.response is not None
+        bodies.append(answer.response)
+        task = asyncio.ensure_future(
+            exchanger.decoded(answer.response, connector.decode_feedback, answer.response, answer.stamp)
+        )
+        stopped = await longest_stop(task)
+        assert len(task.result().findings) == 200
+        return stopped
+
+    assert world.run(read) < 0.1
+    assert len(bodies[0].body) > 100_000
 
 
 class Circling(ProvincialCreditSandbox):

@@ -40,7 +40,7 @@ class Pair:
 
     def sign(self, text: bytes) -> str:
         """Base64 of the signature, under a fresh random number."""
-        made = sm2_sign(bytes.fromhex(self.private), bytes.fromhex(self.public), text)
+        made: bytes = sm2_sign(bytes.fromhex(self.private), bytes.fromhex(self.public), text)
         if not self.der:
             r, s = decode_dss_signature(made)
             made = bytes.fromhex(f"{r:064x}{s:064x}")
@@ -60,7 +60,7 @@ class Pair:
 
     def encrypt(self, key: bytes) -> bytes:
         """A key of 16 bytes for the owner: C1 with its 04, C3, C2."""
-        der = sm2_encrypt(bytes.fromhex(self.public), key)
+        der: bytes = sm2_encrypt(bytes.fromhex(self.public), key)
         # two integers, then octet strings of 32 and 16 bytes: their sizes are known from the end
         content = der[-52:]
         x, y = decode_dss_signature(_sequence(der[2 if der[1] < 128 else 3 : -52]))
