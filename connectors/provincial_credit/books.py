@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -152,6 +153,10 @@ def _manifest(answer: Row, files: tuple[Row, ...], algorithm: str) -> Manifest:
     )
 
 
+_LONGEST_KEY = 64
+_VERSION = re.compile(r"[1-9][0-9]{0,9}")
+
+
 def _unpacked(packed: bytes) -> str:
     """One whole gzip member with nothing behind it."""
     unzip = zlib.decompressobj(wbits=31)
@@ -169,10 +174,13 @@ def _read(content: str, kind: BookKind) -> Iterator[BookRow]:
     for line in lines:
         row = dict(zip(columns, line, strict=True))
         ends = row.get("publishEndDate")
+        version = int(row["recordVersion"]) if _VERSION.fullmatch(row["recordVersion"]) else 0
+        if not 0 < len(line[0]) <= _LONGEST_KEY or "\0" in line[0] or not 0 < version < 2**31:
+            raise ValueError("a key or version that the contract does not allow")
         yield BookRow(
             kind=kind,
             key=line[0],
-            version=int(row["recordVersion"]),
+            version=version,
             code=row[_CODES[kind]],
             digest=row.get("payloadDigest", ""),
             publish_end=date.fromisoformat(ends) if ends else None,

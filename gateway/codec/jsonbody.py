@@ -63,12 +63,7 @@ def read(body: bytes, content_type: str = "", *, bounds: Bounds = BOUNDS, in_par
     charset = str(header.get_param("charset", "utf-8")).lower()
     if charset not in ("utf-8", "utf8"):
         raise JsonError("charset is not utf-8")
-    if len(body) > bounds.size:
-        raise JsonError(f"larger than {bounds.size} bytes")
-    if body.count(b",") > bounds.items or body.count(b'"') > 4 * bounds.items:
-        raise JsonError(f"more than {bounds.items} values")
-    if _deeper(body, bounds.depth):
-        raise JsonError(f"nested deeper than {bounds.depth} levels, or not well-formed JSON")
+    check_bounds(body, bounds)
     try:
         value: JSON = json.loads(
             body.decode("utf-8"),
@@ -85,6 +80,16 @@ def read(body: bytes, content_type: str = "", *, bounds: Bounds = BOUNDS, in_par
     if not in_parts and _may_be_unreadable(body) and not is_readable(value):
         raise JsonError("not valid UTF-8 (a half surrogate), or a number beyond every range")
     return value
+
+
+def check_bounds(body: bytes, bounds: Bounds = BOUNDS) -> None:
+    """JsonError where a body is not to be parsed at all, because it is too large or too deep."""
+    if len(body) > bounds.size:
+        raise JsonError(f"larger than {bounds.size} bytes")
+    if body.count(b",") > bounds.items or body.count(b'"') > 4 * bounds.items:
+        raise JsonError(f"more than {bounds.items} values")
+    if _deeper(body, bounds.depth):
+        raise JsonError(f"nested deeper than {bounds.depth} levels, or not well-formed JSON")
 
 
 def is_readable(value: JSON) -> bool:
