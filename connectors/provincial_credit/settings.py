@@ -36,7 +36,7 @@ class ProvincialCreditSettings(PlatformSettings):
     field_keys: dict[str, SecretStr] = Field(default_factory=dict)
     """further field keys by id, base64, that what comes may be encrypted with: earlier ones, or the next"""
     signature_alg: Literal["HMAC-SHA256", "HMAC-SM3", "SM2-SM3"] = "HMAC-SHA256"
-    sm2_signature: Literal["raw", "der"] = "raw"
+    signature_form: Literal["raw", "der"] = "raw"
     """SM2 signatures as r and s (64 bytes) or as ASN.1 DER, ours and the platform's"""
     signing_key: SecretStr | None = None
     """ours, 32 bytes in hex; with SM2-SM3 there is no login"""
@@ -166,7 +166,7 @@ class ProvincialCreditSettings(PlatformSettings):
     @property
     def sm2_der(self) -> bool:
         """Whether SM2 signatures are ASN.1 DER."""
-        return self.sm2_signature == "der"
+        return self.signature_form == "der"
 
     @property
     def sm2_key(self) -> Sm2Key:

@@ -13,6 +13,7 @@ CHINA = timezone(timedelta(hours=8))
 """all days of the rules are days of +08:00"""
 
 _PERIOD = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?")
+_EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _OPEN = frozenset({"open", "long"})
 
 
@@ -90,6 +91,14 @@ def in_calendar(value: date | None) -> bool:
     except OverflowError:
         return False
     return True
+
+
+def to_utc(moment: datetime) -> datetime:
+    """The moment in UTC; one that has no form there within the years 1 to 9999 becomes the first or last that has."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return _LATEST if moment.year > 1 else _EARLIEST
 
 
 def add_period(day: date, period: str) -> date:

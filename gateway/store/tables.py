@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 
 from gateway.domain.delivery import State
+from gateway.domain.periods import to_utc
 
 metadata = MetaData(
     naming_convention={
@@ -43,14 +44,8 @@ metadata = MetaData(
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
 
-_EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-
-
 class Moment(TypeDecorator[datetime]):
-    """An aware moment, kept as UTC; SQLite has no zones, so it is stored there without one.
-
-    One that has no form in UTC within the years 1 to 9999 is kept as the first or last that has.
-    """
+    """An aware moment, kept as UTC (``to_utc``); SQLite has no zones, so it is stored there without one."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -61,10 +56,7 @@ class Moment(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("a moment without zone")
-        try:
-            value = value.astimezone(UTC)
-        except OverflowError:
-            value = _LATEST if value.year > 1 else _EARLIEST
+        value = to_utc(value)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:

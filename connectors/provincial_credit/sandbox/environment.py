@@ -39,7 +39,7 @@ def environment(url: str, credentials: Credentials, profile: Profile) -> dict[st
     return made | {
         "SIGNING_KEY": credentials.caller.private,
         "SIGNING_KEY_ID": "caller-1",
-        "SM2_SIGNATURE": "der" if profile.der else "raw",
+        "SIGNATURE_FORM": "der" if profile.der else "raw",
         "PLATFORM_KEYS": json.dumps(public),
         "PLATFORM_KEY_ID": "platform-1",
         "ENCRYPTED_BODIES": "true" if profile.encrypted else "false",

@@ -45,13 +45,13 @@ Sign = Callable[[bytes], str]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Profile:
-    """What was agreed with the caller. ``envelope``: national or zhejiang, where answers travel in one."""
+    """What was agreed with the caller. ``envelope``: national or zhejiang, where answers travel in one; ``der``: how
+    SM2 signatures are written."""
 
     algorithm: str = "HMAC-SHA256"
     field_alg: str = "AES-256-GCM"
     encrypted: bool = False
     der: bool = False
-    """SM2 signatures as ASN.1 DER"""
     envelope: str | None = None
     feed: bool = True
 
@@ -233,19 +233,15 @@ class WireSecurity:
             kind, body = "", b""
         else:
             body = rfc8785.dumps(value)
-            for written, instead in self.rewritten.items():
-                body = body.replace(written, instead)
+            for written in self.rewritten.items():
+                body = body.replace(*written)
         if self.profile.encrypted and sign is not None and kind.startswith("application/json"):
             kind, body = GM_TYPE, self.wrapped(body, now)
         if self.profile.envelope and kind.startswith("application/json") and not plain:
             kind = ENVELOPE_TYPE
         stamp = str(milliseconds(now))
         request_id = self.request_id(request, stamp)
-        headers = {"x-request-id": request_id, "x-platform-timestamp": stamp, **more}
-        if self.profile.digest == "sm3":
-            headers["x-content-sm3"] = self.digest(body)
-        else:
-            headers["content-digest"] = f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
+        headers = {"x-request-id": request_id, "x-platform-timestamp": stamp, **more, **self._digest_header(body)}
         if sign is not None:
             lines = "\n".join((str(status), request_id, stamp, self.digest(body)))
             headers["x-platform-signature-alg"] = self.profile.algorithm
@@ -287,20 +283,18 @@ class WireSecurity:
             raise Refusal("SIGNATURE_INVALID", "the digest header is missing or wrong")
         text = self._lines(request, body)
         given = headers.get("x-signature", "")
-        right = (
-            self.credentials.caller.verifies(text, given)
-            if by_key
-            else hmac.compare_digest(sign(text).encode(), given.encode("latin-1", "replace"))
-        )
-        if not right:
+        right = hmac.compare_digest(sign(text).encode(), given.encode("latin-1", "replace"))
+        if not (self.credentials.caller.verifies(text, given) if by_key else right):
             raise Refusal("SIGNATURE_INVALID", "signature check failed")
         return sign
 
     def _digest_fits(self, headers: Mapping[str, str], body: bytes) -> bool:
+        return all(headers.get(name) == value for name, value in self._digest_header(body).items())
+
+    def _digest_header(self, body: bytes) -> dict[str, str]:
         if self.profile.digest == "sm3":
-            return headers.get("x-content-sm3") == self.digest(body)
-        right = base64.b64encode(hashlib.sha256(body).digest()).decode()
-        return headers.get("content-digest") == f"sha-256=:{right}:"
+            return {"x-content-sm3": self.digest(body)}
+        return {"content-digest": f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"}
 
     def _lines(self, request: Request, body: bytes) -> bytes:
         headers = request.headers

@@ -149,7 +149,7 @@ def test_fields_sealed_with_the_next_key_are_read_where_it_is_known(make_bench: 
         ({"x-content-sm3": "0" * 64}, "SIGNATURE_INVALID"),
     ],
 )
-def test_the_door_checks_sm2_signatures(make_bench: Make, change: dict[str, str | None], code: str) -> None:
+def test_the_door_checks_signature_forms(make_bench: Make, change: dict[str, str | None], code: str) -> None:
     bench = make_bench("gm")
     request = bench.connector.encode_push(bench.payloads(1), bench.stamp())
     headers = {name: value for name, value in {**request.headers, **change}.items() if value is not None}
