@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from connectors.worker_platform.dialect import SUCCESS, Dialect, Kind, whole_number
+from gateway.codec.jsonbody import check_bounds
 from gateway.codec.redact import redact
 from gateway.contract.messages import Payload, Verdict, WireResponse
 from gateway.domain.states import Event
@@ -61,6 +62,7 @@ class Answer:
 def read(response: WireResponse) -> Answer | None:
     """The answer, or None where the body is not the platform's envelope."""
     try:
+        check_bounds(response.body)
         content = json.loads(response.body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         return None
@@ -83,6 +85,7 @@ def flat_text(value: object) -> str:
     """The texts in a result that may be plain text, JSON in a text, an object or a list; never raises."""
     if isinstance(value, str):
         try:
+            check_bounds(value.encode("utf-8", "surrogatepass"))
             inner = json.loads(value) if value.lstrip()[:1] in ("{", "[", '"') else None
         except (ValueError, RecursionError):
             inner = None

@@ -18,7 +18,7 @@ from gateway import tracing
 from gateway.codec.redact import redact
 from gateway.codec.replies import judge_reply
 from gateway.contract.connector import TOKEN_REFUSED, Connector, ConnectorInfo, LooksUp, NeedsToken
-from gateway.contract.messages import Payload, Stamp, Token, Verdict, WireRequest
+from gateway.contract.messages import Payload, Stamp, Token, Verdict, WireRequest, WireResponse
 from gateway.delivery.answer import Answer, kept_back
 from gateway.delivery.commits import Commits, Ended
 from gateway.delivery.rules.crashpoints import Point
@@ -34,6 +34,7 @@ from gateway.delivery.traffic_guard import Gate
 from gateway.domain.errors import ContractError, NotSent, TransportFailure
 from gateway.domain.states import Event
 from gateway.domain.traffic import KEPT_BACK, Stop
+from gateway.service.paging import Progress
 from gateway.store.engine import Connection
 from gateway.store.thread import StoreThread
 from gateway.store.vault import random_bytes
@@ -46,6 +47,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 """type of what the store gives back"""
 Slot = datetime | None
+_LARGE = 16 * 1024
+"""bytes of an answer that are decoded in a few milliseconds"""
 Concluding = asyncio.Future[Ended]
 
 
@@ -85,6 +88,18 @@ class Exchanger:
     def platform(self) -> str:
         """The platform's name."""
         return self.connector.info.platform
+
+    def progress(self, cursor: str | None) -> Progress:
+        """Of a run over pages that begins at a cursor."""
+        made = Progress(bounds=self.connector.endpoint.paging)
+        made.begin(cursor)
+        return made
+
+    async def decoded(self, response: WireResponse, decode: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Decode an answer; a large one beside the event loop, which has other requests to carry meanwhile."""
+        if len(response.body) < _LARGE:
+            return decode(*args, **kwargs)
+        return await asyncio.to_thread(decode, *args, **kwargs)
 
     async def in_store(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run synchronous store work that opens its own transactions in the store's thread."""
