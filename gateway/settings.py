@@ -25,7 +25,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from gateway.contract.connector import Endpoint, Pace
+from gateway.contract.connector import Endpoint, Pace, Paging
 from gateway.domain import traffic
 from gateway.domain.breaker import BreakerRules
 from gateway.domain.errors import ConfigurationError, NotConfigured
@@ -261,6 +261,10 @@ class PlatformSettings(_Settings):
     """the first while; it doubles with each failed try"""
     breaker_longest_seconds: float = Field(default=900, gt=0)
 
+    max_pages: int = Field(default=100_000, ge=1)
+    max_page_bytes: int = Field(default=8 * 1024**3, ge=1)
+    """requests and bytes after which reading a listing, a feed or a look-up in pages ends and says so"""
+
     def to_endpoint(self) -> Endpoint:
         """The transport's view of these settings."""
         return Endpoint(
@@ -273,6 +277,7 @@ class PlatformSettings(_Settings):
             client_key=self.client_key,
             proxy=self.proxy,
             traffic=self.to_traffic(),
+            paging=Paging(requests=self.max_pages, size=self.max_page_bytes),
         )
 
     def to_traffic(self) -> Traffic:

@@ -12,12 +12,11 @@ from connectors.provincial_credit.books import Booking
 from connectors.provincial_credit.decisions import Deciding
 from connectors.provincial_credit.desk import AtDesk
 from connectors.provincial_credit.feed import Feeding
-from connectors.provincial_credit.hints import Hinting
 from connectors.provincial_credit.login import LoggingIn
 from connectors.provincial_credit.properties import properties
 from connectors.provincial_credit.push import Pushing
 from connectors.provincial_credit.settings import ProvincialCreditSettings
-from connectors.provincial_credit.speaker import OK
+from connectors.provincial_credit.signing import OK
 from connectors.provincial_credit.tables import Looking
 from gateway.codec.jsonbody import JsonError, moment, read_object
 from gateway.contract.connector import Endpoint
@@ -31,7 +30,7 @@ def build(load: Loader) -> ProvincialCredit:
     return ProvincialCredit(settings) if settings.signature_alg == "SM2-SM3" else WithLogin(settings)
 
 
-class ProvincialCredit(Pushing, Feeding, Booking, Deciding, AtDesk, Looking, Hinting):
+class ProvincialCredit(Pushing, Feeding, Booking, Deciding, AtDesk, Looking):
     """Connector of the provincial credit platform."""
 
     def __init__(self, settings: ProvincialCreditSettings) -> None:

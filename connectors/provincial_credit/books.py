@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zlib
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from datetime import date
 
-from connectors.provincial_credit.keys import HmacBelief
+from connectors.provincial_credit.keys import HmacVerifier
 from connectors.provincial_credit.mapping import china_time
-from connectors.provincial_credit.speaker import MADE, Speaker
+from connectors.provincial_credit.signing import MADE, SignedCalls
 from connectors.provincial_credit.verdicts import Refused
 from gateway.codec import signing
-from gateway.codec.jsonbody import Row, canonical, day, rows, text, whole
+from gateway.codec.jsonbody import Row, canonical, day, moment, rows, text, whole
 from gateway.codec.replies import not_understood
 from gateway.contract.credit import BookFile, BookKind, BookResult, BookRow, Manifest
 from gateway.contract.messages import JSON, Stamp, Verdict, WireRequest, WireResponse
@@ -46,13 +47,13 @@ _CODES = {
 }
 
 
-class Booking(Speaker):
+class Booking(SignedCalls):
     """Manifests and files of a day, snapshots, and the result of the comparison."""
 
     def encode_manifest(self, day: date | None, stamp: Stamp, /) -> WireRequest:
         if day is None:
-            return self._ask("getSnapshot", "/snapshots/latest", stamp)
-        return self._ask("getReconciliation", f"/reconciliations/{day.isoformat()}", stamp)
+            return self._request("getSnapshot", "/snapshots/latest", stamp)
+        return self._request("getReconciliation", f"/reconciliations/{day.isoformat()}", stamp)
 
     def decode_manifest(self, response: WireResponse, day: date | None, stamp: Stamp, /) -> Manifest | Verdict:
         """``conflict`` with code ``manifest_signature`` where the manifest's own signature is wrong."""
@@ -72,13 +73,13 @@ class Booking(Speaker):
 
     def encode_book(self, manifest: Manifest, file: BookFile, stamp: Stamp, /) -> WireRequest:
         path = f"/reconciliations/{manifest.day.isoformat()}/files/{file.name}"
-        return self._ask("getReconciliationFile", path, stamp)
+        return self._request("getReconciliationFile", path, stamp)
 
     def decode_book(
         self, response: WireResponse, manifest: Manifest, file: BookFile, stamp: Stamp, /
     ) -> tuple[BookRow, ...] | Verdict:
         """``conflict`` COUNT_DIFF where the file is not the one the manifest tells of, or cannot be read."""
-        packed = self._wire.open_file(response, stamp, belief=self._belief(stamp))
+        packed = self._wire.open_file(response, stamp, verifier=self._verifier(stamp))
         if isinstance(packed, Refused):
             return packed.verdict
         if signing.digest(self._settings.digest_alg, packed).hex() != file.digest:
@@ -107,7 +108,9 @@ class Booking(Speaker):
             "closed": result.closed,
         }
         path = f"/reconciliations/{result.day.isoformat()}/results"
-        return self._ask("createReconciliationResult", path, stamp, body=("ReconciliationResult", body), changes=True)
+        return self._request(
+            "createReconciliationResult", path, stamp, body=("ReconciliationResult", body), changes=True
+        )
 
     def decode_result(self, response: WireResponse, result: BookResult, stamp: Stamp, /) -> Verdict:
         answer = self._open(response, stamp, "ReconciliationReceipt", statuses=MADE)
@@ -122,13 +125,14 @@ class Booking(Speaker):
         if text(manifest, "appKey") != settings.app_key or text(manifest, "signatureAlg") != settings.signature_alg:
             return False
         signed = canonical({name: value for name, value in manifest.items() if name != "signature"})
-        lasting = HmacBelief(secrets=[settings.app_secret.get_secret_value()], digest=settings.digest_alg)
-        belief = lasting if self._sm2 is None else self._sm2[1]
-        return belief.holds(signed, text(manifest, "signature") or "")
+        by_app_secret = HmacVerifier(secrets=[settings.app_secret.get_secret_value()], digest=settings.digest_alg)
+        verifier = by_app_secret if self._sm2 is None else self._sm2[1]
+        return verifier.holds(signed, text(manifest, "signature") or "")
 
 
 def _manifest(answer: Row, files: tuple[Row, ...], algorithm: str) -> Manifest:
-    cutoff, of = datetime.fromisoformat(str(answer["cutoffTime"])), day(answer, "date")
+    cutoff, of = moment(answer, "cutoffTime"), day(answer, "date")
+    assert cutoff is not None
     assert of is not None
     return Manifest(
         day=of,
@@ -149,6 +153,10 @@ def _manifest(answer: Row, files: tuple[Row, ...], algorithm: str) -> Manifest:
     )
 
 
+_LONGEST_KEY = 64
+_VERSION = re.compile(r"[1-9][0-9]{0,9}")
+
+
 def _unpacked(packed: bytes) -> str:
     """One whole gzip member with nothing behind it."""
     unzip = zlib.decompressobj(wbits=31)
@@ -166,10 +174,13 @@ def _read(content: str, kind: BookKind) -> Iterator[BookRow]:
     for line in lines:
         row = dict(zip(columns, line, strict=True))
         ends = row.get("publishEndDate")
+        version = int(row["recordVersion"]) if _VERSION.fullmatch(row["recordVersion"]) else 0
+        if not 0 < len(line[0]) <= _LONGEST_KEY or "\0" in line[0] or not 0 < version < 2**31:
+            raise ValueError("a key or version that the contract does not allow")
         yield BookRow(
             kind=kind,
             key=line[0],
-            version=int(row["recordVersion"]),
+            version=version,
             code=row[_CODES[kind]],
             digest=row.get("payloadDigest", ""),
             publish_end=date.fromisoformat(ends) if ends else None,

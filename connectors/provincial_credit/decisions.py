@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from connectors.provincial_credit.cipher import payload_digest
 from connectors.provincial_credit.mapping import china_time
-from connectors.provincial_credit.speaker import MADE, Speaker
+from connectors.provincial_credit.signing import MADE, SignedCalls
 from connectors.provincial_credit.verdicts import Refused, blamed
 from gateway.codec.codes import table
 from gateway.codec.jsonbody import text, whole
@@ -23,7 +23,7 @@ _TOLD_AS = {"CREATED": "CORRECTED", "CERT_INVALIDATED": "CORRECTED"}
 """events of our own for which a later version has no word there; the certificate's status goes a way of its own"""
 
 
-class Deciding(Speaker):
+class Deciding(SignedCalls):
     """Writes to the platform's credit side."""
 
     def encode_decision(self, decision: OwnDecision, stamp: Stamp, /) -> WireRequest:
@@ -33,9 +33,9 @@ class Deciding(Speaker):
         """
         body = self._record(decision)
         if decision.version == 1:
-            return self._ask("createCreditRecord", "/credit-records", stamp, body=(_RECORD, body), changes=True)
+            return self._request("createCreditRecord", "/credit-records", stamp, body=(_RECORD, body), changes=True)
         path = f"/credit-records/{quote(decision.platform_record_id or '', safe='-._~')}/versions"
-        return self._ask("createCreditVersion", path, stamp, body=(_CHANGE, body), changes=True)
+        return self._request("createCreditVersion", path, stamp, body=(_CHANGE, body), changes=True)
 
     def decode_decision(self, response: WireResponse, decision: OwnDecision, stamp: Stamp, /) -> Verdict:
         answer = self._open(response, stamp, "OwnRecordReceipt", statuses=MADE)

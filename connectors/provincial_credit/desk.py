@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import quote
 
-from connectors.provincial_credit.speaker import MADE, Speaker
+from connectors.provincial_credit.signing import MADE, SignedCalls
 from connectors.provincial_credit.verdicts import Refused, blamed
 from gateway.codec import signing
 from gateway.codec.jsonbody import Row, moment, text
@@ -23,7 +23,7 @@ and a scan of a wrong kind says nothing about our envelope: here they refuse wha
 _ENDINGS = {"application/pdf": "pdf", "image/jpeg": "jpg", "image/png": "png", "application/ofd": "ofd"}
 
 
-class AtDesk(Speaker):
+class AtDesk(SignedCalls):
     """Hands in, and asks what became of it."""
 
     @property
@@ -47,7 +47,7 @@ class AtDesk(Speaker):
         about = f'name="file"; filename="scan.{_ENDINGS.get(scan.media_type, "bin")}"'
         made += _part(boundary, about, scan.content, scan.media_type) + f"--{boundary}--\r\n".encode()
         kind = f"multipart/form-data; boundary={boundary}"
-        return self._ask("createAttachment", "/attachments", stamp, raw=(kind, made), changes=True)
+        return self._request("createAttachment", "/attachments", stamp, raw=(kind, made), changes=True)
 
     def decode_scan(self, response: WireResponse, scan: Scan, stamp: Stamp, /) -> Verdict:
         answer = self._open(response, stamp, "AttachmentReceipt", statuses=MADE)
@@ -69,7 +69,7 @@ class AtDesk(Speaker):
             "ground": objection.ground,
         }
         body |= {"attachmentIds": list(objection.scans)} if objection.scans else {}
-        return self._ask("createObjection", "/objections", stamp, body=("NewObjection", body), changes=True)
+        return self._request("createObjection", "/objections", stamp, body=("NewObjection", body), changes=True)
 
     def decode_objection(self, response: WireResponse, objection: Objection, stamp: Stamp, /) -> Verdict:
         answer = self._open(response, stamp, "ObjectionReceipt", statuses=MADE)
@@ -78,7 +78,7 @@ class AtDesk(Speaker):
         return Verdict(event=Event.ACCEPTED, code=text(answer, "status") or "", receipt=text(answer, "objectionNo"))
 
     def encode_objection_state(self, number: str, stamp: Stamp, /) -> WireRequest:
-        return self._ask("getObjection", f"/objections/{quote(number, safe='-._~')}", stamp)
+        return self._request("getObjection", f"/objections/{quote(number, safe='-._~')}", stamp)
 
     def decode_objection_state(self, response: WireResponse, number: str, stamp: Stamp, /) -> ObjectionState | Verdict:
         answer = self._open(response, stamp, "Objection")
@@ -103,7 +103,7 @@ class AtDesk(Speaker):
             "proposedAction": conflict.proposed,
         }
         body |= {"eventId": conflict.event_id} if conflict.event_id else {}
-        return self._ask(
+        return self._request(
             "createConflictTicket", "/conflict-tickets", stamp, body=("NewConflictTicket", body), changes=True
         )
 
@@ -114,7 +114,7 @@ class AtDesk(Speaker):
         return Verdict(event=Event.ACCEPTED, code="201", receipt=text(answer, "ticketNo"))
 
     def encode_ticket_state(self, number: str, stamp: Stamp, /) -> WireRequest:
-        return self._ask("getConflictTicket", f"/conflict-tickets/{quote(number, safe='-._~')}", stamp)
+        return self._request("getConflictTicket", f"/conflict-tickets/{quote(number, safe='-._~')}", stamp)
 
     def decode_ticket_state(self, response: WireResponse, number: str, stamp: Stamp, /) -> ConflictState | Verdict:
         answer: Row | Refused = self._open(response, stamp, "ConflictTicket")

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from connectors.provincial_credit import schema
 from connectors.provincial_credit.gm import PrivateKey, PublicKey, Sm2Error
-from connectors.provincial_credit.keys import Sm2Belief, Sm2Key
+from connectors.provincial_credit.keys import Sm2Key, Sm2Verifier
 from gateway.codec.codes import table
 from gateway.codec.jsonbody import JsonError, Row, canonical, read_object, text
 from gateway.codec.signing import base64_text
@@ -62,7 +62,11 @@ class Envelopes:
     their_id: str
 
     def seal(self, plain: bytes, message_id: str, born: datetime) -> bytes:
-        """The envelope in canonical form. The same message with the same content has the same bytes for ever."""
+        """The envelope in canonical form.
+
+        The same message with the same content has the same SM4 key, vector and text; what SM2 makes (``encKey``,
+        ``signData``) differs each time.
+        """
         private: PrivateKey = self.ours.private
         seed = (message_id.encode(), plain)
         key = private.derive(b"envelope key", *seed)[:16]
@@ -75,7 +79,7 @@ class Envelopes:
             "signType": "SM2",
             "timestamp": round(born.timestamp() * 1000),
             "keyId": self.their_id,
-            "encKey": base64_text(self.theirs[self.their_id].encrypt(key, private.derive(b"envelope k", *seed))),
+            "encKey": base64_text(self.theirs[self.their_id].encrypt(key)),
             "iv": base64_text(iv),
             "encData": base64_text(sealed),
             "tag": base64_text(tag),
@@ -91,7 +95,7 @@ class Envelopes:
         if schema.violations("GmEnvelope", envelope) or envelope["appCode"] != self.app_code:
             raise EnvelopeError("not an envelope for us as the document describes it")
         signed = canonical({name: value for name, value in envelope.items() if name != "signData"})
-        if not Sm2Belief(public=self.theirs).holds(signed, str(envelope["signData"])):
+        if not Sm2Verifier(public=self.theirs, der=self.ours.der).holds(signed, str(envelope["signData"])):
             raise EnvelopeError("the signature of the envelope is wrong")
         if text(envelope, "keyId") != self.ours.key_id:
             raise EnvelopeError("encrypted for another key")

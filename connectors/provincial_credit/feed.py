@@ -7,7 +7,7 @@ from dataclasses import replace
 from urllib.parse import quote
 
 from connectors.provincial_credit import feedback, windows
-from connectors.provincial_credit.speaker import Speaker
+from connectors.provincial_credit.signing import OK, SignedCalls
 from connectors.provincial_credit.verdicts import Refused
 from connectors.provincial_credit.wire import request_id
 from gateway.codec.jsonbody import rows, text, whole
@@ -17,7 +17,7 @@ from gateway.contract.messages import JSON, FeedbackPage, Finding, FindingAck, S
 from gateway.domain.states import Event
 
 
-class Feeding(Speaker):
+class Feeding(SignedCalls):
     """What the platform tells about credit records, and what we answer."""
 
     def encode_feedback(self, cursor: str | None, stamp: Stamp, /) -> WireRequest:
@@ -25,12 +25,12 @@ class Feeding(Speaker):
         if self._listed:
             window = windows.next_window(cursor, stamp.now, settings)
             body: tuple[str, JSON] = ("PageQuery", window.query(settings))
-            return self._ask("getCreditPages", "/credit-records/pages", stamp, body=body, state=window.state)
+            return self._request("getCreditPages", "/credit-records/pages", stamp, body=body, state=window.state)
         start = ("from", settings.feedback_from) if cursor is None else ("cursor", cursor)
         query = [start, ("limit", str(settings.feedback_limit))]
         query += [("streams", stream) for stream in settings.feedback_streams]
         query += [("region", settings.feedback_region)] if settings.feedback_region else []
-        return self._ask("getCreditChanges", "/credit-records/changes", stamp, query=query)
+        return self._request("getCreditChanges", "/credit-records/changes", stamp, query=query)
 
     @property
     def _listed(self) -> bool:
@@ -75,7 +75,7 @@ class Feeding(Speaker):
 
     def encode_feedback_acks(self, acks: Sequence[FindingAck], stamp: Stamp, /) -> WireRequest:
         body: tuple[str, JSON] = ("AckBatch", feedback.ack_batch(stamp.message_id, acks))
-        return self._ask("createAcks", "/credit-records/acks", stamp, body=body, changes=True)
+        return self._request("createAcks", "/credit-records/acks", stamp, body=body, changes=True)
 
     def decode_feedback_acks(self, response: WireResponse, acks: Sequence[FindingAck], stamp: Stamp, /) -> Verdict:
         """Accepted when the platform took all; rejected names the refused event ids in ``fields``."""
@@ -96,23 +96,25 @@ class Feeding(Speaker):
         )
 
     def encode_record(self, record_id: str, stamp: Stamp, /) -> WireRequest:
-        return self._ask("getCreditRecord", _path(record_id), stamp)
+        return self._request("getCreditRecord", _path(record_id), stamp)
 
     def decode_record(self, response: WireResponse, record_id: str, stamp: Stamp, /) -> Finding | Gone | Verdict:
-        answer = self._wire.open(response, stamp, belief=self._belief(stamp), expect=None, statuses=frozenset({200}))
+        answer = self._wire.open(
+            response, stamp, verifier=self._verifier(stamp), expect=None, statuses=frozenset({200})
+        )
         if isinstance(answer, Refused):
             return _gone(answer)
         finding = feedback.by_id_to_finding(answer, self._cipher, listed=self._listed)
         return finding if finding.record_id == record_id else _other_record()
 
     def encode_versions(self, record_id: str, stamp: Stamp, /) -> WireRequest:
-        return self._ask("getCreditVersions", f"{_path(record_id)}/versions", stamp)
+        return self._request("getCreditVersions", f"{_path(record_id)}/versions", stamp)
 
     def decode_versions(
         self, response: WireResponse, record_id: str, stamp: Stamp, /
     ) -> tuple[Finding, ...] | Gone | Verdict:
         answer = self._wire.open(
-            response, stamp, belief=self._belief(stamp), expect="CreditEventVersions", statuses=frozenset({200})
+            response, stamp, verifier=self._verifier(stamp), expect="CreditEventVersions", statuses=OK
         )
         if isinstance(answer, Refused):
             return _gone(answer)

@@ -82,12 +82,12 @@ def to_ack(ack: FindingAck) -> dict[str, JSON]:
     """One acknowledgement as the platform takes it.
 
     A conflict needs a ticket number; where the core opened none, the event's own id is the number our side files it
-    under.
+    under. It stands for the record too where the event named none that could be read: the document asks for one.
     """
     made: dict[str, JSON] = {
         "eventId": ack.event_id,
-        "platformRecordId": ack.record_id,
-        "recordVersion": ack.version,
+        "platformRecordId": ack.record_id or ack.event_id,
+        "recordVersion": max(ack.version, 1),
         "ackCode": ack.code,
         "ackTime": china_time(ack.at),
     }

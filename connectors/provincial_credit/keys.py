@@ -25,7 +25,7 @@ class Key(Protocol):
         ...
 
 
-class Belief(Protocol):
+class Verifier(Protocol):
     """Tells whether what came was signed by the platform."""
 
     def holds(self, text: bytes, signature: str) -> bool: ...
@@ -44,7 +44,7 @@ class HmacKey:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class HmacBelief:
+class HmacVerifier:
     """One of these secrets was used; with none, nothing is believed."""
 
     secrets: Sequence[str] = field(repr=False)
@@ -57,27 +57,29 @@ class HmacBelief:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sm2Key:
-    """SM2 with SM3 under our private key."""
+    """SM2 with SM3 under our private key; ``der``: in ASN.1 DER instead of r and s."""
 
     private: PrivateKey = field(repr=False)
     key_id: str
+    der: bool = False
 
     def sign(self, text: bytes) -> str:
-        return signing.base64_text(self.private.sign(text))
+        return signing.base64_text(self.private.sign(text, der=self.der))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Sm2Belief:
+class Sm2Verifier:
     """One of the platform's public keys, by id; several while it changes them."""
 
     public: Mapping[str, PublicKey]
+    der: bool = False
 
     def holds(self, text: bytes, signature: str) -> bool:
         try:
             given = base64.b64decode(signature, validate=True)
         except binascii.Error:
             return False
-        return any(key.verify(text, given) for key in self.public.values())
+        return any(key.verify(text, given, der=self.der) for key in self.public.values())
 
 
 def request_key(stamp: Stamp) -> tuple[str, str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from connectors.provincial_credit.keys import HmacBelief, HmacKey
-from connectors.provincial_credit.speaker import OK, Speaker
+from connectors.provincial_credit.keys import HmacKey, HmacVerifier
+from connectors.provincial_credit.signing import OK, SignedCalls
 from connectors.provincial_credit.verdicts import Refused
 from gateway.codec.jsonbody import whole
 from gateway.contract.messages import Stamp, Token, Verdict, WireRequest, WireResponse
@@ -21,7 +21,7 @@ _FIELDS = (
 )
 
 
-class LoggingIn(Speaker):
+class LoggingIn(SignedCalls):
     """Gets and renews request secrets."""
 
     def encode_login(self, previous: Token | None, stamp: Stamp, /) -> WireRequest:
@@ -53,8 +53,8 @@ class LoggingIn(Speaker):
     def decode_login(self, response: WireResponse, stamp: Stamp, /) -> Token | Verdict:
         secrets = [self._settings.app_secret.get_secret_value()]
         secrets += [stamp.token.values["refreshSecret"]] if stamp.token else []
-        belief = HmacBelief(secrets=secrets, digest=self._settings.digest_alg)
-        answer = self._wire.open(response, stamp, belief=belief, expect="RequestSecret", statuses=OK)
+        verifier = HmacVerifier(secrets=secrets, digest=self._settings.digest_alg)
+        answer = self._wire.open(response, stamp, verifier=verifier, expect="RequestSecret", statuses=OK)
         if isinstance(answer, Refused):
             return answer.verdict
         if not isinstance(answer, dict):
@@ -70,4 +70,8 @@ class LoggingIn(Speaker):
 
 
 def _moment(milliseconds: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+    """A moment counted from 1970; one beyond the year 9000 is kept within it."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=max(0, min(milliseconds, _LATEST_MS)))
+
+
+_LATEST_MS = 7030 * 365 * 86_400_000

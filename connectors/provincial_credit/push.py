@@ -8,7 +8,7 @@ from urllib.parse import quote
 from connectors.provincial_credit import changes, checking, results
 from connectors.provincial_credit.cipher import total_digest
 from connectors.provincial_credit.mapping import china_time
-from connectors.provincial_credit.speaker import MADE, OK, Speaker
+from connectors.provincial_credit.signing import MADE, OK, SignedCalls
 from connectors.provincial_credit.verdicts import Refused
 from connectors.provincial_credit.wire import born
 from gateway.codec.jsonbody import rows, text, whole
@@ -31,7 +31,7 @@ from gateway.domain.states import Event
 _TAKEN = frozenset({202})
 
 
-class Pushing(Speaker):
+class Pushing(SignedCalls):
     """One push, its result, and what the platform holds."""
 
     def map(self, submission: Submission, /) -> Draft:
@@ -47,9 +47,9 @@ class Pushing(Speaker):
         path = f"/skill-certificates/{payload.record_key}"
         if payload.kind is RecordKind.STATUS_CHANGE:
             body: tuple[str, JSON] = ("CertificateStatusChange", payload.fields)
-            return self._ask("createStatusChange", f"{path}/status-changes", stamp, body=body, changes=True)
+            return self._request("createStatusChange", f"{path}/status-changes", stamp, body=body, changes=True)
         body = ("WorkerCertificateItem", {"itemNo": 1, **payload.fields})
-        return self._ask("putCertificate", path, stamp, body=body, changes=True, method="PUT")
+        return self._request("putCertificate", path, stamp, body=body, changes=True, method="PUT")
 
     def decode_push(self, response: WireResponse, payloads: Sequence[Payload], stamp: Stamp, /) -> Sequence[Verdict]:
         if self._one_by_one(payloads):
@@ -64,7 +64,7 @@ class Pushing(Speaker):
         return for_each(Verdict(event=Event.PENDING, code="202", receipt=receipt), payloads)
 
     def encode_ack(self, receipt: str, stamp: Stamp, /) -> WireRequest:
-        return self._ask("getCertificateBatch", f"/skill-certificate-batches/{quote(receipt, safe='-._~')}", stamp)
+        return self._request("getCertificateBatch", f"/skill-certificate-batches/{quote(receipt, safe='-._~')}", stamp)
 
     def decode_ack(
         self, response: WireResponse, receipt: str, payloads: Sequence[Payload], stamp: Stamp, /
@@ -81,7 +81,7 @@ class Pushing(Speaker):
 
     def encode_lookup(self, payload: Payload, stamp: Stamp, /) -> WireRequest:
         version = (("version", str(payload.version)),)
-        return self._ask("getCertificate", f"/skill-certificates/{payload.record_key}", stamp, query=version)
+        return self._request("getCertificate", f"/skill-certificates/{payload.record_key}", stamp, query=version)
 
     def decode_lookup(self, response: WireResponse, payload: Payload, stamp: Stamp, /) -> Verdict:
         answer = self._open(response, stamp, "WorkerCertificateView")
@@ -95,7 +95,7 @@ class Pushing(Speaker):
         if cursor is not None:
             query["pageToken"] = cursor
         body: tuple[str, JSON] = ("WorkerCertificateQuery", query)
-        return self._ask("queryCertificates", "/skill-certificates/queries", stamp, body=body)
+        return self._request("queryCertificates", "/skill-certificates/queries", stamp, body=body)
 
     def decode_holdings(
         self, response: WireResponse, payload: Payload | None, stamp: Stamp, /
@@ -122,7 +122,7 @@ class Pushing(Speaker):
             "totalDigest": total_digest(digests, self._settings.digest_alg),
         }
         body: tuple[str, JSON] = ("WorkerCertificateBatch", batch)
-        return self._ask("createCertificateBatch", "/skill-certificate-batches", stamp, body=body, changes=True)
+        return self._request("createCertificateBatch", "/skill-certificate-batches", stamp, body=body, changes=True)
 
 
 def _other(code: str, reason: str) -> Verdict:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from importlib.resources import files
 
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
+from gateway.codec.jsonbody import rfc3339
 from gateway.contract.messages import JSON
 
 
@@ -60,9 +60,9 @@ def _validator(schema: str) -> Draft202012Validator:
 def _formats() -> FormatChecker:
     checker = FormatChecker(formats=("date",))
 
-    @checker.checks("date-time", raises=ValueError)
+    @checker.checks("date-time")
     def is_moment(value: object) -> bool:
-        return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
+        return not isinstance(value, str) or rfc3339(value) is not None
 
     return checker
 

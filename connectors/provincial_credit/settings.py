@@ -15,6 +15,8 @@ from pydantic_settings import SettingsConfigDict
 
 from connectors.provincial_credit.cipher import KEY_BYTES, FieldAlg
 from connectors.provincial_credit.gm import PrivateKey, PublicKey, Sm2Error
+from connectors.provincial_credit.keys import Sm2Key
+from gateway.codec.jsonbody import BOUNDS
 from gateway.settings import PlatformSettings
 
 
@@ -34,6 +36,8 @@ class ProvincialCreditSettings(PlatformSettings):
     field_keys: dict[str, SecretStr] = Field(default_factory=dict)
     """further field keys by id, base64, that what comes may be encrypted with: earlier ones, or the next"""
     signature_alg: Literal["HMAC-SHA256", "HMAC-SM3", "SM2-SM3"] = "HMAC-SHA256"
+    signature_form: Literal["raw", "der"] = "raw"
+    """SM2 signatures as r and s (64 bytes) or as ASN.1 DER, ours and the platform's"""
     signing_key: SecretStr | None = None
     """ours, 32 bytes in hex; with SM2-SM3 there is no login"""
     signing_key_id: str = Field(default="caller-1", pattern=r"^[A-Za-z0-9_.-]{1,64}$")
@@ -76,13 +80,6 @@ class ProvincialCreditSettings(PlatformSettings):
     awaited_hours: float = Field(default=24, ge=0)
     """how often to ask which acknowledgements the platform still waits for; 0: never"""
 
-    hints: bool = False
-    """whether the platform was given an address for its hints (``gateway credit listen``)"""
-    hint_spacing_seconds: float = Field(default=60, ge=1)
-    """at least so long between two pulls that hints cause"""
-    hint_bytes: int = Field(default=2 * 1024 * 1024, ge=1024)
-    hint_events: int = Field(default=50, ge=0)
-    """the largest hint, in bytes and events"""
     idempotency_days: float = Field(default=7, gt=0)
     """for how long the platform knows a message again by its key"""
     desk_asking_seconds: float = Field(default=6 * 3600, ge=0)
@@ -99,6 +96,10 @@ class ProvincialCreditSettings(PlatformSettings):
     """kinds of our tickets that the platform is told of; empty: none"""
     scan_bytes: int = Field(default=5 * 1024 * 1024, ge=1)
     """the largest scan the platform takes"""
+    answer_bytes: int = Field(default=BOUNDS.size, ge=1024)
+    answer_items: int = Field(default=BOUNDS.items, ge=100)
+    answer_depth: int = Field(default=BOUNDS.depth, ge=8)
+    """the largest JSON answer that is read: bytes, values and levels; a larger one is not understood"""
 
     min_interval_seconds: float = Field(default=0.5, ge=0)
     """two requests a second, the limit of the feed; everything else may be faster"""
@@ -161,6 +162,16 @@ class ProvincialCreditSettings(PlatformSettings):
         """Our SM2 key."""
         assert self.signing_key is not None
         return PrivateKey(self.signing_key.get_secret_value())
+
+    @property
+    def sm2_der(self) -> bool:
+        """Whether SM2 signatures are ASN.1 DER."""
+        return self.signature_form == "der"
+
+    @property
+    def sm2_key(self) -> Sm2Key:
+        """What we sign with under SM2-SM3."""
+        return Sm2Key(private=self.sm2_private, key_id=self.signing_key_id, der=self.sm2_der)
 
     @property
     def platform_sm2(self) -> dict[str, PublicKey]:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from connectors.provincial_credit import dictionaries, feedback
 from connectors.provincial_credit.mapping import CHINA
-from connectors.provincial_credit.speaker import Speaker
+from connectors.provincial_credit.signing import SignedCalls
 from connectors.provincial_credit.verdicts import Refused
 from gateway.codec.codes import table
 from gateway.codec.jsonbody import rows, text, whole
@@ -18,7 +18,7 @@ from gateway.contract.credit import Awaited, AwaitedPage, SearchPage, SearchTerm
 from gateway.contract.messages import JSON, Stamp, Verdict, WireRequest, WireResponse
 
 
-class Looking(Speaker):
+class Looking(SignedCalls):
     """Asks, and changes nothing."""
 
     def code_tables(self) -> Sequence[str]:
@@ -27,8 +27,8 @@ class Looking(Speaker):
 
     def encode_code_table(self, name: str, stamp: Stamp, /) -> WireRequest:
         if name == dictionaries.LISTING:
-            return self._ask("getDictionaries", "/dictionaries", stamp)
-        return self._ask("getDictionary", f"/dictionaries/{quote(name, safe='-._~')}", stamp)
+            return self._request("getDictionaries", "/dictionaries", stamp)
+        return self._request("getDictionary", f"/dictionaries/{quote(name, safe='-._~')}", stamp)
 
     def decode_code_table(self, response: WireResponse, name: str, stamp: Stamp, /) -> CodeDrift | Verdict:
         listing = name == dictionaries.LISTING
@@ -49,7 +49,7 @@ class Looking(Speaker):
 
     def encode_awaited(self, cursor: str | None, stamp: Stamp, /) -> WireRequest:
         query = [("limit", "500")] + ([("cursor", cursor)] if cursor else [])
-        return self._ask("getPendingAcks", "/credit-records/acks/pending", stamp, query=query)
+        return self._request("getPendingAcks", "/credit-records/acks/pending", stamp, query=query)
 
     def decode_awaited(self, response: WireResponse, stamp: Stamp, /) -> AwaitedPage | Verdict:
         answer = self._open(response, stamp, "PendingAcks")
@@ -82,7 +82,7 @@ class Looking(Speaker):
             )
         known = (("corpCode", terms.corp_code), ("certificationCode", terms.certificate_number), ("pageToken", page))
         query |= {name: value for name, value in known if value is not None}
-        return self._ask("queryCreditRecords", "/credit-records/queries", stamp, body=("SubjectQuery", query))
+        return self._request("queryCreditRecords", "/credit-records/queries", stamp, body=("SubjectQuery", query))
 
     def decode_search(self, response: WireResponse, stamp: Stamp, /) -> SearchPage | Verdict:
         answer = self._open(response, stamp, "CreditRecordList")

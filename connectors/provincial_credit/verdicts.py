@@ -63,7 +63,7 @@ def refused(problem: Row, response: WireResponse, now: datetime) -> Refused:
     code = text(problem, "code") or ""
     event = EVENTS.get(code) or (Event.RETRY if problem.get("retryable") is True else Event.UNKNOWN)
     seconds = problem.get("retryAfterSeconds")
-    wish = timedelta(seconds=min(seconds, 10**8)) if isinstance(seconds, int | float) else None
+    wish = timedelta(seconds=max(0, min(seconds, 10**8))) if isinstance(seconds, int | float) else None
     return Refused(
         verdict=Verdict(
             event=event,

@@ -15,7 +15,7 @@ from connectors.provincial_credit.mapping import china_time
 from connectors.provincial_credit.settings import ProvincialCreditSettings
 from gateway.contract.messages import JSON
 
-_OPEN = re.compile(r"-w(\d+)\.(\d+)\.(\d+)\.(-?\d+)")
+_OPEN = re.compile(r"-w(\d{1,10})\.(\d{1,10})\.(\d{1,9})\.(-?\d{1,15})", re.ASCII)
 _DONE = "to"
 _UNREAD = -1
 

@@ -19,15 +19,17 @@ from connectors.provincial_credit.envelope import (
     Envelopes,
     unwrap,
 )
-from connectors.provincial_credit.keys import Belief, Key, Sm2Key
+from connectors.provincial_credit.keys import Key, Verifier
 from connectors.provincial_credit.settings import ProvincialCreditSettings
 from connectors.provincial_credit.verdicts import DELAYS, Refused, refused, unclear
 from gateway.codec import signing
-from gateway.codec.jsonbody import JsonError, Row, canonical, read, read_object, without_nulls
+from gateway.codec.jsonbody import Bounds, JsonError, canonical, is_readable, read, without_nulls
 from gateway.codec.replies import media_type
 from gateway.contract.messages import JSON, Stamp, WireRequest, WireResponse
 from gateway.domain.errors import ContractError
 
+_IN_PARTS = frozenset({None, "CreditEventVersions", "CreditEventPage", "CreditRecordPage", "CreditRecordList"})
+"""answers of which each event is judged by itself, so that one that cannot be read does not spoil the others"""
 _JUDGED_ALONE = {"CreditEventPage": "events", "CreditRecordPage": "rows", "CreditRecordList": "rows"}
 Query = Sequence[tuple[str, str]]
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -39,6 +41,7 @@ class Wire:
     def __init__(self, settings: ProvincialCreditSettings) -> None:
         self._settings = settings
         self._digest = settings.digest_alg
+        self._bounds = Bounds(size=settings.answer_bytes, items=settings.answer_items, depth=settings.answer_depth)
         self._prefix = urlsplit(settings.endpoint.rstrip("/")).path
         self._envelopes = _envelopes(settings) if settings.encrypted_bodies else None
 
@@ -102,19 +105,19 @@ class Wire:
         return WireRequest(operation=operation, method=method, path=full, headers=headers, body=content)
 
     def open(
-        self, response: WireResponse, stamp: Stamp, *, belief: Belief, expect: str | None, statuses: frozenset[int]
+        self, response: WireResponse, stamp: Stamp, *, verifier: Verifier, expect: str | None, statuses: frozenset[int]
     ) -> JSON | Refused:
         """The answer, which fits the schema ``expect``, or what the refusal means.
 
-        belief: what the platform may have signed with; nulls are judged as if they were not there
+        verifier: what the platform may have signed with; nulls are judged as if they were not there
         expect: None where the caller judges the content itself
         """
-        signed = self._signed(response, stamp, belief)
+        signed = self._signed(response, stamp, verifier)
         if signed is None:
             return unclear("answer_signature", "the answer's signature, digest or request id is wrong")
         good = response.status in statuses
         try:
-            found = self._unsealed(response)
+            found = self._unsealed(response, in_parts=good and expect in _IN_PARTS)
         except (JsonError, EnvelopeError) as error:
             return unclear("answer_json", str(error))
         if self._settings.answers != "problem" and response.status == 200:
@@ -124,7 +127,10 @@ class Wire:
             good, found = inside.good, inside.value
         clean = without_nulls(found)
         name = expect if good else "Problem"
-        broken = schema.violations(name, _shallow(clean, name) if good else clean) if name else ()
+        judged = _shallow(clean, name) if name else None
+        if not is_readable(judged):
+            return unclear("answer_json", "not valid UTF-8 (a half surrogate), or a number beyond every range")
+        broken = schema.violations(name, judged) if name else ()
         if broken:
             return unclear("answer_schema", f"the answer breaks the document at {broken[0].path or 'its root'}")
         if good:
@@ -132,18 +138,14 @@ class Wire:
         assert isinstance(found, dict)
         return self._refused(found, response, stamp, signed=signed)
 
-    def open_file(self, response: WireResponse, stamp: Stamp, *, belief: Belief) -> bytes | Refused:
+    def open_file(self, response: WireResponse, stamp: Stamp, *, verifier: Verifier) -> bytes | Refused:
         """The bytes of a file, or what the refusal means."""
         if response.status != 200 or media_type(response.headers) != "application/gzip":
-            refusal = self.open(response, stamp, belief=belief, expect="Problem", statuses=frozenset())
+            refusal = self.open(response, stamp, verifier=verifier, expect="Problem", statuses=frozenset())
             return refusal if isinstance(refusal, Refused) else unclear("answer_form", "not a file")
-        if not self._signed(response, stamp, belief):
+        if not self._signed(response, stamp, verifier):
             return unclear("answer_signature", "the file's signature or request id is missing or wrong")
         return response.body
-
-    def unsealed(self, body: bytes, content_type: str) -> Row:
-        """An object the platform sent by itself, out of its envelope where one was agreed; JsonError, EnvelopeError."""
-        return read_object(self._envelopes.open(body, content_type) if self._envelopes else body, content_type)
 
     @property
     def _accepted(self) -> str:
@@ -159,12 +161,13 @@ class Wire:
             return unclear("answer_unsigned", f"a refusal ({refusal.verdict.code}) that is not signed")
         return replace(refusal, signed=signed)
 
-    def _unsealed(self, response: WireResponse) -> JSON:
+    def _unsealed(self, response: WireResponse, *, in_parts: bool) -> JSON:
         """The JSON of an answer; a refusal may come outside the encrypted profile, a success may not."""
         kind = response.headers.get("content-type", "")
         if self._envelopes and (media_type(response.headers) == GM_TYPE or response.status < 400):
-            return read(self._envelopes.open(response.body, kind))
-        return read(response.body, kind)
+            inner = self._envelopes.open(response.body, kind)
+            return read(inner, bounds=self._bounds, in_parts=in_parts)
+        return read(response.body, kind, bounds=self._bounds, in_parts=in_parts)
 
     def _body(self, operation: str, stamp: Stamp, name: str, value: JSON) -> bytes:
         broken = schema.violations(name, value)
@@ -175,7 +178,7 @@ class Wire:
         plain = canonical(value)
         return self._envelopes.seal(plain, stamp.message_id, born(stamp.message_id)) if self._envelopes else plain
 
-    def _signed(self, response: WireResponse, stamp: Stamp, belief: Belief) -> bool | None:
+    def _signed(self, response: WireResponse, stamp: Stamp, verifier: Verifier) -> bool | None:
         """True: signed and right; False: not signed; None: wrong. Without the duty to verify, always True."""
         if not self._settings.verify_answers:
             return True
@@ -192,7 +195,7 @@ class Wire:
             headers.get("x-platform-timestamp", ""),
             signing.digest(self._digest, response.body).hex(),
         )
-        return True if belief.holds("\n".join(lines).encode(), given) else None
+        return True if verifier.holds("\n".join(lines).encode(), given) else None
 
 
 def request_id(stamp: Stamp) -> str:
@@ -215,9 +218,11 @@ def born(message_id: str) -> datetime:
 
 
 def _envelopes(settings: ProvincialCreditSettings) -> Envelopes:
-    ours = Sm2Key(private=settings.sm2_private, key_id=settings.signing_key_id)
     return Envelopes(
-        app_code=settings.app_key, ours=ours, theirs=settings.platform_sm2, their_id=settings.platform_key_id
+        app_code=settings.app_key,
+        ours=settings.sm2_key,
+        theirs=settings.platform_sm2,
+        their_id=settings.platform_key_id,
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from connectors.worker_platform.dialect import SUCCESS, Dialect, Kind, whole_number
+from gateway.codec.jsonbody import check_bounds
 from gateway.codec.redact import redact
 from gateway.contract.messages import Payload, Verdict, WireResponse
 from gateway.domain.names import MIDDLE_DOTS
@@ -65,6 +66,7 @@ def read(response: WireResponse) -> Answer | None:
     An object that gives one name two values is not believed: which of them the platform means cannot be known.
     """
     try:
+        check_bounds(response.body)
         content = json.loads(response.body.decode("utf-8-sig"), object_pairs_hook=_unambiguous)
     except (ValueError, RecursionError):
         return None
@@ -104,6 +106,7 @@ def flat_text(value: object) -> str:
 def _flat(value: object) -> str:
     if isinstance(value, str):
         try:
+            check_bounds(value.encode("utf-8", "surrogatepass"))
             inner = json.loads(value) if value.lstrip()[:1] in ("{", "[", '"') else None
         except ValueError:
             inner = None

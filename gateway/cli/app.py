@@ -13,7 +13,6 @@ from gateway.cli import (
     demo,
     evidence,
     exchange,
-    listen,
     metrics,
     objections,
     platforms,
@@ -73,7 +72,6 @@ for name, about_objections in (
 ):
     credit.credit.command(name)(about_objections)
 
-credit.credit.command("listen")(listen.listen)
 
 for name, group in (
     ("batches", batches.batches),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.output import FAILURES, MISUSE, AsJson, actor, columns, complain, emit, opened, say, table
-from gateway.domain.china import end_of
+from gateway.domain.china import CHINA, end_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -282,4 +282,4 @@ def _end(day: datetime | None, now: datetime) -> datetime:
 
 
 def _midnight(day: datetime) -> datetime:
-    return end_of(day.date())
+    return end_of(day.date()) or datetime.max.replace(tzinfo=CHINA)

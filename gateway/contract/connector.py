@@ -1,6 +1,9 @@
 """The methods of a connector. It turns values into bytes and bytes into values, and does nothing else.
 
 A connector performs no input or output, reads no clock and draws no random number; what varies comes in a ``Stamp``.
+One exception: a library that signs or encrypts may draw the secret number of a scheme such as SM2, ECDSA or RSA-PSS
+itself, because a number drawn badly gives the key away. Such a signature, and what contains it, differs each time; all
+else of a request is the same, and nothing may be known again by it.
 The required part is ``Connector``; each further ability is a Protocol of its own, found by ``isinstance``.
 
 The core judges the outer shape of a reply first (transport, status, media type, emptiness: ``gateway.codec.replies``),
@@ -101,6 +104,14 @@ class Pace:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Paging:
+    """The most requests, and bytes of answers, that one run over a platform's pages may take."""
+
+    requests: int = 100_000
+    size: int = 8 * 1024**3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Endpoint:
     """Where and how the sender reaches the platform. ``deadline`` bounds a whole exchange."""
 
@@ -115,6 +126,7 @@ class Endpoint:
     proxy: str | None = None
     traffic: Traffic = field(default_factory=Traffic)
     """budget, maintenance windows and circuit breaker; the core keeps to them"""
+    paging: Paging = field(default_factory=Paging)
 
 
 class Connector(Protocol):
@@ -135,7 +147,10 @@ class Connector(Protocol):
         ...
 
     def encode_push(self, payloads: Sequence[Payload], stamp: Stamp, /) -> WireRequest:
-        """Build and sign one request for payloads of one kind. Deterministic: same input, same bytes."""
+        """Build and sign one request for payloads of one kind.
+
+        Deterministic: same input, same bytes, but for signatures that cannot be (see the module).
+        """
         ...
 
     def decode_push(self, response: WireResponse, payloads: Sequence[Payload], stamp: Stamp, /) -> Sequence[Verdict]:

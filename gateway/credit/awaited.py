@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import partial
 
 from gateway.contract.credit import Awaited, AwaitedPage, ListsAwaited
-from gateway.contract.messages import Verdict
+from gateway.contract.messages import Verdict, WireResponse
 from gateway.credit.fetch import MOST, Desk, fetch_versions, heed
 from gateway.credit.store import awaited as credit_awaited
 from gateway.credit.store.acknowledgements import Scope
@@ -86,8 +86,9 @@ async def hear_awaited(exchanger: Exchanger, desk: Desk, *, gap: bool = False) -
     watch = _Watch(store=desk.store, platform=desk.platform, now=desk.now)
     every = min(connector.awaited_every, AT_A_GAP) if gap else connector.awaited_every
     due, cursor = await exchanger.in_store(watch.reading, every)
+    progress = exchanger.progress(cursor)
     for _ in range(_PAGES if due else 0):
-        page = await _page(exchanger, connector, cursor)
+        page, response = await _page(exchanger, connector, cursor)
         if isinstance(page, Verdict):
             heard.trouble = page
             if page.event not in _PASSES:
@@ -95,10 +96,11 @@ async def hear_awaited(exchanger: Exchanger, desk: Desk, *, gap: bool = False) -
             break
         if not await _answered(exchanger, watch, page, heard):
             break
-        # a cursor that comes again would never end
-        cursor = None if page.next_cursor == cursor else page.next_cursor
-        await exchanger.in_store(watch.go_on, cursor)
-        if cursor is None:
+        cursor = page.next_cursor
+        if cursor is not None:
+            heard.trouble = progress.after(response, cursor)
+        await exchanger.in_store(watch.go_on, cursor if heard.trouble is None else None)
+        if cursor is None or heard.trouble is not None:
             break
     return heard
 
@@ -123,10 +125,12 @@ async def _answered(exchanger: Exchanger, watch: _Watch, page: AwaitedPage, hear
     return len(records) <= MOST
 
 
-async def _page(exchanger: Exchanger, connector: ListsAwaited, cursor: str | None) -> AwaitedPage | Verdict:
+async def _page(
+    exchanger: Exchanger, connector: ListsAwaited, cursor: str | None
+) -> tuple[AwaitedPage | Verdict, WireResponse | None]:
     answer = await exchanger.ask("feedback_awaited", partial(connector.encode_awaited, cursor))
     if answer.verdict is not None:
-        return answer.verdict
+        return answer.verdict, None
     assert answer.response is not None
-    page = connector.decode_awaited(answer.response, answer.stamp)
-    return await heed(exchanger, page) if isinstance(page, Verdict) else page
+    page = await exchanger.decoded(answer.response, connector.decode_awaited, answer.response, answer.stamp)
+    return (await heed(exchanger, page) if isinstance(page, Verdict) else page), answer.response

@@ -13,13 +13,14 @@ from functools import partial
 
 from gateway.codec.redact import redact
 from gateway.contract.credit import BookFile, BookItem, BookKind, BookResult, BookRow, Manifest, PublishesBooks
-from gateway.contract.messages import Verdict
+from gateway.contract.messages import Verdict, WireResponse
 from gateway.credit.fetch import Desk, Fetched, fetch_versions, heed, look_for
 from gateway.credit.rules.books import Comparison, Difference, Item, Row, compare, unlisted
 from gateway.credit.store import books as credit_books
 from gateway.credit.store.acknowledgements import Scope
 from gateway.credit.store.streams import lock_feed
 from gateway.delivery.exchanger import Exchanger
+from gateway.delivery.rules.paging import Progress
 from gateway.domain.china import CHINA
 from gateway.domain.states import Event
 from gateway.domain.ticket_kinds import TicketKind
@@ -138,8 +139,9 @@ async def reconcile_books(
         return report
     comparison = Comparison()
     listed: dict[str, set[str]] = {}
+    progress = exchanger.progress(None)
     for file in manifest.files:
-        rows = await _rows(exchanger, connector, manifest, file)
+        rows = await _rows(exchanger, connector, manifest, file, progress)
         if isinstance(rows, Verdict):
             comparison.add(Difference.COUNT_DIFF)
             await exchanger.in_store(books.keep, manifest, comparison, closed=False)
@@ -165,8 +167,9 @@ async def latest_snapshot(exchanger: Exchanger, store: Store, now: Callable[[], 
         return manifest
     books, comparison = _Books(store=store, platform=exchanger.platform, now=now), Comparison()
     listed: dict[str, set[str]] = {}
+    progress = exchanger.progress(None)
     for file in manifest.files:
-        rows = await _rows(exchanger, connector, manifest, file)
+        rows = await _rows(exchanger, connector, manifest, file, progress)
         if isinstance(rows, Verdict):
             return rows
         # the archive as it is: a snapshot is loaded, not compared
@@ -244,26 +247,34 @@ async def _manifest(exchanger: Exchanger, connector: PublishesBooks, day: date |
 
 
 async def _rows(
-    exchanger: Exchanger, connector: PublishesBooks, manifest: Manifest, file: BookFile
+    exchanger: Exchanger, connector: PublishesBooks, manifest: Manifest, file: BookFile, progress: Progress
 ) -> tuple[BookRow, ...] | Verdict:
-    """The rows of a file; one that does not hold what the manifest says is asked for once more."""
-    rows = await _rows_once(exchanger, connector, manifest, file)
+    """The rows of a file; one that does not hold what the manifest says is asked for once more.
+
+    A manifest that names a file twice, or more files than may be read, leads nowhere.
+    """
+    rows, response = await _rows_once(exchanger, connector, manifest, file)
     if isinstance(rows, Verdict) and rows.event is Event.CONFLICT:
-        rows = await _rows_once(exchanger, connector, manifest, file)
+        rows, response = await _rows_once(exchanger, connector, manifest, file)
+    stalled = progress.after(response, f"{file.stream}/{file.kind}/{file.name}")
+    if stalled is not None:
+        return stalled
     return await heed(exchanger, rows) if isinstance(rows, Verdict) else rows
 
 
 async def _rows_once(
     exchanger: Exchanger, connector: PublishesBooks, manifest: Manifest, file: BookFile
-) -> tuple[BookRow, ...] | Verdict:
+) -> tuple[tuple[BookRow, ...] | Verdict, WireResponse | None]:
     answer = await exchanger.ask("books", partial(connector.encode_book, manifest, file))
     if answer.response is None or answer.verdict is not None:
         assert answer.verdict is not None
-        return answer.verdict
-    rows = connector.decode_book(answer.response, manifest, file, answer.stamp)
-    if isinstance(rows, Verdict) or len(rows) == file.rows:
-        return rows
-    return Verdict(event=Event.CONFLICT, code="COUNT_DIFF", reason="other rows than the manifest says")
+        return answer.verdict, None
+    rows = await exchanger.decoded(
+        answer.response, connector.decode_book, answer.response, manifest, file, answer.stamp
+    )
+    if not isinstance(rows, Verdict) and len(rows) != file.rows:
+        rows = Verdict(event=Event.CONFLICT, code="COUNT_DIFF", reason="other rows than the manifest says")
+    return rows, answer.response
 
 
 async def _tell(exchanger: Exchanger, connector: PublishesBooks, result: BookResult) -> Verdict | None:

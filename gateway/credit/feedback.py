@@ -25,16 +25,13 @@ from gateway.credit.store import pages
 from gateway.credit.store.pages import Applied
 from gateway.credit.store.parties import learn_employers
 from gateway.delivery.exchanger import Exchanger
+from gateway.delivery.rules.paging import STALLED
 from gateway.domain.errors import ContractError
 from gateway.domain.states import Event
 from gateway.store.engine import Store
 
 _ACKS = 500
 """most acknowledgements in one call"""
-_PAGES = 1000
-"""most pages in one pull; the next pull goes on from there"""
-_PATIENCE = 3
-"""how often in a row a page may come again with the same cursor"""
 
 
 @dataclass(kw_only=True)
@@ -142,8 +139,7 @@ async def pull(exchanger: Exchanger, store: Store, now: Callable[[], datetime]) 
 
 _GAP = Verdict(event=Event.RETRY, code="stream_gap", reason="events are missing in a stream; the cursor stays")
 _MOVED = Verdict(event=Event.RETRY, code="cursor_moved", reason="another process pulls this feed")
-_STUCK = Verdict(event=Event.UNKNOWN, code="cursor_stuck", reason="the feed promises more and gives the same cursor")
-_OURS = frozenset({_GAP.code, _MOVED.code, _STUCK.code})
+_OURS = frozenset({_GAP.code, _MOVED.code}) | STALLED
 """reasons that do not keep us from talking to the platform"""
 
 
@@ -201,18 +197,21 @@ async def _pull_pages(
     exchanger: Exchanger, connector: GivesFeedback, work: _Work, report: FeedbackReport
 ) -> Verdict | None:
     cursor = await exchanger.in_store(work.cursor)
-    same = 0
-    for _ in range(_PAGES):
+    progress = exchanger.progress(cursor)
+    while True:
         answer = await exchanger.ask("feedback", partial(connector.encode_feedback, cursor))
         if answer.response is None or answer.verdict is not None:
             return answer.verdict
-        page = connector.decode_feedback(answer.response, answer.stamp)
+        page = await exchanger.decoded(answer.response, connector.decode_feedback, answer.response, answer.stamp)
         if isinstance(page, Verdict):
             if page.code != CURSOR_EXPIRED or cursor is None or not isinstance(exchanger.connector, PublishesBooks):
                 return await heed(exchanger, page)
             snapshot = await latest_snapshot(exchanger, work.store, work.now)
             if isinstance(snapshot, Verdict):
                 return snapshot
+            stalled = progress.after(answer.response, snapshot.cursor)
+            if stalled is not None:
+                return stalled
             await exchanger.in_store(work.go_on, snapshot.cursor)
             cursor = snapshot.cursor
             continue
@@ -224,11 +223,10 @@ async def _pull_pages(
             return _GAP
         if not page.has_more:
             return None
-        same = same + 1 if page.next_cursor == cursor else 0
-        if same == _PATIENCE:
-            return _STUCK
+        stalled = progress.after(answer.response, page.next_cursor)
+        if stalled is not None:
+            return stalled
         cursor = page.next_cursor
-    return None
 
 
 async def _send_acks(

@@ -91,7 +91,9 @@ async def fetch_versions(exchanger: Exchanger, desk: Desk, records: Iterable[str
         if answer.response is None or answer.verdict is not None:
             fetched.trouble, fetched.stuck = answer.verdict, record_id
             break
-        found = connector.decode_versions(answer.response, record_id, answer.stamp)
+        found = await exchanger.decoded(
+            answer.response, connector.decode_versions, answer.response, record_id, answer.stamp
+        )
         fetched.asked += 1
         if isinstance(found, Verdict):
             fetched.trouble, fetched.stuck = await heed(exchanger, found), record_id

@@ -30,8 +30,6 @@ from gateway.store.engine import Connection, Store
 
 UNREADABLE = "UNREADABLE"
 """class of a record whose events cannot be applied as they stand; the others are those of the daily books"""
-_PAGES = 50
-"""most pages of one answer"""
 _LACKING = frozenset({Difference.MISSING_LOCAL, Difference.BEHIND, Difference.CONTENT_DIFF})
 
 
@@ -142,21 +140,24 @@ def _terms(connection: Connection, store: Store, who: Who) -> SearchTerms:
 async def _told(
     exchanger: Exchanger, connector: SearchesSubjects, terms: SearchTerms
 ) -> tuple[list[Finding], Verdict | None]:
-    """Everything the platform tells, and what ended it early; a page that names itself as the next one ends it too."""
+    """Everything the platform tells, and what ended it early."""
     told: list[Finding] = []
     page: str | None = None
-    for _ in range(_PAGES):
+    progress = exchanger.progress(page)
+    while True:
         answer = await exchanger.ask("feedback_search", partial(connector.encode_search, terms, page))
         if answer.response is None or answer.verdict is not None:
             return told, answer.verdict
-        found = connector.decode_search(answer.response, answer.stamp)
+        found = await exchanger.decoded(answer.response, connector.decode_search, answer.response, answer.stamp)
         if not isinstance(found, SearchPage):
             return told, await heed(exchanger, found)
         told += found.findings
-        if found.next_page in (None, page):
-            break
+        if found.next_page is None:
+            return told, None
+        stalled = progress.after(answer.response, found.next_page)
+        if stalled is not None:
+            return told, stalled
         page = found.next_page
-    return told, None
 
 
 def _compared(store: Store, platform: str, told: Sequence[Finding]) -> list[Found]:

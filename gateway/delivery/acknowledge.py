@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import groupby
 
@@ -15,9 +15,10 @@ from gateway.delivery.answer import Answer
 from gateway.delivery.exchanger import Exchanger, blameless, conclude, verdicts_of, with_attempts
 from gateway.delivery.push import claim, give_back, prepare, sweep
 from gateway.delivery.rules.outcome import after_lookup, after_poll, cannot_ask
+from gateway.delivery.rules.paging import STALLED
 from gateway.delivery.rules.work import Claimed, Conclusion, Settlement
 from gateway.delivery.store import settlement as delivery_settlement
-from gateway.domain.states import State
+from gateway.domain.states import Event, State
 from gateway.domain.traffic import Stop
 
 
@@ -115,9 +116,8 @@ async def _look_up(
 ) -> tuple[Answer, tuple[Verdict, ...]]:
     """Ask about one delivery, page by page where the platform shows pages; the last page's answer decides."""
     page: str | None = None
-    read: set[str | None] = set()
+    progress = exchanger.progress(page)
     while True:
-        read.add(page)
 
         def encode(stamp: Stamp, page: str | None = page) -> WireRequest:
             if page is not None and isinstance(connector, PagesLookups):
@@ -131,8 +131,11 @@ async def _look_up(
             answer, 1, lambda a: (connector.decode_lookup(a.response, payload, a.stamp),) if a.response else ()
         )
         page = verdicts[0].next_page
-        if page is None or page in read or answer.closing is None:
+        if page is None or answer.closing is None:
             return answer, verdicts
+        stalled = progress.after(answer.response, page)
+        if stalled is not None:
+            return answer, (replace(stalled, event=Event.IN_DOUBT),)
         # it says nothing about the delivery, which stays leased until its last page
         await exchanger.conclude(Conclusion(closing=answer.closing))
 
@@ -179,6 +182,8 @@ async def _ask_all(
                 report.exchanges += 1
                 report.asked += len(group)
                 report.outcomes.update(s.event for s in settlements)
+                for verdict in (s.verdict for s in settlements if s.verdict.code in STALLED):
+                    report.stopped = f"{verdict.code}: {verdict.reason}"
                 progress(report)
 
         async with asyncio.TaskGroup() as tasks:

@@ -21,7 +21,7 @@ from typing import Any, TypeVar, cast
 import orjson
 
 from gateway.contract import connector as required
-from gateway.contract import credit, desk, hints
+from gateway.contract import credit, desk
 from gateway.contract.connector import Connector
 from gateway.contract.messages import Draft, Health, Payload, Problems, Verdict, WireRequest, WireResponse
 from gateway.domain.errors import ConnectorFault
@@ -143,7 +143,7 @@ def _members() -> Mapping[str, Any]:
     """What the abilities of the contract consist of, by name; ``info`` and ``endpoint`` are data of every connector."""
     return {
         name: member
-        for module in (required, credit, desk, hints)
+        for module in (required, credit, desk)
         for protocol in vars(module).values()
         if isinstance(protocol, type)
         and typing.Protocol in protocol.__bases__

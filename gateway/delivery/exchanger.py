@@ -18,12 +18,13 @@ from gateway import tracing
 from gateway.codec.redact import redact
 from gateway.codec.replies import judge_reply
 from gateway.contract.connector import TOKEN_REFUSED, Connector, ConnectorInfo, LooksUp, NeedsToken
-from gateway.contract.messages import Payload, Stamp, Token, Verdict, WireRequest
+from gateway.contract.messages import Payload, Stamp, Token, Verdict, WireRequest, WireResponse
 from gateway.delivery.answer import Answer, kept_back, of_login
 from gateway.delivery.commits import Commits, Ended
 from gateway.delivery.connector_guard import fault_verdict, guarded
 from gateway.delivery.rules import work as delivery_work
 from gateway.delivery.rules.crashpoints import Point
+from gateway.delivery.rules.paging import Progress
 from gateway.delivery.rules.work import Claimed, Conclusion, Opening, Settlement, storable
 from gateway.delivery.seats import Seats
 from gateway.delivery.store import ledger, platforms
@@ -47,6 +48,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 """type of what the store gives back"""
 Slot = datetime | None
+_LARGE = 16 * 1024
+"""bytes of an answer that are decoded in a few milliseconds"""
 Concluding = asyncio.Future[Ended]
 
 
@@ -87,6 +90,18 @@ class Exchanger:
     def platform(self) -> str:
         """The platform's name."""
         return self.connector.info.platform
+
+    def progress(self, cursor: str | None) -> Progress:
+        """Of a run over pages that begins at a cursor."""
+        made = Progress(bounds=self.connector.endpoint.paging)
+        made.begin(cursor)
+        return made
+
+    async def decoded(self, response: WireResponse, decode: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Decode an answer; a large one beside the event loop, which has other requests to carry meanwhile."""
+        if len(response.body) < _LARGE:
+            return decode(*args, **kwargs)
+        return await asyncio.to_thread(decode, *args, **kwargs)
 
     async def in_store(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run synchronous store work that opens its own transactions in the store's thread."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gateway.contract.connector import HoldingsBy, ListsHoldings, ListsParts, VerifiesUnowed
-from gateway.contract.messages import Holding, HoldingsPage, Payload, Verdict
+from gateway.contract.messages import Holding, HoldingsPage, Payload, Verdict, WireResponse
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.push import prepare
 from gateway.delivery.rules.differences import Difference, Item, Ours, classify
@@ -20,7 +20,6 @@ from gateway.domain.states import Event
 from gateway.domain.status import as_certificate
 
 _PAGE = 500
-_MOST_PAGES = 100_000
 _MOST_BEGINNINGS = 5
 
 Theirs = dict[tuple[RecordKind, str], list[Holding]]
@@ -66,6 +65,9 @@ async def reconcile(
     listed: dict[str, list[Ours]] = defaultdict(list)
     async for part in _pages_of_ours(exchanger, connector):
         single = part if by_page else await _ask_each(exchanger, connector, _set_aside(connector, part, listed), theirs)
+        if isinstance(single, Verdict):
+            report.stopped = f"{single.code}: {single.reason}"
+            return report
         if await _is_stopped(exchanger, report):
             return report
         ours += [own for own, _ in single]
@@ -74,6 +76,9 @@ async def reconcile(
     if isinstance(connector, ListsParts):
         for name in dict.fromkeys((*listed, *connector.parts())):
             read = await _read_part(exchanger, connector, name, theirs)
+            if isinstance(read, Verdict):
+                report.stopped = f"{read.code}: {read.reason}"
+                return report
             if await _is_stopped(exchanger, report):
                 return report
             ours += listed[name] if read else [replace(own, asked=False) for own in listed[name]]
@@ -153,32 +158,33 @@ def _set_aside(connector: ListsHoldings, side: Side, listed: dict[str, list[Ours
     return remaining
 
 
-async def _read_part(exchanger: Exchanger, connector: ListsHoldings, name: str, theirs: Theirs) -> bool:
+async def _read_part(exchanger: Exchanger, connector: ListsHoldings, name: str, theirs: Theirs) -> bool | Verdict:
     """Read one part to its end; False where the platform would not show it, and then nothing of it counts.
 
     A listing that changes while it is read is begun again, a few times at most.
     """
     cursor, begun = name, 1
     found: list[Holding] = []
-    read: set[str] = set()
-    for _ in range(_MOST_PAGES):
-        read.add(cursor)
-        page = await _page(exchanger, connector, cursor, None)
+    progress = exchanger.progress(cursor)
+    while True:
+        page, response = await _page(exchanger, connector, cursor, None)
         if isinstance(page, Verdict):
             return False
         found += page.holdings
         if page.afresh:
             found.clear()
-            read.clear()
             begun += 1
-        if begun > _MOST_BEGINNINGS or page.next_cursor in read:
+            progress.begin(None)
+        if begun > _MOST_BEGINNINGS:
             return False
         if page.next_cursor is None:
             for holding in found:
                 theirs[holding.kind, holding.key].append(holding)
             return True
+        stalled = progress.after(response, page.next_cursor)
+        if stalled is not None:
+            return stalled
         cursor = page.next_cursor
-    return False
 
 
 def _ours(exchanger: Exchanger, connector: ListsHoldings, page: Sequence[Claimed]) -> Side:
@@ -218,35 +224,38 @@ def _as_expected(connector: ListsHoldings, payload: Payload | None, own: Ours) -
 
 async def _read_pages(exchanger: Exchanger, connector: ListsHoldings, theirs: Theirs) -> Verdict | None:
     cursor: str | None = None
-    read: set[str | None] = set()
-    for _ in range(_MOST_PAGES):
-        read.add(cursor)
-        page = await _page(exchanger, connector, cursor, None)
+    progress = exchanger.progress(cursor)
+    while True:
+        page, response = await _page(exchanger, connector, cursor, None)
         if isinstance(page, Verdict):
             return page
         for holding in page.holdings:
             theirs[holding.kind, holding.key].append(holding)
         if page.next_cursor is None:
             return None
+        stalled = progress.after(response, page.next_cursor)
+        if stalled is not None:
+            return stalled
         cursor = page.next_cursor
-        if cursor in read:
-            break
-    return Verdict(
-        event=Event.UNKNOWN, code="endless", reason="the platform's listing comes back to a page it has shown"
-    )
 
 
-async def _ask_each(exchanger: Exchanger, connector: ListsHoldings, part: Side, theirs: Theirs) -> Side:
+async def _ask_each(exchanger: Exchanger, connector: ListsHoldings, part: Side, theirs: Theirs) -> Side | Verdict:
     """Ask record by record, several at once; one that cannot be asked about says so in its class."""
     asked: Side = []
+    stalled: list[Verdict] = []
     queue = iter(part)
 
     async def work() -> None:
         for own, payload in queue:
+            if stalled:
+                return
             if payload is None:
                 asked.append((own, None))
                 continue
             held = await _all_of(exchanger, connector, payload)
+            if isinstance(held, Verdict):
+                stalled.append(held)
+                return
             if held is None:
                 asked.append((replace(own, asked=False), payload))
                 continue
@@ -259,47 +268,50 @@ async def _ask_each(exchanger: Exchanger, connector: ListsHoldings, part: Side, 
     async with asyncio.TaskGroup() as group:
         for _ in range(exchanger.connector.endpoint.pace.connections):
             group.create_task(work())
-    return asked
+    return stalled[0] if stalled else asked
 
 
-async def _all_of(exchanger: Exchanger, connector: ListsHoldings, payload: Payload) -> list[Holding] | None:
+async def _all_of(exchanger: Exchanger, connector: ListsHoldings, payload: Payload) -> list[Holding] | Verdict | None:
     """What the platform holds of one record, over all pages; None where it would not say."""
     cursor: str | None = None
     found: list[Holding] = []
-    read: set[str | None] = set()
-    for _ in range(_MOST_PAGES):
-        read.add(cursor)
-        page = await _page(exchanger, connector, cursor, payload)
+    progress = exchanger.progress(cursor)
+    while True:
+        page, response = await _page(exchanger, connector, cursor, payload)
         if isinstance(page, Verdict):
             return None
         found += page.holdings
         if page.next_cursor is None:
             return found
+        stalled = progress.after(response, page.next_cursor)
+        if stalled is not None:
+            return stalled
         cursor = page.next_cursor
-        if cursor in read:
-            break
-    return None
 
 
 async def _page(
     exchanger: Exchanger, connector: ListsHoldings, cursor: str | None, payload: Payload | None
-) -> HoldingsPage | Verdict:
+) -> tuple[HoldingsPage | Verdict, WireResponse | None]:
     """One page; a passing trouble is tried again a few times within the platform's own waits."""
     page: HoldingsPage | Verdict = Verdict(event=Event.UNKNOWN, code="no_answer")
     for round_no in range(1, 4):
         answer = await exchanger.ask("holdings", lambda stamp: connector.encode_holdings(cursor, payload, stamp))
         if answer.verdict is None and answer.response is not None:
             if payload is None and cursor is not None and isinstance(connector, ListsParts):
-                page = connector.decode_part(answer.response, cursor, answer.stamp)
+                page = await exchanger.decoded(
+                    answer.response, connector.decode_part, answer.response, cursor, answer.stamp
+                )
             else:
-                page = connector.decode_holdings(answer.response, payload, answer.stamp)
+                page = await exchanger.decoded(
+                    answer.response, connector.decode_holdings, answer.response, payload, answer.stamp
+                )
         else:
             page = answer.verdict or page
         if isinstance(page, Verdict) and page.event is Event.HOLD and answer.verdict is None:
             await exchanger.hold(page)
         if isinstance(page, HoldingsPage) or page.event is not Event.RETRY or answer.stop is not None:
-            return page
+            return page, answer.response
         exchanger.forget_token(page)
         wait = exchanger.info.retry.wait(round_no, draw=exchanger.edge.draw(), wish=page.retry_after)
         await exchanger.edge.sleep(min(wait.total_seconds(), 5.0) if wait else 0.0)
-    return page
+    return page, None

@@ -13,6 +13,9 @@ def day_start(day: date) -> datetime:
     return datetime.combine(day, time(), CHINA)
 
 
-def end_of(day: date) -> datetime:
-    """The exclusive bound of an inclusive last day (R04): 00:00 +08:00 of the next one."""
-    return day_start(day + timedelta(days=1))
+def end_of(day: date) -> datetime | None:
+    """The exclusive bound of an inclusive last day (R04): 00:00 +08:00 of the next one.
+
+    None for 9999-12-31, which is how "no end" is written.
+    """
+    return None if day == date.max else day_start(day + timedelta(days=1))

@@ -19,6 +19,8 @@ class TicketKind(StrEnum):
     """a repair was cancelled; the record stays out of use and of sight until someone has looked"""
     REVIEW = "REVIEW"
     SIGNATURE = "SIGNATURE"
+    UNREADABLE = "UNREADABLE"
+    """an event breaks the contract, or says what has no place in the calendar; it is kept and not applied"""
     DISAPPEARED = "DISAPPEARED"
     """the platform stopped telling the record, or tells it again; out of use and of sight until someone has looked"""
     DUPLICATE = "DUPLICATE"

@@ -82,6 +82,7 @@ _ZH: Mapping[str, str] = {
     TicketKind.REPAIR: "修复被取消",
     TicketKind.REVIEW: "人工复核",
     TicketKind.SIGNATURE: "验签失败",
+    TicketKind.UNREADABLE: "事件无法读取",
 }
 _CODES = ("credit_ack_code", "credit_record_status")
 

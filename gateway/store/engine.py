@@ -94,6 +94,8 @@ def _parsed(url: str) -> URL:
 def _prepare_postgresql(connection: Any, record: ConnectionPoolEntry) -> None:
     # The default is made for disks that turn; with it, rows named by their ids are looked for in the whole table.
     connection.execute("SET random_page_cost = 1.1")
+    # Elsewhere the first and last day of the calendar are told in the years 0 and 10000, which cannot be read back.
+    connection.execute("SET TIME ZONE 'UTC'")
     connection.commit()
     _note_use(connection, record)
 

@@ -18,6 +18,8 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
+from gateway.credit.rules.periods import to_utc
+
 Id = BigInteger().with_variant(Integer, "sqlite")
 
 metadata = MetaData(
@@ -32,7 +34,7 @@ metadata = MetaData(
 
 
 class Moment(TypeDecorator[datetime]):
-    """An aware moment, kept as UTC; SQLite has no zones, so it is stored there without one."""
+    """An aware moment, kept as UTC (``to_utc``); SQLite has no zones, so it is stored there without one."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -43,7 +45,7 @@ class Moment(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("a moment without zone")
-        value = value.astimezone(UTC)
+        value = to_utc(value)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:

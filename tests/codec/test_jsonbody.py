@@ -50,7 +50,12 @@ def test_a_value_without_canonical_form_is_refused(value: JSON) -> None:
         (b'"\\ud800"', "UTF-8"),
         (b'"\\uD83D"', "UTF-8"),
         (b"[" * 100_000, "well-formed"),
-        (b"9" * 5000, "well-formed"),
+        (b"9" * 5000, "range"),
+        (b"[0" + b",0" * 200_001 + b"]", "more than 200000 values"),
+        (b'"' * 800_001, "more than 200000 values"),
+        (b"1e999", "range"),
+        (b"[" * 65 + b"]" * 65, "deeper"),
+        (b"1" * (4 * 1024 * 1024 + 1), "larger"),
     ],
 )
 def test_what_two_parties_could_read_differently_is_refused(body: bytes, rule: str) -> None:
@@ -67,6 +72,40 @@ def test_another_charset_than_utf8_is_refused(content_type: str) -> None:
 @pytest.mark.parametrize("content_type", ["", "application/json", 'application/problem+json; charset="UTF-8"'])
 def test_utf8_said_or_unsaid_is_read(content_type: str) -> None:
     assert jsonbody.read(b'"\\ud83d\\ude00"', content_type) == "\U0001f600"
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00+00:00"),
+        ("2017-01-01T07:59:60.25+08:00", "2017-01-01T08:00:00+08:00"),
+        ("0001-01-01T00:00:00+08:00", "0001-01-01T00:00:00+08:00"),
+        ("9999-12-31T23:59:59-08:00", "9999-12-31T23:59:59-08:00"),
+        ("2019-01-01T00:00:00.123456789Z", "2019-01-01T00:00:00.123456+00:00"),
+        ("2016-12-31T12:59:60Z", None),
+        ("9999-12-31T23:59:60Z", None),
+        ("2019-01-01T24:00:00Z", None),
+        ("2019-02-30T00:00:00Z", None),
+        ("2019-01-01T00:00:00", None),
+        ("2019-W01-1T00:00:00Z", None),
+        ("٢٠١٩-01-01T00:00:00Z", None),
+    ],
+)
+def test_a_moment_is_read_as_rfc_3339_writes_it(value: str, read: str | None) -> None:
+    found = jsonbody.moment({"at": value}, "at")
+    assert (found and found.isoformat()) == read
+
+
+@pytest.mark.parametrize("text", [r'"\ud800"', "1e999", "-1e999", "9" * 5000, r'{"a":["\udfff"]}'])
+def test_a_body_judged_in_parts_keeps_what_cannot_be_read_for_the_part_it_stands_in(text: str) -> None:
+    found = jsonbody.read(f"[{text}, 1]".encode(), in_parts=True)
+    assert isinstance(found, list)
+    assert [jsonbody.is_readable(part) for part in found] == [False, True]
+
+
+@pytest.mark.parametrize("text", [r'"[[[\"[[["', '"[[[]]"', r'"\\"', '[["]]"]]'])
+def test_brackets_inside_strings_are_no_levels(text: str) -> None:
+    jsonbody.read(text.encode(), bounds=jsonbody.Bounds(depth=2))
 
 
 def test_errors_never_repeat_the_content() -> None:

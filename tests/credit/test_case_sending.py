@@ -19,7 +19,7 @@ from sqlalchemy import and_, or_, select
 
 from connectors.provincial_credit.adapter import build
 from connectors.provincial_credit.sandbox import ProvincialCreditSandbox
-from connectors.provincial_credit.sandbox.door import BASE
+from connectors.provincial_credit.sandbox.http import BASE
 from gateway.contract.messages import Token
 from gateway.credit.case_sending import Visit, visit
 from gateway.credit.feedback import FeedbackReport, pull
@@ -335,7 +335,7 @@ def test_a_refusal_is_seen_with_its_reason_and_goes_again_when_it_is_entered_aga
 def test_an_account_without_the_right_to_object_goes_on_pulling(road: Road) -> None:
     record_id = road.told("F01")
     road.object(record_id)
-    road.sandbox.door.scopes = frozenset({"credit.read", "credit.ack"})
+    road.sandbox.security.scopes = frozenset({"credit.read", "credit.ack"})
     road.sandbox.command(tell=("F01", "F19"))
     report = road.pull()
     assert (report.pulled, report.acks_sent, report.objections_refused, report.tickets_told) == (3, 3, 1, 1)

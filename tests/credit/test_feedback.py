@@ -293,7 +293,7 @@ def test_a_feed_that_never_moves_on_is_left(world: World) -> None:
     world.sandbox.stuck = True
     report = world.pull()
     assert report.stopped is not None
-    assert (report.stopped.partition(":")[0], report.applied, report.duplicates) == ("cursor_stuck", 1, 3)
+    assert (report.stopped.partition(":")[0], report.applied, report.duplicates) == ("cursor_repeated", 1, 1)
 
 
 def test_a_refused_acknowledgement_gets_a_ticket_and_holds_up_no_other(world: World) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from connectors.provincial_credit.sandbox.story import Event, Maker
+from connectors.provincial_credit.sandbox.scenario import Event, Maker
 
 _OBJECTION = "YY2019000001"
 _REPAIR = "XF2019000001"

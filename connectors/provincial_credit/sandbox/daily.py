@@ -17,11 +17,11 @@ from typing import Any
 
 import rfc8785
 
-from connectors.provincial_credit.sandbox.door import Door
+from connectors.provincial_credit.sandbox.http import WireSecurity
 from connectors.provincial_credit.sandbox.office import STREAMS, CreditOffice
 from connectors.provincial_credit.sandbox.reading import CHINA, china
 from connectors.provincial_credit.sandbox.refusal import Refusal
-from connectors.provincial_credit.sandbox.story import Event
+from connectors.provincial_credit.sandbox.scenario import Event
 from gateway.testing.books import Books
 
 _READY = timedelta(hours=2, minutes=30)
@@ -45,7 +45,7 @@ class Daily:
     """Makes and keeps the books of each day."""
 
     books: Books
-    door: Door
+    security: WireSecurity
     office: CreditOffice
 
     def manifest(self, day: date, now: datetime) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Daily:
         made = self._head(day, cutoff, now, files) | {"cursorAtCutoff": self.office.cursor_at(cutoff, now)}
         before = self.books.get("manifests", (day - timedelta(days=1)).isoformat())
         if before is not None:
-            made["previousManifestDigest"] = f"{self.door.prefix}:{self.door.digest(rfc8785.dumps(before))}"
+            made["previousManifestDigest"] = f"{self.security.prefix}:{self.security.digest(rfc8785.dumps(before))}"
         made = self._signed(made)
         self.books.put("manifests", day.isoformat(), made)
         return made
@@ -110,7 +110,7 @@ class Daily:
             counts.setdefault(event["stream"], Counter())[event["statusCode"]] += 1
         return {
             "date": day.isoformat(),
-            "appKey": self.door.credentials.app_key,
+            "appKey": self.security.credentials.app_key,
             "cutoffTime": china(cutoff.astimezone(CHINA)),
             "files": list(files),
             "counts": {stream: dict(sorted(count.items())) for stream, count in sorted(counts.items())},
@@ -118,8 +118,8 @@ class Daily:
         }
 
     def _signed(self, made: dict[str, Any]) -> dict[str, Any]:
-        made["signatureAlg"] = self.door.profile.algorithm
-        return {**made, "signature": self.door.lasting(rfc8785.dumps(made))}
+        made["signatureAlg"] = self.security.profile.algorithm
+        return {**made, "signature": self.security.durable_sign(rfc8785.dumps(made))}
 
     def _changes(self, day: date) -> list[Row]:
         found = [
@@ -145,7 +145,7 @@ class Daily:
         writer.writerow(columns)
         writer.writerows([row.get(column, "") for column in columns] for row in ordered)
         packed = gzip.compress(text.getvalue().encode(), mtime=0)
-        name = f"SDCREDIT_{self.door.credentials.app_key}_{day:%Y%m%d}_{stream}_{kind}_{number:03d}.csv.gz"
+        name = f"SDCREDIT_{self.security.credentials.app_key}_{day:%Y%m%d}_{stream}_{kind}_{number:03d}.csv.gz"
         self.books.put("files", f"{day.isoformat()}/{name}", base64.b64encode(packed).decode())
         numbers = [row["streamSeq"] for row in rows] if kind in "DS" else []
         return {
@@ -154,8 +154,8 @@ class Daily:
             "kind": kind,
             "rows": len(ordered),
             "bytes": len(packed),
-            "digestAlg": self.door.prefix,
-            "digest": self.door.digest(packed),
+            "digestAlg": self.security.prefix,
+            "digest": self.security.digest(packed),
             **({"firstSeq": min(numbers), "lastSeq": max(numbers)} if numbers else {}),
         }
 

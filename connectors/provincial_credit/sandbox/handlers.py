@@ -1,4 +1,4 @@
-"""What each operation of the simulated platform does, once the door has let the request in."""
+"""What each operation of the simulated platform does, once the request has passed authentication."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from connectors.provincial_credit.sandbox.cursors import pack, unpack
 from connectors.provincial_credit.sandbox.daily import Daily
 from connectors.provincial_credit.sandbox.desk import Desk
 from connectors.provincial_credit.sandbox.dictionaries import Dictionaries
-from connectors.provincial_credit.sandbox.door import BASE, GM_TYPE, Door
-from connectors.provincial_credit.sandbox.hearing import Hearing
+from connectors.provincial_credit.sandbox.http import BASE, GM_TYPE, WireSecurity
 from connectors.provincial_credit.sandbox.objections import Objections
 from connectors.provincial_credit.sandbox.office import CreditOffice
 from connectors.provincial_credit.sandbox.reading import check_type, read_form, read_json
 from connectors.provincial_credit.sandbox.refusal import Refusal
 from connectors.provincial_credit.sandbox.registry import Registry
+from connectors.provincial_credit.sandbox.verification import Acknowledgements
 
 Answer = tuple[int, Any, dict[str, str]]
 
@@ -49,15 +49,15 @@ class Asked:
 class Handlers:
     """Carries out calls."""
 
-    def __init__(self, door: Door, registry: Registry, office: CreditOffice) -> None:
-        self.door = door
+    def __init__(self, security: WireSecurity, registry: Registry, office: CreditOffice) -> None:
+        self.security = security
         self.registry = registry
         self.office = office
-        self.hearing = Hearing(door.books)
-        self.desk = Desk(door.books, office)
-        self.objections = Objections(door.books, office)
+        self.acknowledgements = Acknowledgements(security.books)
+        self.desk = Desk(security.books, office)
+        self.objections = Objections(security.books, office)
         self.dictionaries = Dictionaries()
-        self.daily = Daily(door.books, door, office)
+        self.daily = Daily(security.books, security, office)
 
     def carry_out(self, asked: Asked) -> Answer:
         """Status, value and headers, or Refusal."""
@@ -72,9 +72,9 @@ class Handlers:
         """The body as the schema wants it, taken out of its envelope where that was agreed."""
         if asked.call.schema is None:
             return {}
-        if self.door.profile.encrypted:
+        if self.security.profile.encrypted:
             check_type(asked.request, GM_TYPE)
-            return read_json(self.door.opened(asked.body), asked.call.schema)
+            return read_json(self.security.opened(asked.body), asked.call.schema)
         check_type(asked.request, "application/json")
         return read_json(asked.body, asked.call.schema)
 
@@ -93,20 +93,20 @@ class Handlers:
             case "createStatusChange":
                 return 201, self.registry.change_status(key, value, asked.now), {}
             case "queryCertificates":
-                return 200, self.registry.page(value, self.door.credentials.app_key), {}
+                return 200, self.registry.page(value, self.security.credentials.app_key), {}
         return None
 
     def _credit(self, asked: Asked, value: dict[str, Any], key: str) -> Answer | None:
         match asked.call.operation:
             case "getCreditChanges":
-                if not self.door.profile.feed:
+                if not self.security.profile.feed:
                     raise Refusal("NOT_FOUND", "this platform has no feed")
                 page, empty = self.office.changes(asked.query, asked.now, asked.fault)
                 return 200, page, {"retry-after": "1"} if empty else {}
             case "getCreditPages":
                 return 200, self.office.pages(value, asked.now), {}
             case "queryCreditRecords":
-                return 200, self.office.queries(value, self.door.credentials.app_key), {}
+                return 200, self.office.queries(value, self.security.credentials.app_key), {}
             case "getCreditRecord":
                 return 200, self.office.record(key, asked.asked_for("version")), {}
             case "getCreditVersions":
@@ -114,10 +114,10 @@ class Handlers:
             case "createAcks":
                 if asked.fault == "acks_lost":
                     return 200, {"accepted": len(value["acks"]), "rejected": []}, {}
-                return 200, self.hearing.acknowledge(value, asked.now), {}
+                return 200, self.acknowledgements.acknowledge(value, asked.now), {}
             case "getPendingAcks":
                 limit = int(asked.asked_for("limit", "500") or "500")
-                waiting, more = self.hearing.pending(unpack(asked.asked_for("cursor")), limit)
+                waiting, more = self.acknowledgements.pending(unpack(asked.asked_for("cursor")), limit)
                 return 200, {"pending": waiting} | ({"nextCursor": pack(waiting[-1]["eventId"])} if more else {}), {}
         return None
 
@@ -140,7 +140,7 @@ class Handlers:
                 return 200, self.objections.ticket(key), {}
             case "createAttachment":
                 parts = read_form(asked.request, asked.body)
-                digest = f"{self.door.prefix}:{self.door.digest(parts['file'][0])}"
+                digest = f"{self.security.prefix}:{self.security.digest(parts['file'][0])}"
                 return 201, self.desk.take_scan(parts, digest), {}
         return None
 
@@ -164,11 +164,11 @@ class Handlers:
 
     def _login(self, asked: Asked, value: dict[str, Any]) -> dict[str, Any]:
         with_app_secret = asked.request.headers.get("x-key-id") is None
-        if self.door.profile.algorithm == "SM2-SM3":
+        if self.security.profile.algorithm == "SM2-SM3":
             raise Refusal("ACCESS_DENIED", "with SM2 keys there is no login")
-        if value["appKey"] != self.door.credentials.app_key or (value["grant"] == "APP_SECRET") != with_app_secret:
+        if value["appKey"] != self.security.credentials.app_key or (value["grant"] == "APP_SECRET") != with_app_secret:
             raise Refusal("ACCESS_DENIED", "grant, app key and signing secret do not belong together")
-        return self.door.issue(asked.now)
+        return self.security.issue(asked.now)
 
     def _dictionary(self, asked: Asked, name: str) -> Answer:
         found = self.dictionaries.whole(name, asked.asked_for("version"))

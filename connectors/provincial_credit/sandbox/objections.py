@@ -13,7 +13,7 @@ from typing import Any
 from connectors.provincial_credit.sandbox.office import CreditOffice
 from connectors.provincial_credit.sandbox.reading import CHINA, china
 from connectors.provincial_credit.sandbox.refusal import Refusal
-from connectors.provincial_credit.sandbox.story import follow
+from connectors.provincial_credit.sandbox.scenario import follow
 from gateway.testing.books import Books
 
 ANSWERS = {"REJECTED": "不予受理", "UPHELD": "维持", "CHANGED": "更正", "REVOKED": "撤销"}

@@ -18,8 +18,8 @@ from connectors.provincial_credit.sandbox.cursors import Cursors, pack, unpack
 from connectors.provincial_credit.sandbox.reading import CHINA, china, milliseconds
 from connectors.provincial_credit.sandbox.refusal import Refusal
 from connectors.provincial_credit.sandbox.registry import Registry
+from connectors.provincial_credit.sandbox.scenario import Event, Maker
 from connectors.provincial_credit.sandbox.sealing import Sealing
-from connectors.provincial_credit.sandbox.story import Event, Maker
 from gateway.testing.books import Books
 
 STREAMS = ("PERSON_BAD", "PERSON_GOOD", "CORP_BAD", "CORP_GOOD", "BLACKLIST", "CERT", "SUBJECT")
@@ -41,7 +41,7 @@ class CreditOffice:
 
     # what is told
 
-    def write_story(self, now: datetime) -> None:
+    def write_scenario(self, now: datetime) -> None:
         """Tell every case once, when something is held and no batch waits; the same holdings give the same story.
 
         Once a case was told on command, only commands tell more.
@@ -141,7 +141,7 @@ class CreditOffice:
         trouble: page_repeat gives the page before once more, page_lost leaves the page's events out,
                  cursor_back gives a cursor that points to the beginning
         """
-        self.write_story(now)
+        self.write_scenario(now)
         limit = int(query.get("limit", ["200"])[0])
         total = self.books.counter("feed")
         position = self.cursors.position(query, now, total)
@@ -164,20 +164,9 @@ class CreditOffice:
         }
         return page, not events
 
-    def newest(self, most: int, now: datetime) -> dict[str, Any]:
-        """The last events told, as a page that a hint carries; its cursor is where they begin."""
-        total = self.books.counter("feed")
-        start = max(0, total - most)
-        return {
-            "events": self._between(start, total, {}),
-            "nextCursor": self.cursors.at(start, now),
-            "hasMore": False,
-            "watermark": {},
-        }
-
     def pages(self, query: dict[str, Any], now: datetime) -> dict[str, Any]:
         """Every version of every record by the time it was written, for callers without a cursor."""
-        self.write_story(now)
+        self.write_scenario(now)
         first, last = (milliseconds(datetime.fromisoformat(query[n])) for n in ("updateTimeFrom", "updateTimeTo"))
         found = []
         for key, event_id in self.books.items("updates", after=f"{max(first, 0):015d}"):

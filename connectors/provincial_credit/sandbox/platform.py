@@ -6,7 +6,6 @@ credit events about the people it holds, and publishes books of each day. The di
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import json
@@ -17,19 +16,18 @@ from pathlib import Path
 from random import Random
 from types import MappingProxyType
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from connectors.provincial_credit.sandbox import calls, hinting
-from connectors.provincial_credit.sandbox.door import BASE, PROFILES, Credentials, Door, Sign
+from connectors.provincial_credit.sandbox import calls
+from connectors.provincial_credit.sandbox.environment import environment
 from connectors.provincial_credit.sandbox.handlers import Answer, Asked, Handlers
+from connectors.provincial_credit.sandbox.http import BASE, GM_TYPE, PROFILES, Credentials, Sign, WireSecurity
 from connectors.provincial_credit.sandbox.limits import Limits, Meter
 from connectors.provincial_credit.sandbox.office import CreditOffice
-from connectors.provincial_credit.sandbox.pointing import environment
 from connectors.provincial_credit.sandbox.reading import CHINA, check_parameters, check_path, check_size, china, openapi
 from connectors.provincial_credit.sandbox.refusal import Refusal
 from connectors.provincial_credit.sandbox.registry import Registry
@@ -67,17 +65,19 @@ class ProvincialCreditSandbox(Sandbox):
         if dialect is not None and dialect not in PROFILES:
             raise ValueError(f"dialect {dialect!r} is not known; use {', '.join(PROFILES)}")
         profile = PROFILES[dialect or "sha256"]
-        self.credentials = Credentials(seed=seed, key_bytes=16 if profile.field_alg == "SM4-GCM" else 32)
-        self.door = Door(self.books, self.credentials, profile)
+        self.credentials = Credentials(
+            seed=seed, key_bytes=16 if profile.field_alg == "SM4-GCM" else 32, der=profile.der
+        )
+        self.security = WireSecurity(self.books, self.credentials, profile)
         sealing = Sealing(
             self.credentials,
             profile,
-            self.door.digest,
+            self.security.digest,
             lambda: str(self.books.get("settings", "field_key") or "field-1"),
         )
         self.registry = Registry(self.books, sealing, Random(f"{seed} batches"))  # noqa: S311
         self.office = CreditOffice(self.books, self.registry, sealing, seed)
-        self.handlers = Handlers(self.door, self.registry, self.office)
+        self.handlers = Handlers(self.security, self.registry, self.office)
         self.meter = Meter(self.books, Limits(), {})
 
     @property
@@ -106,15 +106,15 @@ class ProvincialCreditSandbox(Sandbox):
             self.operation = call.operation
             check_size(body, scan=call.operation == "createAttachment")
             login = call.operation == "createRequestSecret"
-            sign = self.door.enter(request, body, now, login=login)
+            sign = self.security.enter(request, body, now, login=login)
             asked = Asked(request=request, body=body, call=call, key=key, now=now, fault=fault)
             status, value, headers = self._answer(asked)
         except Refusal as refusal:
             status, value, headers = self._refused(refusal, request, path)
-        if self.door.profile.envelope and status < 400 and not isinstance(value, bytes) and status != 304:
+        if self.security.profile.envelope and status < 400 and not isinstance(value, bytes) and status != 304:
             status, value = 200, self._enveloped(value, request)
         more = {**headers, **self.meter.told}
-        return self.door.answer(value, status=status, request=request, now=now, sign=sign, more=more)
+        return self.security.answer(value, status=status, request=request, now=now, sign=sign, more=more)
 
     def app(self) -> Starlette:
         """Also POST ``/__sandbox/credit``: tell cases, hide and show records, change keys."""
@@ -157,13 +157,6 @@ class ProvincialCreditSandbox(Sandbox):
             raise
         self.books.commit()
 
-    def hint(self, path: str, most: int = hinting.MOST) -> tuple[dict[str, str], bytes]:
-        """Headers and body of a hint that the feed has moved, for a caller's path."""
-        self.books.begin()
-        made = hinting.hint(self.door, self.office, path, self.clock(), most)
-        self.books.commit()
-        return made
-
     def effects(self) -> dict[str, Any]:
         """Also counts events, acknowledgements and what the desk took; batches whose time has come are worked off."""
         self.registry.work_off(self.clock())
@@ -174,7 +167,7 @@ class ProvincialCreditSandbox(Sandbox):
     def access(self, base_url: str) -> Access:
         """Address, credentials, and times short enough to watch."""
         credentials = self.credentials
-        settings = environment(f"{base_url}{BASE}", credentials, self.door.profile)
+        settings = environment(f"{base_url}{BASE}", credentials, self.security.profile)
         return Access(
             details={
                 "url": f"{base_url}{BASE}",
@@ -190,28 +183,28 @@ class ProvincialCreditSandbox(Sandbox):
     def _open_call(self, path: str, request: Request, now: datetime) -> Response:
         self.operation = calls.OPEN[path]
         value: dict[str, Any] = {"/time": {"now": china(now)}, "/health": {"status": "UP"}}.get(path) or openapi()
-        return self.door.answer(value, status=200, request=request, now=now, sign=None, more={}, plain=True)
+        return self.security.answer(value, status=200, request=request, now=now, sign=None, more={}, plain=True)
 
     def _refused(self, refusal: Refusal, request: Request, path: str) -> Answer:
         problem = {**refusal.problem, "instance": path[:200]}
         headers = {} if refusal.wait is None else {"retry-after": str(refusal.wait)}
         if refusal.status == 405:
             headers["allow"] = str(refusal.problem["detail"]).partition(": ")[2]
-        if self.door.profile.envelope:
-            request_id = self.door.request_id(request, "0")
+        if self.security.profile.envelope:
+            request_id = self.security.request_id(request, "0")
             refusal.problem = problem
-            return 200, refusal.in_envelope(self.door.profile.envelope, request_id), headers
+            return 200, refusal.in_envelope(self.security.profile.envelope, request_id), headers
         return refusal.status, problem, headers
 
     def _enveloped(self, value: Any, request: Request) -> Any:
         if _is_refusal(value):
             return value
-        if self.door.profile.envelope == "national":
-            return {"code": 0, "message": "成功", "requestId": self.door.request_id(request, "0"), "data": value}
+        if self.security.profile.envelope == "national":
+            return {"code": 0, "message": "成功", "requestId": self.security.request_id(request, "0"), "data": value}
         return {"code": "00", "msg": "成功", "data": value}
 
     def _answer(self, asked: Asked) -> Answer:
-        if asked.call.scope is not None and asked.call.scope not in self.door.scopes:
+        if asked.call.scope is not None and asked.call.scope not in self.security.scopes:
             raise Refusal("ACCESS_DENIED", f"the right {asked.call.scope} is not given")
         if asked.fault == "busy":
             raise Refusal("RATE_LIMITED", "busy on command", wait=1)
@@ -226,7 +219,7 @@ class ProvincialCreditSandbox(Sandbox):
         if not re.fullmatch(r"[A-Za-z0-9-]{16,64}", given):
             raise Refusal("PARAM_MISSING", "Idempotency-Key of 16 to 64 letters, digits and hyphens is asked for")
         name = f"{asked.request.method} {asked.request.url.path} {given}"
-        digest = hashlib.sha256(asked.body).hexdigest()
+        digest = hashlib.sha256(self._opened(asked)).hexdigest()
         kept = self.books.get("answers", name)
         if kept is not None and asked.now.timestamp() - kept["at"] < _KEPT.total_seconds():
             if kept["digest"] != digest:
@@ -239,8 +232,13 @@ class ProvincialCreditSandbox(Sandbox):
             raise Refusal("IN_PROGRESS", "the same request is being worked on", wait=1)
         return status, value, headers
 
+    def _opened(self, asked: Asked) -> bytes:
+        """The body as it was before it was encrypted, which makes other bytes of it each time."""
+        kind = asked.request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return self.security.opened(asked.body) if kind == GM_TYPE else asked.body
+
     async def _credit(self, request: Request) -> Response:
-        """What ``command`` takes, as JSON, besides ``field_key``, ``sm2_key`` and ``hint``: {"tell": ["F07"]}."""
+        """What ``command`` takes, as JSON, besides ``field_key`` and ``sm2_key``: {"tell": ["F07"]}."""
         try:
             wanted = await request.json()
             unknown = [name for name, known in self._keys.items() if name in wanted and wanted[name] not in known]
@@ -252,19 +250,9 @@ class ProvincialCreditSandbox(Sandbox):
             return JSONResponse({"error": refusal.problem["detail"]}, status_code=409)
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             return JSONResponse({"error": str(error)}, status_code=400)
-        if "hint" in wanted:
-            return await self._hint(str(wanted["hint"]))
         for name in self._keys.keys() & wanted.keys():
             self.books.put("settings", name, wanted[name])
         return JSONResponse({"cases": dict(self.books.items("cases"))})
-
-    async def _hint(self, url: str) -> Response:
-        """Tell a caller's address that the feed has moved; gives the status of its answer."""
-        headers, body = self.hint(urlsplit(url).path)
-        try:
-            return JSONResponse({"hinted": await asyncio.to_thread(hinting.send, url, headers, body)})
-        except (ValueError, OSError) as error:
-            return JSONResponse({"error": str(error)}, status_code=400)
 
     @property
     def _keys(self) -> dict[str, Iterable[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from email.message import Message
 from email.parser import BytesParser
@@ -46,10 +47,7 @@ def read_json(body: bytes, schema: str) -> dict[str, Any]:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError):
         raise Refusal("PARAM_INVALID", "the body is not JSON") from None
-    errors = [
-        {"code": "PARAM_MISSING" if e.validator == "required" else "SCHEMA_INVALID", "pointer": _pointer(e)}
-        for e in validator(schema).iter_errors(value)
-    ]
+    errors = list(_errors(schema, value))
     if errors:
         raise Refusal("SCHEMA_INVALID", f"{len(errors)} rules of the schema are broken", errors=errors[:50])
     assert isinstance(value, dict)
@@ -104,7 +102,7 @@ def check_path(operation: str, key: tuple[str, ...]) -> None:
 
 @cache
 def _parameters(operation: str) -> dict[tuple[str, str], dict[str, Any]]:
-    """(place, name) -> schema, without the headers that the door checks itself."""
+    """(place, name) -> schema, without the headers of authentication, checked in http.py."""
     shared = openapi()["components"]["parameters"]
     for item in openapi()["paths"].values():
         for call in item.values():
@@ -162,9 +160,15 @@ def _number(text: str) -> int | float:
     return int(value) if value.is_integer() else value
 
 
-def _pointer(error: Any) -> str:
-    steps = [str(step) for step in error.absolute_path]
-    if error.validator == "required":
-        missing = [name for name in error.validator_value if name not in error.instance]
-        steps += missing[:1]
-    return "".join(f"/{step}" for step in steps)
+def _errors(schema: str, value: Any) -> Iterator[dict[str, str]]:
+    """Code and pointer (RFC 6901) of each broken rule; of the members one rule misses, each has an error of its own."""
+    missing: dict[tuple[object, ...], Iterator[str]] = {}
+    for error in validator(schema).iter_errors(value):
+        steps, code = list(error.absolute_path), "SCHEMA_INVALID"
+        if error.validator == "required":
+            rule = (*steps, "#", *error.absolute_schema_path)
+            absent = (name for name in error.validator_value if name not in error.instance)
+            steps.append(next(missing.setdefault(rule, absent)))
+            code = "PARAM_MISSING"
+        escaped = (str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+        yield {"code": code, "pointer": "".join(f"/{step}" for step in escaped)}

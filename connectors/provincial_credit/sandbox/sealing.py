@@ -12,8 +12,8 @@ import rfc8785
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from connectors.provincial_credit.sandbox.door import Credentials, Profile
 from connectors.provincial_credit.sandbox.gm import sm4_open, sm4_seal
+from connectors.provincial_credit.sandbox.http import Credentials, Profile
 from connectors.provincial_credit.sandbox.refusal import Refusal
 
 

@@ -6,12 +6,13 @@ import calendar
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
-from gateway.domain.china import day_start, end_of
+from gateway.domain.china import CHINA, day_start, end_of
 
 _PERIOD = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?")
+_EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _OPEN = frozenset({"open", "long"})
 
 
@@ -64,16 +65,46 @@ class DisclosureRule:
         )
 
 
+def in_calendar(value: date | None) -> bool:
+    """Whether a moment, or the start of a day, can be told both in UTC and in +08:00; true for None.
+
+    RFC 3339 allows moments of which one of the two lies outside the years 1 to 9999, such as 0001-01-01T00:00:00+08:00.
+    """
+    if value is None:
+        return True
+    try:
+        (value if isinstance(value, datetime) else day_start(value)).astimezone(UTC).astimezone(CHINA)
+    except OverflowError:
+        return False
+    return True
+
+
+def to_utc(moment: datetime) -> datetime:
+    """The moment in UTC; one that has no form there within the years 1 to 9999 becomes the first or last that has."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return _LATEST if moment.year > 1 else _EARLIEST
+
+
 def add_period(day: date, period: str) -> date:
-    """Add ``PnYnMnD``: calendar years and months clamp to the end of the month (R05), then days are added."""
+    """Add ``PnYnMnD``: calendar years and months clamp to the end of the month (R05), then days are added.
+
+    What lies beyond the calendar is 9999-12-31, no end.
+    """
     parts = _PERIOD.fullmatch(period)
     if parts is None or period == "P":
         raise ValueError(f"not a period: {period}")
     years, months, days = (int(part or 0) for part in parts.groups())
     total = day.year * 12 + day.month - 1 + years * 12 + months
     year, month = divmod(total, 12)
+    if year > date.max.year:
+        return date.max
     last = calendar.monthrange(year, month + 1)[1]
-    return date(year, month + 1, min(day.day, last)) + timedelta(days=days)
+    try:
+        return date(year, month + 1, min(day.day, last)) + timedelta(days=days)
+    except OverflowError:
+        return date.max
 
 
 def disclosure(
@@ -83,14 +114,14 @@ def disclosure(
     decided: date | None,
     category: str,
     severities: frozenset[str],
-    effect_end: datetime | None,
+    sanction_end: date | None,
     rules: Iterable[DisclosureRule],
 ) -> Disclosure:
     """The period as received or, where its end is missing, by the rule in force on the decision date (R07).
 
     begin, end:  as the platform states them, ``end`` inclusive
     severities:  normalised severity and ``scheme:code``, both where both are known
-    effect_end:  end of the sanction; a computed period never ends before it (R08)
+    sanction_end: last day of the sanction; a computed period never ends before it (R08)
     A computed period is the rule's shortest: longer ones are for the determining department to say.
     """
     start = begin or decided
@@ -103,11 +134,12 @@ def disclosure(
     opening = day_start(max(first, start))
     if rule.shortest in _OPEN:
         return Disclosure(begin=opening, end=None, source=PeriodSource.COMPUTED, rule_id=rule.rule_id)
-    closing = day_start(add_period(first, rule.shortest))
-    if closing > opening and effect_end is not None:
-        closing = max(closing, effect_end)
-    if closing <= opening:
+    after = add_period(first, rule.shortest)
+    if day_start(after) <= opening:
         return Disclosure(begin=None, end=None, source=PeriodSource.COMPUTED, rule_id=rule.rule_id)
+    if date.max in (after, sanction_end):
+        return Disclosure(begin=opening, end=None, source=PeriodSource.COMPUTED, rule_id=rule.rule_id)
+    closing = max(day_start(after), opening if sanction_end is None else day_start(sanction_end) + timedelta(days=1))
     return Disclosure(begin=opening, end=closing, source=PeriodSource.COMPUTED, rule_id=rule.rule_id)
 
 

@@ -75,6 +75,7 @@ DUTIES: Mapping[TicketKind, Duty] = {
     _K.REPAIR: _duty(_R.CREDIT_DESK, 2, ("a repair was cancelled", "信用修复被撤销"), _A.RESUME),
     _K.REVIEW: _duty(_R.CREDIT_DESK, 5, ("to be looked at", "待复核"), _A.SEEN),
     _K.SIGNATURE: _duty(_R.OPERATOR, 1, ("wrong signatures", "验签失败"), _A.SEEN),
+    _K.UNREADABLE: _duty(_R.OPERATOR, 2, ("an event that cannot be read", "事件无法读取"), _A.SEEN),
     _K.DISAPPEARED: _duty(_R.CREDIT_DESK, 1, ("the record disappeared", "记录消失"), _A.SEEN, _A.RESUME),
     _K.DUPLICATE: _duty(_R.CREDIT_DESK, 5, ("suspected duplicate", "疑似重复"), _A.SAME, _A.DIFFERENT),
     _K.OWNER: _duty(_R.CREDIT_DESK, 5, ("changed by somebody else than its owner", "来源无权"), _A.SEEN),

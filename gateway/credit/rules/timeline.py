@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 
 from gateway.credit.rules.facts import CONTENT, Fact
 from gateway.credit.rules.periods import Disclosure, DisclosureRule, disclosure
@@ -195,7 +195,7 @@ class Timeline:
             happen_date=fact.happen_date,
             decision_date=fact.decision_date,
             effect_from=day_start(fact.decision_date) if fact.decision_date else None,
-            effect_to=end_of(fact.sanction_end) if fact.sanction_end else None,
+            effect_to=(end_of(fact.sanction_end) or day_start(date.max)) if fact.sanction_end else None,
             payload_digest=fact.digest,
             reason_code=fact.event_type if kind is _E.CREATED else kind,
         )
@@ -208,7 +208,7 @@ class Timeline:
             decided=fact.decision_date,
             category=fact.category,
             severities=fact.severities,
-            effect_end=end_of(fact.sanction_end) if fact.sanction_end else None,
+            sanction_end=fact.sanction_end,
             rules=self._rules,
         )
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.codec.codes import table
 from gateway.contract.messages import Finding, Subject, SubjectType
@@ -19,6 +19,7 @@ from gateway.credit.rules.statements import AckCode, EventType, Row, Statement, 
 from gateway.domain.names import plain_name, variant_name
 from gateway.store.vault import Vault
 
+_Texts = TypeVar("_Texts", Finding, Subject)
 CENTRE = "centre"
 """under which name the centre's own records stand in the archive"""
 _MOST = 2**31 - 1
@@ -78,6 +79,7 @@ def reference(event_id: str, digest: str) -> str:
 
 def to_event(finding: Finding, vault: Vault, *, platform: str, inbox_id: int, received_at: datetime) -> Event:
     """A finding as it is stored, texts and numbers cut to what a column holds: a flawed event may carry anything."""
+    finding = _storable(finding)
     event_id, digest = fit(finding.event_id, 64), fit(finding.digest, 80)
     severities = _severities(finding)
     return Event(
@@ -180,7 +182,19 @@ def _digest(vault: Vault, what: str, value: str) -> str | None:
 
 def fit(text: str, length: int) -> str:
     """Text as a column of that length holds it."""
-    return text.replace("\0", "")[:length]
+    return text.replace("\0", "").encode("utf-8", "replace").decode()[:length]
+
+
+def _storable(finding: Finding) -> Finding:
+    """The finding with texts that every database can hold: without NUL and half surrogates."""
+    subject = finding.subject and _fitting(finding.subject)
+    return replace(_fitting(finding), subject=subject)
+
+
+def _fitting(value: _Texts) -> _Texts:
+    texts = {f.name: text for f in dataclasses.fields(value) if isinstance(text := getattr(value, f.name), str)}
+    fitting: dict[str, Any] = {name: fit(text, len(text)) for name, text in texts.items()}
+    return value if fitting == texts else replace(value, **fitting)
 
 
 def fit_number(number: int) -> int:

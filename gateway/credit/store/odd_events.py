@@ -12,6 +12,7 @@ from hashlib import sha256
 from sqlalchemy import func, insert, select, update
 
 from gateway.contract.messages import Finding
+from gateway.credit.rules.periods import in_calendar
 from gateway.credit.rules.statements import AckCode, EventType
 from gateway.credit.store import acknowledgements as answers
 from gateway.credit.store.acknowledgements import Scope, Values
@@ -104,7 +105,8 @@ def flaw_of(finding: Finding) -> AckCode | None:
         return AckCode(finding.flaw) if finding.flaw in set(AckCode) else AckCode.SCHEMA_INVALID
     if finding.event_type not in set(EventType) - {EventType.RETURNED} or finding.subject is None:
         return AckCode.SCHEMA_INVALID
-    return AckCode.SCHEMA_INVALID if finding.version < 1 else None
+    begins = (finding.event_time, finding.effective_from, finding.decision_date, finding.publish_begin)
+    return AckCode.SCHEMA_INVALID if finding.version < 1 or not all(map(in_calendar, begins)) else None
 
 
 def keep_flawed(scope: Scope, flawed: Sequence[tuple[Event, AckCode]]) -> list[AckCode]:
@@ -116,14 +118,31 @@ def keep_flawed(scope: Scope, flawed: Sequence[tuple[Event, AckCode]]) -> list[A
         if code is not AckCode.SIGNATURE_INVALID
     ]
     insert_events(scope, stored)
+    tickets = _unreadable(scope, [event for event, code in flawed if code is AckCode.SCHEMA_INVALID])
     rows: list[Values] = []
     for event, code in flawed:
         if last.get(event.values["event_id"]) is not code:
-            rows.append(answers.ack_row(scope, event.values, code))
+            number = tickets.get(_place(event)) if code is AckCode.SCHEMA_INVALID else None
+            rows.append(answers.ack_row(scope, event.values, code, number))
     answers.queue(scope, rows)
     if any(code is AckCode.SIGNATURE_INVALID for _, code in flawed):
         _alarm(scope)
     return [code for _, code in flawed]
+
+
+def _unreadable(scope: Scope, events: Sequence[Event]) -> dict[str, str]:
+    """A ticket for each record with an event that cannot be read; by the event's id where the record's is missing."""
+    wanted: dict[tuple[str, str], str | None] = {
+        (_place(event), str(TicketKind.UNREADABLE)): event.values["event_id"] for event in events
+    }
+    known = answers.open_tickets(scope, {place for place, _ in wanted})
+    made = known | answers.open_new(scope, wanted, known)
+    return {place: made[place, kind] for place, kind in wanted}
+
+
+def _place(event: Event) -> str:
+    record_id: str = event.values["record_id"]
+    return record_id or str(event.values["event_id"])
 
 
 def _alarm(scope: Scope) -> None:

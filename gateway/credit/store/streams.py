@@ -36,7 +36,8 @@ def divide(scope: Scope, events: Sequence[Pair]) -> tuple[list[Pair], list[Pair]
     """Divide a page at the gaps of its streams. Numbers at or below the last one are repeats and never a gap.
 
     A missing number is none where its event was fetched otherwise.
-    An event whose number cannot be read (a flaw) may fill any gap of one.
+    A flawed event never opens a gap: its number counts where it is the one that is missing. Where its number or stream
+    cannot be read, or leads nowhere, it may fill any gap of one.
     """
     names = {event.values["stream"] for _, event in events}
     rows = scope.connection.execute(
@@ -44,22 +45,41 @@ def divide(scope: Scope, events: Sequence[Pair]) -> tuple[list[Pair], list[Pair]
     )
     last = {row.stream: row.last_seq for row in rows}
     known = set(last)
-    unread = sum(event.values["stream_seq"] < 1 for _, event in events)
+    good, flawed = _numbers(events, names, flawed=False), _numbers(events, names, flawed=True)
+    ends = {stream: max([*good[stream], last.get(stream, 0)]) for stream in names}
+    for stream in names:
+        while ends[stream] and ends[stream] + 1 in flawed[stream]:
+            ends[stream] += 1
+    unread = sum(
+        finding.flaw is not None and not 0 < event.values["stream_seq"] <= ends[event.values["stream"]]
+        for finding, event in events
+    )
     stopped: set[str] = set()
     for stream in sorted(names):
-        numbers = sorted({e.values["stream_seq"] for _, e in events if e.values["stream"] == stream} - {0})
-        for number in numbers:
-            missing = number - last.get(stream, number - 1) - 1
+        for number in sorted(good[stream]):
+            before = last.get(stream, number - 1)
+            missing = number - before - 1 - sum(before < other < number for other in flawed[stream])
             if missing > unread:
-                missing -= _fetched(scope, stream, last[stream], number)
+                missing -= _fetched(scope, stream, before, number)
             if missing > unread:
                 stopped.add(stream)
                 break
             unread -= max(missing, 0)
-            last[stream] = max(number, last.get(stream, number))
+            last[stream] = max(number, before)
+        if stream in last and stream not in stopped:
+            last[stream] = max(last[stream], ends[stream])
     _keep(scope, last, known, stopped)
     ready = [pair for pair in events if _comes(pair[1], last, stopped)]
     return ready, [pair for pair in events if not _comes(pair[1], last, stopped)]
+
+
+def _numbers(events: Sequence[Pair], streams: Collection[str], *, flawed: bool) -> dict[str, set[int]]:
+    """The numbers of good or flawed events by stream."""
+    found: dict[str, set[int]] = {stream: set() for stream in streams}
+    for finding, event in events:
+        if event.values["stream_seq"] > 0 and (finding.flaw is not None) is flawed:
+            found[event.values["stream"]].add(event.values["stream_seq"])
+    return found
 
 
 def _fetched(scope: Scope, stream: str, after: int, before: int) -> int:
@@ -71,7 +91,7 @@ def _fetched(scope: Scope, stream: str, after: int, before: int) -> int:
 
 def _comes(event: Event, last: Mapping[str, int], stopped: Collection[str]) -> bool:
     stream = event.values["stream"]
-    return stream not in stopped or event.values["stream_seq"] <= last[stream]
+    return stream not in stopped or event.values["stream_seq"] <= last.get(stream, 0)
 
 
 def _keep(scope: Scope, last: Mapping[str, int], known: Collection[str], stopped: Collection[str]) -> None:

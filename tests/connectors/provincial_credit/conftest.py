@@ -18,7 +18,7 @@ import pytest
 
 from connectors.provincial_credit.adapter import ProvincialCredit, WithLogin, build
 from connectors.provincial_credit.sandbox import ProvincialCreditSandbox
-from connectors.provincial_credit.sandbox.door import BASE
+from connectors.provincial_credit.sandbox.http import BASE
 from gateway.contract.connector import NeedsToken
 from gateway.contract.messages import JSON, Payload, Stamp, Token, Verdict, WireRequest, WireResponse
 from gateway.domain.records import RecordKind, Submission

@@ -141,6 +141,11 @@ def _spoilt(content: bytes) -> dict[str, bytes]:
         "another header": packed([["x", *lines[0][1:]], *lines[1:]]),
         "a column too few": packed([lines[0], lines[1][:-1]]),
         "a version that is no number": packed([lines[0], [lines[1][0], "one", *lines[1][2:]]]),
+        "a version beyond all": packed([lines[0], [lines[1][0], "9" * 5000, *lines[1][2:]]]),
+        "a version of nought": packed([lines[0], [lines[1][0], "0", *lines[1][2:]]]),
+        "a key too long": packed([lines[0], ["k" * 65, *lines[1][1:]]]),
+        "a key with NUL": packed([lines[0], ["k\0", *lines[1][1:]]]),
+        "a field too long": packed([lines[0], ["k" * 200_000, *lines[1][1:]]]),
         "not utf-8": gzip.compress(b"\xff\xfe", mtime=0),
         "empty": gzip.compress(b"", mtime=0),
     }
@@ -151,6 +156,7 @@ def _spoilt(content: bytes) -> dict[str, bytes]:
     [
         *("cut", "not gzip", "something behind", "another header", "a column too few"),
         *("a version that is no number", "not utf-8", "empty"),
+        *("a version beyond all", "a version of nought", "a key too long", "a key with NUL", "a field too long"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_as_a_whole(bench: Any, how: str) -> None:

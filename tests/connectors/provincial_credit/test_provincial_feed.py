@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from connectors.provincial_credit.sandbox import build
-from connectors.provincial_credit.sandbox.door import BASE
+from connectors.provincial_credit.sandbox.http import BASE
 from gateway.codec.codes import table
 from gateway.contract.credit import CURSOR_EXPIRED
 from gateway.contract.messages import FeedbackPage, FindingAck, WireResponse
@@ -123,7 +123,7 @@ def test_acknowledgements_are_kept_and_a_final_one_stays(bench: Any) -> None:
 
 def _ask(bench: Any, path: str) -> WireResponse:
     stamp = bench.stamp()
-    response: WireResponse = bench.send(bench.connector._ask("ask", path, stamp))
+    response: WireResponse = bench.send(bench.connector._request("ask", path, stamp))
     return response
 
 

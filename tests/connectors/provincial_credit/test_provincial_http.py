@@ -220,6 +220,6 @@ def _resolved(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fits(described: dict[str, Any], body: bytes) -> None:
-    (content,) = described["content"].values()
+    content = next(c for kind, c in described["content"].items() if not kind.startswith("application/vnd."))
     name = content["schema"]["$ref"].rpartition("/")[2]
     assert not schema.violations(name, json.loads(body))

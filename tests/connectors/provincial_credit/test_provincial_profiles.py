@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from connectors.provincial_credit.envelope import unwrap
-from connectors.provincial_credit.sandbox.door import PROFILES
+from connectors.provincial_credit.sandbox.http import PROFILES
 from gateway.codec.replies import judge_reply
 from gateway.contract.connector import TOKEN_REFUSED, NeedsToken
 from gateway.contract.messages import FeedbackPage, FindingAck, HoldingsPage, WireResponse
@@ -58,25 +58,28 @@ def test_a_profile_works_from_push_to_acknowledgement(make_bench: Make, dialect:
         assert judge_reply(response, bench.connector.info, replay_safe=True, now=bench.clock.now) is None
 
 
-@pytest.mark.parametrize("dialect", ["gm", "gm-envelope"])
+@pytest.mark.parametrize("dialect", ["gm", "gm-der", "gm-envelope"])
 def test_with_sm2_keys_there_is_no_login(make_bench: Make, dialect: str) -> None:
     bench = make_bench(dialect)
+    assert bench.results(bench.payloads(1))[0].event is Event.ACCEPTED
     assert not isinstance(bench.connector, NeedsToken)
     request = bench.connector.encode_push(bench.payloads(1), bench.stamp())
     assert request.headers["x-signature-alg"] == "SM2-SM3"
     assert request.headers["x-key-id"] == "caller-1"
-    assert len(base64.b64decode(request.headers["x-signature"])) == 64
+    signature = base64.b64decode(request.headers["x-signature"])
+    assert (len(signature) == 64) is (dialect != "gm-der")
+    again = bench.connector.encode_push(bench.payloads(1), bench.stamp())
+    assert again.headers["x-signature"] != request.headers["x-signature"]
     assert bench.payloads(1)[0].fields["person"]["idCardNumber"]["alg"] == "SM4-GCM"
 
 
-def test_nothing_of_a_body_is_readable_in_the_encrypted_profile_and_a_resend_has_the_same_bytes(
-    make_bench: Make,
-) -> None:
+def test_nothing_of_a_body_is_readable_in_the_encrypted_profile_and_a_resend_is_known_again(make_bench: Make) -> None:
     bench = make_bench("gm-envelope")
     payloads, stamp = bench.payloads(2), bench.stamp()
     request = bench.connector.encode_push(payloads, stamp)
     later = replace(stamp, now=stamp.now + timedelta(minutes=5), nonce=b"\x09" * 16)
-    assert bench.connector.encode_push(payloads, later).body == request.body
+    one, two = (json.loads(bench.connector.encode_push(payloads, at).body) for at in (stamp, later))
+    assert {name for name, value in one.items() if two[name] != value} == {"encKey", "signData"}
     assert payloads[0].record_key.encode() not in request.body
     assert set(json.loads(request.body)) == {
         *("appCode", "version", "encType", "signType", "timestamp", "keyId", "encKey", "iv", "encData", "tag"),
@@ -84,6 +87,8 @@ def test_nothing_of_a_body_is_readable_in_the_encrypted_profile_and_a_resend_has
     }
     first, again = bench.send(request), bench.send(bench.connector.encode_push(payloads, later))
     assert again.headers["idempotency-replayed"] == "true"
+    other = bench.connector.encode_push(bench.payloads(1), replace(later, nonce=b"\x0a" * 16))
+    assert json.loads(bench.send(other).body)["code"] == "IDEMPOTENCY_MISMATCH"
     assert bench.connector.decode_push(first, payloads, stamp)[0].event is Event.PENDING
     assert bench.connector.decode_push(again, payloads, later)[0].event is Event.PENDING
 
@@ -144,7 +149,7 @@ def test_fields_sealed_with_the_next_key_are_read_where_it_is_known(make_bench: 
         ({"x-content-sm3": "0" * 64}, "SIGNATURE_INVALID"),
     ],
 )
-def test_the_door_checks_sm2_signatures(make_bench: Make, change: dict[str, str | None], code: str) -> None:
+def test_the_door_checks_signature_forms(make_bench: Make, change: dict[str, str | None], code: str) -> None:
     bench = make_bench("gm")
     request = bench.connector.encode_push(bench.payloads(1), bench.stamp())
     headers = {name: value for name, value in {**request.headers, **change}.items() if value is not None}
@@ -160,7 +165,7 @@ def test_in_the_encrypted_profile_a_plain_body_and_an_envelope_for_another_are_r
     body = json.loads(bench.connector.encode_holdings(None, None, stamp).body)
     body["keyId"] = "platform-9"
     raw = ("application/vnd.sdcredit.gm+json", json.dumps(body).encode())
-    assert json.loads(bench.send(bench.connector._ask("x", "/skill-certificates/queries", stamp, raw=raw)).body)[
+    assert json.loads(bench.send(bench.connector._request("x", "/skill-certificates/queries", stamp, raw=raw)).body)[
         "code"
     ] == ("PARAM_INVALID")
 

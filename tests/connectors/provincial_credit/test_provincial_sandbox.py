@@ -13,7 +13,7 @@ import pytest
 
 from connectors.provincial_credit.cipher import payload_digest
 from connectors.provincial_credit.keys import request_key
-from connectors.provincial_credit.sandbox.door import BASE
+from connectors.provincial_credit.sandbox.http import BASE
 from connectors.provincial_credit.sandbox.limits import Limits
 from gateway.contract.messages import FeedbackPage, Holding, HoldingsPage, Payload, WireRequest, WireResponse
 from gateway.domain.states import Event
@@ -216,13 +216,24 @@ def test_a_batch_that_breaks_the_schema_is_refused_as_a_whole_with_pointers(benc
     assert json.loads(response.body)["errors"][0]["pointer"] == "/items/1/person/workerName"
 
 
+def test_each_missing_member_has_a_pointer_of_its_own(bench: Any) -> None:
+    response = bench.send(_signed_by_hand(bench, "/skill-certificate-batches", {"items": [{"person": {}}, {"a/b": 1}]}))
+    errors = json.loads(response.body)["errors"]
+    pointers = [error["pointer"] for error in errors]
+    assert len(set(pointers)) == len(pointers)
+    assert {"/batchNo", "/itemCount", "/items/0/person/workerName", "/items/0/certificate", "/items/1/person"} <= set(
+        pointers
+    )
+    assert {error["code"] for error in errors} == {"PARAM_MISSING"}
+
+
 def _signed_by_hand(bench: Any, path: str, value: Any, method: str = "POST") -> WireRequest:
     """A signed request with a body the connector would refuse to build."""
     stamp, sandbox = bench.stamp(), bench.sandbox
     body = json.dumps(value).encode()
     secret, key_id = request_key(stamp)
     moment, nonce = str(round(stamp.now.timestamp() * 1000)), stamp.nonce.hex()
-    lines = (method, BASE + path, "", sandbox.credentials.app_key, moment, nonce, sandbox.door.digest(body))
+    lines = (method, BASE + path, "", sandbox.credentials.app_key, moment, nonce, sandbox.security.digest(body))
     headers = {
         "x-app-key": sandbox.credentials.app_key,
         "x-timestamp": moment,
@@ -232,7 +243,7 @@ def _signed_by_hand(bench: Any, path: str, value: Any, method: str = "POST") -> 
         "content-type": "application/json; charset=utf-8",
         "content-digest": f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:",
         "idempotency-key": stamp.message_id,
-        "x-signature": sandbox.door.sign(secret, *lines, stamp.message_id),
+        "x-signature": sandbox.security.sign(secret, *lines, stamp.message_id),
     }
     return WireRequest(operation="by hand", method=method, path=path, headers=headers, body=body)
 
@@ -381,10 +392,10 @@ def test_items_of_a_day_are_limited_whatever_the_batches(bench: Any) -> None:
 
 def test_an_address_off_the_list_and_a_right_not_given_hold_the_platform(bench: Any) -> None:
     stamps = [bench.stamp(), bench.stamp()]
-    bench.sandbox.door.scopes = frozenset({"cert.write"})
+    bench.sandbox.security.scopes = frozenset({"cert.write"})
     refused = bench.send(bench.connector.encode_holdings(None, None, stamps[0]))
     assert (refused.status, _code(refused)) == (403, "ACCESS_DENIED")
-    bench.sandbox.door.addresses = frozenset({"192.0.2.1"})
+    bench.sandbox.security.addresses = frozenset({"192.0.2.1"})
     response = bench.send(bench.connector.encode_holdings(None, None, stamps[1]))
     assert _code(response) == "IP_DENIED"
     assert bench.connector.decode_holdings(response, None, stamps[1]).event is Event.HOLD

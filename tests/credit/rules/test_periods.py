@@ -48,7 +48,7 @@ def _period(**changes: object) -> tuple[datetime | None, datetime | None, Period
         "decided": date(2019, 5, 10),
         "category": "BAD",
         "severities": frozenset(),
-        "effect_end": None,
+        "sanction_end": None,
         "rules": RULES,
     }
     found = disclosure(**{**given, **changes})  # type: ignore[arg-type]
@@ -91,7 +91,7 @@ def test_a_received_period_wins_over_the_rules() -> None:
             None,
             "R-EXAM31-8",
         ),
-        ({"effect_end": end_of(date(2020, 5, 9))}, date(2019, 5, 10), date(2020, 5, 10), "R-241-BAD"),
+        ({"sanction_end": date(2020, 5, 9)}, date(2019, 5, 10), date(2020, 5, 10), "R-241-BAD"),
     ],
 )
 def test_a_missing_end_comes_from_the_rule_in_force_on_the_decision_date(

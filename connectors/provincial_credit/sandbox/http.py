@@ -1,4 +1,4 @@
-"""The simulated platform's door: who calls, is the signature right; and how answers are signed and wrapped.
+"""HTTP authentication of the simulated platform: checks who calls and what is signed, signs and wraps answers.
 
 Written from the contract alone. It shares no code with the connector, so that a misreading shows.
 """
@@ -45,11 +45,13 @@ Sign = Callable[[bytes], str]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Profile:
-    """What was agreed with the caller. ``envelope``: national or zhejiang, where answers travel in one."""
+    """What was agreed with the caller. ``envelope``: national or zhejiang, where answers travel in one; ``der``: how
+    SM2 signatures are written."""
 
     algorithm: str = "HMAC-SHA256"
     field_alg: str = "AES-256-GCM"
     encrypted: bool = False
+    der: bool = False
     envelope: str | None = None
     feed: bool = True
 
@@ -63,6 +65,7 @@ PROFILES = {
     "sha256": Profile(),
     "sm3": Profile(algorithm="HMAC-SM3"),
     "gm": Profile(algorithm="SM2-SM3", field_alg="SM4-GCM"),
+    "gm-der": Profile(algorithm="SM2-SM3", field_alg="SM4-GCM", der=True),
     "gm-envelope": Profile(algorithm="SM2-SM3", field_alg="SM4-GCM", encrypted=True),
     "national": Profile(envelope="national"),
     "zhejiang": Profile(envelope="zhejiang"),
@@ -77,6 +80,7 @@ class Credentials:
 
     seed: int
     key_bytes: int = 32
+    der: bool = False
     app_key: str = "sd-edu-centre-demo"
     field_key_id: str = "field-1"
     app_secret: str = field(init=False)
@@ -92,12 +96,12 @@ class Credentials:
     @cached_property
     def caller(self) -> Pair:
         """The caller's SM2 keys."""
-        return Pair(self._label("caller").decode())
+        return Pair(self._label("caller").decode(), der=self.der)
 
     @cached_property
     def platform(self) -> dict[str, Pair]:
         """The platform's SM2 keys by id: the one of today and the next."""
-        return {f"platform-{no}": Pair(self._label(f"platform {no}").decode()) for no in (1, 2)}
+        return {f"platform-{no}": Pair(self._label(f"platform {no}").decode(), der=self.der) for no in (1, 2)}
 
     @property
     def field_key(self) -> bytes:
@@ -109,7 +113,7 @@ class Credentials:
 
 
 @dataclass
-class Door:
+class WireSecurity:
     """Checks requests in the contract's order: address, app key, timestamp, signature, nonce, right."""
 
     books: Books
@@ -119,6 +123,8 @@ class Door:
     """addresses that may call; any where it is not set"""
     scopes: frozenset[str] = SCOPES
     """rights of the caller"""
+    rewritten: dict[bytes, bytes] = field(default_factory=dict)
+    """what a careless writer makes of the bytes of an answer, before it is signed"""
 
     def digest(self, data: bytes) -> str:
         """Hex digest of the profile: SHA-256, or SM3."""
@@ -150,7 +156,7 @@ class Door:
         return make
 
     @property
-    def lasting(self) -> Sign:
+    def durable_sign(self) -> Sign:
         """Signs what is kept: with the app secret, or the platform's SM2 key of the day."""
         if self.profile.algorithm == "SM2-SM3":
             return self._pair.sign
@@ -227,17 +233,15 @@ class Door:
             kind, body = "", b""
         else:
             body = rfc8785.dumps(value)
+            for written in self.rewritten.items():
+                body = body.replace(*written)
         if self.profile.encrypted and sign is not None and kind.startswith("application/json"):
             kind, body = GM_TYPE, self.wrapped(body, now)
         if self.profile.envelope and kind.startswith("application/json") and not plain:
             kind = ENVELOPE_TYPE
         stamp = str(milliseconds(now))
         request_id = self.request_id(request, stamp)
-        headers = {"x-request-id": request_id, "x-platform-timestamp": stamp, **more}
-        if self.profile.digest == "sm3":
-            headers["x-content-sm3"] = self.digest(body)
-        else:
-            headers["content-digest"] = f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
+        headers = {"x-request-id": request_id, "x-platform-timestamp": stamp, **more, **self._digest_header(body)}
         if sign is not None:
             lines = "\n".join((str(status), request_id, stamp, self.digest(body)))
             headers["x-platform-signature-alg"] = self.profile.algorithm
@@ -279,20 +283,18 @@ class Door:
             raise Refusal("SIGNATURE_INVALID", "the digest header is missing or wrong")
         text = self._lines(request, body)
         given = headers.get("x-signature", "")
-        right = (
-            self.credentials.caller.verifies(text, given)
-            if by_key
-            else hmac.compare_digest(sign(text).encode(), given.encode("latin-1", "replace"))
-        )
-        if not right:
+        right = hmac.compare_digest(sign(text).encode(), given.encode("latin-1", "replace"))
+        if not (self.credentials.caller.verifies(text, given) if by_key else right):
             raise Refusal("SIGNATURE_INVALID", "signature check failed")
         return sign
 
     def _digest_fits(self, headers: Mapping[str, str], body: bytes) -> bool:
+        return all(headers.get(name) == value for name, value in self._digest_header(body).items())
+
+    def _digest_header(self, body: bytes) -> dict[str, str]:
         if self.profile.digest == "sm3":
-            return headers.get("x-content-sm3") == self.digest(body)
-        right = base64.b64encode(hashlib.sha256(body).digest()).decode()
-        return headers.get("content-digest") == f"sha-256=:{right}:"
+            return {"x-content-sm3": self.digest(body)}
+        return {"content-digest": f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"}
 
     def _lines(self, request: Request, body: bytes) -> bytes:
         headers = request.headers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 
-from connectors.provincial_credit.sandbox.door import Credentials, Profile
+from connectors.provincial_credit.sandbox.http import Credentials, Profile
 
 
 def environment(url: str, credentials: Credentials, profile: Profile) -> dict[str, str]:
@@ -39,6 +39,7 @@ def environment(url: str, credentials: Credentials, profile: Profile) -> dict[st
     return made | {
         "SIGNING_KEY": credentials.caller.private,
         "SIGNING_KEY_ID": "caller-1",
+        "SIGNATURE_FORM": "der" if profile.der else "raw",
         "PLATFORM_KEYS": json.dumps(public),
         "PLATFORM_KEY_ID": "platform-1",
         "ENCRYPTED_BODIES": "true" if profile.encrypted else "false",

@@ -1,4 +1,4 @@
-"""What the simulated platform hears about its events: acknowledgements, and which of them it still waits for."""
+"""Verification of acknowledgements by the simulated platform, and the list of events that still wait for one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.testing.books import Books
 
 
 @dataclass
-class Hearing:
+class Acknowledgements:
     """Stores each acknowledgement once; a later code replaces one that was not final."""
 
     books: Books

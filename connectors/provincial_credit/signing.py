@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from connectors.provincial_credit.cipher import FieldCipher
 from connectors.provincial_credit.keys import (
-    Belief,
-    HmacBelief,
     HmacKey,
+    HmacVerifier,
     Key,
-    Sm2Belief,
     Sm2Key,
+    Sm2Verifier,
+    Verifier,
     request_key,
     request_secrets,
 )
@@ -23,7 +23,7 @@ OK = frozenset({200})
 MADE = frozenset({201})
 
 
-class Speaker:
+class SignedCalls:
     """Makes signed requests and opens signed answers; the parts of the connector are built on it."""
 
     def __init__(self, settings: ProvincialCreditSettings) -> None:
@@ -32,12 +32,11 @@ class Speaker:
         self._cipher = FieldCipher(
             settings.field_key_bytes, settings.field_key_id, settings.field_alg, settings.other_field_keys
         )
-        self._sm2: tuple[Sm2Key, Sm2Belief] | None = None
+        self._sm2: tuple[Sm2Key, Sm2Verifier] | None = None
         if settings.signature_alg == "SM2-SM3":
-            key = Sm2Key(private=settings.sm2_private, key_id=settings.signing_key_id)
-            self._sm2 = key, Sm2Belief(public=settings.platform_sm2)
+            self._sm2 = settings.sm2_key, Sm2Verifier(public=settings.platform_sm2, der=settings.sm2_der)
 
-    def _ask(
+    def _request(
         self,
         operation: str,
         path: str,
@@ -70,16 +69,16 @@ class Speaker:
         secret, key_id = request_key(stamp)
         return HmacKey(secret=secret, digest=self._settings.digest_alg, key_id=key_id)
 
-    def _belief(self, stamp: Stamp) -> Belief:
+    def _verifier(self, stamp: Stamp) -> Verifier:
         if self._sm2 is not None:
             return self._sm2[1]
-        return HmacBelief(secrets=request_secrets(stamp), digest=self._settings.digest_alg)
+        return HmacVerifier(secrets=request_secrets(stamp), digest=self._settings.digest_alg)
 
     def _open(
         self, response: WireResponse, stamp: Stamp, expect: str, *, statuses: frozenset[int] = OK
     ) -> Row | Refused:
         """The answer as an object that fits the schema ``expect``, or what the refusal means."""
-        answer = self._wire.open(response, stamp, belief=self._belief(stamp), expect=expect, statuses=statuses)
+        answer = self._wire.open(response, stamp, verifier=self._verifier(stamp), expect=expect, statuses=statuses)
         if isinstance(answer, Refused | dict):
             return answer
         return unclear("answer_schema", "the answer is not an object")
