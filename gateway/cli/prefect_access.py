@@ -24,7 +24,7 @@ API_URL = "PREFECT_API_URL"
 CLIENT_SECRET, SERVER_SECRET = "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING"
 SECRET_FILE, LOCK_FILE = "prefect.secret", "prefect.lock"
 _PROBE_SECONDS = 5.0
-_QUIET = {
+_DEFAULTS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
     "PREFECT_CLI_PROMPT": "false",
@@ -32,13 +32,17 @@ _QUIET = {
     "PREFECT_LOGGING_SERVER_LEVEL": "ERROR",
     # A flow without a server would start one of its own, which asks nobody for a secret.
     "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
+    # How often a runner or worker asks for due runs, and how often a run gives a sign of life.
+    "PREFECT_RUNNER_POLL_FREQUENCY": "5",
+    "PREFECT_WORKER_QUERY_SECONDS": "5",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
 }
 
 
 def prepare(home: Path) -> None:
     """Let Prefect, here and in what we start, tell nobody anything and keep its files in folders of ours."""
     home.mkdir(parents=True, exist_ok=True)
-    for name, value in _QUIET.items():
+    for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     os.environ["PREFECT_HOME"] = str((home / "prefect").resolve())
     # Prefect's runners share one temporary folder, which belongs to the first user of the machine who runs one.

@@ -155,9 +155,9 @@ def _quieten(level: str) -> None:
 
 
 def _show(url: str, secret: str | None, planned: Sequence[Planned], *, as_json: bool) -> None:
-    rows = [{"deployment": one.full_name, "schedule": one.schedule, "at once": one.runs} for one in planned]
+    rows = [{"deployment": one.name, "schedule": one.schedule, "at once": one.runs} for one in planned]
     if as_json:
-        emit({"prefect": url, "secret": secret, "deployments": {row["deployment"]: row["schedule"] for row in rows}})
+        emit({"prefect": url, "secret": secret, "deployments": {one.name: one.schedule for one in planned}})
         return
     if rows:
         table("deployments", columns("deployment", "schedule", "at once"), rows)

@@ -21,7 +21,7 @@ from prefect.workers.process import ProcessWorker
 
 from gateway.bootstrap import Gateway
 from gateway.domain.errors import ConfigurationError, GatewayError
-from gateway.flows import alarms, closing, deployments, showing
+from gateway.flows import alarms, artifacts, deployments, lost_runs
 from gateway.flows.deployments import Planned
 from gateway.settings import ServeSettings
 
@@ -116,7 +116,7 @@ async def _serve_once(gateway: Gateway, planned: Sequence[Planned], ready: Calla
         # A run started before its time would wait in its process, and keep another one out.
         prefetch_seconds=0,
     )
-    closed = await closing.close_lost(gateway)
+    closed = await lost_runs.close_lost(gateway)
     if closed:
         log.warning("lost runs closed", extra={"count": closed})
     await deployments.register(planned, each=runner.aadd_deployment)
@@ -125,7 +125,7 @@ async def _serve_once(gateway: Gateway, planned: Sequence[Planned], ready: Calla
     try:
         await runner.start()
     finally:
-        await showing.close_lost(gateway)
+        await artifacts.close_lost(gateway)
 
 
 async def _work_once(gateway: Gateway, pool: str, name: str | None, limit: int | None) -> None:
@@ -136,8 +136,8 @@ async def _work_once(gateway: Gateway, pool: str, name: str | None, limit: int |
         create_pool_if_not_found=False,
         prefetch_seconds=0,
     )
-    await closing.close_lost(gateway)
+    await lost_runs.close_lost(gateway)
     try:
         await worker.start(printer=lambda *_: None)
     finally:
-        await showing.close_lost(gateway)
+        await artifacts.close_lost(gateway)

@@ -22,7 +22,7 @@ from gateway.domain.errors import ConfigurationError, GatewayError
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in (API_URL, CLIENT_SECRET, SERVER_SECRET, "TMPDIR", "PREFECT_HOME", *prefect_access._QUIET):
+    for name in (API_URL, CLIENT_SECRET, SERVER_SECRET, "TMPDIR", "PREFECT_HOME", *prefect_access._DEFAULTS):
         monkeypatch.setenv(name, "")  # so that whatever is set meanwhile is undone
         monkeypatch.delenv(name)
     yield

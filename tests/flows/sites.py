@@ -175,14 +175,14 @@ class Site:
             return {}
         return {"Authorization": "Basic " + base64.b64encode(path.read_text().strip().encode()).decode()}
 
-    def deployment(self, full_name: str) -> dict[str, Any]:
-        """A deployment by flow and name."""
-        found: dict[str, Any] = self.api(f"/deployments/name/{full_name}")
+    def deployment(self, name: str) -> dict[str, Any]:
+        """A deployment by its name, which begins with that of its flow."""
+        found: dict[str, Any] = self.api(f"/deployments/name/{name.partition('-')[0]}/{name}")
         return found
 
-    def trigger(self, full_name: str, **parameters: Any) -> str:
+    def trigger(self, name: str, **parameters: Any) -> str:
         """Ask for a run, as Prefect's page does; returns its id."""
-        key = self.deployment(full_name)["id"]
+        key = self.deployment(name)["id"]
         wanted = {"parameters": parameters, "idempotency_key": str(uuid4())}
         return str(self.api(f"/deployments/{key}/create_flow_run", wanted)["id"])
 
@@ -305,12 +305,13 @@ def server_of(process: subprocess.Popen[bytes]) -> int:
     """The process of the Prefect server that this ``gateway serve`` keeps."""
     for command in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            if b"gateway.flows.server" in command.read_bytes() and _descends(int(command.parent.name), process.pid):
+            if b"gateway.flows.server" in command.read_bytes() and descends(int(command.parent.name), process.pid):
                 return int(command.parent.name)
     raise AssertionError("no Prefect server is running")
 
 
-def _descends(pid: int, ancestor: int) -> bool:
+def descends(pid: int, ancestor: int) -> bool:
+    """Whether a process was started by another one, or by one that it started."""
     while pid > 1:
         if pid == ancestor:
             return True

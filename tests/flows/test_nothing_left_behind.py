@@ -56,7 +56,7 @@ def is_free(port: int) -> bool:
 
 def run_at_work(site: Site) -> psutil.Process:
     """A run that has sent something and will go on for a while."""
-    site.trigger(f"push/{PLATFORM}")
+    site.trigger(f"push-{PLATFORM}")
     until(lambda: site.states().get("awaiting_ack", 0) > 5, 180, "a push is under way")
     [holder] = [one for one in site.at_work() if one.work == "push"]
     return psutil.Process(pid_of(holder))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import ModuleType
 
@@ -21,11 +20,11 @@ ZONE = "Asia/Shanghai"
 
 
 @pytest.fixture
-def schedules(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+def schedules(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """Prefect's module of schedules, as it is after the test."""
     module = importlib.import_module("prefect.server.schemas.schedules")
     monkeypatch.setattr(module, "_whenever_zdt_from_py", module._whenever_zdt_from_py)
-    yield module
+    return module
 
 
 def dates(schedules: ModuleType, cron: str, zone: str, count: int) -> list[datetime]:

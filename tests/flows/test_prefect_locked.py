@@ -35,7 +35,7 @@ def site(make_site: Callable[..., Site]) -> Site:
 
 def attempts(site: Site) -> list[tuple[str, str, Any]]:
     """Ways to have code of one's own run: change what a deployment runs, then start it."""
-    key = site.deployment(f"push/{PLATFORM}")["id"]
+    key = site.deployment(f"push-{PLATFORM}")["id"]
     evidence = site.folder / "evidence"
     shell = {"prefect.deployments.steps.run_shell_script": {"script": f"touch {evidence}"}}
     return [
@@ -88,7 +88,7 @@ def can_read(path: Path) -> bool:
 
 
 def untouched(site: Site, before: dict[str, Any]) -> None:
-    after = site.deployment(f"push/{PLATFORM}")
+    after = site.deployment(f"push-{PLATFORM}")
     assert {name: after[name] for name in ("pull_steps", "entrypoint")} == {
         name: before[name] for name in ("pull_steps", "entrypoint")
     }
@@ -97,7 +97,7 @@ def untouched(site: Site, before: dict[str, Any]) -> None:
 
 
 def test_another_user_of_the_machine_is_refused_and_nothing_runs(site: Site) -> None:
-    before, tries = site.deployment(f"push/{PLATFORM}"), attempts(site)
+    before, tries = site.deployment(f"push-{PLATFORM}"), attempts(site)
     places = [site.home / "prefect.secret", Path(f"/proc/{server_of(site.processes[-1])}/environ")]
 
     def work() -> Any:
@@ -109,7 +109,7 @@ def test_another_user_of_the_machine_is_refused_and_nothing_runs(site: Site) -> 
 
 
 def test_a_wrong_secret_is_refused(site: Site) -> None:
-    before = site.deployment(f"push/{PLATFORM}")
+    before = site.deployment(f"push-{PLATFORM}")
     for method, path, body in attempts(site):
         assert status_of(site.api_url + path, method, body, Authorization="Basic Z2F0ZXdheTpndWVzcw==") == 401
     untouched(site, before)
@@ -118,7 +118,7 @@ def test_a_wrong_secret_is_refused(site: Site) -> None:
 def preflight(site: Site, origin: str) -> tuple[int, str | None]:
     """What a browser is told when a page of this origin wants to change a deployment."""
     request = urllib.request.Request(
-        f"{site.api_url}/deployments/{site.deployment('sync/all')['id']}",
+        f"{site.api_url}/deployments/{site.deployment('sync-all')['id']}",
         headers={"Origin": origin, "Access-Control-Request-Method": "PATCH"},
         method="OPTIONS",
     )

@@ -1,4 +1,5 @@
-"""Close what crashed without a word: runs whose process is gone but which Prefect still shows as running.
+"""Close what crashed without a word, runs whose process is gone but which Prefect still shows as running; and cancel
+what was missed while nobody served.
 
 The store knows them by their leases (``gateway.store.runs``): a process that is dead on this machine, or one anywhere
 that has not renewed its lease. A worker may be gone while its runs go on; those have living leases and are left alone.
@@ -7,12 +8,24 @@ that has not renewed its lease. A worker may be gone while its runs go on; those
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterNextScheduledStartTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Crashed
+from prefect.runtime import deployment
+from prefect.states import Cancelled, Crashed
 
 from gateway.bootstrap import Gateway
 from gateway.store import runs
@@ -21,11 +34,12 @@ from gateway.store.runs import Holder
 
 log = logging.getLogger(__name__)
 
+_MISSED_AT_ONCE = 200
 _MESSAGE = "its process is gone; the ledger knows what is still to do, and the next run does it"
 
 
 async def close_lost(gateway: Gateway) -> int:
-    """Mark lost runs and their tasks as crashed, then forget them; returns how many were closed."""
+    """RunState lost runs and their tasks as crashed, then forget them; returns how many were closed."""
     with gateway.store.read() as connection:
         lost = runs.lost(connection, now=gateway.edge.now(), is_dead=is_dead)
     closed = 0
@@ -37,6 +51,30 @@ async def close_lost(gateway: Gateway) -> int:
             with gateway.store.write() as connection:
                 runs.forget(connection, holder)
     return closed
+
+
+async def cancel_missed(now: datetime, *, lanes: int) -> None:
+    """Cancel the scheduled runs of this run's deployment whose moment is past: this run does their work.
+
+    As many are left as may be at it beside this one, the newest. What a person asked for is left in any case.
+    """
+    if not deployment.id:
+        return
+    ours = DeploymentFilter(id=DeploymentFilterId(any_=[UUID(str(deployment.id))]))
+    missed = FlowRunFilter(
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
+        next_scheduled_start_time=FlowRunFilterNextScheduledStartTime(before_=now),
+    )
+    async with get_client() as client:
+        found = await client.read_flow_runs(
+            deployment_filter=ours,
+            flow_run_filter=missed,
+            sort=FlowRunSort.NEXT_SCHEDULED_START_TIME_ASC,
+            limit=_MISSED_AT_ONCE,
+        )
+        scheduled = [run for run in found if run.auto_scheduled]
+        for run in scheduled[: max(0, len(scheduled) - (lanes - 1))]:
+            await client.set_flow_run_state(run.id, Cancelled(message="missed; a later run does its work"))
 
 
 async def _close(client: PrefectClient, holder: Holder) -> bool:
