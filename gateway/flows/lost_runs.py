@@ -63,7 +63,7 @@ async def cancel_missed(now: datetime, *, lanes: int) -> None:
     ours = DeploymentFilter(id=DeploymentFilterId(any_=[UUID(str(deployment.id))]))
     missed = FlowRunFilter(
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
-        next_scheduled_start_time=FlowRunFilterNextScheduledStartTime(before_=now),
+        next_scheduled_start_time=FlowRunFilterNextScheduledStartTime.model_validate({"before_": now}),
     )
     async with get_client() as client:
         found = await client.read_flow_runs(

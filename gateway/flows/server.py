@@ -12,6 +12,7 @@ from __future__ import annotations
 import socket
 import sys
 from datetime import datetime
+from importlib import import_module
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,8 +22,7 @@ _ENDS_WITHIN_SECONDS = 3
 
 def repair_cron() -> None:
     """Let cron schedules convert moments whose time zone is a kind of ``ZoneInfo``."""
-    from prefect.server.schemas import schedules
-
+    schedules: Any = import_module("prefect.server.schemas.schedules")
     convert = schedules._whenever_zdt_from_py
 
     def with_plain_zone(moment: datetime) -> Any:
