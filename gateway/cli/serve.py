@@ -142,9 +142,10 @@ def _keep_server(port: int, host: str, *, as_json: bool) -> None:
 
 
 def _secret_place(home: Path) -> str | None:
-    """Where the secret of a server of ours lies; None where somebody else chose it or keeps the server."""
+    """Where the secret in use lies; None where the environment gave it or somebody else keeps the server."""
     path = home / prefect_access.SECRET_FILE
-    return str(path) if prefect_access.kept_url(home) == os.environ.get(API_URL) and path.exists() else None
+    used = os.environ.get(prefect_access.CLIENT_SECRET)
+    return str(path) if path.exists() and path.read_text(encoding="ascii").strip() == used else None
 
 
 def _quieten(level: str) -> None:

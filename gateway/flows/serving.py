@@ -1,7 +1,7 @@
 """Serve the deployments from this machine, or work for a pool: one process that starts each run in one of its own.
 
 Where Prefect's server goes away, runs that are under way finish, and serving begins anew when it is back. A request to
-end (SIGTERM) ends the runs under way; the next run goes on.
+end (SIGTERM) ends the runs under way and tells Prefect that they crashed; the next run goes on.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import signal
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import Any
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
@@ -32,31 +33,41 @@ _OF_PREFECT = frozenset({"prefect", "httpx", "httpcore", "h11", "h2", "anyio", "
 """packages whose exceptions say that Prefect's server went away"""
 
 
+class _Runner(Runner):
+    """Ends on SIGTERM as on an interrupt: Prefect's own way gives each run in turn half a minute to be cancelled."""
+
+    def __init__(self, end: Callable[[], object], **options: Any) -> None:
+        super().__init__(**options)
+        self._end_serving = end
+
+    def handle_sigterm(self, *_: Any, **_named: Any) -> None:
+        """Called on SIGTERM, which the runner takes over when it starts."""
+        self._end_serving()
+
+
 async def serve(gateway: Gateway, *, ready: Callable[[Sequence[Planned]], None] = lambda _: None) -> None:
-    """Register the deployments and run what is due, until SIGTERM; ``ready`` is told of beginnings."""
+    """Register the deployments and run what is due; ``ready`` is called at each beginning.
+
+    Raises CancelledError on SIGTERM, as ``work`` does.
+    """
     planned = deployments.plan(gateway)
-    await _again_and_again(lambda: _serve_once(gateway, planned, ready))
+    await _again_and_again(lambda end: _serve_once(gateway, planned, ready, end))
 
 
 async def work(gateway: Gateway, pool: str, *, name: str | None = None, limit: int | None = None) -> None:
-    """Run what is due in a work pool, until SIGTERM; ``limit``: runs at once, the setting's where none is given."""
-    async with get_client() as client:
-        try:
-            await client.read_work_pool(pool)
-        except ObjectNotFound:
-            raise ConfigurationError(f"no work pool {pool!r} on the Prefect server: run gateway deploy first") from None
-    await _again_and_again(lambda: _work_once(gateway, pool, name, limit))
+    """Run what is due in a work pool; ``limit``: runs at once, the setting's where none is given."""
+    await _again_and_again(lambda _: _work_once(gateway, pool, name, limit))
 
 
-async def _again_and_again(serve_once: Callable[[], Awaitable[None]]) -> None:
-    """Serve until SIGTERM, and begin anew where Prefect's server went away; any other error ends it."""
+async def _again_and_again(serve_once: Callable[[Callable[[], object]], Awaitable[None]]) -> None:
+    """Serve until SIGTERM cancels this task, and begin anew where Prefect's server went away; other errors end it."""
     task = asyncio.current_task()
     assert task is not None
     end = partial(asyncio.get_running_loop().call_soon_threadsafe, task.cancel)
+    signal.signal(signal.SIGTERM, lambda *_: end())
     while True:
-        signal.signal(signal.SIGTERM, lambda *_: end())
         try:
-            return await serve_once()
+            await serve_once(end)
         except Exception as error:
             if (ours := error_of_ours(error)) is not None:
                 raise ours from error
@@ -106,8 +117,11 @@ async def deploy(gateway: Gateway, pool: str, folder: str) -> Sequence[Planned]:
     return planned
 
 
-async def _serve_once(gateway: Gateway, planned: Sequence[Planned], ready: Callable[[Sequence[Planned]], None]) -> None:
-    runner = Runner(
+async def _serve_once(
+    gateway: Gateway, planned: Sequence[Planned], ready: Callable[[Sequence[Planned]], None], end: Callable[[], object]
+) -> None:
+    runner = _Runner(
+        end,
         name="gateway",
         # Stopping must not pause what a person has not paused: a schedule stays as it was over a restart.
         pause_on_shutdown=False,
@@ -129,6 +143,11 @@ async def _serve_once(gateway: Gateway, planned: Sequence[Planned], ready: Calla
 
 
 async def _work_once(gateway: Gateway, pool: str, name: str | None, limit: int | None) -> None:
+    async with get_client() as client:
+        try:
+            await client.read_work_pool(pool)
+        except ObjectNotFound:
+            raise ConfigurationError(f"no work pool {pool!r} on the Prefect server: run gateway deploy first") from None
     worker = ProcessWorker(
         work_pool_name=pool,
         name=name,
