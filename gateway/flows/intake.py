@@ -54,7 +54,7 @@ async def intake(files: Files = 0) -> State[Any]:
         return to_state(failed_run(f"drop folder: {error.strerror}"))
     except Exception as error:  # noqa: BLE001 - the guard of a run
         return to_state(failed_run(reason_of(error, "intake")))
-    return to_state(_ending(report))
+    return to_state(_run_result(report))
 
 
 def _drop(gateway: Gateway) -> Drop | None:
@@ -77,7 +77,7 @@ def _sums(report: DropReport) -> Counter[str]:
     return sums
 
 
-def _ending(report: DropReport) -> RunResult:
+def _run_result(report: DropReport) -> RunResult:
     bad = sum(bool(one.failure) for one in report.files)
     sums = _sums(report)
     troubles = bad or sums["refused"] or sums["held"]

@@ -1,14 +1,13 @@
-"""Close what crashed without a word, runs whose process is gone but which Prefect still shows as running; and cancel
-what was missed while nobody served.
+"""Close runs whose process is gone but which Prefect still shows as running; cancel what was missed meanwhile.
 
 The store knows them by their leases (``gateway.store.runs``): a process that is dead on this machine, or one anywhere
-that has not renewed its lease. A worker may be gone while its runs go on; those have living leases and are left alone.
+that has not renewed its lease for minutes. Runs that go on have living leases and are left alone.
 """
 
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient, get_client
@@ -34,14 +33,16 @@ from gateway.store.runs import Holder
 
 log = logging.getLogger(__name__)
 
+_LATE = timedelta(minutes=2)
+"""how late a living run on a busy machine may be with its lease; one that is dead on this machine is known at once"""
 _MISSED_AT_ONCE = 200
 _MESSAGE = "its process is gone; the ledger knows what is still to do, and the next run does it"
 
 
 async def close_lost(gateway: Gateway) -> int:
-    """RunState lost runs and their tasks as crashed, then forget them; returns how many were closed."""
+    """Mark lost runs and their tasks as crashed, then forget them; returns how many were closed."""
     with gateway.store.read() as connection:
-        lost = runs.lost(connection, now=gateway.edge.now(), is_dead=is_dead)
+        lost = runs.lost(connection, now=gateway.edge.now() - _LATE, is_dead=is_dead)
     closed = 0
     if not lost:
         return closed

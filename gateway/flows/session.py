@@ -85,7 +85,7 @@ async def run_on_platforms(
             names = gateway.configured(chosen)
             if not names:
                 return to_state(failed_run("no platform is configured for this: set its GATEWAY_<PLATFORM>__ENDPOINT"))
-            results = await asyncio.gather(*(_part(gateway, work, name, do, lanes) for name in names))
+            results = await asyncio.gather(*(_on_platform(gateway, work, name, do, lanes) for name in names))
             if then is not None:
                 results = await asyncio.gather(*(_further(gateway, work, result, then, lanes) for result in results))
             await asyncio.to_thread(gateway.seal)
@@ -113,7 +113,7 @@ def to_state(end: RunResult) -> State[Any]:
     return State(type=kind, name=end.state.value, message=end.message, data=dict(end.data))
 
 
-async def _part(gateway: Gateway, work: str, platform: str, do: Work, lanes: int) -> PlatformResult:
+async def _on_platform(gateway: Gateway, work: str, platform: str, do: Work, lanes: int) -> PlatformResult:
     try:
         async with run_lease(gateway, work, platform, lanes=lanes) as other:
             result = (
@@ -128,7 +128,7 @@ async def _part(gateway: Gateway, work: str, platform: str, do: Work, lanes: int
 async def _further(gateway: Gateway, work: str, result: PlatformResult, then: Work, lanes: int) -> PlatformResult:
     if result.error or (result.skipped and not result.counts):
         return result
-    more = await _part(gateway, work, result.platform, then, lanes)
+    more = await _on_platform(gateway, work, result.platform, then, lanes)
     return PlatformResult(**{**vars(merge_results([result, more])), "stop": more.stop})
 
 

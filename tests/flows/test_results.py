@@ -28,12 +28,12 @@ SENT = {"sent": 5}
         (PlatformResult(platform="a", counts=SENT, stop=HELD, error="the store cannot do this now"), RunState.FAILED),
     ],
 )
-def test_a_platforms_end_has_one_mark(result: PlatformResult, state: RunState) -> None:
+def test_a_platforms_end_has_one_state(result: PlatformResult, state: RunState) -> None:
     assert result.state is state
 
 
 @pytest.mark.parametrize(
-    ("states", "state", "code"),
+    ("results", "state", "code"),
     [
         ([PlatformResult(platform="a"), PlatformResult(platform="b", skipped="x")], RunState.COMPLETED, 0),
         ([PlatformResult(platform="a", skipped="x")], RunState.SKIPPED, 0),
@@ -46,11 +46,11 @@ def test_a_platforms_end_has_one_mark(result: PlatformResult, state: RunState) -
         ([PlatformResult(platform="a", stop=HELD), PlatformResult(platform="b", error="x")], RunState.FAILED, 1),
     ],
 )
-def test_the_heaviest_mark_names_the_run(states: list[PlatformResult], state: RunState, code: int) -> None:
-    end = run_result(states)
+def test_the_heaviest_state_names_the_run(results: list[PlatformResult], state: RunState, code: int) -> None:
+    end = run_result(results)
     assert (end.state, end.exit, end.data["exit"]) == (state, code, code)
     assert end.message.endswith(f"(exit {code})")
-    assert all(f"{result.platform}: " in end.message for result in states)
+    assert all(f"{result.platform}: " in end.message for result in results)
 
 
 def test_the_sentence_says_counts_troubles_and_until_when() -> None:
