@@ -133,7 +133,8 @@ def _listen(host: str, port: int) -> socket.socket:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=_WAITING_CALLERS)
     except OSError as error:
-        raise ConfigurationError(f"{host}, port {port}: {error.strerror}; choose another --port") from None
+        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+        raise ConfigurationError(f"{host}, port {port}: {reason}; choose another --port") from None
 
 
 @contextmanager
