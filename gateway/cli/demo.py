@@ -130,9 +130,13 @@ def _intake(gateway: Gateway, home: Path, rows: int, seed: int, stage: _Stage, *
 def _sync(gateway: Gateway, patience: float, *, quiet: bool) -> dict[str, Any]:
     """The flow ``sync`` in this process, observed by bars that read the ledger."""
     import asyncio
+    import logging
 
     from gateway.domain.errors import GatewayError
     from gateway.flows.sync import sync
+
+    # Prefect calls a run that needs a person an error; the table says what became of it.
+    logging.getLogger("prefect.flow_runs").setLevel(logging.CRITICAL)
 
     async def run() -> dict[str, Any]:
         state = await sync(chunk=gateway.settings.claim_limit, patience_seconds=patience, return_state=True)
