@@ -59,6 +59,7 @@ for command in (
     sandbox.sandbox,
     serve.serve,
     serve.deploy,
+    serve.worker,
     serve.alarms,
     selftest.selftest,
     batch.report,

@@ -16,22 +16,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gateway.cli.sandbox import FOLLOW_PARENT
-from gateway.domain.errors import GatewayError
+from gateway.cli import prefect_access
+from gateway.cli.prefect_access import API_URL, CLIENT_SECRET, SERVER_SECRET
+from gateway.domain.errors import ConfigurationError, GatewayError
 
-_PREFECT = {
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "DO_NOT_TRACK": "1",
-    "PREFECT_CLI_PROMPT": "false",
-    "PREFECT_LOGGING_LEVEL": "WARNING",
-    "PREFECT_LOGGING_SERVER_LEVEL": "ERROR",
+_SERVER = {
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     # Relative, so that the page finds its interface under whatever name and port it was opened.
     "PREFECT_SERVER_UI_API_URL": "/api",
 }
 _READY_WITHIN = 120.0
 _AGAIN_AFTER = 1.0
-_ANY = "0.0.0.0"  # noqa: S104 - compared with, not bound to
+_ENDS_WITHIN = 10.0
+_WAITING_CALLERS = 512
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound to
 
 
 def fetch(url: str, timeout: float = 30) -> Any:
@@ -41,22 +39,52 @@ def fetch(url: str, timeout: float = 30) -> Any:
 
 
 class PrefectServer:
-    """A Prefect server in a folder of its own, without telemetry."""
+    """A Prefect server in the home's folder, locked by the home's secret, on a socket that this process keeps."""
 
     def __init__(self, home: Path, port: int = 0, host: str = "127.0.0.1") -> None:
-        self._port = port or _free_port()
-        self.url = f"http://{'127.0.0.1' if host == _ANY else host}:{self._port}/api"
-        environment = {**os.environ, **_PREFECT, "PREFECT_HOME": str((home / "prefect").resolve())}
-        environment.pop("PREFECT_API_URL", None)
-        command = [sys.executable, "-m", "gateway.flows.server", "--host", host, "--port", str(self._port)]
-        self._log = (home / "prefect-server.log").open("ab")
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
-            [sys.executable, "-m", "gateway.cli.guard", *command],
-            stdin=subprocess.PIPE,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            env=environment,
-        )
+        prefect_access.refuse_open_host(host)
+        self._socket = _listen(host, port)
+        self._host, self._port = host, int(self._socket.getsockname()[1])
+        self.url = f"http://{self._named(_EVERYWHERE.get(host, host))}/api"
+        self._home = home
+        self._secret = prefect_access.secret_of(home)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def _named(self, host: str) -> str:
+        return f"[{host}]:{self._port}" if ":" in host else f"{host}:{self._port}"
+
+    def start(self) -> None:
+        """Start it, or start it again."""
+        origins = [
+            self.url.removesuffix("/api"),
+            f"http://{self._named('localhost')}",
+            f"http://{self._named(self._host)}",
+        ]
+        environment = {
+            **os.environ,
+            **_SERVER,
+            SERVER_SECRET: self._secret,
+            "PREFECT_SERVER_API_HOST": self._host,
+            "PREFECT_SERVER_API_PORT": str(self._port),
+            "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ",".join(dict.fromkeys(origins)),
+        }
+        environment.pop(API_URL, None)
+        self._socket.set_inheritable(True)
+        descriptor = self._socket.fileno()
+        with (self._home / "prefect-server.log").open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
+                [sys.executable, "-m", "gateway.flows.server", str(descriptor)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                pass_fds=[descriptor],
+                start_new_session=True,  # an interrupt of the command is for the command, which ends this one
+            )
+
+    def use(self) -> None:
+        """Let flows in this process, and in those it starts, speak to this server."""
+        os.environ[API_URL], os.environ[CLIENT_SECRET] = self.url, self._secret
 
     def ready(self) -> str:
         """Wait until the server answers; returns the URL of its API."""
@@ -66,12 +94,18 @@ class PrefectServer:
                 fetch(f"{self.url}/health", timeout=2)
             except OSError:
                 if self._ended_within(0.2):
-                    raise GatewayError(f"the Prefect server did not start; see {self._log.name}") from None
+                    raise GatewayError(f"the Prefect server did not start; see {self._log}") from None
             else:
+                self.use()
                 return self.url
-        raise GatewayError(f"the Prefect server was not ready in {_READY_WITHIN:.0f} s; see {self._log.name}")
+        raise GatewayError(f"the Prefect server was not ready in {_READY_WITHIN:.0f} s; see {self._log}")
+
+    @property
+    def _log(self) -> Path:
+        return self._home / "prefect-server.log"
 
     def _ended_within(self, seconds: float) -> bool:
+        assert self._process is not None
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -80,55 +114,65 @@ class PrefectServer:
 
     def wait(self) -> None:
         """Wait until the server ends."""
+        assert self._process is not None
         self._process.wait()
 
     def stop(self) -> None:
-        """End the server and what it started."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(20)
-        self._log.close()
+        """End the server and give the port back."""
+        self._socket.close()
+        if self._process is None:
+            return
+        self._process.terminate()
+        if not self._ended_within(_ENDS_WITHIN):
+            self._process.kill()
+            self._process.wait()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=_WAITING_CALLERS)
+    except OSError as error:
+        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+        raise ConfigurationError(f"{host}, port {port}: {reason}; choose another --port") from None
 
 
-def set_quiet() -> None:
-    """Let Prefect in this process and in those it starts tell nobody anything."""
-    os.environ.update({name: value for name, value in _PREFECT.items() if name not in os.environ})
+@contextmanager
+def prefect_server(home: Path, port: int = 0, host: str = "127.0.0.1") -> Iterator[PrefectServer]:
+    """Start a server at once; ``ready`` waits for it."""
+    prefect_access.prepare(home)
+    server = PrefectServer(home, port, host)
+    try:
+        with prefect_access.kept(home, server.url):
+            server.start()
+            yield server
+    finally:
+        server.stop()
 
 
 @contextmanager
 def kept_prefect_server(home: Path, port: int, host: str = "127.0.0.1") -> Iterator[str]:
     """The URL of the Prefect server that the environment names, or of one of ours that is started again if it ends."""
-    named = os.environ.get("PREFECT_API_URL")
-    set_quiet()
-    if named:
-        yield named
+    if os.environ.get(API_URL):
+        yield prefect_access.connect(home, wait=True)
         return
-    os.environ["PREFECT_HOME"] = str((home / "prefect").resolve())
-    server = PrefectServer(home, port, host)
-    ending = threading.Event()
+    with prefect_server(home, port, host) as server:
+        ending = threading.Event()
 
-    def watch() -> None:
-        nonlocal server
-        while True:
-            server.wait()
-            if ending.wait(_AGAIN_AFTER):
-                return
-            server = PrefectServer(home, port, host)
+        def watch() -> None:
+            while True:
+                server.wait()
+                if ending.wait(_AGAIN_AFTER):
+                    return
+                server.start()
 
-    watcher = threading.Thread(target=watch, daemon=True)
-    try:
-        os.environ["PREFECT_API_URL"] = server.ready()
+        watcher = threading.Thread(target=watch, daemon=True)
+        server.ready()
         watcher.start()
-        yield server.url
-    finally:
-        ending.set()
-        server.stop()
+        try:
+            yield server.url
+        finally:
+            ending.set()
 
 
 def until_interrupted() -> None:
@@ -140,30 +184,16 @@ def until_interrupted() -> None:
 
 
 @contextmanager
-def prefect_server(home: Path) -> Iterator[PrefectServer]:
-    """Start the server at once; ``ready`` waits for it. This process is set to the same folder and rules."""
-    os.environ.update(_PREFECT)
-    os.environ["PREFECT_HOME"] = str(home / "prefect")
-    server = PrefectServer(home)
-    try:
-        yield server
-    finally:
-        server.stop()
-
-
-@contextmanager
 def sandboxes(home: Path, seed: int) -> Iterator[dict[str, Any]]:
     """The three platforms in a process of their own; their books stay in the folder."""
     command = [sys.executable, "-m", "gateway", "sandbox", "--json", "--faults", "demo", "--seed", str(seed)]
     with (home / "sandboxes.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
             [*command, "--state", str(home / "sandboxes")],
-            stdin=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
-            env={**os.environ, FOLLOW_PARENT: "1"},
         )
-        assert process.stdin is not None
         assert process.stdout is not None
         try:
             line = process.stdout.readline()
@@ -171,6 +201,6 @@ def sandboxes(home: Path, seed: int) -> Iterator[dict[str, Any]]:
                 raise GatewayError(f"the simulated platforms did not start; see {log.name}")
             yield json.loads(line)
         finally:
-            process.stdin.close()
+            process.terminate()
             process.wait(20)
             process.stdout.close()

@@ -20,6 +20,7 @@ import typer
 
 from gateway.cli import background
 from gateway.cli.output import FAILURES, AsJson, columns, complain, emit, reported, say, table
+from gateway.guard import descendants_end_with_us
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Gateway
@@ -38,6 +39,8 @@ def demo(
         stage = _Stage(quiet=as_json)
         folder.mkdir(parents=True, exist_ok=True)
         stage(f"home: {folder}")
+        stack.enter_context(descendants_end_with_us())
+        os.environ.pop("PREFECT_API_URL", None)
         server = stack.enter_context(background.prefect_server(folder))
         access = stack.enter_context(background.sandboxes(folder, seed))
         for name, one in access.items():
@@ -45,7 +48,7 @@ def demo(
         gateway = stack.enter_context(_gateway(folder, access))
         batch = _intake(gateway, folder, rows, seed, stage, quiet=as_json)
         stage("waiting for Prefect")
-        os.environ["PREFECT_API_URL"] = server.ready()
+        server.ready()
         stage(f"Prefect: {server.url}")
         result = _sync(gateway, patience, quiet=as_json)
         document = _document(gateway, access, batch, result)
@@ -127,9 +130,13 @@ def _intake(gateway: Gateway, home: Path, rows: int, seed: int, stage: _Stage, *
 def _sync(gateway: Gateway, patience: float, *, quiet: bool) -> dict[str, Any]:
     """The flow ``sync`` in this process, observed by bars that read the ledger."""
     import asyncio
+    import logging
 
     from gateway.domain.errors import GatewayError
     from gateway.flows.sync import sync
+
+    # Prefect calls a run that needs a person an error; the table says what became of it.
+    logging.getLogger("prefect.flow_runs").setLevel(logging.CRITICAL)
 
     async def run() -> dict[str, Any]:
         state = await sync(chunk=gateway.settings.claim_limit, patience_seconds=patience, return_state=True)

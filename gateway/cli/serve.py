@@ -1,4 +1,4 @@
-"""``gateway serve``, ``deploy`` and ``alarms``: scheduled runs on Prefect, on this machine or on many."""
+"""``gateway serve``, ``deploy``, ``worker`` and ``alarms``: scheduled runs on Prefect, on this machine or on many."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import background
+from gateway.cli import background, prefect_access
 from gateway.cli.output import AsJson, columns, emit, opened, reported, say, table
+from gateway.cli.prefect_access import API_URL
 from gateway.domain.errors import ConfigurationError
+from gateway.guard import descendants_end_with_us
 
 if TYPE_CHECKING:
     from gateway.flows.deployments import Planned
-
-_API = "PREFECT_API_URL"
 
 
 def serve(
@@ -42,18 +42,18 @@ def serve(
     if server_only:
         _keep_server(port, host, as_json=as_json)
         return
-    with opened() as gateway:
+    with opened() as gateway, descendants_end_with_us():
         home = Path(gateway.settings.home)
         home.mkdir(parents=True, exist_ok=True)
-        if not as_json and not os.environ.get(_API):
+        if not as_json and not os.environ.get(API_URL):
             say("starting Prefect, which takes half a minute")
         with background.kept_prefect_server(home, port, host) as url, _reports(home / "reports", port + 1):
             from gateway.flows import serving
 
             _quieten(gateway.settings.log_level)
-            told = partial(_tell, url, as_json=as_json)
+            ready = partial(_show, url, _secret_place(home), as_json=as_json)
             try:
-                asyncio.run(serving.serve(gateway, ready=told))
+                asyncio.run(serving.serve(gateway, ready=ready))
             except (KeyboardInterrupt, asyncio.CancelledError):
                 return
 
@@ -69,12 +69,33 @@ def deploy(
     """Register the flows for a work pool, whose workers run them on many machines over one store."""
     import asyncio
 
-    _need_server()
     with opened() as gateway:
+        url = prefect_access.connect(Path(gateway.settings.home))
         from gateway.flows import serving
 
         planned = asyncio.run(serving.deploy(gateway, pool, str((folder or Path.cwd()).resolve())))
-    _tell(os.environ[_API], planned, as_json=as_json)
+    _show(url, None, planned, as_json=as_json)
+
+
+def worker(
+    pool: Annotated[str, typer.Argument(help="Work pool, as given to gateway deploy.")],
+    name: Annotated[str | None, typer.Option(help="Name of this worker in Prefect's page.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Runs at once on this machine; default: GATEWAY_SERVE__PROCESSES.")
+    ] = None,
+) -> None:
+    """Run what is due in a work pool on this machine, until interrupted; its runs end when it ends, however it ends."""
+    import asyncio
+
+    with opened() as gateway, descendants_end_with_us():
+        prefect_access.connect(Path(gateway.settings.home), wait=True)
+        from gateway.flows import serving
+
+        _quieten(gateway.settings.log_level)
+        try:
+            asyncio.run(serving.work(gateway, pool, name=name, limit=limit))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            return
 
 
 def alarms(
@@ -90,8 +111,8 @@ def alarms(
     import asyncio
     from datetime import timedelta
 
-    _need_server()
     with opened() as gateway:
+        prefect_access.connect(Path(gateway.settings.home))
         from gateway.flows.alarms import raise_alarms
 
         names = asyncio.run(
@@ -112,22 +133,19 @@ def alarms(
 def _keep_server(port: int, host: str, *, as_json: bool) -> None:
     from gateway.settings import GatewaySettings, load
 
-    with reported():
+    with reported(), descendants_end_with_us():
         home = Path(load(GatewaySettings).home)
-        home.mkdir(parents=True, exist_ok=True)
-        os.environ.pop(_API, None)
+        os.environ.pop(API_URL, None)
         with background.kept_prefect_server(home, port, host) as url:
-            if as_json:
-                emit({"prefect": url, "deployments": {}})
-            else:
-                say(f"Prefect: {url.removesuffix('/api')}")
+            _show(url, _secret_place(home), (), as_json=as_json)
             background.until_interrupted()
 
 
-def _need_server() -> None:
-    if not os.environ.get(_API):
-        raise typer.BadParameter(f"{_API} is not set: the address of the Prefect server, ending in /api")
-    background.set_quiet()
+def _secret_place(home: Path) -> str | None:
+    """Where the secret in use lies; None where the environment gave it or somebody else keeps the server."""
+    path = home / prefect_access.SECRET_FILE
+    used = os.environ.get(prefect_access.CLIENT_SECRET)
+    return str(path) if path.exists() and path.read_text(encoding="ascii").strip() == used else None
 
 
 def _quieten(level: str) -> None:
@@ -137,13 +155,16 @@ def _quieten(level: str) -> None:
     logs.set_up(level)
 
 
-def _tell(url: str, planned: Sequence[Planned], *, as_json: bool) -> None:
-    rows = [{"deployment": one.full_name, "schedule": one.schedule, "at once": one.runs} for one in planned]
+def _show(url: str, secret: str | None, planned: Sequence[Planned], *, as_json: bool) -> None:
+    rows = [{"deployment": one.name, "schedule": one.schedule, "at once": one.runs} for one in planned]
     if as_json:
-        emit({"prefect": url, "deployments": {row["deployment"]: row["schedule"] for row in rows}})
+        emit({"prefect": url, "secret": secret, "deployments": {one.name: one.schedule for one in planned}})
         return
-    table("deployments", columns("deployment", "schedule", "at once"), rows)
+    if rows:
+        table("deployments", columns("deployment", "schedule", "at once"), rows)
     say(f"Prefect: {url.removesuffix('/api')}")
+    if secret is not None:
+        say(f"its page asks for the secret in {secret}")
 
 
 @contextmanager

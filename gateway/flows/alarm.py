@@ -11,9 +11,9 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from pydantic import Field
 
-from gateway.flows.ending import EXIT_FAILURES, Ending, Mark
+from gateway.flows.artifacts import tell_prefect
+from gateway.flows.results import EXIT_FAILURES, RunResult, RunState
 from gateway.flows.session import to_state
-from gateway.flows.showing import told
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,8 @@ async def alarm(what: What, platform: Platform = "") -> State[Any]:
     """Write an alarm to the log of the worker and to an artifact; it ends with attention, so that it is seen."""
     log.warning("alarm", extra={"what": what, "platform": platform})
     if flow_run.id is not None:
-        await told(acreate_markdown_artifact(f"**{what}**: {platform}", key="alarm", description="The last alarm"))
+        await tell_prefect(
+            acreate_markdown_artifact(f"**{what}**: {platform}", key="alarm", description="The last alarm")
+        )
     text = f"{platform}: {what}; see gateway status"
-    return to_state(Ending(mark=Mark.ATTENTION, message=text, exit=EXIT_FAILURES))
+    return to_state(RunResult(state=RunState.ATTENTION, message=text, exit=EXIT_FAILURES))

@@ -18,22 +18,24 @@ from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
 
 from gateway.domain.errors import ConfigurationError
-from gateway.flows.deployments import ALL, TAG
-from gateway.flows.ending import Mark
-from gateway.flows.showing import FLOWING, HELD, OVERDUE, resource
+from gateway.flows.artifacts import FLOWING, HELD, OVERDUE, resource
+from gateway.flows.deployments import TAG
+from gateway.flows.results import RunState
 
 STALE = "gateway: runs without a sign of life"
 _PLATFORM = "{{ event.resource.name }}"
-_ENDS = {f"prefect.flow-run.{name}" for name in ("Cancelled", "Crashed", *Mark)}
+_ENDS = {f"prefect.flow-run.{name}" for name in ("Cancelled", "Crashed", *RunState)}
 _HEARTBEAT = "prefect.flow-run.heartbeat"
 HEARTBEAT_SECONDS = 30
 """the least that Prefect allows"""
+_SILENT = timedelta(minutes=5)
+"""long, for a busy machine loses signs of life of living runs; a lease in our store tells sooner what is gone"""
 
 Action = ChangeFlowRunState | RunDeployment | SendNotification
 
 
 async def close_silent_runs() -> str:
-    """Let Prefect mark a run as crashed whose heartbeats ended; returns the automation's name."""
+    """Let Prefect state a run as crashed whose heartbeats ended; returns the automation's name."""
     trigger = EventTrigger(
         after={_HEARTBEAT},
         expect={_HEARTBEAT, *_ENDS},
@@ -42,9 +44,9 @@ async def close_silent_runs() -> str:
         for_each={"prefect.resource.id"},
         posture=Posture.Proactive,
         threshold=1,
-        within=timedelta(seconds=3 * HEARTBEAT_SECONDS),
+        within=_SILENT,
     )
-    message = "no sign of life for 90 s; the ledger knows what is still to do, and the next run does it"
+    message = "no sign of life for five minutes; the ledger knows what is still to do, and the next run does it"
     return await _make(
         STALE, trigger, ChangeFlowRunState(name=None, state=StateType.CRASHED, message=message, force=False)
     )
@@ -103,9 +105,9 @@ async def _action(what: str, platform: str, to: str | None) -> Action:
 
 async def _alarm_deployment(client: Any) -> UUID:
     try:
-        found = await client.read_deployment_by_name(f"alarm/{ALL}")
+        found = await client.read_deployment_by_name("alarm/alarm")
     except ObjectNotFound:
-        raise ConfigurationError("no deployment alarm/all: run gateway serve or gateway deploy first") from None
+        raise ConfigurationError("no deployment alarm: run gateway serve or gateway deploy first") from None
     return UUID(str(found.id))
 
 

@@ -2,6 +2,10 @@
 
 A schedule that was paused in Prefect stays paused when it is registered again. Parameters are platform names, limits
 and steps; settings and secrets stay with the process that runs the flow.
+
+None has a concurrency limit in Prefect. Its server gives a slot by a lease; a lease that ran out, was lost with the
+server (it keeps them in memory) or was taken from a run it believed crashed is answered with 410 when the run renews
+it, and Prefect's engine then ends the living run. What keeps runs apart is the lease in our store.
 """
 
 from __future__ import annotations
@@ -16,7 +20,6 @@ from uuid import UUID
 from prefect import Flow
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
-from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.deployments.runner import RunnerDeployment
@@ -28,11 +31,9 @@ from gateway.bootstrap import Gateway
 from gateway.contract.connector import GivesFeedback
 from gateway.domain.errors import ConfigurationError
 from gateway.flows.alarm import alarm
-from gateway.flows.delivery import acks, push, resolve
-from gateway.flows.feedback import feedback
+from gateway.flows.delivery import acks, feedback, push, reconcile, resolve
 from gateway.flows.intake import intake
 from gateway.flows.parameters import DELIVERY, describe
-from gateway.flows.reconcile import reconcile
 from gateway.flows.retention import retention
 from gateway.flows.sync import sync
 from gateway.settings import ServeSettings
@@ -50,16 +51,22 @@ Register = Callable[[RunnerDeployment], Awaitable[UUID]]
 class Planned:
     """One deployment.
 
+    platform:  empty for work that belongs to none
     scheduled: parameters of its schedule beside its own
-    runs:      how many runs may be at it at once; None: any number
+    runs:      how many runs may be at it at once; as many are scheduled at the same moment
     """
 
     flow: Flow[..., Any]
-    name: str
+    platform: str = ""
     schedule: str = OFF
     parameters: dict[str, Any] = field(default_factory=dict)
     scheduled: dict[str, Any] = field(default_factory=dict)
-    runs: int | None = 1
+    runs: int = 1
+
+    @property
+    def name(self) -> str:
+        """What people read in Prefect's lists: the job, then the platform."""
+        return f"{self.flow.name}-{self.platform}" if self.platform else self.flow.name
 
     @property
     def full_name(self) -> str:
@@ -68,7 +75,7 @@ class Planned:
 
     def schedules(self, known: dict[str, bool]) -> list[Schedule]:
         """One schedule for each run that may be at it at once; ``known`` says which slugs are active in Prefect."""
-        slugs = [f"{self.flow.name}-{lane}" for lane in range(1, (self.runs or 1) + 1)] if self.schedule != OFF else []
+        slugs = [f"{self.flow.name}-{lane}" for lane in range(1, self.runs + 1)] if self.schedule != OFF else []
         return [self._schedule(slug, active=known.get(slug, True)) for slug in slugs]
 
     def _schedule(self, slug: str, *, active: bool) -> Schedule:
@@ -87,10 +94,10 @@ class Planned:
 def plan(gateway: Gateway) -> list[Planned]:
     """Every flow for every configured platform, ``sync`` for all of them, and what belongs to no platform."""
     settings = gateway.loader(ServeSettings)
-    planned = [Planned(flow=sync, name=ALL), Planned(flow=alarm, name=ALL, runs=None)]
-    planned.append(Planned(flow=retention, name=ALL, schedule=settings.retention))
+    planned = [Planned(flow=sync, platform=ALL), Planned(flow=alarm)]
+    planned.append(Planned(flow=retention, schedule=settings.retention))
     if settings.drop is not None:
-        planned.append(Planned(flow=intake, name=ALL, schedule=settings.intake))
+        planned.append(Planned(flow=intake, schedule=settings.intake))
     for name in gateway.configured():
         own: dict[str, Any] = {"platforms": [name]}
         bounds = {"minutes": settings.minutes}
@@ -98,19 +105,19 @@ def plan(gateway: Gateway) -> list[Planned]:
         planned += [
             Planned(
                 flow=sync,
-                name=name,
+                platform=name,
                 schedule=settings.sync,
                 parameters=own,
                 scheduled={"steps": list(DELIVERY), **bounds},
                 runs=lanes,
             ),
-            Planned(flow=push, name=name, schedule=settings.push, parameters=own, scheduled=bounds, runs=lanes),
-            Planned(flow=acks, name=name, schedule=settings.acks, parameters=own, runs=lanes),
-            Planned(flow=resolve, name=name, schedule=settings.resolve, parameters=own, runs=lanes),
-            Planned(flow=reconcile, name=name, schedule=settings.reconcile, parameters=own),
+            Planned(flow=push, platform=name, schedule=settings.push, parameters=own, scheduled=bounds, runs=lanes),
+            Planned(flow=acks, platform=name, schedule=settings.acks, parameters=own, runs=lanes),
+            Planned(flow=resolve, platform=name, schedule=settings.resolve, parameters=own, runs=lanes),
+            Planned(flow=reconcile, platform=name, schedule=settings.reconcile, parameters=own),
         ]
         if isinstance(gateway.connector(name), GivesFeedback):
-            planned.append(Planned(flow=feedback, name=name, schedule=settings.feedback, parameters=own))
+            planned.append(Planned(flow=feedback, platform=name, schedule=settings.feedback, parameters=own))
     return planned
 
 
@@ -149,10 +156,6 @@ def _deployment(
     planned: Planned, known: DeploymentResponse | None, pool: str | None, folder: str | None
 ) -> RunnerDeployment:
     active = {str(one.slug): one.active for one in known.schedules} if known else {}
-    # A run that comes while the last one is still at it would find nothing to do: it is cancelled, not queued.
-    limit = planned.runs and ConcurrencyLimitConfig(
-        limit=planned.runs, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
-    )
     made = RunnerDeployment.from_flow(
         planned.flow,
         name=planned.name,
@@ -160,7 +163,6 @@ def _deployment(
         schedules=planned.schedules(active),
         paused=known.paused if known else False,
         tags=[TAG],
-        concurrency_limit=limit,
         entrypoint_type=EntrypointType.MODULE_PATH,
         work_pool_name=pool,
     )

@@ -15,9 +15,9 @@ from prefect.runtime import flow_run
 from pydantic import Field
 
 from gateway.bootstrap import Gateway
-from gateway.flows.ending import EXIT_DONE, EXIT_FAILURES, Ending, Mark, failed
-from gateway.flows.session import alone, at_it, current, opened, reason_of, to_state
-from gateway.flows.showing import close_lost, told
+from gateway.flows.artifacts import begin, tell_prefect
+from gateway.flows.results import EXIT_DONE, EXIT_FAILURES, RunResult, RunState, failed_run
+from gateway.flows.session import busy_message, current, opened, reason_of, run_lease, to_state
 from gateway.intake.drop import Drop, DropReport
 from gateway.settings import ServeSettings
 
@@ -41,20 +41,20 @@ async def intake(files: Files = 0) -> State[Any]:
     """Take in the files of the drop folder; each is moved to done or failed beside its report."""
     try:
         with opened() as gateway:
-            await close_lost(gateway)
+            await begin(gateway)
             if _drop(gateway) is None:
-                return to_state(failed("no drop folder is set: GATEWAY_SERVE__DROP"))
-            async with alone(gateway, "intake", "") as other:
+                return to_state(failed_run("no drop folder is set: GATEWAY_SERVE__DROP"))
+            async with run_lease(gateway, "intake", "") as other:
                 if other is not None:
-                    return to_state(Ending(mark=Mark.SKIPPED, message=at_it(other), exit=EXIT_DONE))
+                    return to_state(RunResult(state=RunState.SKIPPED, message=busy_message(other), exit=EXIT_DONE))
                 report = await read_drop(files)
             await asyncio.to_thread(gateway.seal)
             await _show(report)
     except OSError as error:
-        return to_state(failed(f"drop folder: {error.strerror}"))
+        return to_state(failed_run(f"drop folder: {error.strerror}"))
     except Exception as error:  # noqa: BLE001 - the guard of a run
-        return to_state(failed(reason_of(error, "intake")))
-    return to_state(_ending(report))
+        return to_state(failed_run(reason_of(error, "intake")))
+    return to_state(_run_result(report))
 
 
 def _drop(gateway: Gateway) -> Drop | None:
@@ -77,7 +77,7 @@ def _sums(report: DropReport) -> Counter[str]:
     return sums
 
 
-def _ending(report: DropReport) -> Ending:
+def _run_result(report: DropReport) -> RunResult:
     bad = sum(bool(one.failure) for one in report.files)
     sums = _sums(report)
     troubles = bad or sums["refused"] or sums["held"]
@@ -85,8 +85,8 @@ def _ending(report: DropReport) -> Ending:
     said = [f"{len(report.files)} files", *(f"{sums[name]} {name}" for name in _COUNTED if sums[name])]
     said += [f"{bad} files were no batch (folder failed)"] if bad else []
     said += [f"{report.waiting} files wait for the next run"] if report.waiting else []
-    return Ending(
-        mark=Mark.ATTENTION if troubles else Mark.COMPLETED,
+    return RunResult(
+        state=RunState.ATTENTION if troubles else RunState.COMPLETED,
         message=f"{', '.join(said)} (exit {code})",
         exit=code,
         data={"exit": code, "files": len(report.files), "failed": bad, **sums},
@@ -97,11 +97,15 @@ async def _show(report: DropReport) -> None:
     if flow_run.id is None or not report.files:
         return
     rows = [_row(number, one) for number, one in enumerate(report.files, 1)]
-    await told(acreate_table_artifact(rows, key="intake", description="Files of the drop folder, in reading order"))
+    await tell_prefect(
+        acreate_table_artifact(rows, key="intake", description="Files of the drop folder, in reading order")
+    )
     gates: Counter[str] = sum((one.report.gates for one in report.files if one.report is not None), Counter())
     if gates:
         table = [{"rule": rule, "rows": count} for rule, count in gates.most_common()]
-        await told(acreate_table_artifact(table, key="intake-rules", description="Refused and held rows by rule"))
+        await tell_prefect(
+            acreate_table_artifact(table, key="intake-rules", description="Refused and held rows by rule")
+        )
 
 
 def _row(number: int, one: Any) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from pydantic import Field
 
-from gateway.flows.ending import EXIT_DONE, EXIT_FAILURES, Ending, Mark, failed
-from gateway.flows.session import alone, at_it, current, opened, reason_of, to_state
-from gateway.flows.showing import close_lost, told
+from gateway.flows.artifacts import begin, tell_prefect
+from gateway.flows.results import EXIT_DONE, EXIT_FAILURES, RunResult, RunState, failed_run
+from gateway.flows.session import busy_message, current, opened, reason_of, run_lease, to_state
 from gateway.operations.retention import RetentionReport, retain
 from gateway.settings import RetentionSettings
 
@@ -40,19 +40,23 @@ async def retention(dry_run: DryRun = False) -> State[Any]:
     """Clear what has had its time by the rules of the settings; the audit trail keeps every purge."""
     try:
         with opened() as gateway:
-            await close_lost(gateway)
-            async with alone(gateway, "retention", "") as other:
+            await begin(gateway)
+            async with run_lease(gateway, "retention", "") as other:
                 if other is not None:
-                    return to_state(Ending(mark=Mark.SKIPPED, message=at_it(other), exit=EXIT_DONE))
+                    return to_state(RunResult(state=RunState.SKIPPED, message=busy_message(other), exit=EXIT_DONE))
                 report = await apply_rules(dry_run)
     except Exception as error:  # noqa: BLE001 - the guard of a run
-        return to_state(failed(reason_of(error, "retention")))
+        return to_state(failed_run(reason_of(error, "retention")))
     if flow_run.id is not None:
         rows = [{"rule": rule, "rows": n, "older than": str(report.before[rule])} for rule, n in report.rows.items()]
-        await told(acreate_table_artifact(rows, key="retention", description="Dry run" if dry_run else "Cleared"))
+        await tell_prefect(
+            acreate_table_artifact(rows, key="retention", description="Dry run" if dry_run else "Cleared")
+        )
     if report.held:
         text = f"a hold on everything is in force; nothing was cleared (exit {EXIT_FAILURES})"
-        return to_state(Ending(mark=Mark.HELD, message=text, exit=EXIT_FAILURES))
+        return to_state(RunResult(state=RunState.HELD, message=text, exit=EXIT_FAILURES))
     said = ", ".join(f"{count} {rule}" for rule, count in report.rows.items() if count) or "nothing has had its time"
     text = f"{'would be cleared: ' if dry_run else ''}{said} (exit {EXIT_DONE})"
-    return to_state(Ending(mark=Mark.COMPLETED, message=text, exit=EXIT_DONE, data={"exit": EXIT_DONE, **report.rows}))
+    return to_state(
+        RunResult(state=RunState.COMPLETED, message=text, exit=EXIT_DONE, data={"exit": EXIT_DONE, **report.rows})
+    )

@@ -1,37 +1,48 @@
-"""Prefect's own server, with one repair: ``python -m gateway.flows.server --host 127.0.0.1 --port 4200``.
+"""Prefect's own server on a listening socket that the caller has opened: ``python -m gateway.flows.server DESCRIPTOR``.
 
-Prefect 3.8 and 3.9 fill flow runs in bulk through a mapped property that SQLAlchemy 2.1 refuses unless it is told how;
-their scheduler then makes no run at all. The property is derived, and its columns are given beside it, so there is
-nothing to fill. A server that runs with SQLAlchemy 2.0 needs no repair.
+The caller keeps the socket. The port stays ours while a server that ended is started again, callers wait meanwhile
+instead of being refused, and no other process can take its place and be told the secret.
+
+One repair: on Python 3.11 and 3.12 Prefect 3.9.1 hands time zones of pendulum to whenever, which takes none but plain
+ones (pendulum 3.3.0, whenever 0.10.5: "tzinfo must be of type ZoneInfo (exactly)"). No cron line would ever make a run.
 """
 
 from __future__ import annotations
 
+import socket
 import sys
+from datetime import datetime
+from importlib import import_module
+from typing import Any
+from zoneinfo import ZoneInfo
+
+_ENDS_WITHIN_SECONDS = 3
+"""open connections have so long when the server is asked to end"""
 
 
-def repair() -> None:
-    """Let SQLAlchemy 2.1 pass over the derived property ``state`` of runs in bulk inserts."""
-    from prefect.server.database import orm_models
+def repair_cron() -> None:
+    """Let cron schedules convert moments whose time zone is a kind of ``ZoneInfo``."""
+    schedules: Any = import_module("prefect.server.schemas.schedules")
+    convert = schedules._whenever_zdt_from_py
 
-    for model in (orm_models.FlowRun, orm_models.TaskRun):
-        hybrid = vars(model)["state"]
-        if getattr(hybrid, "bulk_dml_setter", hybrid) is None:
-            hybrid.bulk_dml_setter = _pass_over
+    def with_plain_zone(moment: datetime) -> Any:
+        zone = moment.tzinfo
+        return convert(moment.replace(tzinfo=ZoneInfo(zone.key)) if isinstance(zone, ZoneInfo) else moment)
 
-
-def _pass_over(_model: object, _mapping: object, _value: object) -> None:
-    """The columns behind the property have their own values in the same mapping."""
+    schedules._whenever_zdt_from_py = with_plain_zone
 
 
-def main() -> None:
-    """Run ``prefect server start`` with the options given, in this process."""
-    repair()
-    from prefect.cli import app
+def main(descriptor: int) -> None:
+    """Serve Prefect's interface and page, with its services, until asked to end."""
+    import uvicorn
+    from prefect.server.api.server import create_app
 
-    sys.argv = ["prefect", "server", "start", *sys.argv[1:]]
-    app()
+    repair_cron()
+    config = uvicorn.Config(
+        create_app(final=True), log_level="error", timeout_graceful_shutdown=_ENDS_WITHIN_SECONDS, server_header=False
+    )
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]))

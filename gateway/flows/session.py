@@ -1,6 +1,6 @@
 """One run: the gateway it opens, the platforms it works on side by side, the lease that keeps a second run away.
 
-Work that raises is told by its platform's part; the other platforms go on. Nothing here waits for Prefect.
+Work that raises is told by its platform's result; the other platforms go on. Nothing here waits for Prefect.
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ from gateway.delivery.store.run_leases import Claim, Holder
 from gateway.domain import errors
 from gateway.domain.china import CHINA
 from gateway.domain.errors import GatewayError, StoreError
-from gateway.flows import showing
-from gateway.flows.ending import Ending, Part, ending, failed, merged
+from gateway.flows import artifacts
+from gateway.flows.results import NEEDS_A_PERSON, PlatformResult, RunResult, failed_run, merge_results, run_result
 from gateway.settings import ServeSettings
 from gateway.store.processes import is_dead, myself
 
 log = logging.getLogger(__name__)
 
-Work = Callable[[Gateway, str], Awaitable[Part]]
-After = Callable[[Gateway, Sequence[Part]], Awaitable[Mapping[str, Any]]]
+Work = Callable[[Gateway, str], Awaitable[PlatformResult]]
+After = Callable[[Gateway, Sequence[PlatformResult]], Awaitable[Mapping[str, Any]]]
 _GATEWAY: ContextVar[Gateway] = ContextVar("gateway")
-_LEASE = timedelta(minutes=2)
-_RENEW_SECONDS = 30.0
+_LEASE = timedelta(seconds=20)
+"""after so long without a renewal another machine goes on with the work"""
+_RENEW_SECONDS = 5.0
 
 
 def current() -> Gateway:
@@ -61,7 +62,7 @@ def opened() -> Iterator[Gateway]:
             _GATEWAY.reset(token)
 
 
-async def conduct(
+async def run_on_platforms(
     work: str,
     chosen: Sequence[str],
     do: Work,
@@ -74,27 +75,27 @@ async def conduct(
 
     chosen:       platforms; all that are configured where none is named
     then:         done once the first is through on all platforms, where it was not another run that had the work
-    after:        called once with all parts; what it gives is added to the result
+    after:        called once with all results; what it gives is added to the result
     side_by_side: let as many runs as there are lanes do it at once, and not one alone
     """
     try:
         with opened() as gateway:
-            await showing.close_lost(gateway)
+            lanes = gateway.loader(ServeSettings).lanes if side_by_side else 1
+            await artifacts.begin(gateway, lanes=lanes)
             names = gateway.configured(chosen)
             if not names:
-                return to_state(failed("no platform is configured for this: set its GATEWAY_<PLATFORM>__ENDPOINT"))
-            lanes = gateway.loader(ServeSettings).lanes if side_by_side else 1
-            parts = await asyncio.gather(*(_part(gateway, work, name, do, lanes) for name in names))
+                return to_state(failed_run("no platform is configured for this: set its GATEWAY_<PLATFORM>__ENDPOINT"))
+            results = await asyncio.gather(*(_on_platform(gateway, work, name, do, lanes) for name in names))
             if then is not None:
-                parts = await asyncio.gather(*(_further(gateway, work, part, then, lanes) for part in parts))
+                results = await asyncio.gather(*(_further(gateway, work, result, then, lanes) for result in results))
             await asyncio.to_thread(gateway.seal)
-            data = {"platforms": {part.platform: dict(part.counts) for part in parts}}
+            data = {"platforms": {result.platform: dict(result.counts) for result in results}}
             if after is not None:
-                data |= await after(gateway, parts)
-            await showing.show(gateway, work, parts)
+                data |= await after(gateway, results)
+            await artifacts.show(gateway, work, results)
     except Exception as error:  # noqa: BLE001 - the guard of a run, see ``reason_of``
-        return to_state(failed(reason_of(error, work)))
-    return to_state(ending(parts, data))
+        return to_state(failed_run(reason_of(error, work)))
+    return to_state(run_result(results, data))
 
 
 def reason_of(error: Exception, work: str) -> str:
@@ -106,27 +107,29 @@ def reason_of(error: Exception, work: str) -> str:
     return f"{type(cause).__name__}: not foreseen; the log of the worker has more"
 
 
-def to_state(end: Ending) -> State[Any]:
+def to_state(end: RunResult) -> State[Any]:
     """The final state of Prefect for an ending."""
-    kind = StateType.FAILED if end.mark == "Failed" else StateType.COMPLETED
-    return State(type=kind, name=end.mark.value, message=end.message, data=dict(end.data))
+    kind = StateType.FAILED if end.state in NEEDS_A_PERSON else StateType.COMPLETED
+    return State(type=kind, name=end.state.value, message=end.message, data=dict(end.data))
 
 
-async def _part(gateway: Gateway, work: str, platform: str, do: Work, lanes: int) -> Part:
+async def _on_platform(gateway: Gateway, work: str, platform: str, do: Work, lanes: int) -> PlatformResult:
     try:
-        async with alone(gateway, work, platform, lanes=lanes) as other:
-            part = Part(platform=platform, skipped=at_it(other)) if other else await do(gateway, platform)
+        async with run_lease(gateway, work, platform, lanes=lanes) as other:
+            result = (
+                PlatformResult(platform=platform, skipped=busy_message(other)) if other else await do(gateway, platform)
+            )
         stop = await _stop(gateway, platform)
     except Exception as error:  # noqa: BLE001 - the guard of a platform, so that the others go on
-        return Part(platform=platform, error=reason_of(error, work))
-    return part if part.stop is not None else Part(**{**vars(part), "stop": stop})
+        return PlatformResult(platform=platform, error=reason_of(error, work))
+    return result if result.stop is not None else PlatformResult(**{**vars(result), "stop": stop})
 
 
-async def _further(gateway: Gateway, work: str, part: Part, then: Work, lanes: int) -> Part:
-    if part.error or (part.skipped and not part.counts):
-        return part
-    more = await _part(gateway, work, part.platform, then, lanes)
-    return Part(**{**vars(merged([part, more])), "stop": more.stop})
+async def _further(gateway: Gateway, work: str, result: PlatformResult, then: Work, lanes: int) -> PlatformResult:
+    if result.error or (result.skipped and not result.counts):
+        return result
+    more = await _on_platform(gateway, work, result.platform, then, lanes)
+    return PlatformResult(**{**vars(merge_results([result, more])), "stop": more.stop})
 
 
 async def _stop(gateway: Gateway, platform: str) -> Any:
@@ -140,13 +143,13 @@ async def _stop(gateway: Gateway, platform: str) -> Any:
     return await asyncio.to_thread(read)
 
 
-def at_it(holder: Holder) -> str:
+def busy_message(holder: Holder) -> str:
     """Who has the work, for people."""
     return f"another run has been at it since {holder.since.astimezone(CHINA):%H:%M:%S} +08:00; nothing was started"
 
 
 @asynccontextmanager
-async def alone(gateway: Gateway, work: str, platform: str, *, lanes: int = 1) -> AsyncIterator[Holder | None]:
+async def run_lease(gateway: Gateway, work: str, platform: str, *, lanes: int = 1) -> AsyncIterator[Holder | None]:
     """Have this work on this platform for ourselves, or one of its lanes; gives who has it where it is taken."""
     run = str(flow_run.id or "")
     claim = Claim(work=work, platform=platform, run=run, owner=myself(), lanes=lanes)

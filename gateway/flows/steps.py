@@ -26,14 +26,14 @@ from gateway.delivery.reconcile import reconcile as compare
 from gateway.delivery.rules.differences import Difference
 from gateway.delivery.store import views, waiting_views
 from gateway.domain.states import Event, State
-from gateway.flows.ending import Part
+from gateway.flows.artifacts import Progress
 from gateway.flows.parameters import Step
-from gateway.flows.session import alone, current
-from gateway.flows.showing import Progress
+from gateway.flows.results import PlatformResult
+from gateway.flows.session import current, run_lease
 from gateway.settings import ServeSettings
 
 Counts = dict[str, Any]
-Work = Callable[[Gateway, str], Awaitable[Part]]
+Work = Callable[[Gateway, str], Awaitable[PlatformResult]]
 _PAUSE_BETWEEN_ROUNDS = 0.3
 _FURTHER_PULLS = 2
 """a pull that ended early goes on where it was, so a passing trouble costs nothing"""
@@ -42,7 +42,7 @@ _SETTLED = frozenset({Difference.MATCH, Difference.LAG, Difference.NEVER_SENT, D
 _STATES: Mapping[Step, State] = {"push": State.QUEUED, "acks": State.AWAITING_ACK, "resolve": State.IN_DOUBT}
 
 
-async def _with(platform: str, work: Callable[[Exchanger], Awaitable[Any]]) -> Counts:
+async def _exchange(platform: str, work: Callable[[Exchanger], Awaitable[Any]]) -> Counts:
     async with current().exchanger(platform) as exchanger:
         report = await work(exchanger)
     return {name: dict(value) if isinstance(value, Counter) else value for name, value in vars(report).items()}
@@ -51,28 +51,28 @@ async def _with(platform: str, work: Callable[[Exchanger], Awaitable[Any]]) -> C
 @task(name="push", task_run_name="push {platform}: {due} due, up to {chunk}", cache_policy=NO_CACHE)
 async def push_chunk(platform: str, chunk: int, due: int) -> Counts:
     """Send one chunk of what is due."""
-    return await _with(platform, lambda e: current().push(e, limit=chunk, chunk=chunk))
+    return await _exchange(platform, lambda e: current().push(e, limit=chunk, chunk=chunk))
 
 
 @task(name="acks", task_run_name="acks {platform}: {due} due", cache_policy=NO_CACHE)
 async def poll_receipts(platform: str, chunk: int, due: int) -> Counts:
     """Fetch the results that are due."""
     lease = current().lease
-    return await _with(platform, lambda e: poll(e, claim_limit=chunk, lease=lease))
+    return await _exchange(platform, lambda e: poll(e, claim_limit=chunk, lease=lease))
 
 
 @task(name="resolve", task_run_name="resolve {platform}: {due} due", cache_policy=NO_CACHE)
 async def ask_about_doubts(platform: str, chunk: int, due: int) -> Counts:
     """Settle what is in doubt and due to be asked about."""
     lease = current().lease
-    return await _with(platform, lambda e: ask(e, claim_limit=chunk, lease=lease))
+    return await _exchange(platform, lambda e: ask(e, claim_limit=chunk, lease=lease))
 
 
 @task(name="feedback", task_run_name="feedback {platform}", cache_policy=NO_CACHE)
 async def pull_feedback(platform: str) -> Counts:
     """Pull, apply and acknowledge credit findings, and draw the checks that void certificates ask for."""
     gateway = current()
-    counts = await _with(platform, lambda e: pull(e, gateway.store, gateway.edge.now))
+    counts = await _exchange(platform, lambda e: pull(e, gateway.store, gateway.edge.now))
     await asyncio.to_thread(gateway.draw_checks)
     return counts
 
@@ -80,7 +80,7 @@ async def pull_feedback(platform: str) -> Counts:
 @task(name="reconcile", task_run_name="reconcile {platform}", cache_policy=NO_CACHE)
 async def compare_holdings(platform: str) -> Counts:
     """Compare ours with theirs."""
-    return await _with(platform, compare)
+    return await _exchange(platform, compare)
 
 
 @task(name="books", task_run_name="books {platform}", cache_policy=NO_CACHE)
@@ -116,7 +116,7 @@ class _Rounds:
     claimed: int = 0
     skipped: str = ""
 
-    async def go(self) -> Part:
+    async def go(self) -> PlatformResult:
         """Go on until nothing is due, a bound is reached or something stands in the way."""
         clock = asyncio.get_running_loop().time
         begun = clock()
@@ -140,7 +140,7 @@ class _Rounds:
                 break
             await asyncio.sleep(_PAUSE_BETWEEN_ROUNDS)
         troubles = {n.value: c for n in _NEEDS_A_PERSON if (c := self.outcomes[n])}
-        return Part(platform=self.platform, counts=self.counts, troubles=troubles, skipped=self.skipped)
+        return PlatformResult(platform=self.platform, counts=self.counts, troubles=troubles, skipped=self.skipped)
 
     def _open(self, step: Step) -> int:
         """What is due in a step and may be done in this run."""
@@ -153,7 +153,7 @@ class _Rounds:
         chunk = min(bounds.chunk, bounds.limit - self.claimed) if bounds.limit else bounds.chunk
         if chunk <= 0:
             return
-        report = await self._alone("push", lambda: push_chunk(self.platform, chunk, self._due("push")))
+        report = await self._with_lease("push", lambda: push_chunk(self.platform, chunk, self._due("push")))
         if report is None:
             return
         self.claimed += report["claimed"]
@@ -163,15 +163,15 @@ class _Rounds:
 
     async def _ask(self, step: Step, due: int) -> None:
         work = poll_receipts if step == "acks" else ask_about_doubts
-        report = await self._alone(step, lambda: work(self.platform, self.bounds.chunk, due))
+        report = await self._with_lease(step, lambda: work(self.platform, self.bounds.chunk, due))
         if report is not None:
             self._add(report, "asked", "exchanges")
 
-    async def _alone(self, step: Step, work: Callable[[], Awaitable[Counts]]) -> Counts | None:
+    async def _with_lease(self, step: Step, work: Callable[[], Awaitable[Counts]]) -> Counts | None:
         if self.leased:
             return await work()
         lanes = self.gateway.loader(ServeSettings).lanes
-        async with alone(self.gateway, step, self.platform, lanes=lanes) as other:
+        async with run_lease(self.gateway, step, self.platform, lanes=lanes) as other:
             if other is not None:
                 self.skipped = f"another run is at {step}"
                 return None
@@ -193,15 +193,15 @@ class _Rounds:
 
 async def deliver(
     gateway: Gateway, platform: str, steps: Collection[Step], bounds: Bounds, *, leased: bool = False
-) -> Part:
+) -> PlatformResult:
     """Move a platform's deliveries as far as steps and bounds allow; ``leased`` where the run has the step's lease."""
     return await _Rounds(gateway=gateway, platform=platform, steps=steps, bounds=bounds, leased=leased).go()
 
 
-async def feedback_part(gateway: Gateway, platform: str) -> Part:
+async def run_feedback(gateway: Gateway, platform: str) -> PlatformResult:
     """Pull credit findings; a platform that gives none has nothing to do."""
     if not isinstance(gateway.connector(platform), GivesFeedback):
-        return Part(platform=platform)
+        return PlatformResult(platform=platform)
     report = await pull_feedback(platform)
     for _ in range(_FURTHER_PULLS):
         if not report["stopped"]:
@@ -214,7 +214,7 @@ async def feedback_part(gateway: Gateway, platform: str) -> Part:
     troubles = {n: c for n in named if (c := report[n])}
     if stopped and report["pulled"]:
         troubles["ended_early"] = 1
-    return Part(
+    return PlatformResult(
         platform=platform,
         counts=counts,
         troubles=troubles,
@@ -223,7 +223,7 @@ async def feedback_part(gateway: Gateway, platform: str) -> Part:
     )
 
 
-async def reconcile_part(gateway: Gateway, platform: str) -> Part:
+async def run_reconcile(gateway: Gateway, platform: str) -> PlatformResult:
     """Compare both sides, and the books of the day before; a difference that needs a person is a trouble."""
     report = await compare_holdings(platform)
     books = await compare_books(platform) if isinstance(gateway.connector(platform), PublishesBooks) else {}
@@ -231,7 +231,7 @@ async def reconcile_part(gateway: Gateway, platform: str) -> Part:
     troubles = {name: count for name, count in classes.items() if name not in _SETTLED}
     troubles |= {name: count for name, count in _of_books(books).items() if count and name != "book_rows"}
     stopped = report["stopped"]
-    return Part(
+    return PlatformResult(
         platform=platform,
         counts=classes | _of_books(books),
         troubles=troubles,

@@ -11,11 +11,11 @@ from prefect.client.schemas.objects import State
 
 from gateway.bootstrap import Gateway
 from gateway.delivery.store import views
-from gateway.flows.ending import Part, merged
+from gateway.flows.artifacts import link_report
 from gateway.flows.parameters import DELIVERY, STEPS, Chunk, Limit, Minutes, Patience, Platforms, Steps, run_name
-from gateway.flows.session import alone, at_it, conduct
-from gateway.flows.showing import link_report
-from gateway.flows.steps import Bounds, Work, deliver, feedback_part, reconcile_part
+from gateway.flows.results import PlatformResult, merge_results
+from gateway.flows.session import busy_message, run_lease, run_on_platforms
+from gateway.flows.steps import Bounds, Work, deliver, run_feedback, run_reconcile
 
 
 @flow(name="sync", flow_run_name=run_name)
@@ -33,34 +33,38 @@ async def sync(
     moving = wanted.intersection(DELIVERY)
     bounds = Bounds(chunk=chunk, limit=limit, minutes=minutes, patience_seconds=patience_seconds)
 
-    async def do(gateway: Gateway, platform: str) -> Part:
-        parts = [Part(platform=platform)]
+    async def do(gateway: Gateway, platform: str) -> PlatformResult:
+        results = [PlatformResult(platform=platform)]
         if moving:
-            parts.append(await deliver(gateway, platform, moving, bounds))
+            results.append(await deliver(gateway, platform, moving, bounds))
         if "feedback" in wanted:
-            parts.append(await _alone(gateway, platform, "feedback", feedback_part))
-        return merged(parts)
+            results.append(await _with_lease(gateway, platform, "feedback", run_feedback))
+        return merge_results(results)
 
-    async def then(gateway: Gateway, platform: str) -> Part:
+    async def then(gateway: Gateway, platform: str) -> PlatformResult:
         """What credit findings of any platform have changed is sent before both sides are compared."""
-        parts = [Part(platform=platform)]
+        results = [PlatformResult(platform=platform)]
         if moving and "feedback" in wanted:
-            parts.append(await deliver(gateway, platform, moving, bounds))
+            results.append(await deliver(gateway, platform, moving, bounds))
         if "reconcile" in wanted:
-            parts.append(await _alone(gateway, platform, "reconcile", reconcile_part))
-        return merged(parts)
+            results.append(await _with_lease(gateway, platform, "reconcile", run_reconcile))
+        return merge_results(results)
 
-    async def after(gateway: Gateway, parts: Sequence[Part]) -> Mapping[str, Any]:
+    async def after(gateway: Gateway, results: Sequence[PlatformResult]) -> Mapping[str, Any]:
         report = await link_report(gateway) if "reconcile" in wanted else None
-        return {**await asyncio.to_thread(_states, gateway), **_reports(parts), "report": report}
+        return {**await asyncio.to_thread(_states, gateway), **_reports(results), "report": report}
 
     further = then if wanted.difference(DELIVERY) else None
-    return await conduct("sync", platforms, do, then=further, after=after, side_by_side=further is None)
+    return await run_on_platforms("sync", platforms, do, then=further, after=after, side_by_side=further is None)
 
 
-async def _alone(gateway: Gateway, platform: str, step: str, work: Work) -> Part:
-    async with alone(gateway, step, platform) as other:
-        return await work(gateway, platform) if other is None else Part(platform=platform, skipped=at_it(other))
+async def _with_lease(gateway: Gateway, platform: str, step: str, work: Work) -> PlatformResult:
+    async with run_lease(gateway, step, platform) as other:
+        return (
+            await work(gateway, platform)
+            if other is None
+            else PlatformResult(platform=platform, skipped=busy_message(other))
+        )
 
 
 def _states(gateway: Gateway) -> dict[str, Any]:
@@ -68,8 +72,8 @@ def _states(gateway: Gateway) -> dict[str, Any]:
         return {"states": {one.platform: dict(one.states) for one in views.counts(connection)}}
 
 
-def _reports(parts: Sequence[Part]) -> dict[str, Any]:
+def _reports(results: Sequence[PlatformResult]) -> dict[str, Any]:
     return {
-        step: {part.platform: part.reports[step] for part in parts if step in part.reports}
+        step: {result.platform: result.reports[step] for result in results if step in result.reports}
         for step in ("feedback", "reconcile")
     }

@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from gateway.domain.china import CHINA
 from gateway.domain.errors import InputError
 from gateway.intake.admit import IntakeReport
 
@@ -95,7 +96,7 @@ class Drop:
 
     def _take(self, path: Path) -> Path | None:
         """Take a file under a name of its own, so that a second one of the same name loses nothing."""
-        stamp = self.now().strftime("%Y%m%dT%H%M%S%fZ")
+        stamp = self.now().astimezone(CHINA).strftime("%Y%m%dT%H%M%S%f+0800")
         self.reach("take")
         return _move(path, self.folder / TAKEN / f"{stamp}-{path.name}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -151,7 +152,7 @@ class Site:
         request = urllib.request.Request(
             self.api_url + path,
             data,
-            {"Content-Type": "application/json"},
+            {"Content-Type": "application/json"} | self.authorization(),
             method=method or ("GET" if data is None else "POST"),
         )
         end, pause = time.monotonic() + 60, threading.Event()
@@ -167,14 +168,21 @@ class Site:
             else:
                 return json.loads(raw) if raw else None
 
-    def deployment(self, full_name: str) -> dict[str, Any]:
-        """A deployment by flow and name."""
-        found: dict[str, Any] = self.api(f"/deployments/name/{full_name}")
+    def authorization(self) -> dict[str, str]:
+        """The header that Prefect asks for."""
+        path = self.home / "prefect.secret"
+        if not path.exists():
+            return {}
+        return {"Authorization": "Basic " + base64.b64encode(path.read_text().strip().encode()).decode()}
+
+    def deployment(self, name: str) -> dict[str, Any]:
+        """A deployment by its name, which begins with that of its flow."""
+        found: dict[str, Any] = self.api(f"/deployments/name/{name.partition('-')[0]}/{name}")
         return found
 
-    def trigger(self, full_name: str, **parameters: Any) -> str:
+    def trigger(self, name: str, **parameters: Any) -> str:
         """Ask for a run, as Prefect's page does; returns its id."""
-        key = self.deployment(full_name)["id"]
+        key = self.deployment(name)["id"]
         wanted = {"parameters": parameters, "idempotency_key": str(uuid4())}
         return str(self.api(f"/deployments/{key}/create_flow_run", wanted)["id"])
 
@@ -297,14 +305,13 @@ def server_of(process: subprocess.Popen[bytes]) -> int:
     """The process of the Prefect server that this ``gateway serve`` keeps."""
     for command in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            if b"gateway.flows.server" in command.read_bytes() and _descends(int(command.parent.name), process.pid):
-                last = int(command.parent.name)
-                if b"gateway.cli.guard" not in command.read_bytes():
-                    return last
+            if b"gateway.flows.server" in command.read_bytes() and descends(int(command.parent.name), process.pid):
+                return int(command.parent.name)
     raise AssertionError("no Prefect server is running")
 
 
-def _descends(pid: int, ancestor: int) -> bool:
+def descends(pid: int, ancestor: int) -> bool:
+    """Whether a process was started by another one, or by one that it started."""
     while pid > 1:
         if pid == ancestor:
             return True

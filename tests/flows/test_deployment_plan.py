@@ -15,7 +15,7 @@ from gateway.bootstrap import Gateway, open_gateway
 from gateway.domain.errors import ConfigurationError
 from gateway.flows import alarms, deployments
 from gateway.flows.deployments import Planned
-from gateway.flows.ending import Mark
+from gateway.flows.results import RunState
 from gateway.settings import GatewaySettings, loader
 
 PLATFORM = "provincial_credit"
@@ -40,17 +40,17 @@ def make_gateway(tmp_path: Path) -> Iterator[Any]:
 
 
 def planned(gateway: Gateway) -> dict[str, Planned]:
-    return {one.full_name: one for one in deployments.plan(gateway)}
+    return {one.name: one for one in deployments.plan(gateway)}
 
 
 def test_every_flow_has_a_deployment_for_each_configured_platform(make_gateway: Any) -> None:
-    own = {f"{flow}/{PLATFORM}" for flow in ("sync", "push", "acks", "resolve", "feedback", "reconcile")}
-    assert set(planned(make_gateway())) == own | {"sync/all", "alarm/all", "retention/all"}
-    assert "intake/all" in planned(make_gateway(DROP="/srv/drop"))
+    own = {f"{flow}-{PLATFORM}" for flow in ("sync", "push", "acks", "resolve", "feedback", "reconcile")}
+    assert set(planned(make_gateway())) == own | {"sync-all", "alarm", "retention"}
+    assert "intake" in planned(make_gateway(DROP="/srv/drop"))
 
 
 def test_the_scheduled_sync_moves_deliveries_only_and_by_hand_it_does_all(make_gateway: Any) -> None:
-    one = planned(make_gateway(MINUTES="5"))[f"sync/{PLATFORM}"]
+    one = planned(make_gateway(MINUTES="5"))[f"sync-{PLATFORM}"]
     [schedule] = one.schedules({})
     assert one.parameters == {"platforms": [PLATFORM]}
     assert schedule.parameters == {"platforms": [PLATFORM], "steps": ["push", "acks", "resolve"], "minutes": 5}
@@ -59,27 +59,27 @@ def test_the_scheduled_sync_moves_deliveries_only_and_by_hand_it_does_all(make_g
 
 def test_lanes_make_as_many_runs_of_what_may_be_done_side_by_side(make_gateway: Any) -> None:
     found = planned(make_gateway(LANES="3"))
-    assert [one.slug for one in found[f"sync/{PLATFORM}"].schedules({})] == ["sync-1", "sync-2", "sync-3"]
-    assert len(found[f"reconcile/{PLATFORM}"].schedules({})) == 1
+    assert [one.slug for one in found[f"sync-{PLATFORM}"].schedules({})] == ["sync-1", "sync-2", "sync-3"]
+    assert len(found[f"reconcile-{PLATFORM}"].schedules({})) == 1
 
 
 @pytest.mark.parametrize(
     ("text", "every"), [("20s", timedelta(seconds=20)), ("5m", timedelta(minutes=5)), ("2h", timedelta(hours=2))]
 )
 def test_an_interval_is_a_number_and_a_unit(make_gateway: Any, text: str, every: timedelta) -> None:
-    [schedule] = planned(make_gateway(SYNC=text))[f"sync/{PLATFORM}"].schedules({})
+    [schedule] = planned(make_gateway(SYNC=text))[f"sync-{PLATFORM}"].schedules({})
     assert schedule.interval == every
 
 
 def test_a_schedule_that_is_off_is_none_and_a_paused_one_stays_paused(make_gateway: Any) -> None:
-    assert planned(make_gateway(SYNC="off"))[f"sync/{PLATFORM}"].schedules({}) == []
-    [schedule] = planned(make_gateway())[f"sync/{PLATFORM}"].schedules({"sync-1": False})
+    assert planned(make_gateway(SYNC="off"))[f"sync-{PLATFORM}"].schedules({}) == []
+    [schedule] = planned(make_gateway())[f"sync-{PLATFORM}"].schedules({"sync-1": False})
     assert not schedule.active
 
 
 @pytest.mark.parametrize("text", ["61 * * * *", "* * * * mondays"])
 def test_a_schedule_that_means_nothing_names_its_setting(make_gateway: Any, text: str) -> None:
-    one = planned(make_gateway(SYNC=text))[f"sync/{PLATFORM}"]
+    one = planned(make_gateway(SYNC=text))[f"sync-{PLATFORM}"]
     with pytest.raises(ConfigurationError, match="GATEWAY_SERVE__SYNC"):
         one.schedules({})
 
@@ -97,8 +97,14 @@ def test_every_parameter_of_every_flow_has_title_description_and_default(make_ga
             [note] = [note for note in get_args(hints[name]) if isinstance(note, FieldInfo)]
             assert note.title, name
             assert note.description, name
-        assert set(one.flow.parameters.required) <= {"what"}, one.full_name
+        assert set(one.flow.parameters.required) <= {"what"}, one.name
 
 
 def test_every_end_of_ours_ends_the_watch_for_a_sign_of_life() -> None:
-    assert {f"prefect.flow-run.{mark}" for mark in Mark} < alarms._ENDS
+    assert {f"prefect.flow-run.{state}" for state in RunState} < alarms._ENDS
+
+
+def test_no_deployment_asks_prefect_for_slots(make_gateway: Any) -> None:
+    for one in planned(make_gateway(DROP="/srv/drop", LANES="3")).values():
+        made = deployments._deployment(one, None, "workers", "/etc/gateway")
+        assert (made.concurrency_limit, made.concurrency_options) == (None, None), one.name

@@ -23,7 +23,7 @@ def site(make_site: Callable[..., Site]) -> Site:
 
 def test_an_operator_starts_sync_from_the_form_and_sees_what_it_did(site: Site, page: Any) -> None:
     origin = site.api_url.removesuffix("/api")
-    page.goto(f"{origin}/deployments/deployment/{site.deployment('sync/all')['id']}/run")
+    page.goto(f"{origin}/deployments/deployment/{site.deployment('sync-all')['id']}/run")
     page.get_by_text("Platforms to work on; all that are configured where none is chosen.").wait_for()
     page.get_by_text("No items selected").first.click()
     page.keyboard.press("ArrowDown")

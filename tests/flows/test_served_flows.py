@@ -45,7 +45,7 @@ def engine_of(site: Site) -> Any:
 
 
 def test_a_push_tells_what_it_sent_in_name_state_and_tables(site: Site) -> None:
-    run = site.finish(site.trigger(f"push/{PLATFORM}"))
+    run = site.finish(site.trigger(f"push-{PLATFORM}"))
     sent = site.states()["awaiting_ack"]
     assert (run["state_type"], run["state_name"]) == ("COMPLETED", "Completed")
     assert run["state"]["message"].startswith(f"{PLATFORM}: {sent} sent")
@@ -56,7 +56,7 @@ def test_a_push_tells_what_it_sent_in_name_state_and_tables(site: Site) -> None:
 
 
 def test_a_sync_of_all_does_every_step_and_links_the_report(site: Site) -> None:
-    run = site.finish(site.trigger("sync/all", patience_seconds=20))
+    run = site.finish(site.trigger("sync-all", patience_seconds=20))
     assert run["state_name"] in ("Completed", "Attention"), run["state"]["message"]
     assert set(site.states()) == {"accepted"}
     assert site.contradictions() == []
@@ -70,11 +70,11 @@ def test_a_sync_of_all_does_every_step_and_links_the_report(site: Site) -> None:
     "wrong", [{"platforms": ["nowhere"]}, {"platforms": "all"}, {"chunk": 0}, {"steps": ["delete"]}, {"minutes": -1}]
 )
 def test_the_form_refuses_what_is_no_choice(site: Site, wrong: dict[str, Any]) -> None:
-    assert refusal(lambda: site.trigger("sync/all", **wrong)) in (409, 422)
+    assert refusal(lambda: site.trigger("sync-all", **wrong)) in (409, 422)
 
 
 def test_every_parameter_has_a_description_and_platforms_are_choices(site: Site) -> None:
-    properties = site.deployment("sync/all")["parameter_openapi_schema"]["properties"]
+    properties = site.deployment("sync-all")["parameter_openapi_schema"]["properties"]
     assert all(one["description"] and one["title"] for one in properties.values())
     assert PLATFORM in properties["platforms"]["items"]["enum"]
     assert properties["steps"]["items"]["enum"] == ["push", "acks", "resolve", "feedback", "reconcile"]
@@ -85,7 +85,7 @@ def test_a_second_run_of_the_same_work_is_skipped_and_says_why(site: Site) -> No
     claim = Claim(work="push", platform=PLATFORM, run="", owner=myself())
     with engine.begin() as connection:
         run_leases.take(connection, claim, now=datetime.now(UTC), lease=timedelta(minutes=5), is_dead=lambda _: False)
-    run = site.finish(site.trigger(f"push/{PLATFORM}"))
+    run = site.finish(site.trigger(f"push-{PLATFORM}"))
     with engine.begin() as connection:
         run_leases.release(connection, claim, 1)
     engine.dispose()
@@ -93,15 +93,18 @@ def test_a_second_run_of_the_same_work_is_skipped_and_says_why(site: Site) -> No
     assert "another run has been at it since" in run["state"]["message"]
 
 
-def test_of_two_runs_at_once_prefect_cancels_the_second(site: Site) -> None:
-    first, second = (site.trigger(f"reconcile/{PLATFORM}") for _ in range(2))
-    names = sorted(site.finish(key)["state_name"] for key in (first, second))
-    assert names == ["Cancelled", "Completed"]
+def test_a_cron_line_plans_runs_for_its_time_in_china(site: Site) -> None:
+    def planned() -> set[str]:
+        runs = [run for run in site.runs_of("reconcile") if run["state_type"] == "SCHEDULED"]
+        return {run["expected_start_time"][11:16] for run in run_leases}
+
+    assert until(planned, 60, "runs of the schedule") == {"17:30"}
+    assert "Traceback" not in (site.home / "prefect-server.log").read_text()
 
 
 def test_work_that_cannot_be_done_fails_and_says_why(site: Site) -> None:
     site.fault("unavailable", "unavailable", "unavailable")
-    run = site.finish(site.trigger(f"feedback/{PLATFORM}"))
+    run = site.finish(site.trigger(f"feedback-{PLATFORM}"))
     assert (run["state_type"], run["state_name"]) == ("FAILED", "Failed")
     assert f"{PLATFORM}: nothing could be pulled" in run["state"]["message"]
 
@@ -110,8 +113,8 @@ def test_a_dropped_file_is_taken_in_and_its_refused_rows_are_counted(site: Site)
     drop = Path(site.environment["GATEWAY_SERVE__DROP"])
     write_sample(drop / "dropped.xlsx", rows=300, seed=8)
     (drop / "letter.pdf").write_bytes(b"no batch")
-    run = site.finish(site.trigger("intake/all"))
-    assert (run["state_type"], run["state_name"]) == ("COMPLETED", "Attention")
+    run = site.finish(site.trigger("intake"))
+    assert (run["state_type"], run["state_name"]) == ("FAILED", "Attention")
     assert run["state"]["message"].startswith("2 files, 300 rows")
     assert run["state"]["message"].endswith("(exit 1)")
     shown = site.artifacts(run["id"])
@@ -132,8 +135,9 @@ def test_a_held_platform_is_told_and_raises_every_alarm(site: Site) -> None:
     site.run("pause", PLATFORM, "--reason", "change of account of 张三")
     write_sample(site.folder / "more.xlsx", rows=300, seed=9)
     site.run("intake", str(site.folder / "more.xlsx"), expect=1)
-    run = site.finish(site.trigger(f"push/{PLATFORM}"))
-    assert (run["state_type"], run["state_name"]) == ("COMPLETED", "Held")
+    run = site.finish(site.trigger(f"push-{PLATFORM}"))
+    assert (run["state_type"], run["state_name"]) == ("FAILED", "Held")
+    assert run["name"] == f"push {PLATFORM}: held"
     assert f"{PLATFORM}: held (operator)" in run["state"]["message"]
     assert "张三" not in json.dumps(run), "what a person typed stays in the store"
 

@@ -15,11 +15,14 @@ from gateway.bootstrap import Gateway, open_gateway
 from gateway.delivery.store import run_leases
 from gateway.delivery.store.run_leases import Claim
 from gateway.domain.errors import StoreError
-from gateway.flows.ending import Part
-from gateway.flows.session import alone, conduct
+from gateway.domain.traffic import Stop
+from gateway.flows import artifacts
+from gateway.flows.results import PlatformResult, RunResult, RunState
+from gateway.flows.session import run_lease, run_on_platforms, to_state
 from gateway.store.processes import myself
 
 ONE, OTHER = "national_market", "provincial_credit"
+PAUSED = Stop(code="operator", reason="", until=None, paused=True)
 
 
 @pytest.fixture
@@ -35,8 +38,8 @@ def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway
         yield opened
 
 
-async def fine(_gateway: Gateway, platform: str) -> Part:
-    return Part(platform=platform, counts={"sent": 3})
+async def fine(_gateway: Gateway, platform: str) -> PlatformResult:
+    return PlatformResult(platform=platform, counts={"sent": 3})
 
 
 def hold(gateway: Gateway, platform: str) -> None:
@@ -51,7 +54,7 @@ def at_work(gateway: Gateway) -> int:
 
 
 def test_all_configured_platforms_are_worked_on_and_their_leases_given_back(gateway: Gateway) -> None:
-    state = asyncio.run(conduct("push", [], fine))
+    state = asyncio.run(run_on_platforms("push", [], fine))
     assert (state.type, state.name) == (StateType.COMPLETED, "Completed")
     assert state.message == f"{ONE}: 3 sent; {OTHER}: 3 sent (exit 0)"
     assert at_work(gateway) == 0
@@ -68,12 +71,12 @@ def test_all_configured_platforms_are_worked_on_and_their_leases_given_back(gate
 )
 @pytest.mark.usefixtures("gateway")
 def test_an_error_fails_its_platform_only_and_tells_nobodys_data(error: Exception, said: str) -> None:
-    async def work(gateway: Gateway, platform: str) -> Part:
+    async def work(gateway: Gateway, platform: str) -> PlatformResult:
         if platform == ONE:
             raise error
         return await fine(gateway, platform)
 
-    state = asyncio.run(conduct("push", [], work))
+    state = asyncio.run(run_on_platforms("push", [], work))
     assert state.type is StateType.FAILED
     assert f"{ONE}: {said}" in str(state.message)
     assert f"{OTHER}: 3 sent" in str(state.message)
@@ -82,17 +85,17 @@ def test_an_error_fails_its_platform_only_and_tells_nobodys_data(error: Exceptio
 
 def test_work_another_run_has_is_skipped_and_the_rest_is_done(gateway: Gateway) -> None:
     hold(gateway, ONE)
-    state = asyncio.run(conduct("push", [], fine))
+    state = asyncio.run(run_on_platforms("push", [], fine))
     assert (state.type, state.name) == (StateType.COMPLETED, "Completed")
     assert f"{ONE}: another run has been at it since" in str(state.message)
-    only = asyncio.run(conduct("push", [ONE], fine))
+    only = asyncio.run(run_on_platforms("push", [ONE], fine))
     assert (only.type, only.name) == (StateType.COMPLETED, "Skipped")
     assert at_work(gateway) == 1, "the other run's lease is left alone"
 
 
 def test_while_a_run_is_at_work_nobody_else_gets_its_lease(gateway: Gateway) -> None:
     async def both() -> list[bool]:
-        async with alone(gateway, "push", ONE) as first, alone(gateway, "push", ONE) as second:
+        async with run_lease(gateway, "push", ONE) as first, run_lease(gateway, "push", ONE) as second:
             return [first is None, second is None]
 
     assert asyncio.run(both()) == [True, False]
@@ -101,7 +104,7 @@ def test_while_a_run_is_at_work_nobody_else_gets_its_lease(gateway: Gateway) -> 
 
 @pytest.mark.usefixtures("gateway")
 def test_a_platform_that_is_not_known_fails_the_run_by_its_name() -> None:
-    state = asyncio.run(conduct("push", ["nowhere"], fine))
+    state = asyncio.run(run_on_platforms("push", ["nowhere"], fine))
     assert state.type is StateType.FAILED
     assert "nowhere" in str(state.message)
 
@@ -110,6 +113,39 @@ def test_a_run_without_any_platform_fails_and_says_what_to_set(tmp_path: Path, m
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GATEWAY_HOME", str(tmp_path))
     open_gateway(create=True).store.close()
-    state = asyncio.run(conduct("push", [], fine))
+    state = asyncio.run(run_on_platforms("push", [], fine))
     assert state.type is StateType.FAILED
     assert "GATEWAY_<PLATFORM>__ENDPOINT" in str(state.message)
+
+
+@pytest.mark.parametrize(
+    ("results", "expected"),
+    [
+        ([PlatformResult(platform="a")], "nothing due"),
+        ([PlatformResult(platform="a", counts={"sent": 5, "exchanges": 9})], "5 sent"),
+        ([PlatformResult(platform="a", stop=PAUSED)], "held"),
+        ([PlatformResult(platform="a", counts={"sent": 2}, troubles={"rejected": 1})], "2 sent, attention"),
+        ([PlatformResult(platform="a", skipped="x"), PlatformResult(platform="b", error="y")], "failed, skipped"),
+        ([PlatformResult(platform="a", counts={"sent": 2}), PlatformResult(platform="b", stop=PAUSED)], "2 sent, held"),
+    ],
+)
+def test_a_runs_name_says_what_was_done_and_what_stands_in_the_way(
+    results: list[PlatformResult], expected: str
+) -> None:
+    assert artifacts.summary("push", results) == expected
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [
+        (RunState.SKIPPED, StateType.COMPLETED),
+        (RunState.COMPLETED, StateType.COMPLETED),
+        (RunState.WAITING, StateType.COMPLETED),
+        (RunState.ATTENTION, StateType.FAILED),
+        (RunState.HELD, StateType.FAILED),
+        (RunState.FAILED, StateType.FAILED),
+    ],
+)
+def test_what_needs_a_person_is_not_shown_as_done(state: RunState, kind: StateType) -> None:
+    shown = to_state(RunResult(state=state, message="", exit=0))
+    assert (shown.type, shown.name) == (kind, state.value)

@@ -5,16 +5,13 @@ The platform's budget is kept over both.
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 import pytest
 
-from tests.flows.sites import PLATFORM, Site, pid_of, until
+from tests.flows.sites import PLATFORM, Site, descends, pid_of, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.prefect, pytest.mark.soak]
 
@@ -46,19 +43,8 @@ def site(make_site: Callable[..., Site], postgres_url: str) -> Iterator[Site]:
 
 
 def start_worker(site: Site, name: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "prefect", "worker", "start", "-p", "workers", "-n", name, "--type", "process"]
-    with (site.folder / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(
-            command,
-            cwd=site.folder,
-            env=site.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    site.processes.append(process)
-    return process
+    """A worker that runs one at a time, so that two workers share two runs."""
+    return site.start("worker", "workers", "--name", name, "--limit", "1", log=f"{name}.log")
 
 
 def moments(site: Site) -> list[datetime]:
@@ -68,19 +54,20 @@ def moments(site: Site) -> list[datetime]:
 
 def test_two_workers_share_the_work_and_one_is_killed(site: Site) -> None:
     first, _ = (start_worker(site, name) for name in ("first", "second"))
-    keys = [site.trigger(f"push/{PLATFORM}", chunk=20) for _ in range(2)]
+    keys = [site.trigger(f"push-{PLATFORM}", chunk=20) for _ in range(2)]
     both = until(lambda: found if len(found := site.at_work()) == 2 else [], 240, "two runs side by side")
     assert {one.run for one in both} == set(keys)
     assert {one.lane for one in both} == {1, 2}
     until(lambda: site.states().get("awaiting_ack", 0) > 20, 180, "both have sent something")
 
+    [killed] = [one for one in both if descends(pid_of(one), first.pid)]
+    [survivor] = [one for one in both if one != killed]
     first.kill()
-    os.kill(pid_of(both[0]), signal.SIGKILL)
-    survivor = both[1].run
-    assert site.finish(survivor, 400)["state_type"] == "COMPLETED"
-    done = site.finish(site.trigger("sync/all", patience_seconds=60, steps=["push", "acks", "resolve"]), 400)
+    until(lambda: [one.run for one in site.at_work()] in ([survivor.run], []), 40, "the lane of the killed one is free")
+    assert site.finish(survivor.run, 400)["state_type"] == "COMPLETED"
+    done = site.finish(site.trigger("sync-all", patience_seconds=60, steps=["push", "acks", "resolve"]), 400)
     assert done["state_type"] == "COMPLETED", done["state"]
-    assert site.finish(both[0].run)["state_name"] == "Crashed"
+    assert site.finish(killed.run)["state_name"] == "Crashed"
 
     assert set(site.states()) == {"accepted"}
     assert site.contradictions() == []

@@ -68,7 +68,7 @@ def places(folder: Path) -> dict[str, list[str]]:
     for where in (".", TAKEN, DONE, FAILED):
         files = [p.name for p in (folder / where).iterdir() if p.is_file()] if (folder / where).is_dir() else []
         found[where] = sorted(
-            n.partition("Z-")[2] or n for n in files if not n.endswith((".report.json", ".returns.xlsx"))
+            n.partition("+0800-")[2] or n for n in files if not n.endswith((".report.json", ".returns.xlsx"))
         )
     return {where: names for where, names in found.items() if names}
 
@@ -87,6 +87,13 @@ def test_no_returns_are_left_where_no_row_was_refused(folder: Path, desk: Desk) 
     put(folder, "a.csv")
     drop(folder, desk).run()
     assert not list((folder / DONE).glob("*.returns.xlsx"))
+
+
+def test_a_taken_file_is_stamped_with_the_time_in_china(folder: Path, desk: Desk) -> None:
+    put(folder, "a.xlsx")
+    moment = datetime(2026, 11, 30, 19, 21, 5, tzinfo=UTC)
+    [one] = Drop(folder=folder, take_in=desk.take_in, now=lambda: moment, settle_seconds=-1e9).run().files
+    assert one.name == "20261201T032105000000+0800-a.xlsx"
 
 
 @pytest.mark.parametrize(("name", "content"), [("a.xlsx", b"no batch"), ("scan.pdf", b"rows"), ("noname", b"rows")])

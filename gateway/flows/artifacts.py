@@ -29,9 +29,9 @@ from gateway.codec.redact import redact
 from gateway.delivery.store import views, waiting_views
 from gateway.domain.errors import GatewayError
 from gateway.domain.states import State
-from gateway.flows import closing
-from gateway.flows.ending import Mark, Part
+from gateway.flows import lost_runs
 from gateway.flows.parameters import named
+from gateway.flows.results import PlatformResult, RunState
 from gateway.operations.report import write_report
 from gateway.settings import ServeSettings
 
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 HELD, OVERDUE, FLOWING = "gateway.platform.held", "gateway.acknowledgement.overdue", "gateway.platform.flowing"
 _SECONDS = 10.0
 _SHOWN = (State.REJECTED, State.PARKED, State.HELD)
-_CALM = frozenset({Mark.COMPLETED, Mark.SKIPPED})
+_CALM = frozenset({RunState.COMPLETED, RunState.SKIPPED})
 
 
 def resource(platform: str) -> str:
@@ -48,7 +48,7 @@ def resource(platform: str) -> str:
     return f"gateway.platform.{platform}"
 
 
-async def told(call: Awaitable[Any]) -> Any:
+async def tell_prefect(call: Awaitable[Any]) -> Any:
     """Tell Prefect something; None where that takes too long or fails, for what was done is done."""
     try:
         return await asyncio.wait_for(call, _SECONDS)
@@ -59,26 +59,32 @@ async def told(call: Awaitable[Any]) -> Any:
 
 async def close_lost(gateway: Gateway) -> None:
     """Close runs that ended without a word; what Prefect cannot hear now is left for a later run."""
-    await told(closing.close_lost(gateway))
+    await tell_prefect(lost_runs.close_lost(gateway))
 
 
-async def show(gateway: Gateway, work: str, parts: Sequence[Part]) -> None:
+async def begin(gateway: Gateway, *, lanes: int = 1) -> None:
+    """Before the work of a run: close what is lost, cancel what was missed."""
+    await close_lost(gateway)
+    await tell_prefect(lost_runs.cancel_missed(gateway.edge.now(), lanes=lanes))
+
+
+async def show(gateway: Gateway, work: str, results: Sequence[PlatformResult]) -> None:
     """Tables of what was done and of what needs a person, the run's name with its counts, and the events."""
     if flow_run.id is None:
         return
-    names = [part.platform for part in parts]
-    worked = [part for part in parts if not part.skipped]
-    if any(part.counts or part.mark not in _CALM for part in worked):
+    names = [result.platform for result in results]
+    worked = [result for result in results if not result.skipped]
+    if any(result.counts or result.state not in _CALM for result in worked):
         key = artifact_key(work, names)
-        rows = [_row(part) for part in parts]
-        await told(acreate_table_artifact(_even(rows), key=key, description=f"What {named(work, names)} did"))
-        failures = await told(asyncio.to_thread(_failures, gateway, names))
+        rows = [_row(result) for result in results]
+        await tell_prefect(acreate_table_artifact(_even(rows), key=key, description=f"What {named(work, names)} did"))
+        failures = await tell_prefect(asyncio.to_thread(_failures, gateway, names))
         if failures:
             text = "Refused, parked and held by reason, as the ledger stands now; `gateway failures` lists them"
-            await told(acreate_table_artifact(failures, key=f"{key}-failures", description=text))
-    await told(_rename(work, parts))
-    for part in worked:
-        await told(asyncio.to_thread(_emit, gateway, part))
+            await tell_prefect(acreate_table_artifact(failures, key=f"{key}-failures", description=text))
+    await tell_prefect(_rename(work, results))
+    for result in worked:
+        await tell_prefect(asyncio.to_thread(_emit, gateway, result))
 
 
 def artifact_key(work: str, platforms: Sequence[str]) -> str:
@@ -86,8 +92,8 @@ def artifact_key(work: str, platforms: Sequence[str]) -> str:
     return "-".join([work, *(platforms if len(platforms) == 1 else ["all"])]).replace("_", "-")
 
 
-def _row(part: Part) -> dict[str, Any]:
-    return {"platform": part.platform, "state": part.mark.value, **part.counts}
+def _row(result: PlatformResult) -> dict[str, Any]:
+    return {"platform": result.platform, "state": result.state.value, **result.counts}
 
 
 def _even(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -105,16 +111,21 @@ def _failures(gateway: Gateway, platforms: Sequence[str]) -> list[dict[str, Any]
     ]
 
 
-async def _rename(work: str, parts: Sequence[Part]) -> None:
-    sums: dict[str, int] = {}
-    for part in parts:
-        for name in _COUNTED.get(work, ()):
-            sums[name] = sums.get(name, 0) + part.counts.get(name, 0)
-    told_of = ", ".join(f"{count} {name}" for name, count in sums.items() if count) or "nothing due"
+async def _rename(work: str, results: Sequence[PlatformResult]) -> None:
     async with get_client() as client:
         await client.update_flow_run(
-            UUID(str(flow_run.id)), name=f"{named(work, [part.platform for part in parts])}: {told_of}"
+            UUID(str(flow_run.id)),
+            name=f"{named(work, [result.platform for result in results])}: {summary(work, results)}",
         )
+
+
+def summary(work: str, results: Sequence[PlatformResult]) -> str:
+    """What a run's name says after the colon: what was done, and what stands in the way, or that nothing was due."""
+    sums = {name: sum(result.counts.get(name, 0) for result in results) for name in _COUNTED.get(work, ())}
+    said = [f"{count} {name}" for name, count in sums.items() if count]
+    states = {result.state for result in results} - {RunState.COMPLETED}
+    said += [state.value.lower() for state in reversed(RunState) if state in states]
+    return ", ".join(said) or "nothing due"
 
 
 _COUNTED: Mapping[str, tuple[str, ...]] = {
@@ -127,19 +138,19 @@ _COUNTED: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def _emit(gateway: Gateway, part: Part) -> None:
+def _emit(gateway: Gateway, result: PlatformResult) -> None:
     """Tell alarms what they wait for. Without an event nothing is in order: a worker that is gone says nothing."""
-    now, platform = gateway.edge.now(), part.platform
+    now, platform = gateway.edge.now(), result.platform
     hours = gateway.loader(ServeSettings).overdue_hours
     with gateway.store.read() as connection:
         late = waiting_views.overdue(connection, platform, now - timedelta(hours=hours))
         due = sum(waiting_views.due(connection, platform, state, now) for state in (State.QUEUED, State.HELD))
     about = {"prefect.resource.id": resource(platform), "prefect.resource.name": platform}
-    if part.mark is Mark.HELD and part.stop is not None:
-        emit_event(HELD, about, payload={"platform": platform, "code": part.stop.code})
+    if result.state is RunState.HELD and result.stop is not None:
+        emit_event(HELD, about, payload={"platform": platform, "code": result.stop.code})
     if late:
         emit_event(OVERDUE, about, payload={"platform": platform, "count": late, "hours": hours})
-    if part.counts.get("sent") or not due:
+    if result.counts.get("sent") or not due:
         emit_event(FLOWING, about, payload={"platform": platform})
 
 
@@ -158,9 +169,9 @@ class Progress:
         text = f"{self._platform}: {done} of {self._total} that were due when the run began"
         if self._id is None:
             key = artifact_key("progress", [self._platform])
-            self._id = await told(acreate_progress_artifact(share, key=key, description=text))
+            self._id = await tell_prefect(acreate_progress_artifact(share, key=key, description=text))
         else:
-            await told(aupdate_progress_artifact(self._id, share, text))
+            await tell_prefect(aupdate_progress_artifact(self._id, share, text))
 
 
 async def link_report(gateway: Gateway) -> str | None:
@@ -182,5 +193,5 @@ async def link_report(gateway: Gateway) -> str | None:
     base = settings.reports_url
     link = f"{base.rstrip('/')}/{page.name}" if base else page.resolve().as_uri()
     if flow_run.id is not None:
-        await told(acreate_link_artifact(link=link, link_text="Report", key="report", description=str(page)))
+        await tell_prefect(acreate_link_artifact(link=link, link_text="Report", key="report", description=str(page)))
     return str(page)

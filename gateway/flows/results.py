@@ -16,8 +16,8 @@ from gateway.domain.china import CHINA
 from gateway.domain.traffic import Stop
 
 
-class Mark(StrEnum):
-    """The name of the final state; the later one outweighs. Only ``FAILED`` is of the type FAILED."""
+class RunState(StrEnum):
+    """The name of the final state; the later one outweighs."""
 
     SKIPPED = "Skipped"  # another run is at it
     COMPLETED = "Completed"
@@ -27,13 +27,15 @@ class Mark(StrEnum):
     FAILED = "Failed"  # the work could not be done
 
 
-_WEIGHT = {mark: weight for weight, mark in enumerate(Mark)}
-_CLEAN = frozenset({Mark.SKIPPED, Mark.COMPLETED})
+_WEIGHT = {state: weight for weight, state in enumerate(RunState)}
+NEEDS_A_PERSON = frozenset({RunState.ATTENTION, RunState.HELD, RunState.FAILED})
+"""states of Prefect's type FAILED: seen in the list of runs, for its colour is the type's and its word the name"""
+_CLEAN = frozenset({RunState.SKIPPED, RunState.COMPLETED})
 EXIT_DONE, EXIT_FAILURES = 0, 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class PlatformResult:
     """What a run did on one platform.
 
     troubles: what needs a person, by name
@@ -52,17 +54,17 @@ class Part:
     reports: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
-    def mark(self) -> Mark:
+    def state(self) -> RunState:
         """How it ended on this platform."""
         if self.error:
-            return Mark.FAILED
+            return RunState.FAILED
         if self.stop is not None and self.stop.paused:
-            return Mark.HELD
+            return RunState.HELD
         if self.troubles:
-            return Mark.ATTENTION
+            return RunState.ATTENTION
         if self.stop is not None:
-            return Mark.WAITING
-        return Mark.SKIPPED if self.skipped and not any(self.counts.values()) else Mark.COMPLETED
+            return RunState.WAITING
+        return RunState.SKIPPED if self.skipped and not any(self.counts.values()) else RunState.COMPLETED
 
     @property
     def text(self) -> str:
@@ -78,15 +80,15 @@ class Part:
         return redact(f"{self.platform}: {', '.join(said) or 'nothing was due'}")
 
 
-def merged(parts: Sequence[Part]) -> Part:
-    """Several steps on one platform as one part."""
-    return Part(
-        platform=parts[0].platform,
-        counts=_summed([part.counts for part in parts]),
-        troubles=_summed([part.troubles for part in parts]),
-        skipped="; ".join(dict.fromkeys(part.skipped for part in parts if part.skipped)),
-        error="; ".join(part.error for part in parts if part.error),
-        reports={step: report for part in parts for step, report in part.reports.items()},
+def merge_results(results: Sequence[PlatformResult]) -> PlatformResult:
+    """Several steps on one platform as one result."""
+    return PlatformResult(
+        platform=results[0].platform,
+        counts=_summed([result.counts for result in results]),
+        troubles=_summed([result.troubles for result in results]),
+        skipped="; ".join(dict.fromkeys(result.skipped for result in results if result.skipped)),
+        error="; ".join(result.error for result in results if result.error),
+        reports={step: report for result in results for step, report in result.reports.items()},
     )
 
 
@@ -96,10 +98,10 @@ def _summed(counts: Sequence[Mapping[str, int]]) -> Mapping[str, int]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ending:
+class RunResult:
     """The end of a whole run."""
 
-    mark: Mark
+    state: RunState
     message: str
     exit: int
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -116,16 +118,16 @@ def _until(moment: datetime | None) -> str:
     return "" if moment is None else f" until {moment.astimezone(CHINA):%Y-%m-%d %H:%M} +08:00"
 
 
-def ending(parts: Sequence[Part], data: Mapping[str, Any] | None = None) -> Ending:
-    """One state for all platforms: the heaviest mark names it, every platform has its clause."""
-    mark = max((part.mark for part in parts), key=_WEIGHT.__getitem__)
-    code = EXIT_DONE if mark in _CLEAN else EXIT_FAILURES
-    message = "; ".join(part.text for part in parts)
-    return Ending(mark=mark, message=f"{message} (exit {code})", exit=code, data={"exit": code, **(data or {})})
+def run_result(results: Sequence[PlatformResult], data: Mapping[str, Any] | None = None) -> RunResult:
+    """One state for all platforms: the heaviest state names it, every platform has its clause."""
+    state = max((result.state for result in results), key=_WEIGHT.__getitem__)
+    code = EXIT_DONE if state in _CLEAN else EXIT_FAILURES
+    message = "; ".join(result.text for result in results)
+    return RunResult(state=state, message=f"{message} (exit {code})", exit=code, data={"exit": code, **(data or {})})
 
 
-def failed(reason: str) -> Ending:
+def failed_run(reason: str) -> RunResult:
     """A run that could not begin its work."""
-    return Ending(
-        mark=Mark.FAILED, message=f"{redact(reason)} (exit {EXIT_FAILURES})", exit=EXIT_FAILURES, data={"exit": 1}
+    return RunResult(
+        state=RunState.FAILED, message=f"{redact(reason)} (exit {EXIT_FAILURES})", exit=EXIT_FAILURES, data={"exit": 1}
     )
