@@ -2,7 +2,32 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
+
+_EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+def in_calendar(value: date | None) -> bool:
+    """Whether a moment, or the start of a day, can be told both in UTC and in +08:00; true for None.
+
+    RFC 3339 allows moments of which one of the two lies outside the years 1 to 9999, such as 0001-01-01T00:00:00+08:00.
+    """
+    if value is None:
+        return True
+    try:
+        (value if isinstance(value, datetime) else day_start(value)).astimezone(UTC).astimezone(CHINA)
+    except OverflowError:
+        return False
+    return True
+
+
+def to_utc(moment: datetime) -> datetime:
+    """The moment in UTC; one that has no form there within the years 1 to 9999 becomes the first or last that has."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return _LATEST if moment.year > 1 else _EARLIEST
+
 
 CHINA = timezone(timedelta(hours=8))
 """all days of the rules are days of +08:00"""

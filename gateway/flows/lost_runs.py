@@ -1,7 +1,7 @@
 """Close runs whose process is gone but which Prefect still shows as running; cancel what was missed meanwhile.
 
-The store knows them by their leases (``gateway.delivery.store.run_leases``): a process that is dead on this machine, or one anywhere
-that has not renewed its lease for minutes. Runs that go on have living leases and are left alone.
+The store knows them by their leases (``gateway.delivery.store.run_leases``): a process that is dead on this machine,
+or one anywhere that has not renewed its lease for minutes. Runs that go on have living leases and are left alone.
 """
 
 from __future__ import annotations

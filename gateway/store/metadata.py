@@ -18,7 +18,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-from gateway.credit.rules.periods import to_utc
+from gateway.domain.china import to_utc
 
 Id = BigInteger().with_variant(Integer, "sqlite")
 

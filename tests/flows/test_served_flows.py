@@ -96,7 +96,7 @@ def test_a_second_run_of_the_same_work_is_skipped_and_says_why(site: Site) -> No
 def test_a_cron_line_plans_runs_for_its_time_in_china(site: Site) -> None:
     def planned() -> set[str]:
         runs = [run for run in site.runs_of("reconcile") if run["state_type"] == "SCHEDULED"]
-        return {run["expected_start_time"][11:16] for run in run_leases}
+        return {run["expected_start_time"][11:16] for run in runs}
 
     assert until(planned, 60, "runs of the schedule") == {"17:30"}
     assert "Traceback" not in (site.home / "prefect-server.log").read_text()

@@ -6,13 +6,12 @@ import calendar
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from gateway.domain.china import CHINA, day_start, end_of
+from gateway.domain.china import day_start, end_of
 
 _PERIOD = re.compile(r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)D)?")
-_EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _OPEN = frozenset({"open", "long"})
 
 
@@ -63,28 +62,6 @@ class DisclosureRule:
             from_publication=row["starts_at"] == "PUBLICATION",
             shortest=row["default_period"] or row["min_period"],
         )
-
-
-def in_calendar(value: date | None) -> bool:
-    """Whether a moment, or the start of a day, can be told both in UTC and in +08:00; true for None.
-
-    RFC 3339 allows moments of which one of the two lies outside the years 1 to 9999, such as 0001-01-01T00:00:00+08:00.
-    """
-    if value is None:
-        return True
-    try:
-        (value if isinstance(value, datetime) else day_start(value)).astimezone(UTC).astimezone(CHINA)
-    except OverflowError:
-        return False
-    return True
-
-
-def to_utc(moment: datetime) -> datetime:
-    """The moment in UTC; one that has no form there within the years 1 to 9999 becomes the first or last that has."""
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        return _LATEST if moment.year > 1 else _EARLIEST
 
 
 def add_period(day: date, period: str) -> date:

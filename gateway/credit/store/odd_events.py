@@ -12,7 +12,6 @@ from hashlib import sha256
 from sqlalchemy import func, insert, select, update
 
 from gateway.contract.messages import Finding
-from gateway.credit.rules.periods import in_calendar
 from gateway.credit.rules.statements import AckCode, EventType
 from gateway.credit.store import acknowledgements as answers
 from gateway.credit.store.acknowledgements import Scope, Values
@@ -20,6 +19,7 @@ from gateway.credit.store.events import Event, fit
 from gateway.credit.store.histories import apply_events, insert_events
 from gateway.credit.store.streams import TRIES
 from gateway.credit.store.tables import credit_ack, credit_event, inbox, ticket
+from gateway.domain.china import in_calendar
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store.metadata import chunks
 
