@@ -62,8 +62,8 @@ def _taken_in(
     gateway: Gateway, path: Path, returns: Path | None, *, force: bool, dry_run: bool, quiet: bool
 ) -> IntakeReport | _Failure:
     from gateway.cli.progress import two_counts
-    from gateway.intake.characters import readable_name
-    from gateway.intake.problems import failure_of
+    from gateway.intake.reading.characters import readable_name
+    from gateway.intake.reading.problems import failure_of
 
     name = readable_name(path)
     try:
@@ -120,7 +120,7 @@ def _tell(report: IntakeReport, returns: Path | None) -> None:
     if report.warnings:
         table("warnings, by rule", columns, report.warnings.most_common())
     if returns is not None and report.returned:
-        from gateway.intake.characters import readable_name
+        from gateway.intake.reading.characters import readable_name
 
         say(f"{report.returned} rows written back to {readable_name(returns)}")
 

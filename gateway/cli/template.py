@@ -16,7 +16,7 @@ def template(
 ) -> None:
     """Write the empty summary form: every column with its rules as a comment, and drop-down lists."""
     with reported():
-        from gateway.intake.template import write_template
+        from gateway.intake.reading.template import write_template
 
         columns = write_template(out)
     if as_json:

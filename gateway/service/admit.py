@@ -17,10 +17,10 @@ from pathlib import Path
 
 from gateway.contract.connector import ConnectorInfo
 from gateway.domain.gates import GateRules, Outcome, Severity
-from gateway.intake.characters import readable_name
-from gateway.intake.problems import FileRefused
-from gateway.intake.reader import Batch, read_batch
-from gateway.intake.returns import RefusedRow, verify_writable, write_returns
+from gateway.intake.reading.characters import readable_name
+from gateway.intake.reading.problems import FileRefused
+from gateway.intake.reading.reader import Batch, read_batch
+from gateway.intake.reading.returns import RefusedRow, verify_writable, write_returns
 from gateway.service.judging import JudgedRows, Progress
 from gateway.service.versions import UNCHANGED, WITHDRAW, JudgedRow, Versions
 from gateway.store import batches, queueing, records

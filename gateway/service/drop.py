@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gateway.domain.errors import GatewayError, InputError
-from gateway.intake.characters import readable_name
-from gateway.intake.problems import FileRefused, failure_of
-from gateway.intake.source import TEXTS, WORKBOOKS, suffix_of
+from gateway.intake.reading.characters import readable_name
+from gateway.intake.reading.files import TEXTS, WORKBOOKS, suffix_of
+from gateway.intake.reading.problems import FileRefused, failure_of
 from gateway.service.admit import IntakeReport
 
 TAKEN, DONE, FAILED = "taken", "done", "failed"

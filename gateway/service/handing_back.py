@@ -7,8 +7,8 @@ from pathlib import Path
 
 from gateway.domain.errors import InputError
 from gateway.domain.gates import GateFailure, Severity
-from gateway.intake.columns import COLUMNS, field_of
-from gateway.intake.returns import LEADING, RefusedRow, Returns
+from gateway.intake.reading.columns import COLUMNS, field_of
+from gateway.intake.reading.returns import LEADING, RefusedRow, Returns
 from gateway.store import batches
 from gateway.store.engine import Connection, Store
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from gateway.domain.admission import judge_withdrawal
 from gateway.domain.gates import GateFailure, GateRules, judge
 from gateway.domain.status import judge_status
-from gateway.intake.reader import Row
-from gateway.intake.spool import Spool
+from gateway.intake.reading.reader import Row
+from gateway.intake.reading.spool import Spool
 from gateway.service.crossing import Crossing
 from gateway.service.versions import JudgedRow
 from gateway.store import batches

@@ -21,12 +21,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.domain.errors import ConfigurationError, InputError
 from gateway.domain.gate_rules import CHINA
-from gateway.intake.cells import Cell
-from gateway.intake.columns import COLUMNS, FIELDS, title
-from gateway.intake.reader import Batch
-from gateway.intake.returns import Returns
-from gateway.intake.rows import Row, read_row
-from gateway.intake.values import original_text
+from gateway.intake.reading.cells import Cell
+from gateway.intake.reading.columns import COLUMNS, FIELDS, title
+from gateway.intake.reading.reader import Batch
+from gateway.intake.reading.returns import Returns
+from gateway.intake.reading.rows import Row, read_row
+from gateway.intake.reading.values import original_text
 from gateway.service.admit import Desk, IntakeReport, admit_batch
 from gateway.service.versions import REPORT_NO
 from gateway.settings import SourceSettings

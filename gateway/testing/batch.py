@@ -16,7 +16,7 @@ from pathlib import Path
 
 import xlsxwriter
 
-from gateway.intake.columns import COLUMNS, title
+from gateway.intake.reading.columns import COLUMNS, title
 from gateway.testing.flaws import FLAWS, PAIRS
 from gateway.testing.forms import CITIES, Cells, filed
 

@@ -71,7 +71,7 @@ def _measured(side: str, path: Path, _: int) -> dict[str, float]:
 
 
 def _read(path: Path) -> int:
-    from gateway.intake.reader import read_batch
+    from gateway.intake.reading.reader import read_batch
 
     return sum(1 for _ in read_batch(path).rows)
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from gateway.intake.columns import COLUMNS
+from gateway.intake.reading.columns import COLUMNS
 from gateway.testing.batch import HEADERS, sample_rows, write_sample
 from gateway.testing.forms import CITIES, filed
 

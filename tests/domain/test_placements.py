@@ -14,8 +14,8 @@ from gateway.domain.admission import admit
 from gateway.domain.changes import differences, nature
 from gateway.domain.filing import Filing
 from gateway.domain.records import Certificate, ChangeNature, Placement, Training, Worker, fingerprint, project_of
-from gateway.intake.rows import read_row
-from gateway.intake.template import EXAMPLES, choices
+from gateway.intake.reading.rows import read_row
+from gateway.intake.reading.template import EXAMPLES, choices
 from gateway.testing import people
 
 PLACE = people.placement("P1", "91370000MA0000000P", "示例建设有限公司", "7", "一班")
@@ -29,7 +29,7 @@ def pair() -> tuple[Worker, Certificate]:
 
 def example(**change: Any) -> Filing:
     """The example row of the form, with a project; fields by name."""
-    from gateway.intake.columns import COLUMNS
+    from gateway.intake.reading.columns import COLUMNS
 
     cells: dict[str, Any] = {c.field: EXAMPLES.get(c.field) or choices(c.field)[0] for c in COLUMNS}
     regions = dict.fromkeys(("assessment_region", "issuer_region", "review_region"), "济南市")

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from gateway.intake.reader import read_batch
+from gateway.intake.reading.reader import read_batch
 
 pytestmark = [pytest.mark.slow, pytest.mark.prefect]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.intake.reader import read_batch
+from gateway.intake.reading.reader import read_batch
 from gateway.settings import GatewaySettings, loader
 from gateway.store import runs
 from gateway.store.engine import open_engine

@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 from gateway.domain.delivery import State
 from gateway.domain.errors import InputError
 from gateway.domain.gate_rules import GateRules
-from gateway.intake.columns import COLUMNS
+from gateway.intake.reading.columns import COLUMNS
 from gateway.service.admit import IntakeReport, take_in
 from gateway.service.closing import close_report
 from gateway.store.batch_views import BatchPart, closed_reports, parts

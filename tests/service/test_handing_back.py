@@ -13,8 +13,8 @@ from sqlalchemy import update
 
 from gateway.domain.errors import InputError
 from gateway.domain.gate_rules import GateRules
-from gateway.intake.columns import COLUMNS
-from gateway.intake.returns import LEADING
+from gateway.intake.reading.columns import COLUMNS
+from gateway.intake.reading.returns import LEADING
 from gateway.service.admit import IntakeReport, take_in
 from gateway.service.handing_back import form_columns, hand_back
 from gateway.store.engine import Store

@@ -17,8 +17,8 @@ from sqlalchemy import func, select
 from gateway.domain.errors import InputError
 from gateway.domain.gate_rules import GateRules
 from gateway.domain.records import RecordKind, Worker
-from gateway.intake.columns import COLUMNS
-from gateway.intake.reader import Row, read_batch
+from gateway.intake.reading.columns import COLUMNS
+from gateway.intake.reading.reader import Row, read_batch
 from gateway.service import judging
 from gateway.service.admit import Desk, IntakeReport, admit_batch, take_in
 from gateway.store import batch_views, records

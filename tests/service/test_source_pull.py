@@ -23,7 +23,7 @@ from sqlalchemy.engine import make_url
 
 from gateway.domain.errors import ConfigurationError, InputError, StoreError
 from gateway.domain.gate_rules import GateRules
-from gateway.intake.columns import COLUMNS, title
+from gateway.intake.reading.columns import COLUMNS, title
 from gateway.service import source as service
 from gateway.service.admit import Desk, take_in
 from gateway.service.source import PullReport, pull, read_mapping

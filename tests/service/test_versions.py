@@ -21,7 +21,7 @@ from gateway.domain.delivery import State
 from gateway.domain.filing import FilingState
 from gateway.domain.gate_rules import GateRules
 from gateway.domain.records import RecordKind, Withdrawal
-from gateway.intake.columns import COLUMNS
+from gateway.intake.reading.columns import COLUMNS
 from gateway.service.admit import IntakeReport, take_in
 from gateway.service.explain import explain
 from gateway.store import batch_views, records

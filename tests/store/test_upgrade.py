@@ -23,8 +23,8 @@ from gateway.domain.delivery import State
 from gateway.domain.errors import StoreError
 from gateway.domain.gate_rules import GateRules
 from gateway.domain.records import Content, Record, RecordKind
-from gateway.intake.columns import COLUMNS
-from gateway.intake.reader import read_batch
+from gateway.intake.reading.columns import COLUMNS
+from gateway.intake.reading.reader import read_batch
 from gateway.service.admit import IntakeReport, take_in
 from gateway.service.exchange import Edge, Exchanger
 from gateway.service.push import push

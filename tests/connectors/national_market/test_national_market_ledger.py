@@ -21,7 +21,7 @@ from connectors.national_market.sandbox import build as build_sandbox
 from gateway.contract.connector import ListsHoldings, LooksUp
 from gateway.domain.delivery import State
 from gateway.domain.gate_rules import GateRules
-from gateway.intake.columns import COLUMNS
+from gateway.intake.reading.columns import COLUMNS
 from gateway.registry import build_connector
 from gateway.service.acknowledge import poll, resolve
 from gateway.service.admit import IntakeReport, take_in

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from connectors.worker_platform.sandbox import WorkerPlatformSandbox
 from gateway.cli.app import app
-from gateway.intake.columns import title
+from gateway.intake.reading.columns import title
 from gateway.testing import people
 from gateway.testing.forms import CITIES, filed
 from gateway.testing.serving import running
