@@ -90,8 +90,10 @@ class Parser:
     def _read(self, size: int) -> bytes:
         assert self._child.stdout is not None
         descriptor = self._child.stdout.fileno()
+        waiting = select.poll()  # select() itself knows no descriptor beyond 1023
+        waiting.register(descriptor, select.POLLIN)
         while len(self._kept) < size:
-            ready, _, _ = select.select([descriptor], [], [], SILENCE)
+            ready = waiting.poll(SILENCE * 1000)
             more = os.read(descriptor, 1 << 18) if ready else b""
             self._received += len(more)
             if not more or self._received > OUTPUT or size > _LARGEST_FRAME:

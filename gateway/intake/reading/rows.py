@@ -166,7 +166,7 @@ def read_row(number: int, cells: Mapping[str, str], given: Mapping[str, Cell]) -
     absent = tuple(missing(filing))
     filing = dataclasses.replace(filing, unread=filing.unread | frozenset(absent)) if absent else filing
     broken = tuple(failure(rule, name, _severity(name)) for name, rule in flaws.items())
-    if hidden_marks("".join([cell for cell in given.values() if cell.__class__ is str])):  # type: ignore[misc]
+    if hidden_marks("".join([cell for cell in given.values() if cell.__class__ is str])):
         marked = (name for name, cell in given.items() if isinstance(cell, str) and hidden_marks(cell))
         broken += tuple(failure(rules.INVISIBLE, name, Severity.WARN) for name in marked)
     return Row(number=number, cells=cells, filing=filing, failures=broken + tuple(required(name) for name in absent))

@@ -9,10 +9,10 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
-from gateway.domain.gate_rules import CHINA, china_date
+from gateway.domain.gate_rules import china_date
 from gateway.domain.identifiers import (
     half_width,
     is_credit_code,
@@ -23,8 +23,9 @@ from gateway.domain.identifiers import (
     normal_name,
     normal_text,
 )
-from gateway.intake.reading import words
+from gateway.intake.reading import vocabulary, words
 from gateway.intake.reading.cells import Broken, Cell
+from gateway.intake.reading.moments import YEAR_WITHOUT_END, moment_of, written
 from gateway.intake.reading.rules import (
     CHARACTERS,
     CODE,
@@ -50,30 +51,10 @@ Reader = Callable[[Cell], Value | Rule | None]
 
 _BLANK = frozenset({"", "/", "\\", "-", "--", "—", "——", "无", "N/A", "NULL"})
 _LONGEST_BLANK = max(map(len, _BLANK))
-_ENDLESS = _BLANK | words.ENDLESS
-_YEAR_WITHOUT_END = 9999
+_ENDLESS = _BLANK | vocabulary.ENDLESS
 _ERRORS = frozenset({"#N/A", "#VALUE!", "#REF!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"})
-_EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - the workbook's own day zero, zone added afterwards
-_SERIALS = (10_000, 73_051)  # 1927-05-18 to 2099-12-31: the days a bare serial number is believed to mean
-_YEARS = (1900, 2100)
 _QUOTED = re.compile(r'="([^"]*)"')
 _SCIENTIFIC = re.compile(r"[0-9](\.[0-9]+)?E\+?[0-9]+", re.IGNORECASE)
-_BETWEEN = r"\s*[-./—–−‐‑‒―、]{1,2}\s*"
-_WRITTEN = re.compile(
-    rf"(?P<year>[0-9]{{4}})(?:{_BETWEEN}|\s*年\s*)(?P<month>[0-9]{{1,2}})(?:{_BETWEEN}|\s*月(?:份)?\s*)"
-    r"(?P<day>[0-9]{1,2})\s*[日号]?"
-    r"(?:[T\s]*(?P<half>上午|早上|凌晨|中午|下午|晚上|AM|PM)?\s*(?P<hour>[0-9]{1,2})\s*"
-    r"(?:[:时点]\s*(?P<minute>[0-9]{1,2})\s*分?(?::?\s*(?P<second>[0-9]{1,2})(?:\.[0-9]+)?\s*秒?)?|[时点]整?)"
-    r"\s*(?P<after>AM|PM)?)?\s*(?P<zone>Z|[+-][0-9]{2}:?[0-9]{2})?",
-    re.IGNORECASE,
-)
-_ISO_LENGTHS = frozenset({len("2012-06-01"), len("2012-06-01 09:30"), len("2012-06-01 09:30:00")})
-_LATE = frozenset({"下午", "晚上", "PM"})
-_HALF_HOURS = 12
-_HAN_DATE = re.compile(
-    r"([〇零○一二三四五六七八九0-9]{4})年([一二三四五六七八九十0-9]{1,3})月([一二三四五六七八九十廿卅0-9]{1,3})[日号](.*)"
-)
-_HAN_DIGITS = {**{digit: number for number, digit in enumerate("〇一二三四五六七八九")}, "零": 0, "○": 0}
 _LOST = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd\ue000-\uf8ff\ufdd0-\ufdef\U000f0000-\U0010ffff]")
 """controls, lost characters and private ones: what no platform takes in a text"""
 _LEFTOVER = re.compile(r"&(?:nbsp|amp|lt|gt|quot|#[0-9]{1,6}|#x[0-9a-f]{1,6});|</?[a-z][a-z0-9]*[\s/>]", re.IGNORECASE)
@@ -83,11 +64,7 @@ _SEVERAL = re.compile(r"[、，,;；/／|\\＋+]")
 _BETWEEN_NAMES = re.compile(r"[、，,;；/／\n]+|(?<=[\u4e00-\u9fff]{2})[ \u3000]+(?=[\u4e00-\u9fff]{2})")
 _HAN_WORD = re.compile("[\u3400-\u9fff\U00020000-\U0003ffff]{2,}")
 _LETTER = re.compile(r"[^\W\d_]")
-_PREFIX = re.compile(r"(?:\+|00)86(?=1)|86(?=1[0-9]{10}$)")
-_COMPACT = re.compile(
-    r"(?P<year>[0-9]{4})(?P<month>[0-9]{2})(?P<day>[0-9]{2})"
-    r"(?:(?P<hour>[0-9]{2})(?P<minute>[0-9]{2})(?P<second>[0-9]{2}))?(?P<zone>)"
-)
+_PREFIX = re.compile(r"^(?:(?:\+|00)86(?=1)|86(?=1[0-9]{10}$))")
 
 
 def original_text(cell: Cell) -> str:
@@ -139,7 +116,7 @@ def read_text(limit: int) -> Reader:
         if is_blank(cell):
             return None
         text = normal_text(original_text(cell))
-        if text in words.DITTO:
+        if text in vocabulary.DITTO:
             return DITTO
         if _LOST.search(text) or _LEFTOVER.search(text):
             return CHARACTERS
@@ -159,7 +136,7 @@ def read_party(limit: int) -> Reader:
         if not isinstance(text, str):
             return text
         is_name_of_one = len(_LETTER.findall(text)) > 1 and not _QUESTIONS.search(text) and not is_garbled(text)
-        return text if is_name_of_one and _moment(text) is None else PARTY
+        return text if is_name_of_one and moment_of(text, text) is None else PARTY
 
     return read
 
@@ -190,7 +167,7 @@ def read_certificate_name(limit: int) -> Reader:
         if not isinstance(text, str):
             return text
         bare = text.strip("《》〈〉“”\"' ")
-        return words.CERTIFICATE_NAMES.get(bare, bare)
+        return vocabulary.CERTIFICATE_NAMES.get(bare, bare)
 
     return read
 
@@ -208,7 +185,7 @@ def read_identifier(limit: int) -> Reader:
         if isinstance(cell, bool) or (isinstance(cell, float) and not cell.is_integer()):
             return IS_SHARE
         text = normal_identifier(original_text(cell))
-        if text in words.DITTO:
+        if text in vocabulary.DITTO:
             return DITTO
         if "%" in text:
             return IS_SHARE
@@ -232,9 +209,9 @@ def read_name(cell: Cell) -> Value | Rule | None:
     if not isinstance(cell, str) or _SEVERAL.search(cell) or _is_list(cell):
         return NAME
     name = normal_name(cell)
-    if name in words.DITTO:
+    if name in vocabulary.DITTO:
         return DITTO
-    return name if is_name(name) and name not in words.NO_NAMES and not is_garbled(name) else NAME
+    return name if is_name(name) and name not in vocabulary.NO_NAMES and not is_garbled(name) else NAME
 
 
 def read_names(cell: Cell) -> Value | Rule | None:
@@ -251,7 +228,7 @@ def _is_list(text: str) -> bool:
     parts = half_width(text).split()
     if len(parts) < 2 or not all(_HAN_WORD.fullmatch(part) for part in parts):
         return False
-    return len(parts) > 2 or parts[0] not in words.LONG_SURNAMES
+    return len(parts) > 2 or parts[0] not in vocabulary.LONG_SURNAMES
 
 
 def read_credit_code(cell: Cell) -> Value | Rule | None:
@@ -265,7 +242,7 @@ def read_mobile(cell: Cell) -> Value | Rule | None:
     value = read_identifier(100)(cell)
     if not isinstance(value, str):
         return value
-    number = _PREFIX.sub("", value.translate(words.PHONE_MARKS), count=1)
+    number = _PREFIX.sub("", value.translate(vocabulary.PHONE_MARKS), count=1)
     return number if is_mobile(number) else MOBILE
 
 
@@ -299,7 +276,7 @@ def read_date(cell: Cell) -> date | Rule | None:
     """A calendar day."""
     if is_blank(cell):
         return None
-    moment = _moment(cell)
+    moment = moment_of(cell, original_text(cell))
     return china_date(moment) if moment else DATE
 
 
@@ -307,95 +284,15 @@ def read_end_date(cell: Cell) -> date | Rule | None:
     """A last day; words for "without end" are as good as an empty cell."""
     if isinstance(cell, str) and half_width(cell).strip().upper() in _ENDLESS:
         return None
-    if isinstance(cell, date) and cell.year == _YEAR_WITHOUT_END:
+    if isinstance(cell, date) and cell.year == YEAR_WITHOUT_END:
         return None
     if isinstance(cell, (str, float, int)) and half_width(original_text(cell)).strip().startswith("9999"):
-        moment = _written(half_width(original_text(cell)).strip())
-        if moment is not None and moment.year == _YEAR_WITHOUT_END:
+        moment = written(half_width(original_text(cell)).strip())
+        if moment is not None and moment.year == YEAR_WITHOUT_END:
             return None
     return read_date(cell)
 
 
 def read_moment(cell: Cell) -> datetime | Rule | None:
     """A moment at +08:00; a day without time is its first moment."""
-    return None if is_blank(cell) else (_moment(cell) or TIME)
-
-
-def _moment(cell: Cell) -> datetime | None:
-    if isinstance(cell, datetime):
-        moment: datetime | None = cell if cell.tzinfo else cell.replace(tzinfo=CHINA)
-    elif isinstance(cell, date):
-        moment = datetime(cell.year, cell.month, cell.day, tzinfo=CHINA)
-    elif isinstance(cell, (bool, time, timedelta, Broken)):
-        return None
-    elif isinstance(cell, str):
-        moment = _written_moment(half_width(cell).strip())
-    else:
-        moment = _serial_moment(float(cell)) or _written_moment(original_text(cell))
-    return moment if moment and _YEARS[0] <= moment.year < _YEARS[1] else None
-
-
-def _serial_moment(number: float) -> datetime | None:
-    """A workbook's day number, days since 1899-12-30 with the time as fraction."""
-    if not _SERIALS[0] <= number < _SERIALS[1]:
-        return None
-    return (_EPOCH + timedelta(seconds=round(number * 86_400))).replace(tzinfo=CHINA)
-
-
-@lru_cache(maxsize=4096)
-def _written_moment(text: str) -> datetime | None:
-    if re.fullmatch(r"[0-9]{5}(\.[0-9]+)?", text):
-        return _serial_moment(float(text))
-    return _written(text)
-
-
-def _written(text: str) -> datetime | None:
-    if text[4:5] == "-" and len(text) in _ISO_LENGTHS:
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            pass
-        else:
-            return moment if moment.tzinfo else moment.replace(tzinfo=CHINA)
-    if "年" in text and (han := _HAN_DATE.fullmatch("".join(text.split()))):
-        year = "".join(str(_HAN_DIGITS.get(digit, digit)) for digit in han[1])
-        text = f"{year}-{_han_number(han[2])}-{_han_number(han[3])} {han[4]}".strip()
-    found = _WRITTEN.fullmatch(text) or _COMPACT.fullmatch(text)
-    if found is None:
-        return None
-    given = found.groupdict(default="0")
-    half = (given.pop("half", "0") + given.pop("after", "0")).upper().strip("0")
-    zone = given.pop("zone")
-    if zone not in ("", "0") and ":" not in zone + text[:-5] and zone.upper() != "Z":
-        return None  # two days with a hyphen between them, no zone
-    parts = {name: int(value) for name, value in given.items()}
-    if half:
-        if not 1 <= parts["hour"] <= _HALF_HOURS and half not in ("中午", "上午", "凌晨", "早上"):
-            return None
-        if half in _LATE and parts["hour"] < _HALF_HOURS:
-            parts["hour"] += _HALF_HOURS
-        elif half == "AM" and parts["hour"] == _HALF_HOURS:
-            parts["hour"] = 0
-    try:
-        return datetime(**parts, tzinfo=_zone("" if zone == "0" else zone))
-    except ValueError:
-        return None
-
-
-def _han_number(text: str) -> int:
-    """A number up to 39 in Chinese or in digits; 0 where it is none."""
-    if text.isdigit() and text.isascii():
-        return int(text)
-    tens, ten, ones = text.replace("廿", "二十").replace("卅", "三十").rpartition("十")
-    if not ten:
-        return _HAN_DIGITS.get(text, 0)
-    return 10 * (_HAN_DIGITS.get(tens, 0) if tens else 1) + (_HAN_DIGITS.get(ones, 0) if ones else 0)
-
-
-def _zone(text: str | None) -> timezone:
-    if not text:
-        return CHINA
-    if text in "Zz":
-        return timezone(timedelta())
-    offset = timedelta(hours=int(text[1:3]), minutes=int(text[-2:]))
-    return timezone(-offset if text[0] == "-" else offset)
+    return None if is_blank(cell) else (moment_of(cell, original_text(cell)) or TIME)

@@ -462,6 +462,11 @@ def test_mobile_numbers_are_found_behind_the_code_of_the_country(cell: v.Cell) -
     assert v.read_mobile(cell) == "13800000100"
 
 
+@pytest.mark.parametrize("cell", ["13800861234", "18613800000"])
+def test_the_code_of_the_country_is_looked_for_in_front_only(cell: str) -> None:
+    assert v.read_mobile(cell) == cell
+
+
 @pytest.mark.parametrize("cell", ["9999-12-31", "99991231", date(9999, 12, 31), "无限期", "终身", "9999年12月31日"])
 def test_an_end_in_the_last_year_of_the_calendar_is_none(cell: v.Cell) -> None:
     assert v.read_end_date(cell) is None
