@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout; logs go to stderr.")]
 Platforms = Annotated[list[str] | None, typer.Argument(help="Platforms; all that are configured where none is named.")]
+Force = Annotated[bool, typer.Option("--force", help="Write over returns that are there already; never over others.")]
 
 FAILURES = 1
 MISUSE = 2
