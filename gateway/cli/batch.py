@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.output import FAILURES, AsJson, Column, emit, opened, reported, say, table
+from gateway.cli.output import FAILURES, MISUSE, AsJson, Column, Force, complain, emit, opened, reported, say, table
+from gateway.domain.errors import GatewayError, InputError
 
 if TYPE_CHECKING:
+    from gateway.bootstrap import Gateway
     from gateway.intake.admit import IntakeReport
+
+_log = logging.getLogger(__name__)
 
 
 def intake(
@@ -19,34 +26,81 @@ def intake(
     returns: Annotated[
         Path | None, typer.Option(help="Write rows here with reasons: refused, held, warned about.")
     ] = None,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Read reported batches: rows that pass the gates become records owed to the platforms.
 
-    Exit code 1 where a row was refused or held, 2 where a file is no batch at all; then nothing of it is kept.
+    Every file is read, whatever becomes of the others. Exit code 1 where a row was refused or held, 2 where a file is
+    no batch at all; then nothing of that file is kept.
     """
-    from gateway.cli.progress import two_counts
-
     if returns is not None and len(files) > 1:
         raise typer.BadParameter("one file at a time with --returns")
+    results: list[IntakeReport | _Failure] = []
     with opened() as gateway:
-        reports = []
-        for path in files:
-            with two_counts(f"reading {path.name}", "keeping it", quiet=as_json) as (progress, keeping):
-                reports.append(
-                    gateway.take_in(path, returns=returns, dry_run=dry_run, progress=progress, keeping=keeping)
-                )
+        try:
+            for path in files:
+                results.append(_taken_in(gateway, path, returns, force=force, dry_run=dry_run, quiet=as_json))
+        finally:
+            _tell_all(results, returns, dry_run=dry_run, as_json=as_json)
+    codes = [_code(result) for result in results]
+    if any(codes):
+        raise typer.Exit(max(codes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Failure:
+    """A file that was not taken in, and why, in both languages."""
+
+    name: str
+    failure: str
+    failure_zh: str
+    is_input: bool
+
+
+def _taken_in(
+    gateway: Gateway, path: Path, returns: Path | None, *, force: bool, dry_run: bool, quiet: bool
+) -> IntakeReport | _Failure:
+    from gateway.cli.progress import two_counts
+    from gateway.intake.reading.characters import readable_name
+    from gateway.intake.reading.problems import failure_of
+
+    name = readable_name(path)
+    try:
+        with two_counts(f"reading {name}", "keeping it", quiet=quiet) as (progress, keeping):
+            return gateway.take_in(
+                path, returns=returns, force=force, dry_run=dry_run, progress=progress, keeping=keeping
+            )
+    except (InputError, OSError) as error:
+        failure, failure_zh = failure_of(error)
+        return _Failure(name=name, failure=failure, failure_zh=failure_zh, is_input=isinstance(error, InputError))
+    except GatewayError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a fault that one file brings out is told as that file's own
+        _log.error("intake_fault", extra={"error": type(error).__name__})
+        failure, failure_zh = failure_of(error)
+        return _Failure(name=name, failure=failure, failure_zh=failure_zh, is_input=False)
+
+
+def _code(result: IntakeReport | _Failure) -> int:
+    if isinstance(result, _Failure):
+        return MISUSE if result.is_input else FAILURES
+    return FAILURES if result.refused or result.held else 0
+
+
+def _tell_all(
+    results: Sequence[IntakeReport | _Failure], returns: Path | None, *, dry_run: bool, as_json: bool
+) -> None:
+    failures = [result for result in results if isinstance(result, _Failure)]
+    reports = [result for result in results if not isinstance(result, _Failure)]
     if as_json:
-        emit({"batches": [_document(report) for report in reports], "dry_run": dry_run})
+        failed = [{"name": one.name, "failure": one.failure, "failure_zh": one.failure_zh} for one in failures]
+        emit({"batches": [dict(vars(report)) for report in reports], "failed": failed, "dry_run": dry_run})
     else:
         for report in reports:
             _tell(report, returns)
-    if any(report.refused or report.held for report in reports):
-        raise typer.Exit(FAILURES)
-
-
-def _document(report: IntakeReport) -> dict[str, Any]:
-    return dict(vars(report))
+    for one in failures:
+        complain(f"{one.name}: {one.failure} / {one.failure_zh}" if one.failure != one.failure_zh else one.failure)
 
 
 def _tell(report: IntakeReport, returns: Path | None) -> None:
@@ -57,13 +111,25 @@ def _tell(report: IntakeReport, returns: Path | None) -> None:
         f"{report.name}: {report.rows} rows, {report.admitted} admitted, {report.unchanged} unchanged, "
         f"{report.refused} refused, {report.held} held for a person, {report.warned} with a warning"
     )
+    if report.left_out:
+        left_out = ", ".join(f"{count} {_LEFT_OUT[kind]}" for kind, count in report.left_out.most_common())
+        say(f"left out, because they are no filings: {left_out}")
     columns = [Column("rule", lambda r: r[0]), Column("rows", lambda r: r[1])]
     if report.gates:
         table("refused and held, by rule", columns, report.gates.most_common())
     if report.warnings:
         table("warnings, by rule", columns, report.warnings.most_common())
     if returns is not None and report.returned:
-        say(f"{report.returned} rows written back to {returns}")
+        from gateway.intake.reading.characters import readable_name
+
+        say(f"{report.returned} rows written back to {readable_name(returns)}")
+
+
+_LEFT_OUT = {
+    "foot": "totals, remarks and signatures",
+    "prefilled": "rows that name nobody",
+    "header": "repeated headers",
+}
 
 
 def report(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.output import FAILURES, MISUSE, AsJson, actor, columns, complain, emit, opened, say, table
+from gateway.cli.output import FAILURES, MISUSE, AsJson, Force, actor, columns, complain, emit, opened, say, table
 
 if TYPE_CHECKING:
     from gateway.intake.store.views import BatchPart
@@ -73,13 +73,14 @@ def show(
 def returns(
     name: Annotated[str, typer.Argument(help="Name of the file, or number of the report.")],
     out: Annotated[Path, typer.Argument(help="Where to write the workbook (.xlsx).")],
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the returns of a batch or report again, from what is kept: refused, held and warned about."""
     from gateway.intake.hand_back import hand_back
 
     with opened() as gateway:
-        count = hand_back(gateway.store, name, out)
+        count = hand_back(gateway.store, name, out, force=force)
     if as_json:
         emit({"name": name, "returns": str(out), "rows": count})
     else:

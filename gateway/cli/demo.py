@@ -110,7 +110,7 @@ def _intake(gateway: Gateway, home: Path, rows: int, seed: int, stage: _Stage, *
         fresh.replace(path)
     stage(f"reading {path.name}")
     with counting("rows judged", quiet=quiet, total=rows) as progress:
-        report = gateway.take_in(path, returns=home / "returns.xlsx", progress=progress)
+        report = gateway.take_in(path, returns=home / "returns.xlsx", force=True, progress=progress)
     with gateway.store.read() as connection:
         kept = batches.known(connection, report.digest)
     assert kept is not None

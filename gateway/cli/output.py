@@ -40,6 +40,7 @@ AsJson = Annotated[
     bool, typer.Option("--json", callback=_note_json, help="One JSON document on stdout; logs go to stderr.")
 ]
 Platforms = Annotated[list[str] | None, typer.Argument(help="Platforms; all that are configured where none is named.")]
+Force = Annotated[bool, typer.Option("--force", help="Write over returns that are there already; never over others.")]
 
 LARGEST = 2**63 - 1
 """number that every database can hold"""

@@ -7,9 +7,11 @@ that were not yet in force in the year of birth and residence permits are all in
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _ID_CHECKS = "10X98765432"
@@ -23,14 +25,22 @@ _PERMITS = {"810000": "C01", "820000": "C01", "830000": "C02"}
 NUMBERED_TYPES = frozenset({RESIDENT_CARD, *_PERMITS.values()})
 """document types whose 18 characters hold birth date, sex and a check digit"""
 
-_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
+_INVISIBLE: dict[int, None] = dict.fromkeys(
+    [
+        *map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad\u034f\u061c\u115f\u1160\u3164\uffa0\u200e\u200f"),
+        *range(0x202A, 0x202F),  # directions of writing, as copying from a chat or a PDF leaves them
+        *range(0x2061, 0x2070),
+        *range(0xFE00, 0xFE10),  # variants of a glyph
+        *range(0xE0000, 0xE01F0),
+    ]
+)
 _HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20} | _INVISIBLE
 _LETTERS_AND_DIGITS = {
     code: half for code, half in _HALF_WIDTH.items() if half is None or half == 0x20 or chr(half).isalnum()
 }
 _HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _BLANKS_IN_HAN = re.compile(rf"(?<=[{_HAN}·（）])\s+(?=[{_HAN}·（）])")
-_DOTS = str.maketrans(dict.fromkeys("•．‧・･∙⋅●", "·"))
+_DOTS = str.maketrans(dict.fromkeys("•．‧・･∙⋅●﹒˙ㆍ。｡◦∘⸱ᐧ·᛫", "·"))
 _DOT_IN_HAN = re.compile(rf"(?<=[{_HAN}])\s*[.·]\s*(?=[{_HAN}])")
 _MOVED = dict(
     zip(
@@ -40,7 +50,14 @@ _MOVED = dict(
     )
 )
 """characters that GB 18030-2000 kept at private code points and its edition of 2022 at their own"""
-_NO_NAME = re.compile(r"[0-9?*？＊#�\ue000-\uf8ff\U000f0000-\U0010ffff]")
+_SIMPLIFIED_RADICALS = str.maketrans(
+    "⺁⺟⺠⻁⻄⻅⻆⻉⻋⻓⻔⻘⻙⻚⻛⻜⻝⻢⻣⻤⻥⻦⻧⻨⻩⻪⻬⻮⻰⻳",
+    "厂母民虎西见角贝车长门青韦页风飞食马骨鬼鱼鸟卤麦黄黾齐齿龙龟",
+)
+"""forms of a character that stand for a part of others; copying from a PDF gives them instead of the character"""
+_COMPATIBLE = re.compile("[\u2e80-\u2fdf\uf900-\ufaff\ufb50-\ufdff\ufe70-\ufeff\U0002f800-\U0002fa1f]")
+_JOINTS = frozenset("·་'’.- \u202f")
+"""what may stand between the letters of a name"""
 _OTHER_DOCUMENT = re.compile(r"[0-9A-Z()/\-]{5,30}")
 _CERTIFICATE_FORM = re.compile(rf"[0-9A-Z{_HAN}()\-/.]{{6,50}}")
 _CERTIFICATE_BRACKETS = str.maketrans("〔〕［］[]【】", "()()()()")
@@ -99,7 +116,21 @@ def normal_identifier(text: str) -> str:
 
 def normal_text(text: str) -> str:
     """Free text tidied: letters and digits half-width, no blanks between Han characters, others single."""
-    return _BLANKS_IN_HAN.sub("", " ".join(text.translate(_LETTERS_AND_DIGITS).split()))
+    tidied = _BLANKS_IN_HAN.sub("", " ".join(text.translate(_LETTERS_AND_DIGITS).split()))
+    return _COMPATIBLE.sub(_unified, tidied) if _COMPATIBLE.search(tidied) else tidied
+
+
+def _unified(found: re.Match[str]) -> str:
+    """The ordinary character for a radical, compatibility ideograph or presentation form."""
+    return unicodedata.normalize("NFKC", found[0]).translate(_SIMPLIFIED_RADICALS)
+
+
+def hidden_marks(text: str) -> bool:
+    """Whether marks that nobody sees and that say something (directions, variants) stand in a text."""
+    return not text.isascii() and _HIDDEN_MARKS.search(text) is not None
+
+
+_HIDDEN_MARKS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2061-\u206f\ufe00-\ufe0f\U000e0000-\U000e01ef]")
 
 
 def normal_name(text: str) -> str:
@@ -108,8 +139,29 @@ def normal_name(text: str) -> str:
 
 
 def is_name(text: str) -> bool:
-    """Whether a tidied text can be a name: 1 to 50 characters, none of them a digit, mask, or lost in an encoding."""
-    return 1 <= len(text) <= 50 and not _NO_NAME.search(text)
+    """Whether a tidied text can be one person's name: 1 to 50 letters of any script and what joins them.
+
+    Digits, brackets, masks, marks of a list or web page, and characters lost in an encoding stand in no name.
+    """
+    if not 1 <= len(text) <= 50 or not all(c in _JOINTS or _is_letter(c) for c in text):
+        return False
+    if text[0] in _JOINTS or (text[-1] in _JOINTS and (text[-1] != "." or ord(text[-2]) > 0x24F)):
+        return False
+    return _JOINED_HAN.search(text) is None
+
+
+_JOINED_HAN = re.compile(rf"[{_HAN}]['’.-]|['’.-][{_HAN}]|··")
+
+
+_HAN_CHARACTER = re.compile(f"[{_HAN}]")
+"""newer planes are not known to every version of the character database"""
+
+
+@lru_cache(maxsize=4096)
+def _is_letter(character: str) -> bool:
+    if _HAN_CHARACTER.fullmatch(character):
+        return True
+    return unicodedata.category(character) in ("Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc")
 
 
 def normal_certificate_number(text: str) -> str:

@@ -19,6 +19,8 @@ from gateway.contract.connector import ConnectorInfo
 from gateway.delivery.store import owing, void_versions
 from gateway.domain.status import is_void
 from gateway.intake.judged_rows import JudgedRows, Progress
+from gateway.intake.reading.characters import readable_name
+from gateway.intake.reading.problems import FileRefused
 from gateway.intake.reading.reader import Batch, read_batch
 from gateway.intake.reading.returns import RefusedRow, verify_writable, write_returns
 from gateway.intake.rules.gate_rules import GateRules
@@ -59,6 +61,8 @@ class IntakeReport:
     """the file had been read before; nothing was done"""
     returned: int = 0
     """rows written to the returns workbook: refused, held and warned about"""
+    left_out: Counter[str] = field(default_factory=Counter)
+    """lines that are no filings, by kind (``Batch.left_out``)"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +85,7 @@ def take_in(
     now: datetime,
     new_id: Callable[[], str],
     returns: Path | None = None,
+    force: bool = False,
     dry_run: bool = False,
     progress: Progress = lambda _: None,
     keeping: Progress = lambda _: None,
@@ -89,13 +94,16 @@ def take_in(
 
     infos:    the platforms that are owed what is admitted
     returns:  where to write the rows that do not go, and those with warnings, with their reasons
+    force:    whether returns that are there already may be written over
     dry_run:  judge only
     progress: told how many rows are judged, ``keeping`` how many are kept
     """
     desk = Desk(store=store, infos=infos, rules=rules, now=now, new_id=new_id)
     if returns is not None:
-        verify_writable(returns)
-    hand_back = None if returns is None else partial(write_returns, returns)
+        if returns.exists() and path.exists() and returns.samefile(path):
+            raise FileRefused(readable_name(returns), "is_input")
+        verify_writable(returns, force=force)
+    hand_back = None if returns is None else partial(write_returns, returns, force=force)
     return admit_batch(read_batch(path), desk, returns=hand_back, dry_run=dry_run, progress=progress, keeping=keeping)
 
 
@@ -124,6 +132,7 @@ def admit_batch(
         newest = records.last_id(connection)
     rows = JudgedRows(store, desk.rules, holds=holds)
     rows.read(batch.rows, progress)
+    report.left_out.update(batch.left_out)
     with store.read() as connection:
         rows.settle(connection)
     if earlier is None and not dry_run:

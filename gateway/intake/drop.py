@@ -1,15 +1,19 @@
 """A drop folder: reported files are taken once, read, and moved with their report to ``done`` or ``failed``.
 
 A file travels by renaming only, so it is at each moment in exactly one place: the folder itself, ``taken`` while it is
-read, ``done`` or ``failed``. A process killed in between leaves it in ``taken``, and the next run reads it again, which
-changes nothing where it had been kept already. Nothing is ever deleted.
+read, ``done`` or ``failed``. A process killed in between leaves it in ``taken``, and the next run reads it again, after
+what is new, which changes nothing where it had been kept already; where the reading ends with the process several
+times, the file goes to ``failed``. Nothing is ever deleted, and nothing that happens to one file stops the others.
 
-The report is a JSON file of counts and rule ids beside the file; refused rows go back in a returns workbook.
+The report is a JSON file beside the file: counts and rule ids, or the reason of a failure in English and Chinese.
+Refused rows go back in a returns workbook.
 """
 
 from __future__ import annotations
 
 import json
+import logging
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,12 +21,19 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gateway.domain.china import CHINA
-from gateway.domain.errors import InputError
+from gateway.domain.errors import GatewayError, InputError
 from gateway.intake.admit import IntakeReport
+from gateway.intake.reading.characters import readable_name
+from gateway.intake.reading.files import TEXTS, WORKBOOKS, suffix_of
+from gateway.intake.reading.problems import FileRefused, failure_of
 
 TAKEN, DONE, FAILED = "taken", "done", "failed"
-_KINDS = frozenset({".xlsx", ".xls", ".csv"})
+_READING = ".reading"
 _UNFINISHED = frozenset({".part", ".tmp", ".crdownload", ".filepart"})
+_LONGEST_NAME = 180
+"""bytes; with the moment in front and the longest ending of a report behind, a name has at most 255"""
+_MOST_READINGS = 3
+_log = logging.getLogger(__name__)
 
 
 class TakeIn(Protocol):
@@ -33,11 +44,12 @@ class TakeIn(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Dropped:
-    """What became of one file. ``failure`` names the reason without the file's content."""
+    """What became of one file. ``failure`` names the reason without the file's content, ``failure_zh`` in Chinese."""
 
     name: str
     report: IntakeReport | None = None
     failure: str = ""
+    failure_zh: str = ""
 
 
 @dataclass(kw_only=True)
@@ -54,7 +66,7 @@ class Drop:
     """A drop folder.
 
     settle_seconds: a file younger than this may still be written to
-    reach:          told before each change of the folder (tests kill there)
+    reach:          called before each change of the folder (tests kill there)
     """
 
     folder: Path
@@ -64,62 +76,108 @@ class Drop:
     reach: Callable[[str], None] = lambda _: None
 
     def run(self, *, limit: int = 0) -> DropReport:
-        """Read what a killed run left behind, then what lies there, at most ``limit`` files (0: all).
+        """Read what lies there, then what a killed run left behind, at most ``limit`` files (0: all).
 
         A store that cannot be reached raises; the file stays in ``taken`` for the next run.
         """
-        for name in (TAKEN, DONE, FAILED):
+        for name in (TAKEN, f"{TAKEN}/{_READING}", DONE, FAILED):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         report = DropReport()
-        left = sorted(path for path in (self.folder / TAKEN).iterdir() if path.is_file())
         ready, young = self._ready()
-        wanted = left + ready
+        wanted = ready + self._left()
         chosen = wanted[:limit] if limit else wanted
         report.waiting = young + len(wanted) - len(chosen)
         for path in chosen:
-            taken = path if path.parent.name == TAKEN else self._take(path)
-            became = None if taken is None else self._read(taken)
+            became = self._pass_on(path)
             if became is not None:
                 report.files.append(became)
         return report
 
     def _ready(self) -> tuple[list[Path], int]:
         ready, young = [], 0
-        for path in sorted(self.folder.iterdir()):
-            if not path.is_file() or path.name.startswith((".", "~$")) or path.suffix.lower() in _UNFINISHED:
+        for path in sorted(self.folder.iterdir(), key=os.fsencode):
+            if path.name.startswith((".", "~$")) or suffix_of(path.name) in _UNFINISHED:
                 continue
-            if self.now().timestamp() - path.stat().st_mtime < self.settle_seconds:
+            if not path.is_file():
+                continue
+            try:
+                written = path.stat().st_mtime
+            except OSError:  # gone meanwhile
+                continue
+            age = self.now().timestamp() - written
+            if abs(age) < self.settle_seconds:  # one from the future was written by another clock
                 young += 1
                 continue
             ready.append(path)
         return ready, young
 
+    def _left(self) -> list[Path]:
+        """What killed runs left in ``taken``; those whose reading was never cut off first."""
+        left = [path for path in (self.folder / TAKEN).iterdir() if path.is_file() and not path.name.startswith(".")]
+        return sorted(left, key=lambda path: (self._readings(path), os.fsencode(path)))
+
+    def _pass_on(self, path: Path) -> Dropped | None:
+        """Take a file and read it; whatever goes wrong is told as what became of it."""
+        try:
+            taken = path if path.parent.name == TAKEN else self._take(path)
+            return None if taken is None else self._read(taken)
+        except InputError as error:
+            failure, failure_zh = failure_of(error)
+            return Dropped(name=readable_name(path), failure=failure, failure_zh=failure_zh)
+        except GatewayError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a full disk, above all: the file stays where it is for the next run
+            _log.error("drop_fault", extra={"error": type(error).__name__})
+            failure, failure_zh = failure_of(error)
+            return Dropped(name=readable_name(path), failure=failure, failure_zh=failure_zh)
+
     def _take(self, path: Path) -> Path | None:
         """Take a file under a name of its own, so that a second one of the same name loses nothing."""
         stamp = self.now().astimezone(CHINA).strftime("%Y%m%dT%H%M%S%f+0800")
         self.reach("take")
-        return _move(path, self.folder / TAKEN / f"{stamp}-{path.name}")
+        return _move(path, self.folder / TAKEN / f"{stamp}-{_short(readable_name(path))}")
 
     def _read(self, taken: Path) -> Dropped | None:
         """What became of a taken file; None where another worker finished it meanwhile."""
-        if taken.suffix.lower() not in _KINDS:
-            return self._refuse(taken, "no workbook or CSV file: .xlsx, .xls or .csv is read")
+        if suffix_of(taken.name) not in WORKBOOKS | TEXTS:
+            return self._refuse(taken, *failure_of(FileRefused(taken.name, "suffix")))
+        times = self._readings(taken)
+        if times >= _MOST_READINGS:
+            return self._refuse(taken, *failure_of(FileRefused(taken.name, "cut_off", times=times)))
+        mark = self._mark(taken)
+        mark.write_bytes(b"." * (times + 1))
         returns = self.folder / DONE / f"{taken.name}.returns.xlsx"
+        returns.unlink(missing_ok=True)  # of a reading that was cut off
         self.reach("read")
         try:
             report = self.take_in(taken, returns=returns)
-        except InputError as error:
+        except Exception as error:  # a fault that a file brings out is that file's own
+            mark.unlink(missing_ok=True)
+            if _is_no_fault_of_the_file(error):
+                raise
             if not taken.exists():
                 return None
-            return self._refuse(taken, str(error).replace(taken.name, "the file"))
+            if not isinstance(error, InputError):
+                _log.error("intake_fault", extra={"error": type(error).__name__})
+            return self._refuse(taken, *failure_of(error))
         if not report.returned:
             returns.unlink(missing_ok=True)
         self._finish(taken, DONE, dict(vars(report)))
         return Dropped(name=taken.name, report=report)
 
-    def _refuse(self, taken: Path, reason: str) -> Dropped:
-        self._finish(taken, FAILED, {"failure": reason})
-        return Dropped(name=taken.name, failure=reason)
+    def _mark(self, taken: Path) -> Path:
+        """A file that is there while ``taken`` is read, with a byte for each reading that was begun."""
+        return self.folder / TAKEN / _READING / taken.name
+
+    def _readings(self, taken: Path) -> int:
+        try:
+            return self._mark(taken).stat().st_size
+        except OSError:
+            return 0
+
+    def _refuse(self, taken: Path, reason: str, reason_zh: str) -> Dropped:
+        self._finish(taken, FAILED, {"file": taken.name, "failure": reason, "failure_zh": reason_zh})
+        return Dropped(name=taken.name, failure=reason, failure_zh=reason_zh)
 
     def _finish(self, taken: Path, where: str, document: Mapping[str, Any]) -> None:
         """The report first, whole or not at all; then the file, so that one in its last place has its report."""
@@ -130,12 +188,34 @@ class Drop:
         written.replace(report)
         self.reach("move")
         _move(taken, last)
+        self._mark(taken).unlink(missing_ok=True)
         self.reach("moved")
 
 
+def _is_no_fault_of_the_file(error: Exception) -> bool:
+    """A store or disk that fails: the file stays for the next run."""
+    if isinstance(error, FileRefused):
+        return error.reason == "disk"
+    return isinstance(error, OSError) or (isinstance(error, GatewayError) and not isinstance(error, InputError))
+
+
+def _short(name: str) -> str:
+    """A name that is short enough for every name made from it; its end stays."""
+    if len(name.encode()) <= _LONGEST_NAME:
+        return name
+    suffix = Path(name).suffix
+    room = _LONGEST_NAME - len(suffix.encode()) if len(suffix.encode()) < _LONGEST_NAME // 2 else _LONGEST_NAME
+    start = name.encode()[:room].decode("utf-8", "ignore")
+    return start + suffix if room != _LONGEST_NAME else start
+
+
 def _move(path: Path, target: Path) -> Path | None:
-    """Rename within the folder; None where another worker was quicker."""
+    """Rename within the folder, beside a file of the same name; None where another worker was quicker."""
+    free, number = target, 1
+    while free.exists():
+        number += 1
+        free = target.with_name(f"{target.stem}({number}){target.suffix}")
     try:
-        return path.rename(target)
+        return path.rename(free)
     except FileNotFoundError:
         return None

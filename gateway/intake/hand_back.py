@@ -16,10 +16,10 @@ from gateway.store import audit
 from gateway.store.engine import Connection, Store
 
 
-def hand_back(store: Store, name: str, path: Path) -> int:
+def hand_back(store: Store, name: str, path: Path, *, force: bool = False) -> int:
     """Write what goes back of a batch or report; gives how many rows. InputError where nothing is of this name.
 
-    Rows whose cells were cleared since are not among them.
+    Rows whose cells were cleared since are not among them. ``force`` writes over returns that are there already.
     """
     with store.read() as connection:
         ids = batches.named(connection, name)
@@ -28,7 +28,7 @@ def hand_back(store: Store, name: str, path: Path) -> int:
         headers: dict[str, None] = {}
         for row in _rows(connection, store, ids, name):
             headers |= dict.fromkeys(row.cells)
-        with Returns(path, form_columns(list(headers))) as book:
+        with Returns(path, form_columns(list(headers)), force=force) as book:
             return book.add(_rows(connection, store, ids, name))
 
 

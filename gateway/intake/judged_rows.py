@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from gateway.intake.conflicts import Crossing
-from gateway.intake.reading.rows import Row
+from gateway.intake.reading.reader import Row
 from gateway.intake.reading.spool import Spool
 from gateway.intake.rules.admission import judge_withdrawal
 from gateway.intake.rules.gate_rules import GateRules

@@ -24,11 +24,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gateway.delivery.store import owing
 from gateway.domain.errors import ConfigurationError, InputError
 from gateway.intake.admit import Desk, IntakeReport, admit_batch
+from gateway.intake.reading.cells import Cell
 from gateway.intake.reading.columns import COLUMNS, FIELDS, title
 from gateway.intake.reading.reader import Batch
 from gateway.intake.reading.returns import RefusedRow, Returns
 from gateway.intake.reading.rows import Row, read_row
-from gateway.intake.reading.values import Cell, original_text
+from gateway.intake.reading.values import original_text
 from gateway.intake.rules.gate_rules import CHINA
 from gateway.intake.rules.gate_table import GateFailure, Severity
 from gateway.intake.rules.gates import REPORT_NO

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import random
 import sqlite3
 from collections.abc import Callable
@@ -155,3 +156,41 @@ def test_a_pull_writes_its_returns_and_never_over_others(run: Run, view: Path, t
     assert "1 rows written back" in run("source", "pull", "--returns", str(out), code=1).stdout
     assert out.stat().st_size > 0
     assert "is there already" in run("source", "pull", "--returns", str(out), code=2).stderr
+
+
+def test_each_file_has_a_result_whatever_becomes_of_the_others(run: Run, tmp_path: Path) -> None:
+    good = write_sample(tmp_path / "good.xlsx", rows=3)
+    bad, gbk = tmp_path / "bad.xls", Path(os.fsdecode(os.fsencode(tmp_path) + "/花名册[red].csv".encode("gb18030")))
+    bad.write_bytes(b"%PDF-1.7")
+    write_sample(tmp_path / "other.csv", rows=2, seed=9).rename(gbk)
+    told = document(run("intake", str(bad), str(good), str(gbk), str(tmp_path / "absent.xlsx"), "--json", code=2))
+    assert [one["name"] for one in told["batches"]] == ["good.xlsx", "花名册[red].csv"]
+    assert [one["name"] for one in told["failed"]] == ["bad.xls", "absent.xlsx"]
+    assert "PDF" in told["failed"][0]["failure"]
+    assert "内容是PDF" in told["failed"][0]["failure_zh"]
+    kept = document(run("batches", "list", "--json"))["batches"]
+    assert {one["name"] for one in kept} == {"good.xlsx", "花名册[red].csv"}
+    again = run("intake", str(good), str(bad), code=2)
+    assert "read before" in again.stdout
+    assert "bad.xls" in again.stderr
+
+
+def test_returns_are_written_over_only_when_asked_for_and_other_files_never(run: Run, tmp_path: Path) -> None:
+    batch, out = write_sample(tmp_path / "batch.xlsx", rows=60), tmp_path / "out.xlsx"
+    before = batch.read_bytes()
+    for extra in ([], ["--force"], ["--dry-run"], ["--dry-run", "--force"]):
+        told = run("intake", str(batch), "--returns", str(batch), *extra, code=2)
+        assert "batch.xlsx" in told.stderr
+        assert "覆盖" in told.stderr
+    assert batch.read_bytes() == before
+    assert document(run("batches", "list", "--json"))["batches"] == []
+    run("intake", str(batch), "--dry-run", "--returns", str(out), code=1)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["batch.xlsx", "out.xlsx"]
+    run("intake", str(batch), "--returns", str(out), code=2)
+    run("intake", str(batch), "--returns", str(out), "--force", code=1)
+    assert "is there already" in run("batches", "returns", "batch.xlsx", str(out), code=2).stderr
+    assert "written back" in run("batches", "returns", "batch.xlsx", str(out), "--force").stdout
+    assert "no returns workbook" in run("batches", "returns", "batch.xlsx", str(batch), "--force", code=2).stderr
+    corrected = out.read_bytes()
+    run("intake", str(out), "--returns", str(out), "--force", code=2)
+    assert out.read_bytes() == corrected

@@ -194,3 +194,92 @@ def test_killed_anywhere_the_file_is_in_one_place_and_the_next_run_ends_it(
     assert len(list((folder / last).glob("*.report.json"))) == 1
     assert len(desk.kept) == (0 if content == b"no batch" else 1), "read at most once into the store"
     shutil.rmtree(folder)
+
+
+def test_a_file_in_any_bytes_and_of_any_length_is_read_under_a_readable_name(folder: Path, desk: Desk) -> None:
+    folder.mkdir()
+    names = [
+        "花名册.xlsx".encode("gb18030"),
+        b"\xff\xfe.csv",
+        ("长" * 82 + ".xlsx").encode(),
+        b"a\x1b]0;b\n.XLSX",
+        b"x.csv .",
+    ]
+    for number, name in enumerate(names):
+        (Path(os.fsdecode(os.fsencode(folder) + b"/" + name))).write_bytes(str(number).encode())
+    files = drop(folder, desk).run().files
+    assert len(desk.kept) == len(files) == len(names)
+    assert all(one.report is not None and len(os.fsencode(one.name)) < 230 and one.name.isprintable() for one in files)
+    assert "花名册.xlsx" in places(folder)[DONE]
+    assert len(list((folder / DONE).glob("*.report.json"))) == len(names)
+
+
+@pytest.mark.parametrize("name", ["a.xlsm", "a.TXT", "a．xlsx"])
+def test_whatever_intake_takes_is_taken(folder: Path, desk: Desk, name: str) -> None:
+    put(folder, name)
+    assert drop(folder, desk).run().files[0].report is not None
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), MemoryError(), UnicodeEncodeError("utf-8", "x", 0, 1, "no")])
+def test_a_fault_of_one_file_fails_that_file_and_the_next_is_read(folder: Path, desk: Desk, error: Exception) -> None:
+    put(folder, "a.xlsx", b"faulty")
+    put(folder, "b.xlsx")
+
+    def faulty(path: Path, *, returns: Path | None = None) -> IntakeReport:
+        if path.read_bytes() == b"faulty":
+            raise error
+        return desk.take_in(path, returns=returns)
+
+    first, second = Drop(folder=folder, take_in=faulty, now=lambda: NOW).run().files
+    assert places(folder) == {DONE: ["b.xlsx"], FAILED: ["a.xlsx"]}
+    report = json.loads((folder / FAILED / f"{first.name}.report.json").read_text(encoding="utf-8"))
+    assert "网关程序出错" in report["failure_zh"]
+    assert second.report is not None
+
+
+def test_on_a_full_disk_the_files_stay_for_the_next_run(folder: Path, desk: Desk) -> None:
+    for name in ("a.xlsx", "b.xlsx"):
+        put(folder, name, name.encode())
+
+    def full(path: Path, *, returns: Path | None = None) -> IntakeReport:
+        raise OSError(28, "No space left on device")
+
+    files = Drop(folder=folder, take_in=full, now=lambda: NOW).run().files
+    assert [one.failure for one in files] == ["cannot be read: No space left on device"] * 2
+    assert places(folder) == {TAKEN: ["a.xlsx", "b.xlsx"]}
+    drop(folder, desk).run()
+    assert places(folder) == {DONE: ["a.xlsx", "b.xlsx"]}
+
+
+def test_a_file_whose_reading_ends_the_process_stands_behind_the_others_and_is_given_up(
+    folder: Path, desk: Desk
+) -> None:
+    put(folder, "a.xlsx", b"deadly")
+
+    def deadly(path: Path, *, returns: Path | None = None) -> IntakeReport:
+        if path.read_bytes() == b"deadly":
+            raise Killed
+        return desk.take_in(path, returns=returns)
+
+    for number in range(3):
+        put(folder, f"b{number}.xlsx", str(number).encode())
+        with pytest.raises(Killed):
+            Drop(folder=folder, take_in=deadly, now=lambda: NOW).run()
+    Drop(folder=folder, take_in=deadly, now=lambda: NOW).run()
+    assert places(folder)[FAILED] == ["a.xlsx"]
+    assert len(places(folder)[DONE]) == 3
+    assert TAKEN not in places(folder)
+
+
+def test_files_that_get_the_same_name_are_both_kept(folder: Path, desk: Desk) -> None:
+    put(folder, "长" * 80 + "甲.xlsx", b"first")
+    put(folder, "长" * 80 + "乙.xlsx", b"second")
+    drop(folder, desk).run()
+    assert sorted(desk.kept) == [b"first", b"second"]
+    assert len(places(folder)[DONE]) == 2
+
+
+def test_a_file_from_the_future_does_not_wait_for_ever(folder: Path, desk: Desk) -> None:
+    path = put(folder, "a.xlsx")
+    os.utime(path, (NOW.timestamp() + 86_400,) * 2)
+    assert len(drop(folder, desk).run().files) == 1

@@ -20,8 +20,7 @@ from gateway.domain.records import RecordKind, Worker
 from gateway.intake import judged_rows
 from gateway.intake.admit import Desk, IntakeReport, admit_batch, take_in
 from gateway.intake.reading.columns import COLUMNS
-from gateway.intake.reading.reader import read_batch
-from gateway.intake.reading.rows import Row
+from gateway.intake.reading.reader import Row, read_batch
 from gateway.intake.rules.gate_rules import GateRules
 from gateway.intake.store import views
 from gateway.intake.store.tables import filing

@@ -1,19 +1,14 @@
-"""What a workbook says beside its values: rows not shown, cells without a value, merged cells.
-
-The library that reads workbooks gives an empty cell for an error value and for a formula whose result was never stored.
-An empty last day of validity means "without end", so such cells must be told apart from empty ones.
-"""
+"""A sheet as every format gives it, and merged cells: a value merged downwards holds for each row it spans."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
+from gateway.intake.reading.cells import Broken, Cell
 from gateway.intake.reading.rules import MERGED
 from gateway.intake.reading.sheet import Line
-from gateway.intake.reading.values import Broken, Cell
 
 Place = tuple[int, int]
 """row and column, both from 0"""
@@ -21,21 +16,25 @@ Range = tuple[Place, Place]
 """first and last cell, both included"""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Marks:
-    """Marks of one sheet.
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """One sheet of a file, before its merged cells are spread.
 
-    hidden:   rows that are not shown, from 0
-    broken:   row from 0 -> column from 0 -> what stands there instead of a value
-    old_days: the workbook counts its days from 1904, so a bare number is no day that could be trusted
+    lines:    may be called again and begins anew
+    hidden:   whether the sheet is not shown
+    ragged:   whether a row may have another number of cells than the header (text files only)
+    old_days: days are counted from 1904, so a bare number is no day that could be trusted
     """
 
-    hidden: frozenset[int] = frozenset()
-    broken: Mapping[int, Mapping[int, Broken]] = field(default_factory=lambda: MappingProxyType({}))
+    name: str
+    lines: Callable[[], Iterator[Line]]
+    merged: Sequence[Range] = ()
+    hidden: bool = False
+    ragged: bool = False
     old_days: bool = False
 
 
-def marked(lines: Iterable[Line], merged: Iterable[Range]) -> Iterator[Line]:
+def marked(lines: Iterable[Line], merged: Iterable[Range]) -> Generator[Line, None, None]:
     """Put merged values into the rows of a sheet, from the first column on.
 
     A value merged downwards holds for each row it spans. One merged over columns says

@@ -12,6 +12,7 @@ from gateway.codec.codes import table
 from gateway.domain.identifiers import half_width
 from gateway.intake.reading import values as v
 from gateway.intake.reading import words
+from gateway.intake.reading.cells import Cell
 from gateway.intake.reading.rules import NUMBER, PHOTO, Rule
 
 LONGEST_PHOTO = 50_000
@@ -22,7 +23,7 @@ _DECIMAL = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,2})?")
 _HIGHEST_SCORE = 100
 
 
-def read_photo(cell: v.Cell) -> v.Value | Rule | None:
+def read_photo(cell: Cell) -> v.Value | Rule | None:
     """A JPEG or PNG as Base64, with or without ``data:`` in front; the form is taken from the picture itself."""
     if v.is_blank(cell):
         return None
@@ -38,13 +39,13 @@ def read_photo(cell: v.Cell) -> v.Value | Rule | None:
     return photo if form and len(photo) < LONGEST_PHOTO else PHOTO
 
 
-def read_hours(cell: v.Cell) -> v.Value | Rule | None:
+def read_hours(cell: Cell) -> v.Value | Rule | None:
     """Hours of training above zero, as canonical text."""
     number = _number(cell)
     return NUMBER if number == "0" else number
 
 
-def read_score(cell: v.Cell) -> v.Value | Rule | None:
+def read_score(cell: Cell) -> v.Value | Rule | None:
     """A score from 0 to 100 with at most one decimal place, as canonical text."""
     number = _number(cell)
     if not isinstance(number, str):
@@ -67,7 +68,7 @@ def trade_of(text: str) -> str | None:
     return None if found is None else found[0]
 
 
-def _number(cell: v.Cell) -> str | Rule | None:
+def _number(cell: Cell) -> str | Rule | None:
     if v.is_blank(cell):
         return None
     text = half_width(v.original_text(cell)).strip()

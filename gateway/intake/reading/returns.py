@@ -7,7 +7,10 @@ meant for that city only.
 
 from __future__ import annotations
 
+import os
 import shutil
+import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,13 +21,15 @@ from typing import Self
 import xlsxwriter
 from xlsxwriter.exceptions import FileCreateError
 
-from gateway.domain.errors import InputError
 from gateway.intake.reading import columns
+from gateway.intake.reading.characters import readable_name
+from gateway.intake.reading.problems import FileRefused
 from gateway.intake.reading.rows import Row
 from gateway.intake.reading.scratch import Scratch
 from gateway.intake.rules.gate_table import GATES, GateFailure, Severity
 from gateway.intake.rules.gates import Outcome, outcome
 
+TITLE, SHEET, SUMMARY = "审核汇总表退回表", "退回表", "退回原因汇总"
 LEADING = ("原表行号", "处理结果", "规则编号", "退回原因")
 _RESULTS = {Outcome.REFUSE: "退回修改", Outcome.HOLD: "暂缓，转人工核查", Outcome.ADMIT: "已接收，有提示"}
 _COLOURS = {Severity.REFUSE: "#FFC7CE", Severity.HOLD: "#FFEB9C", Severity.WARN: "#DDEBF7"}
@@ -53,24 +58,36 @@ class RefusedRow:
         return cls(number=row.number, cells=row.cells, failures=tuple(failures))
 
 
-def verify_writable(path: Path) -> None:
-    """Refuse a place where no workbook can be written, before a batch is kept whose returns would be lost."""
-    is_new = not path.exists()
+def verify_writable(path: Path, *, force: bool = False) -> None:
+    """Refuse a place where no returns may be written, before a batch is kept whose returns would be lost.
+
+    force: another returns workbook may be written over; any other file never
+    """
+    name = readable_name(path)
+    if path.exists():
+        if not is_returns(path):
+            raise FileRefused(name, "no_returns")
+        if not force:
+            raise FileRefused(name, "is_there")
+    if not path.parent.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise FileRefused(name, "unwritable")
+
+
+def is_returns(path: Path) -> bool:
+    """Whether a file is a workbook that this module wrote."""
     try:
-        path.open("ab").close()
-    except OSError as error:
-        raise _unwritable(path) from error
-    if is_new:
-        path.unlink()
+        with zipfile.ZipFile(path) as archive:
+            about, sheets = archive.open("docProps/core.xml").read(4096), archive.open("xl/workbook.xml").read(8192)
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile, zlib.error, RuntimeError):
+        return False
+    return TITLE.encode() in about and f'"{SHEET}"'.encode() in sheets and f'"{SUMMARY}"'.encode() in sheets
 
 
-def _unwritable(path: Path) -> InputError:
-    return InputError(f"{path.name}: the returns cannot be written there")
-
-
-def write_returns(path: Path, batch_columns: Sequence[str], refused: Iterable[RefusedRow]) -> int:
+def write_returns(
+    path: Path, batch_columns: Sequence[str], refused: Iterable[RefusedRow], *, force: bool = False
+) -> int:
     """Write the returns of one batch as .xlsx and return how many rows it holds."""
-    with Returns(path, batch_columns) as book:
+    with Returns(path, batch_columns, force=force) as book:
         return book.add(refused)
 
 
@@ -83,21 +100,22 @@ class Returns:
     error, and as it was before until then.
     """
 
-    def __init__(self, path: Path, batch_columns: Sequence[str]) -> None:
-        verify_writable(path)
+    def __init__(self, path: Path, batch_columns: Sequence[str], *, force: bool = False) -> None:
+        verify_writable(path, force=force)
         self._path = path
         self._columns = [name for name in batch_columns if name not in LEADING]
         self._places = {name: indexes[0] for name, indexes in columns.positions(self._columns).items()}
+        self._titles = {name: self._columns[index] for name, index in self._places.items()}
         try:
             self._scratch = Scratch(path.parent, ".returns-")
         except OSError as error:
-            raise _unwritable(path) from error
+            raise FileRefused(readable_name(path), "unwritable") from error
         self._half = self._scratch.path / "returns.xlsx"
         options = {**_SAFE, "constant_memory": True, "tmpdir": str(self._scratch.path)}
         self._book = xlsxwriter.Workbook(str(self._half), options)
-        self._book.set_properties({"title": "审核汇总表退回表", "created": _MADE})
+        self._book.set_properties({"title": TITLE, "created": _MADE})
         self._styles = _Styles(self._book)
-        self._sheet = self._book.add_worksheet("退回表")
+        self._sheet = self._book.add_worksheet(SHEET)
         self._sheet.freeze_panes(1, len(LEADING))
         for first, last, width in ((0, 2, 14), (3, 3, 60), (4, 3 + len(self._columns), 18)):
             self._sheet.set_column(first, last, width, self._styles.text)
@@ -112,7 +130,7 @@ class Returns:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         with self._scratch:
             if kind is None:
-                _write_summary(self._book.add_worksheet("退回原因汇总"), self._reasons, self._styles.bold)
+                _write_summary(self._book.add_worksheet(SUMMARY), self._reasons, self._titles, self._styles.bold)
                 self._close()
 
     def add(self, refused: Iterable[RefusedRow]) -> int:
@@ -121,7 +139,7 @@ class Returns:
         for row in refused:
             self.rows += 1
             self._reasons.update(row.failures)
-            _write_reasons(self._sheet, self.rows, row, self._styles.wrapped)
+            _write_reasons(self._sheet, self.rows, row, self._titles, self._styles.wrapped)
             at_cell = _by_place(row.failures, self._places)
             for place, header in enumerate(self._columns):
                 here = at_cell.get(place, ())
@@ -129,7 +147,9 @@ class Returns:
                 self._sheet.write_string(*cell, row.cells.get(header, ""), self._styles.of(here))
                 if here and self._comments < _MOST_COMMENTS:
                     self._comments += 1
-                    self._sheet.write_comment(*cell, "\n".join(map(_reason, here)), {"author": "数据网关"})
+                    self._sheet.write_comment(
+                        *cell, "\n".join(_reason(one, self._titles) for one in here), {"author": "数据网关"}
+                    )
         return self.rows - before
 
     def _close(self) -> None:
@@ -140,7 +160,7 @@ class Returns:
                 shutil.copymode(target, self._half)
             self._half.replace(target)
         except (FileCreateError, OSError) as error:
-            raise _unwritable(self._path) from error
+            raise FileRefused(readable_name(self._path), "unwritable") from error
 
 
 class _Styles:
@@ -158,26 +178,31 @@ class _Styles:
         return self.text if worst is None else self._marked[worst]
 
 
-def _write_reasons(sheet: xlsxwriter.worksheet.Worksheet, at: int, row: RefusedRow, style: object) -> None:
+def _write_reasons(
+    sheet: xlsxwriter.worksheet.Worksheet, at: int, row: RefusedRow, titles: Mapping[str, str], style: object
+) -> None:
     rules = "、".join(dict.fromkeys(failure.gate for failure in row.failures))
-    values = (str(row.number), _RESULTS[outcome(row.failures)], rules, "\n".join(map(_reason, row.failures)))
+    reasons = "\n".join(_reason(failure, titles) for failure in row.failures)
+    values = (str(row.number), _RESULTS[outcome(row.failures)], rules, reasons)
     for place, value in enumerate(values):
         sheet.write_string(at, place, value, style)
 
 
-def _write_summary(sheet: xlsxwriter.worksheet.Worksheet, reasons: Counter[GateFailure], bold: object) -> None:
+def _write_summary(
+    sheet: xlsxwriter.worksheet.Worksheet, reasons: Counter[GateFailure], titles: Mapping[str, str], bold: object
+) -> None:
     clauses = {gate.id: gate.clause for gate in GATES}
     sheet.write_row(0, 0, ("规则编号", "通知条款", "原因", "行数"), bold)
     sheet.set_column(2, 2, 60)
     for at, (failure, count) in enumerate(sorted(reasons.items(), key=lambda item: (-item[1], item[0].gate)), start=1):
-        sheet.write_row(at, 0, (failure.gate, clauses.get(failure.gate, ""), _reason(failure), count))
+        sheet.write_row(at, 0, (failure.gate, clauses.get(failure.gate, ""), _reason(failure, titles), count))
 
 
-def _reason(failure: GateFailure) -> str:
-    """The failure in Chinese, with the form's name of its field in front."""
-    name = columns.title(failure.field) if failure.field else ""
-    text = failure.message_zh
-    return f"{failure.gate} {text}" if not name or text.startswith(name) else f"{failure.gate} {name}：{text}"
+def _reason(failure: GateFailure, titles: Mapping[str, str]) -> str:
+    """The failure in Chinese, with the city's own header of its column in front, or the form's where it has none."""
+    form = columns.title(failure.field) if failure.field else ""
+    name, text = titles.get(failure.field, form), failure.message_zh
+    return f"{failure.gate} {text}" if not name or text.startswith((name, form)) else f"{failure.gate} {name}：{text}"
 
 
 def _by_place(failures: Iterable[GateFailure], places: Mapping[str, int]) -> Mapping[int, tuple[GateFailure, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -11,12 +11,14 @@ from gateway.domain.identifiers import (
     NUMBERED_TYPES,
     IdentityFlaw,
     ResidentNumber,
+    hidden_marks,
     is_document_number,
     parse_resident_id,
     permit_type,
 )
 from gateway.intake.reading import project_cells, rules, words
 from gateway.intake.reading import values as v
+from gateway.intake.reading.cells import Broken, Cell
 from gateway.intake.reading.columns import COLUMNS, FIELDS
 from gateway.intake.rules.filing import Filing, missing
 from gateway.intake.rules.gate_table import GateFailure, Severity
@@ -65,7 +67,7 @@ _READERS: Mapping[str, v.Reader] = {
     "issue_date": v.read_date,
     "valid_to": v.read_end_date,
     "promise_signed_at": v.read_moment,
-    "verifier": v.read_name,
+    "verifier": v.read_names,
     "verified_at": v.read_moment,
     "originals": v.read_with(words.originals_of),
     "seal_stamped": v.read_flag,
@@ -86,7 +88,7 @@ _READERS: Mapping[str, v.Reader] = {
     "training_hours": project_cells.read_hours,
     "score": project_cells.read_score,
     "review_region": v.read_with(words.region_of),
-    "reviewer": v.read_name,
+    "reviewer": v.read_names,
     "reviewed_at": v.read_moment,
     "notice_begin": v.read_date,
     "notice_end": v.read_date,
@@ -97,6 +99,10 @@ _READERS: Mapping[str, v.Reader] = {
 }
 DATED = frozenset(n for n, read in _READERS.items() if read in (v.read_date, v.read_end_date, v.read_moment))
 """fields that hold a day or a moment"""
+_PARTIES = frozenset(
+    {"employer_name", "issuer_name", "confirm_organization", "review_department", "team_corp_name", "decision_org"}
+    | {"card_issuer"}
+)
 _IDENTIFIERS = frozenset(
     {"id_number", "promise_version", "point_code", "summary_form_no", "batch_no", "project_code", "team_no"}
     | {"promise_digest", "summary_form_digest"}
@@ -110,23 +116,32 @@ _TOLD_BY_NUMBER = ("birth_date", "gender")
 """their absence is no second failure where the number that would tell them is unreadable"""
 
 
-_OWN = frozenset({"name", "id_number", "birth_date", "mobile", "address", "certificate_number", "photo"})
-"""columns that differ from row to row and say who it is: nothing of them is remembered"""
+PERSONAL = frozenset({"name", "id_number", "birth_date", "mobile", "address", "certificate_number"})
+"""columns that say who or what a row is about; where all are empty, the rest was filled in beforehand"""
+_OWN = PERSONAL | {"photo"}
+"""columns that differ from row to row: nothing of them is remembered"""
 
 
 def _reader(name: str) -> v.Reader:
     """The whole reading of one cell of a column; what repeats over the rows of a batch is read once."""
     limit = FIELDS[name].limit
-    read = _READERS.get(name) or (v.read_identifier(limit) if name in _IDENTIFIERS else v.read_text(limit))
+    read = _READERS.get(name) or _kind_of(name)(limit)
     may_say_none = name in _WORDS_WITH_NONE
 
-    def whole(stored: v.Cell) -> v.Value | rules.Rule | None:
+    def whole(stored: Cell) -> v.Value | rules.Rule | None:
         cell = v.as_meant(stored)
-        if isinstance(cell, v.Broken):
+        if isinstance(cell, Broken):
             return cell.rule
         return None if not may_say_none and v.is_blank(cell) else read(cell)
 
     return whole if name in _OWN else lru_cache(maxsize=1024, typed=True)(whole)
+
+
+def _kind_of(name: str) -> Callable[[int], v.Reader]:
+    """How a column without a reader of its own is read."""
+    if name == "certificate_name":
+        return v.read_certificate_name
+    return v.read_party if name in _PARTIES else v.read_identifier if name in _IDENTIFIERS else v.read_text
 
 
 _ALL_READERS: Mapping[str, v.Reader] = {column.field: _reader(column.field) for column in COLUMNS}
@@ -137,14 +152,16 @@ def failure(rule: rules.Rule, name: str, severity: Severity = Severity.REFUSE) -
     return GateFailure(gate=rule.id, field=name, message=rule.en, message_zh=rule.zh, severity=severity)
 
 
-def read_row(number: int, cells: Mapping[str, str], given: Mapping[str, v.Cell]) -> Row:
+def read_row(number: int, cells: Mapping[str, str], given: Mapping[str, Cell]) -> Row:
     """Read one row; ``given`` holds the cells of known columns by field."""
     if _silent(given, "id_number") and _silent(given, "certificate_number"):
         return Row(number=number, cells=cells, filing=None, failures=(failure(rules.EMPTY_ROW, ""),))
     said: dict[str, object] = {}
     flaws: dict[str, rules.Rule] = {}
     for name, cell in given.items():
-        value = _ALL_READERS[name](cell) if cell != "" else None
+        if cell == "":
+            continue
+        value = _ALL_READERS[name](cell)
         if isinstance(value, rules.Rule):
             flaws[name] = value
         elif value is not None:
@@ -156,10 +173,13 @@ def read_row(number: int, cells: Mapping[str, str], given: Mapping[str, v.Cell])
     absent = tuple(missing(filing))
     filing = dataclasses.replace(filing, unread=filing.unread | frozenset(absent)) if absent else filing
     broken = tuple(failure(rule, name, _severity(name)) for name, rule in flaws.items())
+    if hidden_marks("".join([cell for cell in given.values() if cell.__class__ is str])):
+        marked = (name for name, cell in given.items() if isinstance(cell, str) and hidden_marks(cell))
+        broken += tuple(failure(rules.INVISIBLE, name, Severity.WARN) for name in marked)
     return Row(number=number, cells=cells, filing=filing, failures=broken + tuple(required(name) for name in absent))
 
 
-def _silent(given: Mapping[str, v.Cell], name: str) -> bool:
+def _silent(given: Mapping[str, Cell], name: str) -> bool:
     return name not in given or v.is_blank(given[name])
 
 

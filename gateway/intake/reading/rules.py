@@ -23,7 +23,37 @@ DIGITS_LOST = Rule(
 )
 CODE = Rule("R-CODE", "not a word or code of its table", "不在代码表中")
 CREDIT_CODE = Rule("R-CREDIT-CODE", "not a unified social credit code", "统一社会信用代码格式或校验位错误")
-NAME = Rule("R-NAME", "contains characters that no name has", "含有姓名中不应出现的字符")
+NAME = Rule(
+    "R-NAME",
+    "not the name of one person: characters that no name has, several names, or characters that were lost",
+    "不是一个人的姓名：含有姓名中不应出现的字符、多个姓名，或有字符丢失",
+)
+PARTY = Rule(
+    "R-PARTY",
+    "not the full name of an organisation: a number, a date, or characters lost in an encoding",
+    "不是单位全称：是数字、日期，或有字符丢失、乱码",
+)
+DITTO = Rule("R-DITTO", "refers to another row: fill in each cell", "写的是“同上”等，请逐行填写实际内容")
+CHARACTERS = Rule(
+    "R-CHARACTERS",
+    "holds characters that cannot be sent: control characters, lost characters, or leftovers of a web page",
+    "含有无法传输的字符：控制字符、丢失的字符，或网页残留代码",
+)
+INVISIBLE = Rule(
+    "R-INVISIBLE",
+    "invisible marks stood in the cell and were left out",
+    "单元格中夹有不可见字符，已去除",
+)
+IS_DAY = Rule(
+    "R-IS-DAY",
+    "stored as a day or time where a number belongs: format the column as text and type it again",
+    "单元格存的是日期或时间，不是编号：请将该列设为文本后重新录入",
+)
+IS_SHARE = Rule(
+    "R-IS-SHARE",
+    "stored as a percentage, a fraction or a truth value where a number belongs: type it again as text",
+    "单元格存的是百分数、小数或真假值，不是编号：请将该列设为文本后重新录入",
+)
 MOBILE = Rule("R-MOBILE", "not a mobile number", "不是手机号码")
 LENGTH = Rule("R-LENGTH", "longer than the form allows", "超过规定长度")
 ID_FORM = Rule("R-ID-FORM", "wrong length or characters for its document type", "证件号码位数或字符不符合证件类型")
@@ -61,9 +91,11 @@ PHOTO = Rule(
     "不是50000字符以内的Base64格式JPEG或PNG照片",
 )
 NUMBER = Rule("R-NUMBER", "not a number in the range that is allowed here", "不是允许范围内的数字")
+REQUIRED = "R-REQUIRED"
+"""id of the domain's rule for an empty cell that must be filled"""
 RULES: tuple[Rule, ...] = (
     *(DATE, TIME, DIGITS_LOST, CODE, CREDIT_CODE, NAME, MOBILE, LENGTH),
     *(ID_FORM, ID_DATE, ID_CHECK, EMPTY_ROW, WIDTH, ERROR_VALUE, FORMULA, MERGED, HIDDEN),
-    *(PHOTO, NUMBER),
+    *(PHOTO, NUMBER, PARTY, DITTO, CHARACTERS, INVISIBLE, IS_DAY, IS_SHARE),
 )
 """every rule of reading but R-REQUIRED, which the domain knows"""

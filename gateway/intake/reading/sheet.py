@@ -6,35 +6,44 @@ spelling (formulas, rich text, prefixes, comments) goes through the XML parser, 
 
 from __future__ import annotations
 
+import codecs
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
 from typing import IO, NamedTuple
 
 from lxml import etree
 
+from gateway.intake.reading.cells import Broken, Cell
+from gateway.intake.reading.characters import LOST, storable
+from gateway.intake.reading.number_formats import Shown, iso_cell, number_cell
+from gateway.intake.reading.problems import Unreadable
 from gateway.intake.reading.rules import ERROR_VALUE, FORMULA
-from gateway.intake.reading.values import Broken, Cell
 
 _CHUNK = 1 << 18
-_HEAD = re.compile(rb"\s*<row\b([^>]*)>")
+LONGEST_ROW = 8 << 20
+"""bytes of one row of a sheet; a row of the form has less than 100 000 with a photo in it"""
+MOST_COLUMNS = 16_384
+_HEAD = re.compile(rb"\s*<row\b([^<>]*)>")
+_BLANK_ROWS = re.compile(
+    rb'(?:\s*+<row r="[0-9]++"[^<>]*+>(?:(?<=/>)|(?:<c r="[A-Z]++[0-9]++"(?: s="[0-9]++")?/>)*+</row>))++'
+)
+"""rows that only carry formats; there may be a million of them below the table"""
 _NUMBER = re.compile(rb'\br="([0-9]{1,7})"')
 _HIDDEN = re.compile(rb'\bhidden="(?:1|true)"')
+_ROOT = re.compile(rb"<worksheet\b[^<>]*>")
 _END = re.compile(rb"\s*</sheetData>")
 _CELL = re.compile(
-    rb'(\s*<c r="([A-Z]{1,3})[0-9]{1,7}"(?: s="([0-9]+)")?(?: t="([a-zA-Z]+)")?'
+    rb'(<c r="([A-Z]{1,3})[0-9]{1,7}"(?: s="([0-9]+)")?(?: t="([a-zA-Z]+)")?'
     rb'(?:/>|>(?:<v>([^<]*)</v>|<is><t(?: xml:space="preserve")?>([^<]*)</t></is>)?</c>))'
 )
 _REFERENCE = re.compile(r"&(#x[0-9A-Fa-f]+|#[0-9]+|amp|lt|gt|quot|apos);")
 _NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _TRUE = frozenset({"1", "true"})
-_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001 - the workbook's own day zero; readers add the zone
-_LAST_DAY = 2_958_466
-_OLD_DAYS = 1462
-"""days between the two beginnings that workbooks count from"""
+_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_NUMERIC = re.compile(r"&#(?:x0*([0-9A-Fa-f]{1,8})|0*([0-9]{1,9}));")
 
 
 class Line(NamedTuple):
@@ -50,23 +59,23 @@ class Notation:
     """What a workbook says once for all its cells.
 
     text:     shared text by number
-    days:     number of a cell format -> whether its numbers are days; True for spans of time
+    shown:    number of a cell format -> how it shows numbers, where they are more than numbers
     old_days: days are counted from 1904
     """
 
     text: Callable[[int], str]
-    days: Mapping[int, bool]
+    shown: Mapping[int, Shown]
     old_days: bool
 
 
 def read_lines(archive: zipfile.ZipFile, member: zipfile.ZipInfo, notation: Notation, *, usual: bool) -> Iterator[Line]:
     """The rows that the sheet holds; ``usual`` where ``xlsx`` found it in the spelling of spreadsheet programs.
 
-    Raises ValueError, LookupError or what zipfile and lxml raise where the sheet is damaged.
+    Raises Unreadable, ValueError, LookupError or what zipfile and lxml raise where the sheet is damaged.
     """
     with archive.open(member) as handle:
         last = 0
-        for line in _sliced(handle, notation) if usual else _parsed(handle, notation):
+        for line in _sliced(handle, notation) if usual else _parsed(Repaired(handle), notation):
             number = line.number or last + 1
             if number <= last:
                 raise ValueError("rows out of order")
@@ -84,8 +93,13 @@ def _sliced(handle: IO[bytes], notation: Notation) -> Iterator[Line]:
                 if b"<sheetData/>" in kept:
                     return
                 at = 0
+                if len(kept) > LONGEST_ROW:
+                    raise Unreadable("long_row", limit=LONGEST_ROW)
                 continue
-            before = kept[: at - len(b"<sheetData>")]
+            opening = _ROOT.search(kept, 0, at)
+            before = opening[0] if opening else kept[: at - len(b"<sheetData>")]
+        if blank := _BLANK_ROWS.match(kept, at):
+            at = blank.end()
         while head := _HEAD.match(kept, at):
             attributes = head[1]
             end = head.end() if attributes.endswith(b"/") else kept.find(b"</row>", head.end())
@@ -93,6 +107,10 @@ def _sliced(handle: IO[bytes], notation: Notation) -> Iterator[Line]:
                 break
             yield _line(attributes, kept[head.end() : end], before, notation)
             at = end if attributes.endswith(b"/") else end + len(b"</row>")
+            if kept.startswith(b"<row", at) and (blank := _BLANK_ROWS.match(kept, at)):
+                at = blank.end()
+        if len(kept) - at > LONGEST_ROW:
+            raise Unreadable("long_row", limit=LONGEST_ROW)
         if _END.match(kept, at):
             return
     raise ValueError("the sheet has no end")
@@ -103,7 +121,7 @@ def _line(attributes: bytes, body: bytes, before: bytes, notation: Notation) -> 
     found = _CELL.findall(body)
     if sum(len(one[0]) for one in found) != len(body.rstrip()):
         # the opening tags of the sheet stand before the row, because they name the prefixes it may use
-        row = etree.fromstring(before + b"<row>" + body + b"</row>" + _closing(before), _parser())
+        row = etree.fromstring(repaired(before + b"<row>" + body + b"</row>" + _closing(before)), _parser())
         cells = _cells(next(row.iter("{*}row")), notation)
     else:
         cells = _plain_cells(found, notation)
@@ -141,7 +159,7 @@ def _plain_cells(found: Sequence[tuple[bytes, ...]], notation: Notation) -> list
 
 def _plain(text: bytes) -> str:
     """A text of XML; other references than these do not exist without a document type."""
-    decoded = text.decode()
+    decoded = text.decode(errors="replace")
     return _REFERENCE.sub(_meant, decoded) if "&" in decoded else decoded
 
 
@@ -149,7 +167,8 @@ def _meant(found: re.Match[str]) -> str:
     name = found[1]
     if name[0] != "#":
         return _NAMED[name]
-    return chr(int(name[2:], 16) if name[1] == "x" else int(name[1:]))
+    code = int(name[2:], 16) if name[1] == "x" else int(name[1:])
+    return storable(chr(code)) if code < 0x110000 else LOST
 
 
 class _Letters(dict[bytes, int]):
@@ -157,8 +176,10 @@ class _Letters(dict[bytes, int]):
 
     def __missing__(self, letters: bytes) -> int:
         number = 0
-        for letter in letters:
+        for letter in letters[:8]:
             number = number * 26 + letter - 64
+        if not 1 <= number <= MOST_COLUMNS:
+            raise ValueError("no such column")
         self[letters] = number - 1
         return number - 1
 
@@ -170,7 +191,50 @@ def _parser() -> etree.XMLParser:
     return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
 
 
-def _parsed(handle: IO[bytes], notation: Notation) -> Iterator[Line]:
+class Repaired:
+    """A stream of XML in UTF-8 in which characters that XML does not allow, and broken bytes, are U+FFFD.
+
+    Spreadsheet programs of other makers write and read them. A part in another encoding stays as it is.
+    """
+
+    def __init__(self, handle: IO[bytes]) -> None:
+        self._handle, self._kept, self._as_it_is, self._begun = handle, "", False, False
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes; never cut inside a character or reference."""
+        chunk = self._handle.read(size if size < 0 else max(size, 64))
+        if not self._begun:
+            self._begun = True
+            self._as_it_is = chunk.startswith((b"\xff\xfe", b"\xfe\xff")) or _OTHER_ENCODING.match(chunk) is not None
+        if self._as_it_is:
+            return chunk
+        text, self._kept = self._kept + self._decoder.decode(chunk, final=not chunk), ""
+        if chunk and (cut := text.rfind("&", max(len(text) - 16, 1))) > 0:
+            text, self._kept = text[:cut], text[cut:]
+        return _repaired(text).encode()
+
+
+_OTHER_ENCODING = re.compile(rb"""\s*<\?xml[^<>]*encoding=["'](?!utf-8["'])""", re.IGNORECASE)
+
+
+def repaired(xml: bytes) -> bytes:
+    """XML in UTF-8 without characters and references that XML does not allow."""
+    return _repaired(xml.decode(errors="replace")).encode()
+
+
+def _repaired(text: str) -> str:
+    text = _ILLEGAL.sub(LOST, text)
+    return _NUMERIC.sub(_legal, text) if "&#" in text else text
+
+
+def _legal(found: re.Match[str]) -> str:
+    code = int(found[1], 16) if found[1] else int(found[2])
+    legal = code in (9, 10, 13) or 0x20 <= code < 0xD800 or 0xE000 <= code < 0xFFFE or 0x10000 <= code < 0x110000
+    return found[0] if legal else LOST
+
+
+def _parsed(handle: Repaired, notation: Notation) -> Iterator[Line]:
     for _, row in etree.iterparse(handle, tag="{*}row", resolve_entities=False, no_network=True, load_dtd=False):
         yield Line(int(row.get("r") or 0), _cells(row, notation), row.get("hidden") in _TRUE)
         drop(row)
@@ -211,8 +275,7 @@ def _valued(kind: str, value: str, style: int, notation: Notation) -> Cell:
     if kind == "e":
         return Broken(value, ERROR_VALUE)
     if kind == "d":
-        moment = datetime.fromisoformat(value)
-        return moment if moment.tzinfo or moment.time() != time() else moment.date()
+        return iso_cell(value)
     return _number(value, style, notation)
 
 
@@ -234,21 +297,8 @@ def string_of(item: etree._Element) -> str:
 
 def _text(text: str) -> str:
     """A text whose characters outside of XML are written as ``_x000D_``."""
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
+    return storable(_ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text)
 
 
 def _number(value: bytes | str, style: int, notation: Notation) -> Cell:
-    number = float(value)
-    is_span = notation.days.get(style)
-    if is_span is None or not 0 <= number < _LAST_DAY:
-        return number
-    part = timedelta(days=int(number), milliseconds=round(number % 1 * 86_400_000))
-    if is_span:
-        return part
-    if number < 1:
-        return (_ZERO + part).time()
-    return _day(_ZERO + part + timedelta(days=_OLD_DAYS if notation.old_days else 0))
-
-
-def _day(moment: datetime) -> date | datetime:
-    return moment if moment.time() != time() else moment.date()
+    return number_cell(float(value), notation.shown.get(style), old_days=notation.old_days)

@@ -16,6 +16,7 @@ from xlsxwriter.exceptions import FileCreateError
 from gateway.codec.codes import table
 from gateway.domain.errors import InputError
 from gateway.intake.reading import words
+from gateway.intake.reading.characters import readable_name
 from gateway.intake.reading.columns import COLUMNS, Column
 from gateway.intake.reading.rows import DATED
 from gateway.intake.rules.gate_rules import CERTIFICATE_NAME
@@ -147,7 +148,7 @@ def rule_text(column: Column) -> str:
 def write_template(path: Path) -> int:
     """Write the empty form and return how many columns it has; raises InputError where the file is there already."""
     if path.exists():
-        raise InputError(f"{path.name}: is there already; a form somebody filled in is not written over")
+        raise InputError(f"{readable_name(path)}: is there already; a form somebody filled in is not written over")
     book = xlsxwriter.Workbook(str(path))
     book.set_properties({"title": _SHEET, "created": _MADE})
     sheet, lists = book.add_worksheet(_SHEET), book.add_worksheet(_LISTS)
@@ -168,7 +169,7 @@ def write_template(path: Path) -> int:
     try:
         book.close()
     except FileCreateError as error:
-        raise InputError(f"{path.name}: the form cannot be written there") from error
+        raise InputError(f"{readable_name(path)}: the form cannot be written there") from error
     return len(COLUMNS)
 
 

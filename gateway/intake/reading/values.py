@@ -6,10 +6,10 @@ a day and month in unclear order or a number in scientific notation is refused.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
 from gateway.domain.identifiers import (
@@ -22,55 +22,49 @@ from gateway.domain.identifiers import (
     normal_name,
     normal_text,
 )
-from gateway.intake.reading import words
+from gateway.intake.reading import vocabulary, words
+from gateway.intake.reading.cells import Broken, Cell
+from gateway.intake.reading.moments import YEAR_WITHOUT_END, moment_of, written
 from gateway.intake.reading.rules import (
+    CHARACTERS,
     CODE,
     CREDIT_CODE,
     DATE,
     DIGITS_LOST,
+    DITTO,
     ERROR_VALUE,
     FORMULA,
+    IS_DAY,
+    IS_SHARE,
     LENGTH,
     MOBILE,
     NAME,
+    PARTY,
     TIME,
     Rule,
 )
-from gateway.intake.rules.gate_rules import CHINA, china_date
+from gateway.intake.rules.gate_rules import china_date
 
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """A cell that has no value: its text for the city, and the rule it breaks."""
-
-    text: str = field(repr=False)
-    rule: Rule
-
-
-Cell = str | int | float | bool | date | datetime | time | timedelta | Broken
-"""what a workbook or CSV holds in one cell"""
 Value = object
 """what a field of a filing holds; ``gateway.intake.rules.filing.Filing`` gives the type of each"""
 Reader = Callable[[Cell], Value | Rule | None]
 
 _BLANK = frozenset({"", "/", "\\", "-", "--", "—", "——", "无", "N/A", "NULL"})
 _LONGEST_BLANK = max(map(len, _BLANK))
-_ENDLESS = _BLANK | {"长期", "长期有效", "永久", "永久有效", "无固定期限", "无期限"}
+_ENDLESS = _BLANK | vocabulary.ENDLESS
 _ERRORS = frozenset({"#N/A", "#VALUE!", "#REF!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"})
-_EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - the workbook's own day zero, zone added afterwards
-_SERIALS = (10_000, 73_051)  # 1927-05-18 to 2099-12-31: the days a bare serial number is believed to mean
-_YEARS = (1900, 2100)
 _QUOTED = re.compile(r'="([^"]*)"')
 _SCIENTIFIC = re.compile(r"[0-9](\.[0-9]+)?E\+?[0-9]+", re.IGNORECASE)
-_WRITTEN = re.compile(
-    r"(?P<year>[0-9]{4})\s*[-./年]\s*(?P<month>[0-9]{1,2})\s*[-./月]\s*(?P<day>[0-9]{1,2})\s*日?"
-    r"(?:[T\s]*(?P<hour>[0-9]{1,2})\s*[:时点]\s*(?P<minute>[0-9]{1,2})\s*分?"
-    r"(?::?\s*(?P<second>[0-9]{1,2})(?:\.[0-9]+)?\s*秒?)?)?\s*(?P<zone>Z|[+-][0-9]{2}:?[0-9]{2})?"
-)
-_COMPACT = re.compile(
-    r"(?P<year>[0-9]{4})(?P<month>[0-9]{2})(?P<day>[0-9]{2})"
-    r"(?:(?P<hour>[0-9]{2})(?P<minute>[0-9]{2})(?P<second>[0-9]{2}))?(?P<zone>)"
-)
+_LOST = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd\ue000-\uf8ff\ufdd0-\ufdef\U000f0000-\U0010ffff]")
+"""controls, lost characters and private ones: what no platform takes in a text"""
+_LEFTOVER = re.compile(r"&(?:nbsp|amp|lt|gt|quot|#[0-9]{1,6}|#x[0-9a-f]{1,6});|</?[a-z][a-z0-9]*[\s/>]", re.IGNORECASE)
+_QUESTIONS = re.compile(r"[?？]{2}|锟斤拷|烫烫|屯屯")
+_LATIN = re.compile("[\x80-\xff]")
+_SEVERAL = re.compile(r"[、，,;；/／|\\＋+]")
+_BETWEEN_NAMES = re.compile(r"[、，,;；/／\n]+|(?<=[\u4e00-\u9fff]{2})[ \u3000]+(?=[\u4e00-\u9fff]{2})")
+_HAN_WORD = re.compile("[\u3400-\u9fff\U00020000-\U0003ffff]{2,}")
+_LETTER = re.compile(r"[^\W\d_]")
+_PREFIX = re.compile(r"^(?:(?:\+|00)86(?=1)|86(?=1[0-9]{10}$))")
 
 
 def original_text(cell: Cell) -> str:
@@ -122,7 +116,58 @@ def read_text(limit: int) -> Reader:
         if is_blank(cell):
             return None
         text = normal_text(original_text(cell))
+        if text in vocabulary.DITTO:
+            return DITTO
+        if _LOST.search(text) or _LEFTOVER.search(text):
+            return CHARACTERS
         return text if len(text) <= limit else LENGTH
+
+    return read
+
+
+def read_party(limit: int) -> Reader:
+    """The name of an organisation."""
+    read_any = read_text(limit)
+
+    def read(cell: Cell) -> Value | Rule | None:
+        if not isinstance(cell, str):
+            return PARTY
+        text = read_any(cell)
+        if not isinstance(text, str):
+            return text
+        is_name_of_one = len(_LETTER.findall(text)) > 1 and not _QUESTIONS.search(text) and not is_garbled(text)
+        return text if is_name_of_one and moment_of(text, text) is None else PARTY
+
+    return read
+
+
+def is_garbled(text: str) -> bool:
+    """Whether a text is another one read in the wrong encoding: UTF-8 as GBK or Latin, or GBK as Latin."""
+    if len(_LATIN.findall(text)) > 1:
+        for wrong, right in (("cp1252", "utf-8"), ("latin-1", "utf-8"), ("latin-1", "gb18030")):
+            if _HAN_WORD.search(_read_again(text, wrong, right)):
+                return True
+    return _HAN_WORD.search(_read_again(text, "gb18030", "utf-8")) is not None
+
+
+def _read_again(text: str, wrong: str, right: str) -> str:
+    """What a text says in its right encoding; empty where it was not written in that."""
+    try:
+        return codecs.getincrementaldecoder(right)().decode(text.encode(wrong))  # the last character may be cut
+    except UnicodeError:
+        return ""
+
+
+def read_certificate_name(limit: int) -> Reader:
+    """The name of a certificate, without book marks; a name that the notice uses for short is written in full."""
+    read_any = read_text(limit)
+
+    def read(cell: Cell) -> Value | Rule | None:
+        text = read_any(cell)
+        if not isinstance(text, str):
+            return text
+        bare = text.strip("《》〈〉“”\"' ")
+        return vocabulary.CERTIFICATE_NAMES.get(bare, bare)
 
     return read
 
@@ -135,7 +180,17 @@ def read_identifier(limit: int) -> Reader:
             return None
         if has_lost_digits(cell):
             return DIGITS_LOST
+        if isinstance(cell, (date, time, timedelta)):
+            return IS_DAY
+        if isinstance(cell, bool) or (isinstance(cell, float) and not cell.is_integer()):
+            return IS_SHARE
         text = normal_identifier(original_text(cell))
+        if text in vocabulary.DITTO:
+            return DITTO
+        if "%" in text:
+            return IS_SHARE
+        if _LOST.search(text) or _LEFTOVER.search(text):
+            return CHARACTERS
         return text if len(text) <= limit else LENGTH
 
     return read
@@ -148,11 +203,32 @@ def read_certificate_number(cell: Cell) -> Value | Rule | None:
 
 
 def read_name(cell: Cell) -> Value | Rule | None:
-    """A person's name."""
+    """The name of one person."""
     if is_blank(cell):
         return None
-    name = normal_name(original_text(cell))
-    return name if is_name(name) else NAME
+    if not isinstance(cell, str) or _SEVERAL.search(cell) or _is_list(cell):
+        return NAME
+    name = normal_name(cell)
+    if name in vocabulary.DITTO:
+        return DITTO
+    return name if is_name(name) and name not in vocabulary.NO_NAMES and not is_garbled(name) else NAME
+
+
+def read_names(cell: Cell) -> Value | Rule | None:
+    """The names of those who acted, one or several; kept with the sign of a list between them."""
+    if not isinstance(cell, str) or is_blank(cell):
+        return read_name(cell)
+    names = [read_name(part) for part in _BETWEEN_NAMES.split(half_width(cell).strip()) if part.strip()]
+    wrong = next((name for name in names if not isinstance(name, str)), None)
+    return wrong or ("、".join(map(str, names)) if names else NAME)
+
+
+def _is_list(text: str) -> bool:
+    """Whether blanks or line breaks keep several Chinese names apart; 王 小明 and 欧阳 小明 are one."""
+    parts = half_width(text).split()
+    if len(parts) < 2 or not all(_HAN_WORD.fullmatch(part) for part in parts):
+        return False
+    return len(parts) > 2 or parts[0] not in vocabulary.LONG_SURNAMES
 
 
 def read_credit_code(cell: Cell) -> Value | Rule | None:
@@ -162,9 +238,12 @@ def read_credit_code(cell: Cell) -> Value | Rule | None:
 
 
 def read_mobile(cell: Cell) -> Value | Rule | None:
-    """A mobile number."""
+    """A mobile number, with or without the country's code and hyphens."""
     value = read_identifier(100)(cell)
-    return value if not isinstance(value, str) or is_mobile(value) else MOBILE
+    if not isinstance(value, str):
+        return value
+    number = _PREFIX.sub("", value.translate(vocabulary.PHONE_MARKS), count=1)
+    return number if is_mobile(number) else MOBILE
 
 
 def read_flag(cell: Cell) -> Value | Rule | None:
@@ -197,7 +276,7 @@ def read_date(cell: Cell) -> date | Rule | None:
     """A calendar day."""
     if is_blank(cell):
         return None
-    moment = _moment(cell)
+    moment = moment_of(cell, original_text(cell))
     return china_date(moment) if moment else DATE
 
 
@@ -205,51 +284,15 @@ def read_end_date(cell: Cell) -> date | Rule | None:
     """A last day; words for "without end" are as good as an empty cell."""
     if isinstance(cell, str) and half_width(cell).strip().upper() in _ENDLESS:
         return None
+    if isinstance(cell, date) and cell.year == YEAR_WITHOUT_END:
+        return None
+    if isinstance(cell, (str, float, int)) and half_width(original_text(cell)).strip().startswith("9999"):
+        moment = written(half_width(original_text(cell)).strip())
+        if moment is not None and moment.year == YEAR_WITHOUT_END:
+            return None
     return read_date(cell)
 
 
 def read_moment(cell: Cell) -> datetime | Rule | None:
     """A moment at +08:00; a day without time is its first moment."""
-    return None if is_blank(cell) else (_moment(cell) or TIME)
-
-
-def _moment(cell: Cell) -> datetime | None:
-    if isinstance(cell, datetime):
-        moment: datetime | None = cell if cell.tzinfo else cell.replace(tzinfo=CHINA)
-    elif isinstance(cell, date):
-        moment = datetime(cell.year, cell.month, cell.day, tzinfo=CHINA)
-    elif isinstance(cell, (bool, time, timedelta, Broken)):
-        return None
-    elif isinstance(cell, str):
-        moment = _written_moment(half_width(cell).strip())
-    else:
-        moment = _serial_moment(float(cell)) or _written_moment(original_text(cell))
-    return moment if moment and _YEARS[0] <= moment.year < _YEARS[1] else None
-
-
-def _serial_moment(number: float) -> datetime | None:
-    """A workbook's day number, days since 1899-12-30 with the time as fraction."""
-    if not _SERIALS[0] <= number < _SERIALS[1]:
-        return None
-    return (_EPOCH + timedelta(seconds=round(number * 86_400))).replace(tzinfo=CHINA)
-
-
-@lru_cache(maxsize=4096)
-def _written_moment(text: str) -> datetime | None:
-    found = _WRITTEN.fullmatch(text) or _COMPACT.fullmatch(text)
-    if found is None:
-        return _serial_moment(float(text)) if re.fullmatch(r"[0-9]{5}(\.[0-9]+)?", text) else None
-    parts = {k: int(v) for k, v in found.groupdict(default="0").items() if k != "zone"}
-    try:
-        return datetime(**parts, tzinfo=_zone(found["zone"]))
-    except ValueError:
-        return None
-
-
-def _zone(text: str | None) -> timezone:
-    if not text:
-        return CHINA
-    if text == "Z":
-        return timezone(timedelta())
-    offset = timedelta(hours=int(text[1:3]), minutes=int(text[-2:]))
-    return timezone(-offset if text[0] == "-" else offset)
+    return None if is_blank(cell) else (moment_of(cell, original_text(cell)) or TIME)

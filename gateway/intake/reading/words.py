@@ -10,37 +10,134 @@ from gateway.codec.codes import table
 from gateway.domain.identifiers import half_width, normal_text
 from gateway.domain.records import ContractTerm
 from gateway.domain.status import StatusStep
+from gateway.intake.reading import vocabulary
 from gateway.intake.rules.filing import Channel, Objection, Origin
 
-PERMIT = "PERMIT"
-"""港澳台居民居住证: which of the two permits it is stands in the number"""
+PERMIT = vocabulary.PERMIT
 
 YES: Mapping[str, bool] = {
-    **dict.fromkeys(("是", "有", "已", "已盖章", "已加盖", "加盖", "√", "✓", "Y", "YES", "TRUE", "1"), True),
-    **dict.fromkeys(("否", "无", "未", "未盖章", "未加盖", "没有", "×", "X", "N", "NO", "FALSE", "0"), False),
+    **dict.fromkeys(
+        (
+            "是",
+            "有",
+            "已",
+            "已盖",
+            "已盖章",
+            "盖章",
+            "已加盖",
+            "加盖",
+            "已加盖印章",
+            "已加盖专用印章",
+            "已用印",
+            "√",
+            "✓",
+            "✔",
+            "☑",
+            "✅",
+            "🗹",
+            "■",
+            "对",
+            "Y",
+            "YES",
+            "TRUE",
+            "T",
+            "1",
+        ),
+        True,
+    ),
+    **dict.fromkeys(
+        (
+            "否",
+            "无",
+            "未",
+            "未盖",
+            "未盖章",
+            "未加盖",
+            "未加盖印章",
+            "没有",
+            "没盖",
+            "未用印",
+            "×",
+            "✗",
+            "✘",
+            "☒",
+            "✕",
+            "❌",
+            "X",
+            "N",
+            "NO",
+            "FALSE",
+            "F",
+            "0",
+        ),
+        False,
+    ),
 }
 EMPLOYED: Mapping[str, bool] = {
     **YES,
-    **{"有工作单位": True, "有单位": True, "无工作单位": False, "无单位": False, "2": False},
+    **dict.fromkeys(("有工作单位", "有单位", "有用人单位", "有工作", "在职", "在岗"), True),
+    **dict.fromkeys(("无工作单位", "无单位", "没有工作单位", "没有单位", "无用人单位", "无业", "待业", "2"), False),
 }
-GENDERS: Mapping[str, str] = {"男": "1", "男性": "1", "1": "1", "女": "2", "女性": "2", "2": "2"}
+GENDERS: Mapping[str, str] = {
+    **dict.fromkeys(("男", "男性", "男士", "1", "M", "MALE"), "1"),
+    **dict.fromkeys(("女", "女性", "女士", "2", "F", "FEMALE"), "2"),
+}
 TERMS: Mapping[str, ContractTerm] = {
-    **dict.fromkeys(("固定期限", "有固定期限", "固定", "固定期限合同", "0"), ContractTerm.FIXED),
     **dict.fromkeys(
-        ("以完成一定工作任务为期限", "以完成一定工作任务为期限的合同", "完成一定工作任务", "1"), ContractTerm.TASK
+        ("固定期限", "有固定期限", "固定", "固定期限合同", "固定期限劳动合同", "有固定期限劳动合同", "有期限", "0"),
+        ContractTerm.FIXED,
     ),
-    **dict.fromkeys(("无固定期限", "无固定", "无固定期限合同", "2"), ContractTerm.OPEN),
+    **dict.fromkeys(
+        (
+            "以完成一定工作任务为期限",
+            "以完成一定工作任务为期限的合同",
+            "以完成一定工作任务为期限的劳动合同",
+            "以完成一定工作任务为期限合同",
+            "完成一定工作任务",
+            "以完成一定任务为期限",
+            "1",
+        ),
+        ContractTerm.TASK,
+    ),
+    **dict.fromkeys(
+        ("无固定期限", "无固定", "无固定期限合同", "无固定期限劳动合同", "无期限", "长期", "2"), ContractTerm.OPEN
+    ),
 }
 ORIGINS: Mapping[str, Origin] = {
-    **dict.fromkeys(("市级", "市", "各市", "市级鉴定", "市培训考核鉴定", "CITY"), Origin.CITY),
-    **dict.fromkeys(("省级", "省", "省直", "省直属", "省级鉴定", "省直培训考核鉴定", "PROV"), Origin.PROVINCE),
+    **dict.fromkeys(
+        ("市级", "市", "各市", "市属", "市级鉴定", "市培训考核鉴定", "各市培训考核鉴定", "市级培训考核鉴定", "CITY"),
+        Origin.CITY,
+    ),
+    **dict.fromkeys(
+        (
+            "省级",
+            "省",
+            "省直",
+            "省直属",
+            "省直单位",
+            "省级鉴定",
+            "省直鉴定",
+            "省直培训考核鉴定",
+            "省级培训考核鉴定",
+            "PROV",
+        ),
+        Origin.PROVINCE,
+    ),
 }
 CHANNELS: Mapping[str, Channel] = {
-    **dict.fromkeys(("企业", "企业填报", "企业申报", "ENTERPRISE"), Channel.ENTERPRISE),
-    **dict.fromkeys(("个人", "个人填报", "个人申报", "PERSON"), Channel.PERSON),
+    **dict.fromkeys(
+        ("企业", "企业填报", "企业申报", "企业集中申报", "企业统一填报", "单位", "单位填报", "用人单位", "ENTERPRISE"),
+        Channel.ENTERPRISE,
+    ),
+    **dict.fromkeys(
+        ("个人", "个人填报", "个人申报", "个人自行申报", "本人", "本人填报", "自行填报", "PERSON"), Channel.PERSON
+    ),
 }
 OBJECTIONS: Mapping[str, Objection] = {
-    **dict.fromkeys(("无异议", "无", "没有异议", "NONE"), Objection.NONE),
+    **dict.fromkeys(
+        ("无异议", "无", "没有异议", "公示无异议", "公示期无异议", "公示期间无异议", "未收到异议", "NONE"),
+        Objection.NONE,
+    ),
     **dict.fromkeys(("有异议", "有", "处理中", "异议处理中", "OPEN"), Objection.OPEN),
     **dict.fromkeys(("异议不成立", "不成立", "DISMISSED"), Objection.DISMISSED),
     **dict.fromkeys(("异议成立", "成立", "UPHELD"), Objection.UPHELD),
@@ -54,71 +151,59 @@ STATUS_STEPS: Mapping[str, StatusStep] = {
     **dict.fromkeys(("注销", "CANCEL"), StatusStep.CANCEL),
     **dict.fromkeys(("其他", "OTHER"), StatusStep.OTHER),
 }
-_ORIGINALS: Mapping[str, str] = {
-    **dict.fromkeys(("证书", "岗位证书", "证书原件", "CERT"), "CERT"),
-    **dict.fromkeys(("身份证", "身份证件", "身份证原件", "IDCARD"), "IDCARD"),
-    **dict.fromkeys(("合同", "劳动合同", "合同原件", "CONTRACT"), "CONTRACT"),
-}
-_LEVELS: Mapping[str, str] = {
-    **dict.fromkeys(("普工",), "1"),
-    **dict.fromkeys(("初级", "初级工", "五级", "五级工"), "2"),
-    **dict.fromkeys(("中级", "中级工", "四级", "四级工"), "3"),
-    **dict.fromkeys(("高级", "高级工", "三级", "三级工"), "4"),
-    **dict.fromkeys(("技师", "二级", "二级工"), "5"),
-    **dict.fromkeys(("高级技师", "一级", "一级工"), "6"),
-}
-_EDUCATION: Mapping[str, str] = {
-    **{
-        "博士": "11",
-        "硕士": "14",
-        "研究生": "10",
-        "大学": "20",
-        "大学本科": "20",
-        "本科": "20",
-        "大专": "30",
-        "专科": "30",
-    },
-    **{
-        "大学专科": "30",
-        "中专": "40",
-        "中职": "40",
-        "职高": "44",
-        "技校": "47",
-        "高中": "60",
-        "初中": "70",
-        "小学": "80",
-    },
-}
-_DOCUMENTS: Mapping[str, str] = {
-    **{"身份证": "111", "二代身份证": "111", "一代身份证": "111", "居住证": PERMIT, "港澳台居民居住证": PERMIT},
-    **{"港澳通行证": "516", "回乡证": "516", "台胞证": "511", "军官证": "114"},
-}
 _NOT_A_TRADE = frozenset({"900"})
-_REMARK = re.compile(r"[(（][^()（）]*[)）]")
-_SEPARATORS = re.compile(r"[、,，;；/+＋\s]+|和|及")
+_BRACKETED = re.compile(r"[(（\[【]([^()（）\[\]【】]*)[)）\]】]")
+_SEPARATORS = re.compile(r"[、,，;；/+＋。\s]+|和|及|与")
+_ALTERNATIVES = re.compile(r"[/、,;\\|]")
+_ORDINAL = re.compile(r"^[(（]?[0-9一二三四①②③④][)）.、:]?(?=\D)|[√✓✔☑✅]|\s")
+_QUALIFICATION = re.compile(r"^(?:国家)?(?:职业资格|职业技能等级|职业技能|技能等级|技能)")
+_WHOLE_PREFECTURE = re.compile(r"([1-8][0-9]{5})(?:0{3}|0{6})")
+_PROVINCE = re.compile("^(?:中国)?山东省?(?=.)")
 
 
 def plain(text: str) -> str:
     """A word as it is looked up."""
-    return normal_text(half_width(text)).upper()
+    return normal_text(half_width(text)).upper().rstrip("。.;")
 
 
 def level_of(text: str) -> str | None:
-    """Canonical level; bare digits are not read, because two numberings in use run in opposite directions."""
-    return _LEVELS.get(_REMARK.sub("", plain(text)))
+    """Canonical level; bare digits are not read, because two numberings in use run in opposite directions.
+
+    Where the level is said twice (``三级/高级工``, ``高级（三级）``), both must say the same.
+    """
+    outside, inside = _taken_apart(plain(text))
+    said = [vocabulary.LEVELS.get(_QUALIFICATION.sub("", word)) for word in outside]
+    also = [level for word in inside if (level := vocabulary.LEVELS.get(_QUALIFICATION.sub("", word)))]
+    return said[0] if said and len({*said, *also}) == 1 else None
+
+
+def _taken_apart(word: str) -> tuple[list[str], list[str]]:
+    """The words outside and inside of brackets; signs of alternatives keep words apart."""
+    outside = [part for part in _ALTERNATIVES.split(_BRACKETED.sub("/", word)) if part]
+    return outside, [part for found in _BRACKETED.findall(word) for part in _ALTERNATIVES.split(found) if part]
 
 
 def originals_of(text: str) -> tuple[str, ...] | None:
     """The originals that were seen, in fixed order; None where a word is unknown."""
-    words = [_ORIGINALS.get(word) for word in _SEPARATORS.split(plain(text)) if word]
-    if not words or None in words:
+    kinds = [
+        vocabulary.ORIGINALS.get(bare) if (bare := _original(word)) else None
+        for word in _SEPARATORS.split(half_width(text).upper())
+        if _ORDINAL.sub("", word)
+    ]
+    if not kinds or None in kinds:
         return None
-    return tuple(kind for kind in ("CERT", "IDCARD", "CONTRACT") if kind in words)
+    return tuple(kind for kind in ("CERT", "IDCARD", "CONTRACT") if kind in kinds)
+
+
+def _original(word: str) -> str:
+    """A document's name without its number in a list, ticks and the word for originals; 原件 alone names none."""
+    bare = _ORDINAL.sub("", _BRACKETED.sub("", _ORDINAL.sub("", word)))
+    return bare.removeprefix("《").removesuffix("》").removesuffix("原件").removesuffix("(原件)").removesuffix("的")
 
 
 def document_of(text: str) -> str | None:
     """Canonical document type by code, name or the workers' platform's code; ``PERMIT`` for an unnamed permit."""
-    return _documents().get(plain(text)) or _DOCUMENTS.get(plain(text))
+    return _documents().get(plain(text)) or vocabulary.DOCUMENTS.get(plain(text))
 
 
 def ethnicity_of(text: str) -> str | None:
@@ -130,28 +215,51 @@ def ethnicity_of(text: str) -> str | None:
 def education_of(text: str) -> str | None:
     """GB/T 4658 code by code, name or everyday word."""
     word = plain(text)
-    return _EDUCATION.get(word) or _lookup("education_gbt4658").get(word)
+    return vocabulary.EDUCATION.get(word) or _lookup("education_gbt4658").get(word)
 
 
 def region_of(text: str) -> str | None:
-    """A division of Shandong, present or past, by code or by the name of its prefecture; 山东省 and 省直 are 370000."""
+    """A division of Shandong, present or past, by code or by the name of its prefecture; 山东省 and 省直 are 370000.
+
+    The province may stand before the name, and zeros of the divisions below behind the code.
+    """
     word = plain(text)
-    return _regions().get(word) or _regions().get(word + "市")
+    whole = _WHOLE_PREFECTURE.fullmatch(word)
+    for name in (whole[1] if whole else word, _PROVINCE.sub("", word)):
+        found = _regions().get(name) or _regions().get(name + "市")
+        if found is not None:
+            return found
+    return None
 
 
 def any_region_of(text: str) -> str | None:
     """As ``region_of``, and the six digits of a division elsewhere."""
     word = plain(text)
-    return region_of(text) or (word if re.fullmatch(r"[1-8][0-9]{5}", word) else None)
+    whole = _WHOLE_PREFECTURE.fullmatch(word)
+    code = whole[1] if whole else word
+    return region_of(text) or (code if re.fullmatch(r"[1-8][0-9]{5}", code) else None)
 
 
 def trade_of(text: str) -> tuple[str, str] | None:
-    """Workers' platform trade code and the trade's name, by code, name or alias; None also for what is no trade."""
+    """Workers' platform trade code and the trade's name, by code, name or alias; None also for what is no trade.
+
+    Another name of the same trade, or a level, may stand in brackets or behind a slash.
+    """
     word = plain(text)
-    found = _trades().get(word) or (_trades().get(word.zfill(3)) if word.isdigit() else None)
-    if found is None or found[0] in _NOT_A_TRADE:
+    found = _trade(word)
+    if found is not None:
+        return found if word.isdigit() else (found[0], normal_text(text))
+    outside, inside = _taken_apart(word)
+    others = [name for name in (*outside[1:], *inside) if _QUALIFICATION.sub("", name) not in vocabulary.LEVELS]
+    trades = [_trade(name) for name in (*outside[:1], *others)]
+    if not outside or any(trade is None or trade[0] != (trades[0] or ("",))[0] for trade in trades):
         return None
-    return found if word.isdigit() else (found[0], normal_text(text))
+    return trades[0] if trades[0] is None or outside[0].isdigit() else (trades[0][0], outside[0])
+
+
+def _trade(word: str) -> tuple[str, str] | None:
+    found = _trades().get(word) or (_trades().get(word.zfill(3)) if word.isdigit() else None)
+    return None if found is None or found[0] in _NOT_A_TRADE else found
 
 
 @cache

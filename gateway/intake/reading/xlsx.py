@@ -6,7 +6,6 @@ The library for old workbooks could read these too, but holds every cell of a sh
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
 import zipfile
@@ -14,13 +13,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import orjson
 from lxml import etree
 
-from gateway.domain.errors import InputError
-from gateway.intake.reading.marks import Range
-from gateway.intake.reading.sheet import Line, Notation, drop, read_lines, string_of
-from gateway.intake.reading.spool import Spool
+from gateway.intake.reading.characters import storable
+from gateway.intake.reading.marks import Range, Sheet
+from gateway.intake.reading.number_formats import Shown, shown_as
+from gateway.intake.reading.problems import Unreadable
+from gateway.intake.reading.sheet import Line, Notation, Repaired, drop, read_lines, string_of
+
+if TYPE_CHECKING:
+    from gateway.intake.reading.spool import Spool
 
 _CHUNK = 1 << 20
 _OVERLAP = 200
@@ -29,28 +34,17 @@ _PROLOGUE = 4096
 _UNUSUAL = (b"<!--", b"<![CDATA[", b"='")
 """comments and literal text, in which a row could only seem to begin; attributes in single quotes"""
 _DECLARED = re.compile(rb'^\s*(?:\xef\xbb\xbf)?<\?xml[^>]*encoding="([^"]+)"')
-_MERGED = re.compile(rb"""<(?:\w+:)?mergeCell\s[^>]*?ref=["']([A-Z]+)([0-9]+):([A-Z]+)([0-9]+)["']""")
+_MERGED = re.compile(
+    rb"""<(?:\w{1,20}:)?mergeCell\s[^<>]*?ref=["']([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})["']"""
+)
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _STRICT_RELATION = "{http://purl.oclc.org/ooxml/officeDocument/relationships}id"
 _TRUE = frozenset({"1", "true"})
 _TEXTS = 256
 """shared texts in one block of the spool"""
-_DAY_FORMATS = frozenset({*range(14, 23), *range(27, 37), 45, 47, *range(50, 59)})
-"""built-in formats of days and times, those of East Asian languages included"""
-_SPAN_FORMAT = 46
-_QUIET = re.compile(r'"[^"]*"|\\.|[_*].|\[(?!h+\]|m+\]|s+\])[^\]]*\]', re.IGNORECASE)
-"""parts of a format that are shown as they stand, and colours, conditions and languages"""
-_SPAN = re.compile(r"\[(h+|m+|s+)\]", re.IGNORECASE)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sheet:
-    """One visible sheet; ``lines`` may be called again and begins anew."""
-
-    name: str
-    lines: Callable[[], Iterator[Line]]
-    merged: Sequence[Range]
-    old_days: bool
+_LARGEST_TREE = 8 << 20
+"""bytes of a part that is held as a tree: the list of sheets and the relationships"""
+_MOST_SHEETS = 1000
 
 
 @dataclass(kw_only=True)
@@ -63,42 +57,82 @@ class _Scan:
 
 
 def open_sheets(path: Path, largest: int) -> Sequence[Sheet]:
-    """The visible sheets that hold cells.
+    """The sheets that hold cells, hidden ones too.
 
     largest: bytes it may unpack to
-    Raises InputError without the file's name, or what zipfile and lxml raise for damage.
+    Raises Unreadable, or what zipfile and lxml raise for damage.
     """
     with zipfile.ZipFile(path) as archive:
         if sum(member.file_size for member in archive.infolist()) > largest:
-            raise InputError(f"unpacks to more than {largest} bytes; split the batch")
+            raise Unreadable("unpacked", limit=largest)
         return _sheets(archive, path)
 
 
 def _sheets(archive: zipfile.ZipFile, path: Path) -> Sequence[Sheet]:
     parts = {_part(member.filename): member for member in archive.infolist()}
-    if "xl/workbook.xml" not in parts:
-        raise InputError("an archive or document, but no workbook of the kind .xlsx; save it again as .xlsx")
-    book = _document(archive, parts["xl/workbook.xml"])
+    main = _main_part(archive, parts)
+    book = _document(archive, parts[main])
+    if etree.QName(book).localname != "workbook":
+        raise Unreadable("other_archive")
     old_days = any(one.get("date1904") in _TRUE for one in book.iter("{*}workbookPr"))
-    targets = {
-        one.get("Id"): _part(posixpath.join("xl", one.get("Target", "")))
-        for one in _document(archive, parts["xl/_rels/workbook.xml.rels"]).iter("{*}Relationship")
-    }
-    scans = {part: _scan(archive, member) for part, member in parts.items()}
+    related = _related(archive, parts, main)
+    listed = list(book.iter("{*}sheet"))
+    if len(listed) > _MOST_SHEETS:
+        raise Unreadable("many_sheets", limit=_MOST_SHEETS)
+    wanted = [(one, related.get(one.get(_RELATION) or one.get(_STRICT_RELATION) or "", ("", ""))) for one in listed]
+    sheets = {part for _, (part, kind) in wanted if kind == "worksheet"}
+    scans = {part: _scan(archive, member, is_sheet=part in sheets) for part, member in parts.items()}
+    by_kind = {kind: parts.get(part) for part, kind in related.values()}
     notation = Notation(
-        text=_shared_texts(archive, parts.get("xl/sharedstrings.xml")),
-        days=_day_formats(archive, parts.get("xl/styles.xml")),
+        text=_shared_texts(archive, by_kind.get("sharedStrings")),
+        shown=_number_formats(archive, by_kind.get("styles")),
         old_days=old_days,
     )
     found = []
-    for one in book.iter("{*}sheet"):
-        part = targets.get(one.get(_RELATION) or one.get(_STRICT_RELATION), "")
-        scan = scans.get(part)
-        if scan is None or not scan.filled or one.get("state", "visible") != "visible":
+    for one, (part, _) in wanted:
+        scan = scans.get(part) if part in sheets else None
+        if scan is None or not scan.filled:
             continue
         lines = _lines(path, parts[part], notation, usual=scan.usual)
-        found.append(Sheet(name=one.get("name", ""), lines=lines, merged=scan.merged, old_days=old_days))
+        hidden = one.get("state", "visible") != "visible"
+        name = storable(one.get("name", ""))
+        found.append(Sheet(name=name, lines=lines, merged=scan.merged, hidden=hidden, old_days=old_days))
     return found
+
+
+def _main_part(archive: zipfile.ZipFile, parts: Mapping[str, zipfile.ZipInfo]) -> str:
+    """The part that lists the sheets, wherever the archive says it lies."""
+    if "_rels/.rels" in parts:
+        for part, kind in _related(archive, parts, "").values():
+            if kind == "officeDocument" and part in parts:
+                if part.endswith(".bin"):
+                    raise Unreadable("binary_workbook")
+                if part.endswith(".xml"):
+                    return part
+    if "xl/workbook.xml" in parts:
+        return "xl/workbook.xml"
+    if "xl/workbook.bin" in parts:
+        raise Unreadable("binary_workbook")
+    is_open_document = "mimetype" in parts and b"opendocument.spreadsheet" in archive.open(parts["mimetype"]).read(200)
+    raise Unreadable("open_document" if is_open_document else "other_archive")
+
+
+def _related(
+    archive: zipfile.ZipFile, parts: Mapping[str, zipfile.ZipInfo], part: str
+) -> Mapping[str, tuple[str, str]]:
+    """Relationships of a part: id -> the part it leads to and the last word of its kind."""
+    folder, name = posixpath.split(part)
+    member = parts.get(_part(posixpath.join(folder, "_rels", f"{name}.rels")))
+    if member is None:
+        return {}
+    return {
+        one.get("Id", ""): (
+            _part(posixpath.join("/", folder, one.get("Target", ""))),
+            one.get("Type", "").rpartition("/")[2],
+        )
+        for one in _document(archive, member).iter("{*}Relationship")
+        if one.get("TargetMode") != "External"
+    }
 
 
 def _lines(path: Path, member: zipfile.ZipInfo, notation: Notation, *, usual: bool) -> Callable[[], Iterator[Line]]:
@@ -114,23 +148,24 @@ def _part(name: str) -> str:
 
 
 def _document(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> etree._Element:
+    if member.file_size > _LARGEST_TREE:
+        raise Unreadable("unpacked", limit=_LARGEST_TREE)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     with archive.open(member) as handle:
-        return etree.parse(handle, parser).getroot()
+        return etree.fromstring(Repaired(handle).read(), parser)
 
 
-def _scan(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> _Scan | None:
+def _scan(archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, is_sheet: bool) -> _Scan | None:
     """Unpack a part to its end, which checks its sum; None for a part that is no sheet.
 
     A sheet in another spelling than the usual one must go through the XML parser, and does so once here, so that a
     damaged one is refused before its first row is believed.
     """
-    is_sheet = _part(member.filename).startswith("xl/worksheets/") and member.filename.lower().endswith(".xml")
     found, kept, begun, ended = _Scan(), b"", False, False
     with archive.open(member) as handle:
         for chunk in iter(lambda: handle.read(_CHUNK), b""):
             if b"<!DOCTYPE" in chunk[:_PROLOGUE]:
-                raise InputError("a part of the workbook declares a document type, which no spreadsheet program writes")
+                raise Unreadable("doctype")
             if not is_sheet:
                 continue
             if not kept and (encoding := _DECLARED.match(chunk)) and encoding[1].upper() != b"UTF-8":
@@ -148,7 +183,7 @@ def _scan(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> _Scan | None:
     if not (found.usual and begun and ended):
         found.usual = False
         with archive.open(member) as handle:
-            for _, row in etree.iterparse(handle, tag="{*}row", resolve_entities=False, no_network=True):
+            for _, row in etree.iterparse(Repaired(handle), tag="{*}row", resolve_entities=False, no_network=True):
                 found.filled = found.filled or next(row.iterchildren("{*}c"), None) is not None
                 drop(row)
     return found
@@ -166,41 +201,50 @@ def _range(left: bytes, top: bytes, right: bytes, bottom: bytes) -> Range:
 
 def _shared_texts(archive: zipfile.ZipFile, member: zipfile.ZipInfo | None) -> Callable[[int], str]:
     """Shared texts by number. There may be millions of them: they lie sealed on disk, and rows ask for near ones."""
-    spool = Spool()
+    spool: Spool | None = None
+    texts: list[str] = []
+    full = 0
     if member is not None:
-        texts: list[str] = []
         with archive.open(member) as handle:
-            for _, item in etree.iterparse(handle, tag="{*}si", resolve_entities=False, no_network=True):
+            for _, item in etree.iterparse(Repaired(handle), tag="{*}si", resolve_entities=False, no_network=True):
                 texts.append(string_of(item))
                 drop(item)
                 if len(texts) == _TEXTS:
-                    spool.add(json.dumps(texts).encode())
-                    texts = []
-        spool.add(json.dumps(texts).encode())
+                    if spool is None:
+                        from gateway.intake.reading.spool import Spool
+
+                        spool = Spool()
+                    spool.add(orjson.dumps(texts))
+                    texts, full = [], full + 1
 
     @lru_cache(maxsize=256)
     def block(number: int) -> list[str]:
-        found: list[str] = json.loads(spool.read(number))
+        found: list[str] = texts if number == full or spool is None else orjson.loads(spool.read(number))
         return found
 
-    return lambda number: block(number // _TEXTS)[number % _TEXTS]
+    def text(number: int) -> str:
+        if not 0 <= number < full * _TEXTS + len(texts):
+            raise LookupError("a text of that number")
+        return block(number // _TEXTS)[number % _TEXTS]
+
+    return text
 
 
-def _day_formats(archive: zipfile.ZipFile, member: zipfile.ZipInfo | None) -> Mapping[int, bool]:
-    """Number of a cell format -> whether it shows a span of time; for those that show days or times."""
+def _number_formats(archive: zipfile.ZipFile, member: zipfile.ZipInfo | None) -> Mapping[int, Shown]:
+    """Number of a cell format -> how it shows numbers, for those that show more than numbers."""
     if member is None:
         return {}
-    styles = _document(archive, member)
-    own = {int(one.get("numFmtId", "-1")): one.get("formatCode", "") for one in styles.iter("{*}numFmt")}
-    found = {}
-    for place, one in enumerate(styles.iterfind("{*}cellXfs/{*}xf")):
-        number = int(one.get("numFmtId") or 0)
-        if number in own:
-            plain = _QUIET.sub("", own[number])
-            if _SPAN.search(plain):
-                found[place] = True
-            elif any(letter in plain.lower() for letter in "dmyhs"):
-                found[place] = False
-        elif number in _DAY_FORMATS or number == _SPAN_FORMAT:
-            found[place] = number == _SPAN_FORMAT
-    return found
+    own: dict[int, str] = {}
+    numbers: list[int] = []
+    with archive.open(member) as handle:
+        for _, one in etree.iterparse(
+            Repaired(handle), tag=("{*}numFmt", "{*}xf", "{*}cellXfs"), resolve_entities=False, no_network=True
+        ):
+            kind, parent = etree.QName(one).localname, one.getparent()
+            if kind == "numFmt":
+                own[int(one.get("numFmtId", "-1"))] = one.get("formatCode", "")
+            elif kind == "xf" and parent is not None and etree.QName(parent).localname == "cellXfs":
+                numbers.append(int(one.get("numFmtId") or 0))
+            drop(one)
+    known = {number: shown_as(number, own) for number in set(numbers)}
+    return {place: shown for place, number in enumerate(numbers) if (shown := known[number]) is not None}

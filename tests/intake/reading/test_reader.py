@@ -181,13 +181,22 @@ def test_full_width_digits_are_digits(tmp_path: Path) -> None:
     assert _ids(read_batch(_csv(tmp_path / "a.csv", [TITLES, _line(wide)]))) == [[]]
 
 
-@pytest.mark.parametrize("extra", [-1, 1], ids=["a cell too few", "a cell too many"])
+@pytest.mark.parametrize("extra", [-1, 1], ids=["cells too few", "a cell too many"])
 def test_a_shifted_row_of_a_text_file_is_returned_unread(tmp_path: Path, extra: int) -> None:
-    line = [*_line(), "x"] if extra > 0 else _line()[:-1]
+    line = [*_line(), "x"] if extra > 0 else _line()[: TITLES.index("填报渠道")]
     (first, second) = read_batch(_csv(tmp_path / "a.csv", [TITLES, line, _line()])).rows
     assert first.filing is None
     assert [failure.gate for failure in first.failures] == ["R-WIDTH"]
     assert second.failures == ()
+
+
+def test_empty_cells_that_a_spreadsheet_program_left_out_at_the_end_shift_nothing(tmp_path: Path) -> None:
+    last = max(index for index, cell in enumerate(_line()) if cell != "")
+    assert _ids(read_batch(_csv(tmp_path / "a.csv", [TITLES, _line()[: last + 1], _line()]))) == [[], []]
+
+
+def test_an_empty_cell_too_many_behind_shifted_cells_is_noticed(tmp_path: Path) -> None:
+    assert _ids(read_batch(_csv(tmp_path / "a.csv", [TITLES, ["x", *_line()], _line()]))) == [["R-WIDTH"], []]
 
 
 def test_empty_cells_beyond_the_header_shift_nothing(tmp_path: Path) -> None:
@@ -197,7 +206,10 @@ def test_empty_cells_beyond_the_header_shift_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("absent", ["身份证号码", "有效期止", "公示结束日期", "填报企业代码"])
 def test_a_missing_column_is_named(tmp_path: Path, absent: str) -> None:
     headers = tuple(header for header in TITLES if header != absent)
-    with pytest.raises(InputError, match=rf"a\.xlsx, sheet 表1: columns of the form are missing: {absent}$"):
+    with pytest.raises(
+        InputError,
+        match=rf"a\.xlsx, sheet 表1: columns of the form are missing: {absent} / 工作表表1：缺少下列栏目：{absent}$",
+    ):
         read_batch(_workbook(tmp_path / "a.xlsx", [headers, _line(headers=headers)]))
 
 
@@ -207,7 +219,9 @@ def test_columns_the_number_or_nobody_tells_may_be_missing(tmp_path: Path) -> No
 
 
 def test_a_column_that_stands_twice_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="columns that stand twice: 身份证号码"):
+    with pytest.raises(
+        InputError, match=r"columns that stand twice: 身份证号码 \(身份证号码、证件号码\) / 下列栏目重复"
+    ):
         read_batch(_csv(tmp_path / "a.csv", [(*TITLES, "证件号码"), [*_line(), "1"]]))
 
 

@@ -71,7 +71,7 @@ def test_concerned_cells_are_coloured_and_carry_a_comment(tmp_path: Path) -> Non
     assert "规则说明" in first[1].comment.text
     assert sheet.cell(3, len(LEADING) + 4).fill.fgColor.rgb == BLUE
     assert [sheet.cell(row, 2).value for row in (2, 3)] == ["退回修改", "暂缓，转人工核查"]
-    assert sheet.cell(2, 4).value == "R-ID-CHECK 身份证号码：规则说明\nN23 异议状态：规则说明"
+    assert sheet.cell(2, 4).value == "R-ID-CHECK 身份证号：规则说明\nN23 异议状态：规则说明"
 
 
 def test_the_gravest_failure_gives_the_colour_and_the_comment_names_all(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ KILLED_IN_THE_MIDDLE = """
 import os, signal, sys
 from pathlib import Path
 from gateway.intake.reading.returns import Returns, RefusedRow
-with Returns(Path(sys.argv[1]), ("姓名",)) as book:
+with Returns(Path(sys.argv[1]), ("姓名",), force=True) as book:
     book.add(RefusedRow(number=n, cells={"姓名": "张三"}, failures=()) for n in range(2000))
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -140,7 +140,7 @@ def test_killed_in_the_middle_the_old_file_stands_and_the_next_writing_removes_w
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 2, "half a workbook is left"
 
-    write_returns(path, ("姓名",), [])
+    write_returns(path, ("姓名",), [], force=True)
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -156,5 +156,18 @@ def test_the_permissions_of_an_older_file_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "returns.xlsx"
     write_returns(path, ("姓名",), [])
     path.chmod(0o640)
-    write_returns(path, ("姓名",), [])
+    write_returns(path, ("姓名",), [], force=True)
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_only_returns_are_written_over_and_only_when_asked_for(tmp_path: Path) -> None:
+    path, other = tmp_path / "returns.xlsx", write_sample(tmp_path / "batch.xlsx", rows=3)
+    write_returns(path, ("姓名",), [])
+    before = path.read_bytes(), other.read_bytes()
+    with pytest.raises(InputError, match=r"returns\.xlsx: is there already.*文件已存在"):
+        write_returns(path, ("姓名",), [_one(姓名="李四")])
+    for force in (False, True):
+        with pytest.raises(InputError, match=r"batch\.xlsx: is there already and is no returns workbook.*不会被覆盖"):
+            write_returns(other, ("姓名",), [], force=force)
+    assert (path.read_bytes(), other.read_bytes()) == before
+    assert write_returns(path, ("姓名",), [_one(姓名="李四")], force=True) == 1

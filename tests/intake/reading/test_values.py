@@ -42,6 +42,13 @@ FIRST_OF_MARCH = date(2018, 3, 1)
         "2018-03-01T23:59:59+08:00",
         "2018-02-28T16:00:00Z",
         "20180301120000",
+        "2018年3月1号",
+        "2018—03—01",
+        "2018–3–1",
+        "二〇一八年三月一日",
+        "二零一八年三月一号",
+        "2018年3月1日 上午9:00",
+        "2018-03-01 9时",
     ],
 )
 def test_dates_in_the_forms_cities_use(cell: v.Cell) -> None:
@@ -57,7 +64,7 @@ def test_dates_in_the_forms_cities_use(cell: v.Cell) -> None:
         "3/1/2018",
         "2018-02-29",
         "2018-13-01",
-        "二〇一八年三月一日",
+        "2018.3.1-2020",
         "2018.3.1-2020.3.1",
         "约2018年",
         "18991231",
@@ -346,3 +353,182 @@ def test_reading_is_total(cell: v.Cell) -> None:
 def test_rules_have_ids_and_both_languages() -> None:
     assert len({rule.id for rule in RULES}) == len(RULES)
     assert all(rule.en.isascii() and not rule.zh.isascii() and rule.id.startswith("R-") for rule in RULES)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *("示例甲、示例乙", "示例甲/示例乙", "示例甲，示例乙", "示例甲 示例乙", "示例甲\n示例乙", "示例甲;示例乙"),
+        *(
+            "&nbsp;示例甲",
+            "<b>示例甲</b>",
+            "示例甲——",
+            "示例甲（曾用名示例乙）",
+            "示例甲。",
+            "示例甲1",
+            "示例甲\x01",
+            "示\x00",
+        ),
+        *("示\ufffd甲", "\ud852", "???", "示例①", "绀轰緥鐢", "ç¤ºä¾", "不详", 12.0, True, date(2012, 1, 1)),
+    ],
+)
+def test_what_is_not_the_name_of_one_person_is_refused(cell: v.Cell) -> None:
+    assert v.read_name(cell) is v.NAME
+
+
+@pytest.mark.parametrize("cell", ["同上", "〃", "同前", "々", " 同 上 "])
+def test_signs_that_point_to_another_row_are_refused(cell: str) -> None:
+    assert v.read_name(cell) is v.DITTO
+    assert v.read_party(200)(cell) is v.DITTO
+    assert v.read_identifier(30)(cell) is v.DITTO
+
+
+@pytest.mark.parametrize(
+    ("cell", "name"),
+    [
+        *(
+            ("古丽。艾山", "古丽·艾山"),
+            ("古丽﹒艾山", "古丽·艾山"),
+            ("古丽˙艾山", "古丽·艾山"),
+            ("古丽ㆍ艾山", "古丽·艾山"),
+        ),
+        *(("\u202d示例甲\u202c", "示例甲"), ("示\u200f例甲", "示例甲"), ("\u2f70例甲", "示例甲"), ("⻢示例", "马示例")),
+        *(("王 小明", "王小明"), ("欧阳 小明", "欧阳小明"), ("王\u3000明", "王明"), ("João da Silva", "João da Silva")),
+        *(("O'Brien Jr.", "O'Brien Jr."), ("Anne-Marie", "Anne-Marie"), ("〇示例", "〇示例")),
+    ],
+)
+def test_names_are_folded_and_kept(cell: str, name: str) -> None:
+    assert v.read_name(cell) == name
+
+
+def test_several_may_verify_or_review() -> None:
+    assert (
+        v.read_names("示例甲、示例乙")
+        == v.read_names("示例甲 示例乙")
+        == v.read_names("示例甲/示例乙")
+        == "示例甲、示例乙"
+    )
+    assert v.read_names("示例甲、12") is v.NAME
+    assert v.read_names("") is None
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *(
+            "山东????有限公司",
+            "山东锟斤拷有限公司",
+            "12345",
+            "2012-06-01",
+            "å±±ä¸œç¤ºä¾‹",
+            "É½¶«Ê¾Àý",
+            "灞变笢绀轰緥",
+        ),
+        *(12345.0, date(2012, 6, 1), time(9, 0), True),
+    ],
+)
+def test_what_is_no_organisation_is_refused(cell: v.Cell) -> None:
+    assert v.read_party(200)(cell) is v.PARTY
+
+
+@pytest.mark.parametrize(
+    "cell", ["山东示例建设有限公司", "中建八局第一建设有限公司（济南）", "ABC Construction Co., Ltd.", "联通"]
+)
+def test_organisations_are_kept(cell: str) -> None:
+    assert v.read_party(200)(cell) == cell
+
+
+def test_a_text_that_cannot_be_sent_is_refused() -> None:
+    for cell in ("示例路\x01号", "示例\ufffd路", "示例&nbsp;路", "<br/>示例路", "示例\ue000路"):
+        assert v.read_text(100)(cell) is v.CHARACTERS
+    assert v.read_text(100)("https://example.invalid/n?id=1&b=2") == "https://example.invalid/n?id=1&b=2"
+
+
+@pytest.mark.parametrize("cell", [date(2012, 12, 1), datetime(2012, 12, 1, 9), time(9, 30), timedelta(hours=30)])
+def test_a_day_or_time_is_no_identifier(cell: v.Cell) -> None:
+    assert v.read_certificate_number(cell) is v.IS_DAY
+    assert v.read_identifier(30)(cell) is v.IS_DAY
+
+
+@pytest.mark.parametrize("cell", ["20.12%", "100%", 2012.5, 0.5, True, False])
+def test_a_share_or_fraction_is_no_identifier(cell: v.Cell) -> None:
+    assert v.read_certificate_number(cell) is v.IS_SHARE
+
+
+@pytest.mark.parametrize(
+    "cell", ["+8613800000100", "+86 138-0000-0100", "86-13800000100", "0086 13800000100", 13800000100]
+)
+def test_mobile_numbers_are_found_behind_the_code_of_the_country(cell: v.Cell) -> None:
+    assert v.read_mobile(cell) == "13800000100"
+
+
+@pytest.mark.parametrize("cell", ["13800861234", "18613800000"])
+def test_the_code_of_the_country_is_looked_for_in_front_only(cell: str) -> None:
+    assert v.read_mobile(cell) == cell
+
+
+@pytest.mark.parametrize("cell", ["9999-12-31", "99991231", date(9999, 12, 31), "无限期", "终身", "9999年12月31日"])
+def test_an_end_in_the_last_year_of_the_calendar_is_none(cell: v.Cell) -> None:
+    assert v.read_end_date(cell) is None
+
+
+@pytest.mark.parametrize(
+    ("cell", "hour", "minute"),
+    [
+        ("2019-03-11 上午9:00", 9, 0),
+        ("2019年3月11日 下午3时", 15, 0),
+        ("2019-03-11 9时", 9, 0),
+        ("2019-3-11 3:30 PM", 15, 30),
+    ],
+)
+def test_hours_are_read_as_they_are_said(cell: str, hour: int, minute: int) -> None:
+    assert v.read_moment(cell) == datetime(2019, 3, 11, hour, minute, tzinfo=CHINA)
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("岗位证书原件、身份证原件、劳动合同原件", ("CERT", "IDCARD", "CONTRACT")),
+        ("岗位证书原件\n身份证原件", ("CERT", "IDCARD")),
+        ("证书 身份证 合同", ("CERT", "IDCARD", "CONTRACT")),
+        ("1.岗位证书；2.身份证；3.劳动合同", ("CERT", "IDCARD", "CONTRACT")),
+        ("√证书 √身份证", ("CERT", "IDCARD")),
+        ("原件", None),
+    ],
+)
+def test_originals_in_the_words_of_the_notice(text: str, meaning: object) -> None:
+    assert words.originals_of(text) == meaning
+
+
+@pytest.mark.parametrize(
+    ("text", "level"),
+    [
+        ("三级/高级工", "4"),
+        ("三级／高级工", "4"),
+        ("国家职业资格三级", "4"),
+        ("高级（四级）", None),
+        ("高级/四级", None),
+        ("3级", None),
+    ],
+)
+def test_a_level_that_is_said_twice_must_agree(text: str, level: str | None) -> None:
+    assert words.level_of(text) == level
+
+
+@pytest.mark.parametrize(
+    ("text", "trade"),
+    [
+        ("砌筑工（瓦工）", ("010", "砌筑工")),
+        ("瓦工/砌筑工", ("010", "瓦工")),
+        ("砌筑工（中级）", ("010", "砌筑工")),
+        ("砌筑工（焊工）", None),
+        ("砌筑工（其他说明）", None),
+    ],
+)
+def test_a_trade_may_carry_its_other_name_or_level(text: str, trade: object) -> None:
+    assert words.trade_of(text) == trade
+
+
+@pytest.mark.parametrize("text", ["山东省济南市", "山东济南", "370100000000", "370100000", " 济南市 "])
+def test_a_city_is_found_behind_the_province_and_before_zeros(text: str) -> None:
+    assert words.region_of(text) == "370100"

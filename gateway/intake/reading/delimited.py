@@ -1,0 +1,92 @@
+"""Delimited text (CSV, tab-separated, semicolons) as a sheet, in the encodings and forms spreadsheet programs write."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import itertools
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from gateway.intake.reading.characters import storable
+from gateway.intake.reading.marks import Sheet
+from gateway.intake.reading.problems import Unreadable
+from gateway.intake.reading.sheet import LONGEST_ROW, Line
+
+_CHUNK = 1 << 20
+_WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_SEPARATORS = (",", "\t", ";", "；", "|", "，")
+_HEAD_LINES = 10
+_LONGEST_CELL = 1 << 20
+
+
+def open_sheet(path: Path) -> Sheet:
+    """The one sheet of a text file; raises Unreadable where it is no text or no CSV."""
+    encoding = encoding_of(path)
+    delimiter = _delimiter(path, encoding)
+    lines = partial(_lines, path, encoding, delimiter)
+    for _ in lines():  # an unclosed quote shows only at the end: find it before the first row is believed
+        pass
+    return Sheet(name="", lines=lines, ragged=True)
+
+
+def separator_of(path: Path) -> str:
+    """The separator the first lines were taken apart by."""
+    return _delimiter(path, encoding_of(path))
+
+
+def encoding_of(path: Path) -> str:
+    """UTF-16 with its mark, else UTF-8 with or without mark, else GB18030 (which contains GBK and GB2312).
+
+    Each is tried over the whole file.
+    """
+    with path.open("rb") as handle:
+        is_wide = handle.read(2) in _WIDE
+    for encoding in ("utf-16",) if is_wide else ("utf-8-sig", "gb18030"):
+        decoder = codecs.getincrementaldecoder(encoding)()
+        with path.open("rb") as handle:
+            try:
+                for chunk in itertools.chain(iter(lambda: handle.read(_CHUNK), b""), (b"",)):
+                    if "\0" in decoder.decode(chunk, final=not chunk):
+                        break
+                else:
+                    return encoding
+            except UnicodeDecodeError:
+                continue
+    raise Unreadable("encoding")
+
+
+def _lines(path: Path, encoding: str, delimiter: str) -> Iterator[Line]:
+    csv.field_size_limit(_LONGEST_CELL)
+    number = 0
+    with path.open(encoding=encoding, newline="") as handle:
+        try:
+            for number, row in enumerate(csv.reader(_short(handle), delimiter=delimiter, strict=True), start=1):
+                if row:
+                    yield Line(number, [storable(cell) for cell in row])
+        except csv.Error as error:
+            raise Unreadable("no_csv", row=number + 1) from error
+
+
+def _short(handle: IO[str]) -> Iterator[str]:
+    """Lines that are no longer than a row of the form can be; ``sep=`` in the first is for the spreadsheet program."""
+    for number, line in enumerate(iter(lambda: handle.readline(LONGEST_ROW), "")):
+        if len(line) >= LONGEST_ROW:
+            raise Unreadable("long_row", limit=LONGEST_ROW)
+        yield "\n" if number == 0 and _is_directive(line) else line
+
+
+def _is_directive(line: str) -> bool:
+    return line.startswith("sep=") and len(line.strip()) == len("sep=,")
+
+
+def _delimiter(path: Path, encoding: str) -> str:
+    """The separator that the first lines hold most of, outside of quotes; comma where they hold none."""
+    with path.open(encoding=encoding, newline="") as handle:
+        head = "".join(itertools.islice(iter(lambda: handle.readline(1 << 16), ""), _HEAD_LINES))
+    if _is_directive(first := head.partition("\n")[0].strip()):
+        return first[-1]
+    bare = "".join(head.split('"')[::2])
+    return max(_SEPARATORS, key=bare.count)
