@@ -24,11 +24,13 @@ from gateway.contract.messages import Token
 from gateway.domain.errors import ConfigurationError, NotConfigured, StoreError, alone
 from gateway.domain.gate_rules import GateRules, last_days
 from gateway.domain.working_days import WorkCalendar
+from gateway.private_files import make_private, open_private
 from gateway.service.calendar import read_calendar
 from gateway.service.exchange import Edge, Exchanger
 from gateway.settings import BaseSettings, GatewaySettings, Loader, S, ServeSettings, SourceSettings, load
 from gateway.store import control
 from gateway.store.engine import Store, migrate, open_engine, verify_schema
+from gateway.store.key_checks import holds_anything, prove_keys
 from gateway.store.thread import StoreThread
 from gateway.store.vault import KeyRing, Vault, random_bytes, read_or_make_keys
 from gateway.transport.sender import Sender
@@ -172,7 +174,17 @@ class Gateway:
         """Cover what was written since with the evidence chain; gives how many rows."""
         from gateway.service.evidence import seal
 
-        return seal(self.store, self.edge.now(), self.settings.anchors)
+        return seal(self.store, self.edge.now(), self.settings.anchors, self._signer)
+
+    @cached_property
+    def _signer(self) -> Callable[[str], str] | None:
+        """What signs the links of the chain; None where no key was made or named."""
+        from gateway.service.signer import command_signer, file_signer
+
+        if self.settings.evidence_signer:
+            return command_signer(self.settings.evidence_signer)
+        path = self.settings.signing_key
+        return file_signer(path) if path.exists() or self.settings.evidence_key else None
 
     def draw_checks(self) -> int:
         """Draw the random checks that void certificates ask for; gives how many draws were made."""
@@ -243,14 +255,17 @@ def open_gateway(
     """Open store and keys; with ``create`` they are made or upgraded, else a store of another release is refused."""
     _tune_once()
     settings = settings or load(GatewaySettings)
-    ring = _keys(settings, create=create)
+    _keep_private(settings)
     engine = open_engine(settings.url)
+    vault = _keys(settings, make=create and not holds_anything(engine))
     if create:
         migrate(engine)
+        _make_signing_key(settings)
     else:
         verify_schema(engine)
-    store = Store(engine=engine, vault=Vault(ring))
+    store = Store(engine=engine, vault=vault)
     gateway = Gateway(settings=settings, store=store, loader=loader, edge=edge or system_edge())
+    prove_keys(store, gateway.edge.now())
     with store.read() as connection:
         known = control.registered(connection)
     if not known.issuperset(gateway.platforms):
@@ -259,7 +274,31 @@ def open_gateway(
     return gateway
 
 
-def _keys(settings: GatewaySettings, *, create: bool) -> KeyRing:
+def _keys(settings: GatewaySettings, *, make: bool) -> Vault:
     if settings.keys is not None:
-        return KeyRing.parse(settings.keys.get_secret_value())
-    return read_or_make_keys(Path(settings.home) / "keys.json", make=create)
+        return Vault(KeyRing.parse(settings.keys.get_secret_value()))
+    return Vault(read_or_make_keys(settings.key_file, make=make), settings.key_file)
+
+
+def _keep_private(settings: GatewaySettings) -> None:
+    """Put the modes right of what an earlier release or another tool made readable for others."""
+    database = settings.home / "gateway.db"
+    beside = [database.with_name(f"{database.name}{end}") for end in ("", "-wal", "-shm", "-journal")]
+    for path in (settings.home, *beside, settings.signing_key):
+        make_private(path)
+    if settings.evidence_anchors is None:
+        make_private(settings.anchors)
+
+
+def _make_signing_key(settings: GatewaySettings) -> None:
+    """Make the pair of keys that signs links, where none was made or named."""
+    from gateway.service.signer import new_key
+
+    if settings.evidence_signer or settings.evidence_key or settings.signing_key.exists():
+        return
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private, public = new_key()
+    with open_private(settings.home / "evidence-public.pem") as file:
+        file.write(public)
+    with open_private(settings.signing_key) as file:
+        file.write(private)

@@ -29,6 +29,7 @@ from gateway.contract.connector import Endpoint, Pace
 from gateway.domain import windows
 from gateway.domain.breaker import BreakerRules
 from gateway.domain.errors import ConfigurationError, NotConfigured
+from gateway.domain.evidence import LEAST_DAYS
 from gateway.domain.gate_rules import last_days
 from gateway.domain.traffic import Budget, Traffic
 
@@ -111,6 +112,12 @@ class GatewaySettings(_Settings):
     """CSV with ``checker`` and ``avoids``: who may be drawn for those checks; without it they are assigned by hand"""
     evidence_anchors: Path | None = None
     """where the head of the evidence chain is noted; default ``anchors.jsonl`` in ``home``"""
+    evidence_key: Path | None = None
+    """Ed25519 private key (PEM) that signs links; default ``evidence-key.pem`` in ``home``, made by ``gateway init``"""
+    evidence_signer: str | None = None
+    """or a command that signs: digest on its input, signature in Base64 on its output; best run as another user"""
+    evidence_public_key: Path | None = None
+    """public keys (PEM) that verify links; default ``evidence-public.pem`` in ``home``"""
 
     @property
     def url(self) -> str:
@@ -121,6 +128,21 @@ class GatewaySettings(_Settings):
     def anchors(self) -> Path:
         """The file of anchors; best kept where who can change the store cannot write."""
         return self.evidence_anchors or self.home / "anchors.jsonl"
+
+    @property
+    def key_file(self) -> Path:
+        """The file of the key ring, where it is not in a variable."""
+        return self.home / "keys.json"
+
+    @property
+    def signing_key(self) -> Path:
+        """The file of the key that signs links."""
+        return self.evidence_key or self.home / "evidence-key.pem"
+
+    @property
+    def public_key(self) -> Path:
+        """The file of public keys."""
+        return self.evidence_public_key or self.home / "evidence-public.pem"
 
     @property
     def chinese(self) -> bool:
@@ -188,7 +210,7 @@ class RetentionSettings(_Settings):
 
     model_config = SettingsConfigDict(env_prefix="GATEWAY_RETENTION__")
 
-    exchanges: int = Field(default=1825, ge=184)
+    exchanges: int = Field(default=1825, ge=LEAST_DAYS["exchanges"])
     """requests and answers, as bytes; network logs must be kept for six months"""
     inbox: int = Field(default=365, ge=1)
     """pages of credit findings, as bytes, in the inbox and among the answers"""
@@ -202,7 +224,7 @@ class RetentionSettings(_Settings):
     """who objected, how to reach them and why, counted from the objection's end"""
     scans: int = Field(default=730, ge=1)
     """files that went with objections, counted from the end of the last of them"""
-    audit: int = Field(default=1825, ge=1096)
+    audit: int = Field(default=1825, ge=LEAST_DAYS["audit"])
     """the audit trail; records of impact assessments must be kept for three years"""
 
 

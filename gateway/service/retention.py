@@ -54,7 +54,7 @@ def retain(
                 ids = (
                     ()
                     if retention.held_as_a_whole(connection)
-                    else retention.clear(connection, job, before, after=after, by=by, now=now)
+                    else retention.clear(connection, store.vault, job, before, after=after, by=by, now=now)
                 )
             if not ids:
                 break

@@ -14,7 +14,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, e
 
 from gateway.domain.credit import AckCode, Status
 from gateway.domain.delivery import TERMINAL
-from gateway.domain.evidence import to_ranges, within
+from gateway.domain.evidence import canonical, to_ranges, within
 from gateway.store import retention_pages as pages
 from gateway.store.answer_tables import exchange
 from gateway.store.credit_tables import credit_event, credit_version
@@ -22,6 +22,7 @@ from gateway.store.evidence_tables import legal_hold, purge
 from gateway.store.objection_tables import objection, objection_scan, scan
 from gateway.store.retention_pages import HELD as _HELD
 from gateway.store.tables import attempt, audit, batch, delivery, filing, inbox, record
+from gateway.store.vault import Vault
 
 _MOST = 500
 """rows of one commit"""
@@ -165,7 +166,9 @@ def count(connection: Connection, job: Job, before: datetime) -> int:
     return connection.execute(select(func.count()).select_from(job.table).where(job.due(before))).scalar_one()
 
 
-def clear(connection: Connection, job: Job, before: datetime, *, after: int, by: str, now: datetime) -> Sequence[int]:
+def clear(
+    connection: Connection, vault: Vault, job: Job, before: datetime, *, after: int, by: str, now: datetime
+) -> Sequence[int]:
     """Clear or remove the next piece above the id ``after`` and write its purge; gives the ids, none at the end."""
     wanted = select(job.id).where(job.id > after, job.due(before)).order_by(job.id).limit(_MOST)
     ids = connection.execute(wanted).scalars().all()
@@ -183,8 +186,14 @@ def clear(connection: Connection, job: Job, before: datetime, *, after: int, by:
             "ranges": to_ranges(ids),
             "rows": len(ids),
         }
-        connection.execute(insert(purge), row)
+        connection.execute(insert(purge), row | {"seal": purge_mark(vault, row)})
     return ids
+
+
+def purge_mark(vault: Vault, row: Mapping[str, Any]) -> str:
+    """The mark of a purge, without which nobody believes it."""
+    named = {name: row[name] for name in ("at", "by", "rule", "before", "what", "ranges", "rows")}
+    return vault.mark("purge", canonical(named).encode())
 
 
 def hold(connection: Connection, *, person_key: str | None, reason: str, by: str, now: datetime) -> int:
