@@ -29,8 +29,8 @@ from gateway.service.calendar import read_calendar
 from gateway.service.exchange import Edge, Exchanger
 from gateway.settings import BaseSettings, GatewaySettings, Loader, S, ServeSettings, SourceSettings, load
 from gateway.store import control
-from gateway.store.engine import Store, migrate, open_engine, verify_schema
-from gateway.store.key_checks import holds_anything, prove_keys
+from gateway.store.engine import Engine, Store, migrate, open_engine, verify_schema
+from gateway.store.key_checks import FOREIGN, holds_anything, prove_keys
 from gateway.store.thread import StoreThread
 from gateway.store.vault import KeyRing, Vault, random_bytes, read_or_make_keys
 from gateway.transport.sender import Sender
@@ -256,8 +256,9 @@ def open_gateway(
     _tune_once()
     settings = settings or load(GatewaySettings)
     _keep_private(settings)
+    given = None if settings.keys is None else KeyRing.parse(settings.keys.get_secret_value())
     engine = open_engine(settings.url)
-    vault = _keys(settings, make=create and not holds_anything(engine))
+    vault = _in_file(settings, engine, create=create) if given is None else Vault(given)
     if create:
         migrate(engine)
         _make_signing_key(settings)
@@ -274,10 +275,12 @@ def open_gateway(
     return gateway
 
 
-def _keys(settings: GatewaySettings, *, make: bool) -> Vault:
-    if settings.keys is not None:
-        return Vault(KeyRing.parse(settings.keys.get_secret_value()))
-    return Vault(read_or_make_keys(settings.key_file, make=make), settings.key_file)
+def _in_file(settings: GatewaySettings, engine: Engine, *, create: bool) -> Vault:
+    """The ring in its file; a new one is made for a store that was never written to, and for no other."""
+    path = settings.key_file
+    if create and not path.exists() and holds_anything(engine):
+        raise ConfigurationError(FOREIGN)
+    return Vault(read_or_make_keys(path, make=create), path)
 
 
 def _keep_private(settings: GatewaySettings) -> None:

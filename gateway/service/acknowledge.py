@@ -15,7 +15,7 @@ from gateway.domain.delivery import State
 from gateway.domain.traffic import Stop
 from gateway.service.concluding import conclude, verdicts_of, with_attempts
 from gateway.service.exchange import Answer, Exchanger
-from gateway.service.outcome import after_lookup, after_poll, cannot_ask
+from gateway.service.outcome import after_lookup, after_poll, cannot_ask, names_in
 from gateway.service.push import claim, give_back, prepare, sweep
 from gateway.store import ledger
 from gateway.store.exchanges import Conclusion
@@ -62,13 +62,13 @@ async def poll(
             len(group),
             lambda a: connector.decode_ack(a.response, receipt, payloads, a.stamp) if a.response else (),
         )
-        now, can_ask = exchanger.edge.now(), isinstance(connector, LooksUp)
+        now, can_ask, known = exchanger.edge.now(), isinstance(connector, LooksUp), names_in(group)
         return await conclude(
             exchanger,
             answer,
             verdicts,
             [
-                after_poll(item, verdict, exchanger.info, now, draw=exchanger.edge.draw(), can_ask=can_ask)
+                after_poll(item, verdict, exchanger.info, now, draw=exchanger.edge.draw(), can_ask=can_ask, known=known)
                 for item, verdict in zip(with_attempts(group, answer), verdicts, strict=True)
             ],
         )

@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from gateway.codec.redact import clean
 from gateway.domain.errors import InputError
 from gateway.service.admit import IntakeReport
 
@@ -114,11 +115,11 @@ class Drop:
         if not report.returned:
             returns.unlink(missing_ok=True)
         self._finish(taken, DONE, dict(vars(report)))
-        return Dropped(name=taken.name, report=report)
+        return Dropped(name=clean(taken.name), report=report)
 
     def _refuse(self, taken: Path, reason: str) -> Dropped:
         self._finish(taken, FAILED, {"failure": reason})
-        return Dropped(name=taken.name, failure=reason)
+        return Dropped(name=clean(taken.name), failure=clean(reason))
 
     def _finish(self, taken: Path, where: str, document: Mapping[str, Any]) -> None:
         """The report first, whole or not at all; then the file, so that one in its last place has its report."""

@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from gateway.codec.redact import redact
+from gateway.codec.redact import clean
 from gateway.contract.connector import Connector
 from gateway.contract.messages import Problems
 from gateway.domain.records import Submission
@@ -32,7 +32,7 @@ def preview(store: Store, connector: Connector, limit: int, now: datetime) -> li
                 "kind": item.record.kind,
                 "record_key": item.record.key,
                 "version": item.record.version,
-                "payload": None if fields is None else redact(fields, *people),
+                "payload": None if fields is None else clean(fields, *people),
                 "problems": refused,
             }
         )

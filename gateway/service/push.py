@@ -21,7 +21,7 @@ from gateway.domain.traffic import KEPT_BACK, Stop
 from gateway.service.concluding import conclude, conclusion, verdicts_of, with_attempts
 from gateway.service.exchange import Concluding, Exchanger
 from gateway.service.grouping import Message, messages
-from gateway.service.outcome import after_push, refused_here
+from gateway.service.outcome import after_push, names_in, refused_here
 from gateway.store import control, ledger, queueing, reinstated
 from gateway.store.chunks import chunks
 from gateway.store.engine import Connection
@@ -269,7 +269,7 @@ async def _send(exchanger: Exchanger, message: Message) -> Sent | Stop:
         len(message.carries),
         lambda a: exchanger.connector.decode_push(a.response, message.payloads, a.stamp) if a.response else (),
     )
-    now = exchanger.edge.now()
+    now, known = exchanger.edge.now(), names_in(message.carries)
     settlements = tuple(
         after_push(
             item,
@@ -279,6 +279,7 @@ async def _send(exchanger: Exchanger, message: Message) -> Sent | Stop:
             draw=exchanger.edge.draw(),
             can_ask=exchanger.can_ask,
             together=len(message.carries),
+            known=known,
             kept_back=answer.closing is not None and answer.closing.failure == KEPT_BACK,
         )
         for item, verdict in zip(with_attempts(message.carries, answer), verdicts, strict=True)

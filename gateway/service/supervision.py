@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.codec.codes import table
+from gateway.codec.redact import clean
 from gateway.domain.credit import TicketKind
 from gateway.domain.errors import InputError
 from gateway.domain.periods import CHINA
@@ -87,7 +88,7 @@ def make_draw(store: Store, order: Order, officer: Officer, *, number: str) -> D
             number=number,
             at=at,
             actor=officer.by,
-            reason=order.reason,
+            reason=clean(order.reason),
             seed=order.seed,
             method=METHOD,
             of=order.of if order.around is None else f"{order.of} of {order.around}",
@@ -106,7 +107,7 @@ def make_draw(store: Store, order: Order, officer: Officer, *, number: str) -> D
             actor=officer.by,
             action="supervise_draw",
             subject=number,
-            reason=order.reason,
+            reason=clean(order.reason),
             detail={"population_digest": made.population_digest, "drawn": len(made.drawn)},
         )
     return made

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from gateway.codec.redact import redact
+from gateway.codec.redact import clean
 from gateway.domain.credit import TicketKind
 from gateway.domain.credit_subject import SubjectNews
 from gateway.domain.errors import InputError
@@ -86,7 +86,7 @@ def look_up(store: Store, calendar: WorkCalendar, number: str, now: datetime) ->
         days = own.deadlines(connection, [found.record_id] if found.kind is TicketKind.DEADLINE else [])
         there = told.of(connection, store.vault, [number]).get(number)
         if there is not None and there.outcome is not None:
-            there = replace(there, outcome=redact(there.outcome, *_names(connection, store, found)))
+            there = replace(there, outcome=clean(there.outcome, *_names(connection, store, found)))
         is_void = found.kind is TicketKind.CERTIFICATE
         drawn = drawn_for(connection, found.platform, found.record_id) if is_void else []
         asks = is_void or found.kind is TicketKind.REINSTATE

@@ -29,8 +29,8 @@ def of(connection: Connection, vault: Vault, delivery_ids: Sequence[int], now: d
     verdicts: dict[int, list[int]] = defaultdict(list)
     payloads: dict[int, str] = {}
     states: dict[int, Any] = {}
+    columns: Any = (delivery.c.id, *(delivery.c[name] for name in _TOLD))
     for part in chunks(delivery_ids):
-        columns = (delivery.c.id, *(delivery.c[name] for name in _TOLD))
         states |= {found.id: found for found in connection.execute(select(*columns).where(delivery.c.id.in_(part)))}
         carried = select(attempt.c.delivery_id, attempt.c.id, attempt.c.exchange_id)
         for row in connection.execute(carried.where(attempt.c.delivery_id.in_(part))):

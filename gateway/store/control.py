@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
+from gateway.codec.redact import clean
 from gateway.domain.traffic import Budget
 from gateway.store.tables import audit, platform
 from gateway.store.traffic_tables import slot
@@ -55,7 +56,7 @@ def pause(
     changed = connection.execute(
         update(platform)
         .where(platform.c.name == name, or_(~platform.c.paused, platform.c.until <= now))
-        .values(paused=True, code=code, reason=reason, paused_by=by, since=now, until=until)
+        .values(paused=True, code=code, reason=clean(reason), paused_by=by, since=now, until=until)
     ).rowcount
     action = "pause" if changed else "pause_again"
     note(connection, at=now, actor=by, action=action, subject=name, reason=reason, detail={"code": code})
@@ -124,6 +125,8 @@ def note(
     reason: str | None = None,
     detail: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """Write one line of the audit trail; ``subject`` and ``detail`` name keys and counts, never people."""
-    row = {"at": at, "actor": actor, "action": action, "object": subject, "reason": reason, "detail": dict(detail)}
+    """Write one line of the audit trail; ``subject`` and ``detail`` name keys and counts, and whoever the reason names
+    is masked."""
+    row = {"at": at, "actor": actor, "action": action, "object": clean(subject)[:120], "detail": dict(detail)}
+    row["reason"] = None if reason is None else clean(reason)
     connection.execute(insert(audit), row)

@@ -15,6 +15,7 @@ from gateway.store.voided import CODE as VOIDED
 
 _FINAL = {str(Event.ACCEPTED): str(State.ACCEPTED), str(Event.REJECTED): str(State.REJECTED)}
 _STOPS = (str(Event.UNKNOWN), str(Event.CONFLICT))
+_UNSENT = (State.QUEUED, State.SENDING, State.HELD)
 _TOLD = ("code", "reason")
 
 
@@ -41,8 +42,11 @@ def _wrong(row: Any, *, replayed: bool, released: bool) -> str | None:
         return None
     if row.event in _FINAL and not replayed:
         return f"had the verdict {row.event} and is {row.state}"
-    if row.event in _STOPS and row.state not in (State.PARKED, State.SUPERSEDED) and not (replayed or released):
+    moved_on = replayed or released or row.message_limit is not None  # a message refused as a whole goes in halves
+    if row.event in _STOPS and row.state not in (State.PARKED, State.SUPERSEDED) and not moved_on:
         return f"had the verdict {row.event}, is {row.state}, and nobody let it go"
+    if row.event == Event.PENDING and row.state in _UNSENT and not (replayed or released):
+        return f"was taken by the platform, is {row.state}, and nobody let it go"
     if row.state == State.SUPERSEDED and not (row.newer or row.code == VOIDED):
         return "is superseded, and there is no newer version"
     return None
@@ -69,6 +73,7 @@ def _standing(platform: str | None) -> Any:
             delivery.c.code,
             delivery.c.reason,
             delivery.c.platform_ref,
+            delivery.c.message_limit,
             verdict.c.event,
             verdict.c.code.label("verdict_code"),
             verdict.c.reason.label("verdict_reason"),

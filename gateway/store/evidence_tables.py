@@ -82,7 +82,7 @@ key_check = Table(
     Column("since", Moment, nullable=False),
     Column("retired_at", Moment),
 )
-"""Check values of the keys this store was written with, by name; the nameless one marks evidence."""
+"""Check values of the keys this store was written with, by name; the nameless one is that of the index."""
 
 legal_hold = Table(
     "legal_hold",

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, exists, func, insert, or_, select, update
 
+from gateway.codec.redact import clean
 from gateway.domain.credit import AckCode, Status
 from gateway.domain.delivery import TERMINAL
 from gateway.domain.evidence import canonical, to_ranges, within
@@ -198,7 +199,7 @@ def purge_mark(vault: Vault, row: Mapping[str, Any]) -> str:
 
 def hold(connection: Connection, *, person_key: str | None, reason: str, by: str, now: datetime) -> int:
     """Keep everything of a person, or everything, until the hold is ended; gives its number."""
-    values = {"person_key": person_key, "reason": reason, "since": now, "by": by}
+    values = {"person_key": person_key, "reason": clean(reason), "since": now, "by": by}
     return int(connection.execute(insert(legal_hold).values(values).returning(legal_hold.c.id)).scalar_one())
 
 

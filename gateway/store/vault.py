@@ -3,7 +3,7 @@
 Each value is sealed with AES-256-GCM and bound to its place (table, column, row), so that a ciphertext moved elsewhere
 does not open. The key id stands in front, so keys can be rotated: new values take the active key, old ones stay
 readable. Searching works on HMAC-SHA-256 of the normalised value with a separate key; without that key the number
-space cannot be tried. Marks of evidence are HMAC-SHA-256 too; they name no person and keep their key for good.
+space cannot be tried. Marks of evidence are HMAC-SHA-256 with that key too.
 
 A ring kept in a file is looked at once a second, so that a running process takes a new key without a restart.
 """
@@ -47,13 +47,6 @@ class KeyRing:
     active: str
     keys: Mapping[str, bytes] = field(repr=False)
     index: bytes = field(repr=False)
-    evidence: bytes | None = field(default=None, repr=False)
-    """keys the marks of evidence where it is not the index key any more"""
-
-    @property
-    def marking(self) -> bytes:
-        """The key of the marks of evidence: the first index key there was."""
-        return self.evidence or self.index
 
     @classmethod
     def generate(cls) -> KeyRing:
@@ -66,9 +59,7 @@ class KeyRing:
         try:
             plain = json.loads(text)
             keys = {str(name): base64.b64decode(value, validate=True) for name, value in plain["keys"].items()}
-            evidence = base64.b64decode(plain["evidence"], validate=True) if "evidence" in plain else None
-            index = base64.b64decode(plain["index"], validate=True)
-            ring = cls(active=str(plain["active"]), keys=keys, index=index, evidence=evidence)
+            ring = cls(active=str(plain["active"]), keys=keys, index=base64.b64decode(plain["index"], validate=True))
         except (ValueError, KeyError, TypeError, AttributeError):
             raise ConfigurationError("GATEWAY_KEYS: not a key ring (active, keys, index; keys in base64)") from None
         ring.verify()
@@ -83,8 +74,7 @@ class KeyRing:
             if not name or not name.isascii() or ":" in name:
                 raise ConfigurationError("GATEWAY_KEYS: the name of a key must be plain text without a colon")
         known: dict[bytes, str] = {}
-        others = {"index": self.index} | ({} if self.evidence is None else {"evidence": self.evidence})
-        for name, key in (*self.keys.items(), *others.items()):
+        for name, key in (*self.keys.items(), ("index", self.index)):
             if len(key) != _KEY:
                 raise ConfigurationError(f"GATEWAY_KEYS: key {name} must have {_KEY} bytes")
             if weak(key):
@@ -96,10 +86,7 @@ class KeyRing:
     def to_text(self) -> str:
         """The form that ``parse`` reads."""
         encoded = {name: base64.b64encode(key).decode() for name, key in self.keys.items()}
-        plain = {"active": self.active, "keys": encoded, "index": base64.b64encode(self.index).decode()}
-        if self.evidence is not None:
-            plain["evidence"] = base64.b64encode(self.evidence).decode()
-        return json.dumps(plain)
+        return json.dumps({"active": self.active, "keys": encoded, "index": base64.b64encode(self.index).decode()})
 
 
 def weak(key: bytes) -> bool:
@@ -236,11 +223,11 @@ class Vault:
 
     def mark(self, what: str, value: bytes) -> str:
         """Keyed digest (64 hex) for evidence: who can only write the tables cannot make one."""
-        return hmac.digest(self.ring.marking, what.encode() + b"\n" + value, "sha256").hex()
+        return hmac.digest(self.ring.index, what.encode() + b"\n" + value, "sha256").hex()
 
     def checks(self) -> dict[str, str]:
-        """Check values of the keys by name, from which no key can be worked out; ``""`` is the marking key's."""
-        named = {"": self.ring.marking, **self.ring.keys}
+        """Check values of the keys by name, from which no key can be worked out; the index key has no name."""
+        named = {"": self.ring.index, **self.ring.keys}
         return {name: hmac.digest(key, b"gateway key check", "sha256").hex() for name, key in named.items()}
 
 

@@ -72,7 +72,7 @@ def test_a_pack_proves_itself_against_the_anchors_and_names_nobody(run: Run, tmp
     run("evidence", "export", "1", "--to", str(pack))
     assert stat.S_IMODE(pack.stat().st_mode) == 0o600
     found = run("evidence", "verify", str(pack), "--anchors", str(anchors), "--json")
-    assert found == {"delivery": 1, "anchored": True, "faults": []}
+    assert found == {"delivery": 1, "anchored": True, "signed": False, "faults": []}
     assert "370000" not in json.dumps(json.loads(pack.read_text())["rows"]).replace('"370000"', "")
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import delete, func, insert, select, text, update
 from gateway.domain.delivery import Event
 from gateway.domain.evidence import FIRST, covered, gaps, leaf, link_digest, to_ranges, within
 from gateway.service.evidence import seal, verify
+from gateway.service.evidence_pack import pack
 from gateway.store import evidence, exchanges, tables
 from gateway.store.engine import Connection, Store
 from gateway.store.evidence_tables import evidence_link, evidence_part
@@ -159,6 +160,20 @@ def test_a_chain_made_anew_with_the_keys_does_not_fit_its_anchors(sealed: Any, a
         c.execute(update(V).where(V.c.id == 6).values(code="other"))
     seal(sealed.store, sealed.now, None)
     assert [p for p in places(sealed.store, anchors) if p[0]] == [(1, None, None), (2, None, None), (3, None, None)]
+
+
+def test_of_bytes_that_carried_others_a_pack_has_the_digest_alone(sealed: Any) -> None:
+    """Four persons went in one message; who travelled alone has the bytes."""
+    sealed.add(*sealed.persons(1))
+    [alone] = sealed.send(sealed.claim())
+    seal(sealed.store, sealed.now, None)
+    shared = pack(sealed.store, 1, sealed.now, with_bytes=True)
+    assert shared is not None
+    assert (shared["shared"], shared["bytes"]) == ([1], [])
+    assert len(shared["rows"]["attempt"]) == 1
+    own = pack(sealed.store, alone.id, sealed.now, with_bytes=True)
+    assert own is not None
+    assert (own["shared"], [(one["book"], one["id"]) for one in own["bytes"]]) == ([], [("sent", 4)])
 
 
 def test_a_torn_anchor_hides_neither_itself_nor_the_next(sealed: Any, anchors: Path) -> None:

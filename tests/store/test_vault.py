@@ -134,7 +134,6 @@ def test_a_ring_survives_its_text_form_and_shows_no_key() -> None:
         (plain(keys={"k1": b64(bytes(range(200, 168, -1)))}), "key k1 is a sample"),
         (plain(index=b64(b"correct horse battery staple 123")), "key index is a sample"),
         (plain(index=b64(key("k1"))), "keys k1 and index are the same"),
-        (plain(evidence=b64(bytes(32))), "key evidence is a sample"),
         (plain(active="a:b", keys={"a:b": b64(key("a"))}), "name of a key"),
         (plain(active="", keys={"": b64(bytes(range(32)))}), "name of a key"),
         (plain(keys={"k1": b64(key("k1")), "密": b64(key("k2"))}), "name of a key"),
