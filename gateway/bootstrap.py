@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import getpass
 import random
 import sys
 import time
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from gateway import registry
 from gateway.contract.connector import Connector
@@ -185,6 +186,21 @@ class Gateway:
             return command_signer(self.settings.evidence_signer)
         path = self.settings.signing_key
         return file_signer(path) if path.exists() or self.settings.evidence_key else None
+
+    def note(
+        self, action: str, subject: str, *, reason: str | None = None, detail: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write an act, or the reading of a person, into the audit trail, with who did it."""
+        with self.store.write() as connection:
+            control.note(
+                connection,
+                at=self.edge.now(),
+                actor=getpass.getuser(),
+                action=action,
+                subject=subject,
+                reason=reason,
+                detail=detail or {},
+            )
 
     def draw_checks(self) -> int:
         """Draw the random checks that void certificates ask for; gives how many draws were made."""

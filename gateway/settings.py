@@ -13,9 +13,19 @@ from contextlib import contextmanager
 from datetime import date, timedelta
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, TypeVar
+from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -25,7 +35,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from gateway.contract.connector import Endpoint, Pace
+from gateway.contract.connector import Endpoint, Pace, Tls, is_loopback
 from gateway.domain import windows
 from gateway.domain.breaker import BreakerRules
 from gateway.domain.errors import ConfigurationError, NotConfigured
@@ -228,11 +238,33 @@ class RetentionSettings(_Settings):
     """the audit trail; records of impact assessments must be kept for three years"""
 
 
+def _address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be an address with https:// (or http:// where that is allowed) and a host")
+    return text
+
+
+def _is_blank(secret: str) -> bool:
+    return len(secret) >= _LEAST_SECRET and len(set(secret.rstrip("="))) == 1
+
+
+_LEAST_SECRET = 8
+
+
 class PlatformSettings(_Settings):
     """What every connector's settings have. Subclasses set ``env_prefix`` and give their specification's values."""
 
-    endpoint: str
+    endpoint: Annotated[str, AfterValidator(_address)]
     """base URL of the platform"""
+    allow_plain_http: bool = Field(default=False, validate_default=True)
+    """whether http:// may be used to another machine: what is sent can then be read and changed on its way"""
+    tls_minimum: Literal["1.0", "1.1", "1.2", "1.3"] = "1.2"
+    """oldest version of TLS; below 1.2 for a peer that has no other, and for it alone"""
+    tls_ciphers: str | None = None
+    """ciphers in OpenSSL's words, for a peer that has none of the usual ones"""
+    tls_legacy_renegotiation: bool = False
+    """whether a peer without secure renegotiation is spoken to"""
     verify: bool | str = True
     client_certificate: str | None = None
     client_key: str | None = None
@@ -259,6 +291,24 @@ class PlatformSettings(_Settings):
     """the first while; it doubles with each failed try"""
     breaker_longest_seconds: float = Field(default=900, gt=0)
 
+    @field_validator("allow_plain_http")
+    @classmethod
+    def _encrypted_unless_allowed(cls, allowed: bool, info: ValidationInfo) -> bool:
+        parts = urlsplit(info.data.get("endpoint", ""))
+        if parts.scheme == "http" and not is_loopback(parts.hostname or "") and not allowed:
+            raise ValueError("must be true for an endpoint with http://, which can be read on its way; use https://")
+        return allowed
+
+    @model_validator(mode="after")
+    def _no_blank_secret(self) -> Self:
+        """Zeros, or one letter throughout, are a sample and no secret, in hexadecimal and Base64 as well."""
+        for name, value in self:
+            given = value.values() if isinstance(value, dict) else (value,)
+            for one in given:
+                if isinstance(one, SecretStr) and _is_blank(one.get_secret_value()):
+                    raise ValueError(f"{name.upper()} is the same letter throughout: a sample, not a secret")
+        return self
+
     def to_endpoint(self) -> Endpoint:
         """The transport's view of these settings."""
         return Endpoint(
@@ -270,6 +320,9 @@ class PlatformSettings(_Settings):
             client_certificate=self.client_certificate,
             client_key=self.client_key,
             proxy=self.proxy,
+            tls=Tls(
+                minimum=self.tls_minimum, ciphers=self.tls_ciphers, legacy_renegotiation=self.tls_legacy_renegotiation
+            ),
             traffic=self.to_traffic(),
         )
 

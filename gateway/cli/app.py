@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from gateway.cli import (
+    audit,
     backup,
     batch,
     batches,
@@ -81,6 +82,7 @@ for name, about_objections in (
 credit.credit.command("listen")(listen.listen)
 
 for name, group in (
+    ("audit", audit.audit),
     ("batches", batches.batches),
     ("credit", credit.credit),
     ("evidence", evidence.evidence),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,6 +52,8 @@ def verify(
         from gateway.service.evidence import verify as run
         from gateway.service.signer import verifier
 
+        if every_byte:
+            gateway.note("verify_bytes", "everything")
         key = public_key or gateway.settings.public_key
         found = run(
             gateway.store,
@@ -127,7 +128,6 @@ def export(
         raise typer.Exit(MISUSE)
     with opened() as gateway:
         from gateway.service.evidence_pack import pack
-        from gateway.store import control
         from gateway.store.evidence import account_for
 
         now = gateway.edge.now()
@@ -136,16 +136,8 @@ def export(
         document = pack(gateway.store, delivery, now, with_bytes=with_bytes)
         if document is None:
             raise InputError(f"there is no delivery {delivery}")
-        with gateway.store.write() as connection:
-            control.note(
-                connection,
-                at=now,
-                actor=getpass.getuser(),
-                action="export",
-                subject=f"delivery {delivery}",
-                reason=reason,
-                detail={"bytes": with_bytes},
-            )
+        of = {"bytes": with_bytes, "person_key": document["rows"]["record"][0]["person_key"]}
+        gateway.note("export", f"delivery {delivery}", reason=reason, detail=of)
     _write(to, document)
     say(f"written to {to}")
 

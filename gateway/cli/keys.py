@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import re
 import secrets
 from dataclasses import replace
@@ -56,7 +55,8 @@ def rotate(reason: Annotated[str, typer.Option(help="Why; kept in the audit trai
         fresh.verify()
         write_keys(path, fresh)
         prove_keys(replace(gateway.store, vault=Vault(fresh, path)), gateway.edge.now())
-        _note(gateway, "rotate_key", name, reason, {"before": ring.active})
+        gateway.note("rotate_key", f"key {name}", reason=reason, detail={"before": ring.active})
+        gateway.seal()
     if as_json:
         emit({"active": name, "before": ring.active})
     else:
@@ -72,7 +72,8 @@ def reseal(as_json: AsJson = False) -> None:
         done = {name: vars(report) for name, report in run(gateway.store).items()}
         counted = {name: sum(report[name] for report in done.values()) for name in ("resealed", "moved", "closed")}
         active = gateway.store.vault.ring.active
-        _note(gateway, "reseal", active, None, counted)
+        gateway.note("reseal", f"key {active}", detail=counted)
+        gateway.seal()
     if as_json:
         emit({"active": active, **counted, "columns": done})
     else:
@@ -105,7 +106,8 @@ def retire(
                 raise InputError(f"{ring.active} seals for less than five minutes: something may still be on its way")
             resealing.retire(connection, name, now)
         write_keys(path, replace(ring, keys={k: v for k, v in ring.keys.items() if k != name}))
-        _note(gateway, "retire_key", name, reason, {})
+        gateway.note("retire_key", f"key {name}", reason=reason)
+        gateway.seal()
     if as_json:
         emit({"retired": name})
     else:
@@ -118,19 +120,3 @@ def _ring_file(gateway: Gateway) -> Any:
             "the ring is in GATEWAY_KEYS: change it there, restart every process, then `gateway keys reseal`"
         )
     return gateway.settings.key_file
-
-
-def _note(gateway: Gateway, action: str, name: str, reason: str | None, detail: dict[str, Any]) -> None:
-    from gateway.store.control import note
-
-    with gateway.store.write() as connection:
-        note(
-            connection,
-            at=gateway.edge.now(),
-            actor=getpass.getuser(),
-            action=action,
-            subject=f"key {name}",
-            reason=reason,
-            detail=detail,
-        )
-    gateway.seal()

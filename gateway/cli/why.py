@@ -32,6 +32,8 @@ def why(
         infos = [gateway.connector(name).info for name in gateway.configured()]
         rules = {name: gateway.connector(name).endpoint.traffic for name in gateway.configured()}
         answer = follow(gateway.store, asked, infos, rules, gateway.edge.now())
+        found = {"person_key": answer.person_key, "certificates": sorted(answer.certificates)}
+        gateway.note("why", f"person {answer.person_key or 'unknown'}", detail=found)
     broken = answer.broken
     if as_json:
         chains = {key: [vars(link) for link in links] for key, links in answer.certificates.items()}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.store import retention
+from gateway.store.control import note
 from gateway.store.engine import Store
 from gateway.store.retention import JOBS
 
@@ -61,4 +62,8 @@ def retain(
             done, after = done + len(ids), ids[-1]
             progress(len(ids))
         report.rows[job.rule] = report.rows.get(job.rule, 0) + done
+    if not dry_run:
+        detail = {"days": dict(days), "rows": {rule: rows for rule, rows in report.rows.items() if rows}}
+        with store.write() as connection:
+            note(connection, at=now, actor=by, action="retention", subject="everything", detail=detail)
     return report

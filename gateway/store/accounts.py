@@ -31,20 +31,21 @@ def of(connection: Connection, vault: Vault, delivery_ids: Sequence[int], now: d
     states: dict[int, Any] = {}
     columns: Any = (delivery.c.id, *(delivery.c[name] for name in _TOLD))
     for part in chunks(delivery_ids):
-        states |= {found.id: found for found in connection.execute(select(*columns).where(delivery.c.id.in_(part)))}
+        for stands in connection.execute(select(*columns).where(delivery.c.id.in_(part))).mappings():
+            states[stands["id"]] = stands
         carried = select(attempt.c.delivery_id, attempt.c.id, attempt.c.exchange_id)
         for row in connection.execute(carried.where(attempt.c.delivery_id.in_(part))):
             attempts[row.delivery_id].append((row.id, row.exchange_id))
         judged = select(attempt.c.delivery_id, verdict.c.id).join(verdict, verdict.c.attempt_id == attempt.c.id)
-        for row in connection.execute(judged.where(attempt.c.delivery_id.in_(part))):
-            verdicts[row.delivery_id].append(row.id)
+        for number, verdict_id in connection.execute(judged.where(attempt.c.delivery_id.in_(part))):
+            verdicts[number].append(verdict_id)
         for kept in connection.execute(_PAYLOAD.rows().where(_PAYLOAD.key.in_(part))).mappings():
             payloads[kept["sealed_key"]] = mark(vault, _PAYLOAD, kept)
     return [
         {
             "at": now,
             "delivery_id": number,
-            **{name: getattr(states[number], name) for name in _TOLD},
+            **{name: states[number][name] for name in _TOLD},
             "payload": payloads.get(number),
             "attempts": len(attempts[number]),
             "verdicts": len(verdicts[number]),
