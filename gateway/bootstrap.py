@@ -302,6 +302,9 @@ def _in_file(settings: GatewaySettings, engine: Engine, *, create: bool) -> Vaul
 def _keep_private(settings: GatewaySettings) -> None:
     """Put the modes right of what an earlier release or another tool made readable for others."""
     database = settings.home / "gateway.db"
+    if settings.database_url is None and not database.exists():
+        settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        open_private(database).close()
     beside = [database.with_name(f"{database.name}{end}") for end in ("", "-wal", "-shm", "-journal")]
     for path in (settings.home, *beside, settings.signing_key):
         make_private(path)

@@ -201,6 +201,8 @@ class ServeSettings(_Settings):
     retention: Schedule = "40 3 * * *"
     drop: Path | None = None
     """folder whose files are taken in; on many machines one that all of them share"""
+    drop_group_readable: bool = False
+    """whether the folder's group may read what comes of its files; else they are the gateway's user's alone"""
     drop_settle_seconds: float = Field(default=10, ge=0)
     """a file younger than this may still be written to and is left for the next run"""
     minutes: float = Field(default=50, ge=0)

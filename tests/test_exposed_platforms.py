@@ -63,7 +63,7 @@ def test_a_secret_of_zeros_is_refused_and_named(
     given = {
         "WORKER_PLATFORM__APPID": "1",
         "WORKER_PLATFORM__APPSECRET": "0123456789abcdef0123456789abcdef",
-        "PROVINCIAL_CREDIT__APP_ID": "1",
+        "PROVINCIAL_CREDIT__APP_KEY": "abcdefgh1",
         "PROVINCIAL_CREDIT__APP_SECRET": "0123456789abcdef0123456789abcdef",
         "PROVINCIAL_CREDIT__FIELD_KEY": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
         f"{platform}__ENDPOINT": "https://platform.example",

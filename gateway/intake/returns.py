@@ -23,6 +23,7 @@ from gateway.domain.gates import GATES, GateFailure, Outcome, Severity, outcome
 from gateway.intake import columns
 from gateway.intake.rows import Row
 from gateway.intake.scratch import Scratch
+from gateway.private_files import make_private, open_private
 
 LEADING = ("原表行号", "处理结果", "规则编号", "退回原因")
 _RESULTS = {Outcome.REFUSE: "退回修改", Outcome.HOLD: "暂缓，转人工核查", Outcome.ADMIT: "已接收，有提示"}
@@ -57,6 +58,7 @@ def verify_writable(path: Path) -> None:
     is_new = not path.exists()
     try:
         path.open("ab").close()
+        make_private(path)
     except OSError as error:
         raise _unwritable(path) from error
     if is_new:
@@ -93,6 +95,7 @@ class Returns:
             raise _unwritable(path) from error
         self._half = self._scratch.path / "returns.xlsx"
         options = {**_SAFE, "constant_memory": True, "tmpdir": str(self._scratch.path)}
+        open_private(self._half).close()
         self._book = xlsxwriter.Workbook(str(self._half), options)
         self._book.set_properties({"title": "审核汇总表退回表", "created": _MADE})
         self._styles = _Styles(self._book)

@@ -20,6 +20,7 @@ from gateway.domain.credit import TicketKind
 from gateway.domain.delivery import State
 from gateway.domain.errors import InputError
 from gateway.domain.periods import CHINA
+from gateway.private_files import open_private
 from gateway.service.differences import Difference
 from gateway.store import report_views as counting
 from gateway.store.batch_views import BatchPart, parts
@@ -99,7 +100,8 @@ def write_report(store: Store, out: Path, *, now: datetime, chinese: bool) -> di
         ages=[*AGES, _OLDER],
     )
     try:
-        out.write_text(page, encoding="utf-8")
+        with open_private(out) as file:
+            file.write(page.encode())
     except OSError as error:
         raise InputError(f"{out}: the report cannot be written: {error.strerror}") from error
     return summary

@@ -22,6 +22,7 @@ from sqlalchemy import Connection, Date, LargeBinary, Table, bindparam, delete, 
 from sqlalchemy.exc import DataError, IntegrityError
 
 from gateway.domain.errors import InputError, StoreError
+from gateway.private_files import open_private
 from gateway.store.engine import Store, head_revision
 from gateway.store.evidence_tables import key_check
 from gateway.store.key_checks import known_checks, refuse_others
@@ -53,8 +54,7 @@ def write(store: Store, path: Path, now: datetime, progress: Progress = lambda _
     """Write a backup; the file appears whole or not at all, readable by its owner only. Work may go on beside it."""
     contents = Contents(schema=head_revision(), at=now)
     fresh = path.with_name(f"{path.name}.part")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as raw:
+    with open_private(fresh) as raw:
         with gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1, filename="") as file:
             digest = hashlib.sha256()
             for line in _lines(store, contents, progress):
