@@ -314,13 +314,7 @@ def _keep_private(settings: GatewaySettings) -> None:
 
 def _make_signing_key(settings: GatewaySettings) -> None:
     """Make the pair of keys that signs links, where none was made or named."""
-    from gateway.service.signer import new_key
+    from gateway.service.signer import make_key
 
-    if settings.evidence_signer or settings.evidence_key or settings.signing_key.exists():
-        return
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    private, public = new_key()
-    with open_private(settings.home / "evidence-public.pem") as file:
-        file.write(public)
-    with open_private(settings.signing_key) as file:
-        file.write(private)
+    if not settings.evidence_signer and not settings.evidence_key:
+        make_key(settings.signing_key, settings.public_key)

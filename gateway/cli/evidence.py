@@ -55,6 +55,7 @@ def verify(
         if every_byte:
             gateway.note("verify_bytes", "everything")
         key = public_key or gateway.settings.public_key
+        beside = anchors is None and gateway.settings.anchors.resolve().parent == gateway.settings.home.resolve()
         found = run(
             gateway.store,
             anchors or gateway.settings.anchors,
@@ -71,6 +72,8 @@ def verify(
             say(f"acceptances judged again from their bytes: {', '.join(found.proven)}")
         if found.uncovered_since is not None:
             say(f"not sealed yet: what was sent since {found.uncovered_since}")
+        if beside:
+            say("the anchors lie beside the store: who can change one can change both (GATEWAY_EVIDENCE_ANCHORS)")
         _tell(found.faults)
     if found.faults:
         raise typer.Exit(FAILURES)

@@ -7,10 +7,12 @@ The command is given the 64 hexadecimal characters of a digest on its input and 
 from __future__ import annotations
 
 import base64
+import os
 import re
 import shlex
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -18,6 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from gateway.domain.errors import ConfigurationError
+from gateway.private_files import open_private
 
 Sign = Callable[[str], str]
 Verify = Callable[[str, str], bool]
@@ -86,11 +89,23 @@ def _signed_by_any(keys: Sequence[Ed25519PublicKey], digest: str, signature: str
     return False
 
 
-def new_key() -> tuple[bytes, bytes]:
-    """A new private key and its public one, as PEM."""
-    key = Ed25519PrivateKey.generate()
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return private, public
+def make_key(path: Path, public: Path) -> None:
+    """Make a key in ``path`` where there is none, and write its public one to ``public`` where that is missing.
+
+    The file appears whole or not at all; of several that make it at once all use the same.
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
+        with open_private(fresh) as file:
+            file.write(Ed25519PrivateKey.generate().private_bytes(_PEM, _PKCS8, serialization.NoEncryption()))
+        with suppress(FileExistsError):
+            os.link(fresh, path)
+        fresh.unlink()
+    if not public.exists():
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        with open_private(public) as file:
+            file.write(key.public_key().public_bytes(_PEM, serialization.PublicFormat.SubjectPublicKeyInfo))
+
+
+_PEM, _PKCS8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8

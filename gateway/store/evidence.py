@@ -384,6 +384,13 @@ def rows_about(connection: Connection, vault: Vault, delivery_id: int) -> dict[s
 
 def account_for(store: Store, delivery_id: int, now: datetime) -> bool:
     """Write down what a delivery came to, where its last account does not say so; False where there is none."""
+    try:
+        return _account_for(store, delivery_id, now)
+    except IntegrityError:  # whoever sealed in the same moment took the number
+        return _account_for(store, delivery_id, now)
+
+
+def _account_for(store: Store, delivery_id: int, now: datetime) -> bool:
     with store.write() as connection:
         there = select(tables.delivery.c.id).where(tables.delivery.c.id == delivery_id)
         if connection.execute(there).first() is None:

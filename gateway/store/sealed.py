@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, Table, select
+from sqlalchemy import JSON, Column, LargeBinary, Table, Text, select
 
 from gateway.store import (
     change_tables,
@@ -49,17 +49,13 @@ class Sealed:
 
     def rows(self) -> Any:
         """Statement that gives all the place needs, the key as ``sealed_key`` and the value as ``sealed_value``."""
-        own = [column for column in self.table.c if not _is_sealed(column)]
+        own = [column for column in self.table.c if not isinstance(column.type, (LargeBinary, JSON, Text))]
         wanted = select(*own, self.key.label("sealed_key"), self.value.label("sealed_value"))
         if self.beside is not None:
             other, reference, names = self.beside
             wanted = wanted.add_columns(*(other.c[name] for name in names))
             wanted = wanted.join(other, other.c.id == self.table.c[reference])
         return wanted
-
-
-def _is_sealed(column: Column[Any]) -> bool:
-    return column.type.python_type is bytes
 
 
 SEALED = (
