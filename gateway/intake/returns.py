@@ -7,7 +7,6 @@ meant for that city only.
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -138,8 +137,6 @@ class Returns:
         target = self._path.resolve()
         try:
             self._book.close()
-            if target.exists():
-                shutil.copymode(target, self._half)
             self._half.replace(target)
         except (FileCreateError, OSError) as error:
             raise _unwritable(self._path) from error

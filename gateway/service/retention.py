@@ -40,6 +40,10 @@ def retain(
     report = RetentionReport(dry_run=dry_run)
     with store.read() as connection:
         report.held = retention.held_as_a_whole(connection)
+    if not dry_run:
+        # first, so that a number of the trail is never given again because all behind it were removed
+        with store.write() as connection:
+            note(connection, at=now, actor=by, action="retention", subject="everything", detail=days)
     for job in JOBS:
         before = now - timedelta(days=days[job.rule])
         report.before[job.rule] = before
@@ -62,8 +66,4 @@ def retain(
             done, after = done + len(ids), ids[-1]
             progress(len(ids))
         report.rows[job.rule] = report.rows.get(job.rule, 0) + done
-    if not dry_run:
-        detail = {"days": dict(days), "rows": {rule: rows for rule, rows in report.rows.items() if rows}}
-        with store.write() as connection:
-            note(connection, at=now, actor=by, action="retention", subject="everything", detail=detail)
     return report

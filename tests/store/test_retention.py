@@ -78,6 +78,19 @@ def test_a_row_of_which_something_is_left_is_due_and_one_with_nothing_is_not(boo
     assert run(book.store, book.now + 3000 * DAY).rows == NOTHING | {"exchanges": 1}
 
 
+def test_no_number_of_the_audit_trail_is_given_twice_though_all_of_it_has_had_its_time(book: Any) -> None:
+    """A store without older rows would begin anew with 1, and the chain would take the new row for a changed one."""
+    with book.store.write() as c:
+        c.execute(insert(audit), {"at": book.now, "actor": "t", "action": "test", "object": "x", "detail": {}})
+    evidence.seal(book.store, book.now, None)
+    later = book.now + 3000 * DAY
+    run(book.store, later)
+    evidence.seal(book.store, later, None)
+    with book.store.read() as c:
+        assert list(c.execute(select(audit.c.id)).scalars()) == [2]
+    assert evidence.verify(book.store, None).faults == []
+
+
 def test_a_run_of_retention_stands_in_the_audit_trail_and_a_dry_one_does_not(book: Any) -> None:
     travel(book, 1, Event.ACCEPTED)
     later = book.now + 3000 * DAY
@@ -85,7 +98,7 @@ def test_a_run_of_retention_stands_in_the_audit_trail_and_a_dry_one_does_not(boo
     run(book.store, later)
     with book.store.read() as c:
         [row] = c.execute(select(audit)).mappings()
-    assert (row["actor"], row["action"], row["detail"]["rows"]) == ("tester", "retention", {"exchanges": 1})
+    assert (row["actor"], row["action"], row["detail"]["exchanges"]) == ("tester", "retention", 1825)
 
 
 FORGERIES: dict[str, tuple[dict[str, Any], str]] = {
@@ -130,9 +143,12 @@ def test_a_purge_that_was_never_sealed_is_not_believed(book: Any) -> None:
         c.execute(insert(purge), row)
     evidence.seal(book.store, later + 2 * DAY, None)
     assert evidence.verify(book.store, None).faults == [], "it was sealed as a row of its own, and has its mark"
+    run(book.store, later + 3 * DAY)
+    evidence.seal(book.store, later + 3 * DAY, None)
     with book.store.write() as c:
         c.execute(insert(purge), row | {"id": 3})
-    evidence.seal(book.store, later + 4 * DAY, None)
+    run(book.store, later + 5 * DAY)
+    evidence.seal(book.store, later + 5 * DAY, None)
     assert "was never sealed" in [f.what for f in evidence.verify(book.store, None).faults]
 
 
