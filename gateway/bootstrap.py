@@ -271,8 +271,8 @@ def open_gateway(
     """Open store and keys; with ``create`` they are made or upgraded, else a store of another release is refused."""
     _tune_once()
     settings = settings or load(GatewaySettings)
-    _keep_private(settings)
     given = None if settings.keys is None else KeyRing.parse(settings.keys.get_secret_value())
+    _keep_private(settings)
     engine = open_engine(settings.url)
     vault = _in_file(settings, engine, create=create) if given is None else Vault(given)
     if create:

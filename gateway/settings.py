@@ -7,13 +7,9 @@ the ``Loader`` that ``build`` receives, so the core need not know it.
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from datetime import date, timedelta
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -21,72 +17,25 @@ from pydantic import (
     BeforeValidator,
     Field,
     SecretStr,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    SettingsError,
-    TomlConfigSettingsSource,
-)
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.contract.connector import Endpoint, Pace, Tls, is_loopback
 from gateway.domain import windows
 from gateway.domain.breaker import BreakerRules
-from gateway.domain.errors import ConfigurationError, NotConfigured
 from gateway.domain.evidence import LEAST_DAYS
 from gateway.domain.gate_rules import last_days
 from gateway.domain.traffic import Budget, Traffic
+from gateway.settings_sources import Loader, S, Settings, load, loader
 
 __all__ = ["BaseSettings", "GatewaySettings", "Loader", "PlatformSettings", "S", "ServeSettings", "SourceSettings"]
 __all__ += ["load", "loader"]
 
-S = TypeVar("S", bound=BaseSettings)
-_FIELD = re.compile(r'field "(\w+)"')
 
-
-class _Settings(BaseSettings):
-    """Environment first, then ``.env``, then ``gateway.toml`` in the working directory; errors never show values."""
-
-    model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
-    )
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        section = str(cls.model_config.get("env_prefix", "")).removeprefix("GATEWAY_").strip("_").lower()
-        return init_settings, env_settings, dotenv_settings, _Section(settings_cls, section)
-
-
-class _Section(TomlConfigSettingsSource):
-    """One table of ``gateway.toml``; the core's own settings stand at its top level."""
-
-    def __init__(self, settings_cls: type[BaseSettings], section: str) -> None:
-        self._section = section
-        super().__init__(settings_cls, Path("gateway.toml"))
-
-    def _read_file(self, path: Path | Traversable) -> dict[str, Any]:
-        try:
-            whole = super()._read_file(path)
-        except ValueError as error:
-            raise ConfigurationError(f"gateway.toml: not TOML in UTF-8: {_place(error)}") from None
-        table = whole.get(self._section, {}) if self._section else whole
-        return {k: v for k, v in table.items() if self._section or not isinstance(v, dict)}
-
-
-class GatewaySettings(_Settings):
+class GatewaySettings(Settings):
     """Settings of the core, prefix ``GATEWAY_``."""
 
     model_config = SettingsConfigDict(env_prefix="GATEWAY_")
@@ -166,7 +115,7 @@ def _window(text: str) -> str:
     return text
 
 
-class SourceSettings(_Settings):
+class SourceSettings(Settings):
     """Settings of the information system's view, prefix ``GATEWAY_SOURCE__``."""
 
     model_config = SettingsConfigDict(env_prefix="GATEWAY_SOURCE__")
@@ -181,7 +130,7 @@ _SCHEDULE = r"^off$|^[1-9]\d*[smh]$|^\S+( \S+){4}$"
 Schedule = Annotated[str, Field(pattern=_SCHEDULE)]
 
 
-class ServeSettings(_Settings):
+class ServeSettings(Settings):
     """Settings of scheduled runs, prefix ``GATEWAY_SERVE__``.
 
     A schedule is a cron line in +08:00 (``*/5 * * * *``), an interval (``20s``, ``5m``, ``2h``) or ``off``.
@@ -217,7 +166,7 @@ class ServeSettings(_Settings):
     """a result that has not come after so many hours raises an alarm"""
 
 
-class RetentionSettings(_Settings):
+class RetentionSettings(Settings):
     """How many days what is kept, prefix ``GATEWAY_RETENTION__``."""
 
     model_config = SettingsConfigDict(env_prefix="GATEWAY_RETENTION__")
@@ -254,7 +203,7 @@ def _is_blank(secret: str) -> bool:
 _LEAST_SECRET = 8
 
 
-class PlatformSettings(_Settings):
+class PlatformSettings(Settings):
     """What every connector's settings have. Subclasses set ``env_prefix`` and give their specification's values."""
 
     endpoint: Annotated[str, AfterValidator(_address)]
@@ -341,59 +290,3 @@ class PlatformSettings(_Settings):
                 longest=timedelta(seconds=self.breaker_longest_seconds),
             ),
         )
-
-
-class Loader(Protocol):
-    """Gives a settings object of the class asked for; raises ConfigurationError naming the variable."""
-
-    def __call__(self, settings: type[S], /) -> S: ...
-
-
-def load(settings: type[S], /, **given: Any) -> S:
-    """Read settings from the process's environment and files; ``given`` wins over both."""
-    with _explained(settings):
-        return settings(**given)
-
-
-def loader(environment: Mapping[str, str]) -> Loader:
-    """Return a Loader for which ``environment`` wins over the process's own (tests, notebooks, the demo)."""
-
-    def read(settings: type[S], /) -> S:
-        class Given(EnvSettingsSource):
-            def _load_env_vars(self) -> Mapping[str, str | None]:
-                return {name.lower(): value for name, value in environment.items()}
-
-        with _explained(settings):
-            return settings(**Given(settings)())
-
-    return read
-
-
-@contextmanager
-def _explained(settings: type[BaseSettings]) -> Iterator[None]:
-    """Turn what the library raises into errors that name the variable and show no value."""
-    try:
-        yield
-    except ValidationError as error:
-        missing = [fault["loc"] for fault in error.errors(include_input=False) if fault["type"] == "missing"]
-        kind = NotConfigured if ("endpoint",) in missing else ConfigurationError
-        raise kind(_explain(settings, error)) from None
-    except SettingsError as error:
-        name = _FIELD.search(str(error))
-        variable = f"{settings.model_config.get('env_prefix', '')}{name[1]}".upper() if name else "a variable"
-        raise ConfigurationError(f"settings: {variable}: must be JSON, for example [60, 300]") from None
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"settings: .env: not UTF-8: {_place(error)}") from None
-
-
-def _place(error: ValueError) -> str:
-    return f"byte {error.start}" if isinstance(error, UnicodeDecodeError) else str(error)
-
-
-def _explain(settings: type[BaseSettings], error: ValidationError) -> str:
-    prefix = settings.model_config.get("env_prefix", "")
-    lines = [
-        f"{prefix}{'_'.join(str(p) for p in e['loc'][:1]).upper()}: {e['msg']}"
-        for e in error.errors(include_input=False)
-    ]
-    return "settings: " + "; ".join(lines)

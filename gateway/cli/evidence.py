@@ -131,7 +131,7 @@ def export(
         raise typer.Exit(MISUSE)
     with opened() as gateway:
         from gateway.service.evidence_pack import pack
-        from gateway.store.evidence import account_for
+        from gateway.store.accounts import account_for
 
         now = gateway.edge.now()
         account_for(gateway.store, delivery, now)

@@ -13,7 +13,7 @@ from gateway.contract.connector import Connector
 from gateway.domain.delivery import State
 from gateway.domain.evidence import FIRST, LEAF, canonical, covered, link_digest, size, within
 from gateway.service.signer import Sign, Verify
-from gateway.store import accounts, derived, evidence, proofs, purges, views
+from gateway.store import accounts, derived, evidence, evidence_bytes, proofs, purges, views
 from gateway.store.engine import Connection, Store
 from gateway.store.evidence import BOOKS, Link
 from gateway.store.evidence_books import Book
@@ -120,7 +120,7 @@ def verify(
             )
         found.faults += _some(
             Fault(link=None, book=book, row=number, what=what)
-            for book, number, what in evidence.lost_bytes(connection, gone.gone)
+            for book, number, what in evidence_bytes.lost_bytes(connection, gone.gone)
         )
         for doubts in (derived.contradicted(connection), accounts.altered(connection, store.vault)):
             found.faults += _some(Fault(link=None, book="delivery", row=n, what=what) for n, what in doubts)
@@ -156,11 +156,11 @@ def _judge_bytes(
     """Open what is sealed, and judge every acceptance again."""
     found.faults += _some(
         Fault(link=None, book=book, row=number, what="the stored bytes are not those of its digest")
-        for book, number in evidence.altered_bytes(connection, store.vault)
+        for book, number in evidence_bytes.altered_bytes(connection, store.vault)
     )
     found.faults += _some(
         Fault(link=None, book=name, row=key, what="does not open: changed, moved, or sealed with another key")
-        for name, key in evidence.closed_values(connection, store.vault)
+        for name, key in evidence_bytes.closed_values(connection, store.vault)
     )
     cleared = {**gone.gone.get("exchange.*", {}), **gone.gone.get("exchange.response", {})}
     for one in views.counts(connection):

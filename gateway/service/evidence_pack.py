@@ -19,7 +19,7 @@ from gateway.domain.errors import InputError
 from gateway.domain.evidence import LEAF, canonical, covered, leaf, link_digest, members, size, within
 from gateway.service.evidence import Fault
 from gateway.service.signer import Verify
-from gateway.store import evidence
+from gateway.store import evidence, evidence_bytes
 from gateway.store.engine import Store
 from gateway.store.evidence import Link
 
@@ -30,7 +30,7 @@ BOOKS = frozenset({"record", "delivery", "sent", "answered", "attempt", "verdict
 def pack(store: Store, delivery_id: int, now: datetime, *, with_bytes: bool = False) -> dict[str, Any] | None:
     """The document about one delivery; None where there is none. What no link covers yet is named and a fault."""
     with store.read() as connection:
-        rows = evidence.rows_about(connection, store.vault, delivery_id)
+        rows = evidence_bytes.rows_about(connection, store.vault, delivery_id)
         if not rows["delivery"]:
             return None
         needed: dict[int, set[str]] = {}
@@ -44,8 +44,8 @@ def pack(store: Store, delivery_id: int, now: datetime, *, with_bytes: bool = Fa
                     needed.setdefault(link, set()).add(book)
         links = [_told(link, needed[link.number]) for link in evidence.links(connection, sorted(needed))]
         sent = [row["id"] for row in rows["sent"]]
-        alone = evidence.carried_alone(connection, sent, rows["record"][0]["person_key"])
-        bodies = evidence.bodies(connection, store.vault, sorted(alone)) if with_bytes else {}
+        alone = evidence_bytes.carried_alone(connection, sent, rows["record"][0]["person_key"])
+        bodies = evidence_bytes.bodies(connection, store.vault, sorted(alone)) if with_bytes else {}
     document = {
         "format": FORMAT,
         "made_at": now,

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from gateway.domain.delivery import State
 from gateway.domain.evidence import members
 from gateway.store.chunks import chunks
+from gateway.store.engine import Store
 from gateway.store.evidence_books import mark
 from gateway.store.evidence_tables import evidence_account
 from gateway.store.sealed import sealed_column
@@ -101,3 +103,24 @@ def altered(connection: Connection, vault: Vault) -> Iterable[tuple[int, str]]:
             what = [name for name in named if stands[name] != row[name]]
             if what:
                 yield row["delivery_id"], f"is not what was sealed of it: {', '.join(what)}"
+
+
+def account_for(store: Store, delivery_id: int, now: datetime) -> bool:
+    """Write down what a delivery came to, where its last account does not say so; False where there is none."""
+    try:
+        return _account_for(store, delivery_id, now)
+    except IntegrityError:  # whoever sealed in the same moment took the number
+        return _account_for(store, delivery_id, now)
+
+
+def _account_for(store: Store, delivery_id: int, now: datetime) -> bool:
+    with store.write() as connection:
+        there = select(delivery.c.id).where(delivery.c.id == delivery_id)
+        if connection.execute(there).first() is None:
+            return False
+        [row] = of(connection, store.vault, [delivery_id], now)
+        last = latest(connection, delivery_id)
+        if last is None or any(row[name] != last[name] for name in row if name != "at"):
+            top = connection.execute(select(func.max(evidence_account.c.id))).scalar() or 0
+            keep(connection, [{"id": top + 1, **row}])
+    return True

@@ -12,22 +12,24 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select, update
 from typer.testing import CliRunner
 
+from gateway import registry
 from gateway.bootstrap import open_gateway
 from gateway.cli.app import app
 from gateway.codec.redact import clean
 from gateway.contract.messages import Verdict
-from gateway.domain.delivery import Event
+from gateway.domain.delivery import Event, State
 from gateway.domain.records import Worker
 from gateway.service.outcome import after_push, names_in
-from gateway.store import control, ledger, queueing, records
+from gateway.store import ledger, queueing, records
 from gateway.store.ledger import Claimed
+from gateway.store.tables import delivery
 from gateway.testing import people
 from gateway.testing.batch import write_sample
-from gateway.testing.model import Model
 
-INFO = Model(base_url="http://unused.invalid").info
+NAME = "worker_platform"
 ESCAPE = "\x1b]0;owned\x07"
 
 
@@ -69,6 +71,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An initialised home of its own."""
     monkeypatch.setenv("GATEWAY_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("GATEWAY_LOG_LEVEL", "DEBUG")
+    for key, value in registry.build_sandbox(NAME, seed=5).access("https://platform.invalid").environment.items():
+        monkeypatch.setenv(key, value)
     monkeypatch.chdir(tmp_path)
     assert CliRunner().invoke(app, ["init"]).exit_code == 0
     return tmp_path
@@ -119,17 +123,20 @@ def test_what_is_typed_read_and_answered_leaves_nobody_in_clear(home: Path, seed
     named.unlink()
     # what a platform says about somebody else in the same message
     with open_gateway() as gateway:
-        now = gateway.edge.now()
+        now, info = gateway.edge.now(), gateway.connector(NAME).info
         with gateway.store.write() as c:
-            control.register(c, [INFO.platform])
-            records.add(c, gateway.store.vault, [owner, other], batch_id=None, now=now)
-            queueing.owe(c, INFO, now)
-            claimed = ledger.claim(
-                c, gateway.store.vault, platform=INFO.platform, state="queued", limit=50, now=now,
-                lease=gateway.lease, owner="tester",
-            )  # fmt: skip
-            mine = [item for item in claimed if item.record.key in (owner.key, other.key)]
-            ledger.settle(c, [_refused(item, mine, forms, worker, now) for item in mine], INFO.platform, now)
+            held = [people.certificate_record(rng, person) for person in (owner, other)]
+            records.add(c, gateway.store.vault, [owner, other, *held], batch_id=None, now=now)
+            queueing.owe(c, info, now)
+            ids = c.execute(select(delivery.c.id).where(delivery.c.person_key.in_([owner.key, other.key]))).scalars()
+            mine = ledger.load(c, gateway.store.vault, list(ids))
+            assert mine
+            for item in mine:
+                said_of = _refused(item, info, mine, forms, worker, now).verdict
+                assert not told_of(said_of.reason, worker)
+                assert "\x1b" not in said_of.reason
+                values = {"code": said_of.code, "reason": said_of.reason, "state": State.PARKED}
+                c.execute(update(delivery).where(delivery.c.id == item.id).values(values))
     for command in (
         ("status",), ("failures",), ("batches", "list"), ("audit", "list"), ("report", "--out", "page.html"),
         ("retention", "list"), ("evidence", "verify"),
@@ -147,7 +154,7 @@ def test_what_is_typed_read_and_answered_leaves_nobody_in_clear(home: Path, seed
         assert json.dumps(form).encode() not in kept
 
 
-def _refused(item: Claimed, together: list[Claimed], forms: list[str], worker: Worker, now: Any) -> Any:
+def _refused(item: Claimed, info: Any, together: list[Claimed], forms: list[str], worker: Worker, now: Any) -> Any:
     reason = f"{ESCAPE}{worker.name}: " + "; ".join(forms)
     verdict = Verdict(event=Event.REJECTED, code="E1", reason=reason)
-    return after_push(item, verdict, INFO, now, draw=0.5, can_ask=False, known=names_in(together))
+    return after_push(item, verdict, info, now, draw=0.5, can_ask=False, known=names_in(together))
