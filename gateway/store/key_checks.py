@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, func, insert, inspect, select
+from sqlalchemy.exc import IntegrityError
 
 from gateway.domain.errors import ConfigurationError, StoreError
 from gateway.store.engine import Store
@@ -37,15 +39,16 @@ def prove_keys(store: Store, now: datetime) -> None:
     with store.read() as connection:
         known = _known(connection)
         refuse_others(known, store.vault)
+        noted = set(connection.execute(select(key_check.c.name)).scalars())
         if not known and not _opens_something(connection, store.vault):
             raise ConfigurationError(FOREIGN)
-    fresh = {name: value for name, value in store.vault.checks().items() if name not in known}
+    fresh = {name: value for name, value in store.vault.checks().items() if name not in noted}
     if fresh:
-        with store.write() as connection:
-            held = _known(connection)
-            rows = [{"name": name, "value": value, "since": now} for name, value in fresh.items() if name not in held]
-            if rows:
-                connection.execute(insert(key_check), rows)
+        rows = [{"name": name, "value": value, "since": now} for name, value in fresh.items()]
+        with suppress(IntegrityError), store.write() as connection:  # another process notes them at the same time
+            connection.execute(insert(key_check), rows)
+        with store.read() as connection:
+            refuse_others(_known(connection), store.vault)
 
 
 def refuse_others(known: dict[str, str], vault: Vault) -> None:
