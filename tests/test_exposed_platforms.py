@@ -7,6 +7,7 @@ import ssl
 from pathlib import Path
 
 import pytest
+from pydantic_settings import SettingsConfigDict
 from typer.testing import CliRunner
 
 from gateway.bootstrap import open_gateway
@@ -18,7 +19,7 @@ from gateway.transport.sender import _trusted
 
 
 class Harbour(PlatformSettings):
-    model_config = {"env_prefix": "GATEWAY_HARBOUR__"}
+    model_config = SettingsConfigDict(env_prefix="GATEWAY_HARBOUR__")
 
 
 def endpoint(**given: str) -> Endpoint:
@@ -42,7 +43,7 @@ def test_what_stays_on_this_machine_or_is_encrypted_needs_no_permission(address:
 
 @pytest.mark.parametrize("address", ["file:///etc/passwd", "ftp://platform.example", "platform.example", "https://"])
 def test_what_is_no_web_address_is_refused(address: str) -> None:
-    with pytest.raises(ConfigurationError, match="GATEWAY_HARBOUR__ENDPOINT: .*must be an address"):
+    with pytest.raises(ConfigurationError, match=r"GATEWAY_HARBOUR__ENDPOINT: .*must be an address"):
         endpoint(ENDPOINT=address)
 
 
