@@ -6,5 +6,7 @@ from __future__ import annotations
 def main() -> None:
     """Entry point ``gateway``."""
     from gateway.cli.app import app
+    from gateway.private_files import set_umask
 
+    set_umask()
     app()

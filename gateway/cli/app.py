@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from gateway.cli import (
+    audit,
     backup,
     batch,
     batches,
@@ -13,6 +14,7 @@ from gateway.cli import (
     demo,
     evidence,
     exchange,
+    keys,
     listen,
     metrics,
     objections,
@@ -76,9 +78,11 @@ for name, about_objections in (
 credit.credit.command("listen")(listen.listen)
 
 for name, group in (
+    ("audit", audit.audit),
     ("batches", batches.batches),
     ("credit", credit.credit),
     ("evidence", evidence.evidence),
+    ("keys", keys.keys),
     ("replay", replay.replay),
     ("retention", retention.retention),
     ("source", source.source),

@@ -33,9 +33,10 @@ def intake(
         reports = []
         for path in files:
             with two_counts(f"reading {path.name}", "keeping it", quiet=as_json) as (progress, keeping):
-                reports.append(
-                    gateway.take_in(path, returns=returns, dry_run=dry_run, progress=progress, keeping=keeping)
-                )
+                report = gateway.take_in(path, returns=returns, dry_run=dry_run, progress=progress, keeping=keeping)
+            reports.append(report)
+            counts = {"rows": report.rows, "admitted": report.admitted, "returned": report.returned}
+            gateway.note("intake_dry_run" if dry_run else "intake", f"batch {report.name}", detail=counts)
     if as_json:
         emit({"batches": [_document(report) for report in reports], "dry_run": dry_run})
     else:

@@ -29,6 +29,7 @@ def push(
 
     with opened() as gateway:
         if dry_run:
+            gateway.note("push_dry_run", ", ".join(gateway.configured(platforms or ())))
             _preview(gateway, platforms or (), limit, as_json=as_json)
             return
         settings = gateway.settings

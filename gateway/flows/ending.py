@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from gateway.codec.redact import redact
+from gateway.codec.redact import clean
 from gateway.domain.china import CHINA
 from gateway.domain.traffic import Stop
 
@@ -75,7 +75,7 @@ class Part:
         if self.stop is not None:
             said.append(stop_text(self.stop))
         said += [text for text in (self.skipped, self.error) if text]
-        return redact(f"{self.platform}: {', '.join(said) or 'nothing was due'}")
+        return clean(f"{self.platform}: {', '.join(said) or 'nothing was due'}")
 
 
 def merged(parts: Sequence[Part]) -> Part:
@@ -127,5 +127,5 @@ def ending(parts: Sequence[Part], data: Mapping[str, Any] | None = None) -> Endi
 def failed(reason: str) -> Ending:
     """A run that could not begin its work."""
     return Ending(
-        mark=Mark.FAILED, message=f"{redact(reason)} (exit {EXIT_FAILURES})", exit=EXIT_FAILURES, data={"exit": 1}
+        mark=Mark.FAILED, message=f"{clean(reason)} (exit {EXIT_FAILURES})", exit=EXIT_FAILURES, data={"exit": 1}
     )

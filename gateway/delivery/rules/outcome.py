@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from gateway.codec.redact import redact
+from gateway.codec.redact import clean
 from gateway.contract.connector import TOKEN_REFUSED, ConnectorInfo
 from gateway.contract.messages import Verdict
 from gateway.delivery.store.settlement import LONGEST_RECEIPT, keepable
@@ -27,13 +28,15 @@ def after_push(
     can_ask: bool,
     together: int = 1,
     kept_back: bool = False,
+    known: Sequence[str] = (),
 ) -> Settlement:
     """What becomes of a delivery that was sent, or could not be sent, with this verdict.
 
     together:  how many deliveries the message carried; one that was refused as a whole travels on in halves
     kept_back: the message never left, because something came in the way of its platform; it is due as before
+    known:     names of everybody in the message (``names_in``), whom the platform may name in any answer
     """
-    verdict = _masked(verdict, claimed.record.content)
+    verdict = _masked(verdict, claimed, known)
     if verdict.split and together > 1:
         parted = _settlement(claimed, Event.RETRY, verdict, now)
         return replace(parted, message_limit=together // 2, counted=False)
@@ -59,10 +62,17 @@ def after_push(
 
 
 def after_poll(
-    claimed: Claimed, verdict: Verdict, info: ConnectorInfo, now: datetime, *, draw: float, can_ask: bool
+    claimed: Claimed,
+    verdict: Verdict,
+    info: ConnectorInfo,
+    now: datetime,
+    *,
+    draw: float,
+    can_ask: bool,
+    known: Sequence[str] = (),
 ) -> Settlement:
     """What becomes of a delivery whose result was fetched by receipt."""
-    verdict = _masked(verdict, claimed.record.content)
+    verdict = _masked(verdict, claimed, known)
     event, wait = verdict.event, _NO_WAIT
     polls = claimed.polls + 1
     together = claimed.message_size or 1
@@ -87,7 +97,7 @@ def after_lookup(claimed: Claimed, verdict: Verdict, info: ConnectorInfo, now: d
     "Not there" counts only when heard as often as the platform's settling demands: the push may still be in its queue.
     What is being processed there, and has no receipt to fetch a result by, is asked about again.
     """
-    verdict = _masked(verdict, claimed.record.content)
+    verdict = _masked(verdict, claimed)
     event, wait = verdict.event, _NO_WAIT
     lookups, negatives = claimed.lookups + 1, claimed.negatives
     if event is Event.NOT_FOUND:
@@ -166,14 +176,28 @@ def _next(plan: Waits, round_no: int, draw: float) -> timedelta:
     return plan.then or (plan.steps[-1] if plan.steps else timedelta(minutes=1))
 
 
-def _masked(verdict: Verdict, content: Content) -> Verdict:
+def names_in(carried: Iterable[Claimed]) -> tuple[str, ...]:
+    """Names and numbers of everybody in a message, which an answer to it may mention under any of its items."""
+    found = {value: None for item in carried for value in (*names(item.record.content), *_numbers(item.record.content))}
+    return tuple(found)
+
+
+def _numbers(content: Content) -> tuple[str, ...]:
+    if isinstance(content, StatusChange):
+        return _numbers(content.certificate)
+    if isinstance(content, Withdrawal):
+        return _numbers(content.content)
+    return (content.number,) if isinstance(content, Certificate) else ()
+
+
+def _masked(verdict: Verdict, claimed: Claimed, known: Sequence[str] = ()) -> Verdict:
     """The verdict as it may be kept: nobody in its reason, and no receipt that the ledger cannot hold as it stands."""
     if not verdict.reason and verdict.receipt is None:
         return verdict
     receipt = verdict.receipt or ""
     usable = receipt and keepable(receipt, LONGEST_RECEIPT) == receipt
-    reason = redact(verdict.reason, *names(content))[:1000] if verdict.reason else ""
-    return replace(verdict, reason=reason, receipt=receipt if usable else None)
+    reason = clean(verdict.reason, *(known or names_in([claimed])))[:1000] if verdict.reason else ""
+    return replace(verdict, code=clean(verdict.code), reason=reason, receipt=receipt if usable else None)
 
 
 def names(content: Content) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gateway.codec.redact import clean
 from gateway.domain.errors import InputError
 from gateway.intake.reading import columns
 from gateway.intake.reading.files import Table, digest_of, open_tables
@@ -64,7 +65,7 @@ def read_batch(path: Path) -> Batch:
         raise InputError(f"{path.name}: sheets {names} each hold a table; report one sheet per file")
     layout = layouts[0]
     _require_columns(path, layout)
-    return Batch(name=path.name, digest=digest, sheet=layout.table.sheet, columns=layout.headers, rows=layout)
+    return Batch(name=clean(path.name), digest=digest, sheet=layout.table.sheet, columns=layout.headers, rows=layout)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ meant for that city only.
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from gateway.intake.reading.rows import Row
 from gateway.intake.reading.scratch import Scratch
 from gateway.intake.rules.gate_table import GATES, GateFailure, Severity
 from gateway.intake.rules.gates import Outcome, outcome
+from gateway.private_files import make_private, open_private
 
 LEADING = ("原表行号", "处理结果", "规则编号", "退回原因")
 _RESULTS = {Outcome.REFUSE: "退回修改", Outcome.HOLD: "暂缓，转人工核查", Outcome.ADMIT: "已接收，有提示"}
@@ -58,6 +58,7 @@ def verify_writable(path: Path) -> None:
     is_new = not path.exists()
     try:
         path.open("ab").close()
+        make_private(path)
     except OSError as error:
         raise _unwritable(path) from error
     if is_new:
@@ -94,6 +95,7 @@ class Returns:
             raise _unwritable(path) from error
         self._half = self._scratch.path / "returns.xlsx"
         options = {**_SAFE, "constant_memory": True, "tmpdir": str(self._scratch.path)}
+        open_private(self._half).close()
         self._book = xlsxwriter.Workbook(str(self._half), options)
         self._book.set_properties({"title": "审核汇总表退回表", "created": _MADE})
         self._styles = _Styles(self._book)
@@ -136,8 +138,6 @@ class Returns:
         target = self._path.resolve()
         try:
             self._book.close()
-            if target.exists():
-                shutil.copymode(target, self._half)
             self._half.replace(target)
         except (FileCreateError, OSError) as error:
             raise _unwritable(self._path) from error
