@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 JOBS   ?= auto
 ARGS   ?=
 
-.PHONY: help setup demo test soak mutants check format lint types imports notebooks bench bench-full lock clean
+.PHONY: help setup demo test soak mutants check format lint types imports notebooks bench bench-full lock sbom clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -35,8 +35,8 @@ soak: setup  ## thousands of seeds and kills; SOAK_SEEDS, SOAK_KILLS, SOAK_SHOCK
 check: setup lint types imports notebooks test  ## format, lint, types, import contracts, notebooks, tests
 
 lint: setup  ## format check and ruff
-	$(BIN)/ruff format --check gateway connectors tests
-	$(BIN)/ruff check gateway connectors tests
+	$(BIN)/ruff format --check gateway connectors tests tools
+	$(BIN)/ruff check gateway connectors tests tools
 
 types: setup  ## mypy, strict
 	$(BIN)/mypy
@@ -57,12 +57,15 @@ bench-full: setup  ## bench with 10 M deliveries and a million waiting; takes ha
 	$(BIN)/python -m tests.bench --full $(ARGS)
 
 format: setup  ## format and sort imports
-	$(BIN)/ruff check --fix --quiet --select I gateway connectors tests
-	$(BIN)/ruff format gateway connectors tests
+	$(BIN)/ruff check --fix --quiet --select I gateway connectors tests tools
+	$(BIN)/ruff format gateway connectors tests tools
 
 lock: setup  ## pin all dependencies with hashes, without index lines, for every supported Python
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --python-version 3.11 --extra dev pyproject.toml --output-file requirements.lock $(ARGS)
+
+sbom: setup  ## write the bill of materials (CycloneDX) to sbom.json, from what is installed
+	$(BIN)/python tools/sbom.py > sbom.json
 
 clean:  ## remove what the verbs made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import getpass
 import random
 import sys
 import time
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from gateway import registry
 from gateway.contract.connector import Connector
@@ -30,8 +31,11 @@ from gateway.delivery.system import Edge
 from gateway.domain.errors import ConfigurationError, NotConfigured, StoreError, alone
 from gateway.intake.reading.points import read_points
 from gateway.intake.rules.gate_rules import FilingDay, GateRules, Point
+from gateway.operations.store.key_checks import FOREIGN, holds_anything, prove_keys
+from gateway.private_files import make_private, open_private
 from gateway.settings import BaseSettings, GatewaySettings, Loader, S, ServeSettings, SourceSettings, last_days, load
-from gateway.store.engine import Store, migrate, open_engine, verify_schema
+from gateway.store import audit
+from gateway.store.engine import Engine, Store, migrate, open_engine, verify_schema
 from gateway.store.thread import StoreThread
 from gateway.store.vault import KeyRing, Vault, random_bytes, read_or_make_keys
 from gateway.transport.sender import Sender
@@ -206,7 +210,32 @@ class Gateway:
         """Cover what was written since with the evidence chain; gives how many rows."""
         from gateway.operations.evidence import seal
 
-        return seal(self.store, self.edge.now(), self.settings.anchors)
+        return seal(self.store, self.edge.now(), self.settings.anchors, self._signer)
+
+    @cached_property
+    def _signer(self) -> Callable[[str], str] | None:
+        """What signs the links of the chain; None where no key was made or named."""
+        from gateway.operations.signer import command_signer, file_signer
+
+        if self.settings.evidence_signer:
+            return command_signer(self.settings.evidence_signer)
+        path = self.settings.signing_key
+        return file_signer(path) if path.exists() or self.settings.evidence_key else None
+
+    def note(
+        self, action: str, subject: str, *, reason: str | None = None, detail: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write an act, or the reading of a person, into the audit trail, with who did it."""
+        with self.store.write() as connection:
+            audit.note(
+                connection,
+                at=self.edge.now(),
+                actor=getpass.getuser(),
+                action=action,
+                subject=subject,
+                reason=reason,
+                detail=detail or {},
+            )
 
     def draw_checks(self) -> int:
         """Draw the random checks that void certificates ask for; gives how many draws were made."""
@@ -288,15 +317,19 @@ def open_gateway(
     """Open store and keys; with ``create`` they are made or upgraded, else a store of another release is refused."""
     _tune_once()
     settings = settings or load(GatewaySettings)
-    ring = _keys(settings, create=create)
+    given = None if settings.keys is None else KeyRing.parse(settings.keys.get_secret_value())
+    _keep_private(settings)
     engine = open_engine(settings.url, prepare=settings.database_prepare)
-    store = Store(engine=engine, vault=Vault(ring))
+    vault = _in_file(settings, engine, create=create) if given is None else Vault(given)
+    store = Store(engine=engine, vault=vault)
     try:
         if create:
             migrate(engine)
+            _make_signing_key(settings)
         else:
             verify_schema(engine)
         gateway = Gateway(settings=settings, store=store, loader=loader, edge=edge or system_edge())
+        prove_keys(store, gateway.edge.now())
         with store.read() as connection:
             known = delivery_platforms.registered(connection)
         if not known.issuperset(gateway.platforms):
@@ -308,11 +341,34 @@ def open_gateway(
     return gateway
 
 
-def _keys(settings: GatewaySettings, *, create: bool) -> KeyRing:
-    if settings.keys is not None:
-        return KeyRing.parse(settings.keys.get_secret_value())
+def _in_file(settings: GatewaySettings, engine: Engine, *, create: bool) -> Vault:
+    """The ring in its file; a new one is made for a store that was never written to, and for no other."""
+    path = settings.key_file
+    if create and not path.exists() and holds_anything(engine):
+        raise ConfigurationError(FOREIGN)
     try:
-        return read_or_make_keys(Path(settings.home) / "keys.json", make=create)
+        return Vault(read_or_make_keys(path, make=create), path)
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not a key ring"
         raise ConfigurationError(f"keys.json in GATEWAY_HOME cannot be read or made: {why}") from None
+
+
+def _keep_private(settings: GatewaySettings) -> None:
+    """Put the modes right of what an earlier release or another tool made readable for others."""
+    database = settings.home / "gateway.db"
+    if settings.database_url is None and not database.exists():
+        settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        open_private(database).close()
+    beside = [database.with_name(f"{database.name}{end}") for end in ("", "-wal", "-shm", "-journal")]
+    for path in (settings.home, *beside, settings.signing_key):
+        make_private(path)
+    if settings.evidence_anchors is None:
+        make_private(settings.anchors)
+
+
+def _make_signing_key(settings: GatewaySettings) -> None:
+    """Make the pair of keys that signs links, where none was made or named."""
+    from gateway.operations.signer import make_key
+
+    if not settings.evidence_signer and not settings.evidence_key:
+        make_key(settings.signing_key, settings.public_key)

@@ -7,7 +7,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-from gateway.codec.redact import redact
+from gateway.codec.redact import clean
 
 _NOISY = ("alembic", "httpx", "httpcore", "aiohttp", "zeep", "urllib3", "sqlalchemy", "asyncio")
 """libraries that log addresses, bodies or parameters below WARNING"""
@@ -28,7 +28,7 @@ class JsonLine(logging.Formatter):
         }
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return redact(json.dumps(line, ensure_ascii=False))
+        return clean(json.dumps(line, ensure_ascii=False))
 
 
 def set_up(level: str = "WARNING") -> None:

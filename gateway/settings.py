@@ -8,28 +8,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from datetime import date, timedelta
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, TypeVar
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    SettingsError,
-    TomlConfigSettingsSource,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from gateway.contract.connector import Endpoint, Pace, Paging
+from gateway.contract.connector import Endpoint, Pace, Paging, Tls, is_loopback
 from gateway.domain import traffic
 from gateway.domain.breaker import BreakerRules
-from gateway.domain.errors import ConfigurationError, NotConfigured
+from gateway.domain.retention_days import LEAST_DAYS
 from gateway.domain.traffic import Budget, Traffic
+from gateway.settings_sources import Loader, S, Settings, load, loader
 
 _RULE = re.compile(r"N[0-9]{2}")
 
@@ -45,47 +37,8 @@ def last_days(text: str) -> dict[str, date]:
 __all__ = ["BaseSettings", "GatewaySettings", "Loader", "PlatformSettings", "S", "ServeSettings", "SourceSettings"]
 __all__ += ["load", "loader"]
 
-S = TypeVar("S", bound=BaseSettings)
-_FIELD = re.compile(r'field "(\w+)"')
 
-
-class _Settings(BaseSettings):
-    """Environment first, then ``.env``, then ``gateway.toml`` in the working directory; errors never show values."""
-
-    model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
-    )
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        section = str(cls.model_config.get("env_prefix", "")).removeprefix("GATEWAY_").strip("_").lower()
-        return init_settings, env_settings, dotenv_settings, _Section(settings_cls, section)
-
-
-class _Section(TomlConfigSettingsSource):
-    """One table of ``gateway.toml``; the core's own settings stand at its top level."""
-
-    def __init__(self, settings_cls: type[BaseSettings], section: str) -> None:
-        self._section = section
-        super().__init__(settings_cls, Path("gateway.toml"))
-
-    def _read_file(self, path: Path | Traversable) -> dict[str, Any]:
-        try:
-            whole = super()._read_file(path)
-        except ValueError as error:
-            raise ConfigurationError(f"gateway.toml: not TOML in UTF-8: {_place(error)}") from None
-        table = whole.get(self._section, {}) if self._section else whole
-        return {k: v for k, v in table.items() if self._section or not isinstance(v, dict)}
-
-
-class GatewaySettings(_Settings):
+class GatewaySettings(Settings):
     """Settings of the core, prefix ``GATEWAY_``."""
 
     model_config = SettingsConfigDict(env_prefix="GATEWAY_")
@@ -135,6 +88,12 @@ class GatewaySettings(_Settings):
     """CSV with ``checker`` and ``avoids``: who may be drawn for those checks; without it they are assigned by hand"""
     evidence_anchors: Path | None = None
     """where the head of the evidence chain is noted; default ``anchors.jsonl`` in ``home``"""
+    evidence_key: Path | None = None
+    """Ed25519 private key (PEM) that signs links; default ``evidence-key.pem`` in ``home``, made by ``gateway init``"""
+    evidence_signer: str | None = None
+    """or a command that signs: digest on its input, signature in Base64 on its output; best run as another user"""
+    evidence_public_key: Path | None = None
+    """public keys (PEM) that verify links; default ``evidence-public.pem`` in ``home``"""
 
     @property
     def url(self) -> str | Path:
@@ -145,6 +104,21 @@ class GatewaySettings(_Settings):
     def anchors(self) -> Path:
         """The file of anchors; best kept where who can change the store cannot write."""
         return self.evidence_anchors or self.home / "anchors.jsonl"
+
+    @property
+    def key_file(self) -> Path:
+        """The file of the key ring, where it is not in a variable."""
+        return self.home / "keys.json"
+
+    @property
+    def signing_key(self) -> Path:
+        """The file of the key that signs links."""
+        return self.evidence_key or self.home / "evidence-key.pem"
+
+    @property
+    def public_key(self) -> Path:
+        """The file of public keys."""
+        return self.evidence_public_key or self.home / "evidence-public.pem"
 
     @property
     def chinese(self) -> bool:
@@ -158,7 +132,7 @@ def _window(text: str) -> str:
     return text
 
 
-class SourceSettings(_Settings):
+class SourceSettings(Settings):
     """Settings of the information system's view, prefix ``GATEWAY_SOURCE__``."""
 
     model_config = SettingsConfigDict(env_prefix="GATEWAY_SOURCE__")
@@ -173,7 +147,7 @@ _SCHEDULE = r"^off$|^[1-9]\d*[smh]$|^\S+( \S+){4}$"
 Schedule = Annotated[str, Field(pattern=_SCHEDULE)]
 
 
-class ServeSettings(_Settings):
+class ServeSettings(Settings):
     """Settings of scheduled runs, prefix ``GATEWAY_SERVE__``.
 
     A schedule is a cron line in +08:00 (``*/5 * * * *``), an interval (``20s``, ``5m``, ``2h``) or ``off``.
@@ -193,6 +167,8 @@ class ServeSettings(_Settings):
     retention: Schedule = "40 3 * * *"
     drop: Path | None = None
     """folder whose files are taken in; on many machines one that all of them share"""
+    drop_group_readable: bool = False
+    """whether the folder's group may read what comes of its files; else they are the gateway's user's alone"""
     drop_settle_seconds: float = Field(default=10, ge=0)
     """a file younger than this may still be written to and is left for the next run"""
     minutes: float = Field(default=50, ge=0)
@@ -207,12 +183,12 @@ class ServeSettings(_Settings):
     """a result that has not come after so many hours raises an alarm"""
 
 
-class RetentionSettings(_Settings):
+class RetentionSettings(Settings):
     """How many days what is kept, prefix ``GATEWAY_RETENTION__``."""
 
     model_config = SettingsConfigDict(env_prefix="GATEWAY_RETENTION__")
 
-    exchanges: int = Field(default=1825, ge=184)
+    exchanges: int = Field(default=1825, ge=LEAST_DAYS["exchanges"])
     """requests and answers, as bytes; network logs must be kept for six months"""
     inbox: int = Field(default=365, ge=1)
     """pages of credit findings, as bytes, in the inbox and among the answers"""
@@ -226,15 +202,37 @@ class RetentionSettings(_Settings):
     """who objected, how to reach them and why, counted from the objection's end"""
     scans: int = Field(default=730, ge=1)
     """files that went with objections, counted from the end of the last of them"""
-    audit: int = Field(default=1825, ge=1096)
+    audit: int = Field(default=1825, ge=LEAST_DAYS["audit"])
     """the audit trail; records of impact assessments must be kept for three years"""
 
 
-class PlatformSettings(_Settings):
+def _address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be an address with https:// (or http:// where that is allowed) and a host")
+    return text
+
+
+def _is_blank(secret: str) -> bool:
+    return len(secret) >= _LEAST_SECRET and len(set(secret.rstrip("="))) == 1
+
+
+_LEAST_SECRET = 8
+
+
+class PlatformSettings(Settings):
     """What every connector's settings have. Subclasses set ``env_prefix`` and give their specification's values."""
 
-    endpoint: str
+    endpoint: Annotated[str, AfterValidator(_address)]
     """base URL of the platform"""
+    allow_plain_http: bool = Field(default=False, validate_default=True)
+    """whether http:// may be used to another machine: what is sent can then be read and changed on its way"""
+    tls_minimum: Literal["1.0", "1.1", "1.2", "1.3"] = "1.2"
+    """oldest version of TLS; below 1.2 for a peer that has no other, and for it alone"""
+    tls_ciphers: str | None = None
+    """ciphers in OpenSSL's words, for a peer that has none of the usual ones"""
+    tls_legacy_renegotiation: bool = False
+    """whether a peer without secure renegotiation is spoken to"""
     verify: bool | str = True
     client_certificate: str | None = None
     client_key: str | None = None
@@ -265,6 +263,24 @@ class PlatformSettings(_Settings):
     max_page_bytes: int = Field(default=8 * 1024**3, ge=1)
     """requests and bytes after which reading a listing, a feed or a look-up in pages ends and says so"""
 
+    @field_validator("allow_plain_http")
+    @classmethod
+    def _encrypted_unless_allowed(cls, allowed: bool, info: ValidationInfo) -> bool:
+        parts = urlsplit(info.data.get("endpoint", ""))
+        if parts.scheme == "http" and not is_loopback(parts.hostname or "") and not allowed:
+            raise ValueError("must be true for an endpoint with http://, which can be read on its way; use https://")
+        return allowed
+
+    @model_validator(mode="after")
+    def _no_blank_secret(self) -> Self:
+        """Zeros, or one letter throughout, are a sample and no secret, in hexadecimal and Base64 as well."""
+        for name, value in self:
+            given = value.values() if isinstance(value, dict) else (value,)
+            for one in given:
+                if isinstance(one, SecretStr) and _is_blank(one.get_secret_value()):
+                    raise ValueError(f"{name.upper()} is the same letter throughout: a sample, not a secret")
+        return self
+
     def to_endpoint(self) -> Endpoint:
         """The transport's view of these settings."""
         return Endpoint(
@@ -276,6 +292,9 @@ class PlatformSettings(_Settings):
             client_certificate=self.client_certificate,
             client_key=self.client_key,
             proxy=self.proxy,
+            tls=Tls(
+                minimum=self.tls_minimum, ciphers=self.tls_ciphers, legacy_renegotiation=self.tls_legacy_renegotiation
+            ),
             traffic=self.to_traffic(),
             paging=Paging(requests=self.max_pages, size=self.max_page_bytes),
         )
@@ -293,59 +312,3 @@ class PlatformSettings(_Settings):
                 longest=timedelta(seconds=self.breaker_longest_seconds),
             ),
         )
-
-
-class Loader(Protocol):
-    """Gives a settings object of the class asked for; raises ConfigurationError naming the variable."""
-
-    def __call__(self, settings: type[S], /) -> S: ...
-
-
-def load(settings: type[S], /, **given: Any) -> S:
-    """Read settings from the process's environment and files; ``given`` wins over both."""
-    with _explained(settings):
-        return settings(**given)
-
-
-def loader(environment: Mapping[str, str]) -> Loader:
-    """Return a Loader for which ``environment`` wins over the process's own (tests, notebooks, the demo)."""
-
-    def read(settings: type[S], /) -> S:
-        class Given(EnvSettingsSource):
-            def _load_env_vars(self) -> Mapping[str, str | None]:
-                return {name.lower(): value for name, value in environment.items()}
-
-        with _explained(settings):
-            return settings(**Given(settings)())
-
-    return read
-
-
-@contextmanager
-def _explained(settings: type[BaseSettings]) -> Iterator[None]:
-    """Turn what the library raises into errors that name the variable and show no value."""
-    try:
-        yield
-    except ValidationError as error:
-        missing = [fault["loc"] for fault in error.errors(include_input=False) if fault["type"] == "missing"]
-        kind = NotConfigured if ("endpoint",) in missing else ConfigurationError
-        raise kind(_explain(settings, error)) from None
-    except SettingsError as error:
-        name = _FIELD.search(str(error))
-        variable = f"{settings.model_config.get('env_prefix', '')}{name[1]}".upper() if name else "a variable"
-        raise ConfigurationError(f"settings: {variable}: must be JSON, for example [60, 300]") from None
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"settings: .env: not UTF-8: {_place(error)}") from None
-
-
-def _place(error: ValueError) -> str:
-    return f"byte {error.start}" if isinstance(error, UnicodeDecodeError) else str(error)
-
-
-def _explain(settings: type[BaseSettings], error: ValidationError) -> str:
-    prefix = settings.model_config.get("env_prefix", "")
-    lines = [
-        f"{prefix}{'_'.join(str(p) for p in e['loc'][:1]).upper()}: {e['msg']}"
-        for e in error.errors(include_input=False)
-    ]
-    return "settings: " + "; ".join(lines)

@@ -53,15 +53,15 @@ def test_each_source_wins_over_the_one_below(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_core_reads_the_top_of_the_file_and_a_platform_its_section() -> None:
     write(
         "gateway.toml",
-        'claim_limit = 7\n[harbour]\nendpoint = "http://h.invalid"\nclaim_limit = 9\n[other]\nbatch_max = 99\n',
+        'claim_limit = 7\n[harbour]\nendpoint = "https://h.invalid"\nclaim_limit = 9\n[other]\nbatch_max = 99\n',
     )
     assert load(GatewaySettings).claim_limit == 7
     harbour = load(Harbour)
-    assert (harbour.endpoint, harbour.batch_max) == ("http://h.invalid", 10)
+    assert (harbour.endpoint, harbour.batch_max) == ("https://h.invalid", 10)
 
 
 def test_a_platform_without_its_section_takes_nothing_from_the_top() -> None:
-    write("gateway.toml", 'endpoint = "http://top.invalid"\n')
+    write("gateway.toml", 'endpoint = "https://top.invalid"\n')
     with pytest.raises(ConfigurationError, match="GATEWAY_HARBOUR__ENDPOINT"):
         load(Harbour)
 
@@ -79,8 +79,8 @@ def test_chinese_text_in_the_files_is_read_as_utf8() -> None:
 
 def test_a_loader_falls_back_to_the_process_for_what_it_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_HARBOUR__BATCH_MAX", "3")
-    harbour = loader({"GATEWAY_HARBOUR__ENDPOINT": "http://h.invalid"})(Harbour)
-    assert (harbour.endpoint, harbour.batch_max) == ("http://h.invalid", 3)
+    harbour = loader({"GATEWAY_HARBOUR__ENDPOINT": "https://h.invalid"})(Harbour)
+    assert (harbour.endpoint, harbour.batch_max) == ("https://h.invalid", 3)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_loader_falls_back_to_the_process_for_what_it_is_not_given(monkeypatch
 def test_a_refused_value_is_named_by_its_variable_and_never_shown(
     name: str, value: str, source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = {"GATEWAY_HARBOUR__ENDPOINT": "http://h.invalid", "GATEWAY_HARBOUR__PASSWORD": "p-55512", name: value}
+    given = {"GATEWAY_HARBOUR__ENDPOINT": "https://h.invalid", "GATEWAY_HARBOUR__PASSWORD": "p-55512", name: value}
     if source == "environment":
         for one, text in given.items():
             monkeypatch.setenv(one, text)
@@ -132,7 +132,7 @@ def test_a_file_in_another_charset_is_refused_by_name(name: str) -> None:
 
 
 def test_secrets_do_not_show_in_the_settings() -> None:
-    given = {"GATEWAY_HARBOUR__ENDPOINT": "http://h.invalid", "GATEWAY_HARBOUR__PASSWORD": "p-55512"}
+    given = {"GATEWAY_HARBOUR__ENDPOINT": "https://h.invalid", "GATEWAY_HARBOUR__PASSWORD": "p-55512"}
     harbour = loader(given)(Harbour)
     assert harbour.password.get_secret_value() == "p-55512"
     assert "55512" not in f"{harbour!r} {harbour} {harbour.model_dump()}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from gateway.contract.connector import is_loopback
 from gateway.settings import PlatformSettings
 
 PLATFORM = "national_market"
@@ -87,7 +87,7 @@ class NationalMarketSettings(PlatformSettings):
     @classmethod
     def _encrypted(cls, endpoint: str) -> str:
         parts = urlsplit(endpoint)
-        if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+        if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or "")):
             return endpoint
         raise ValueError("https is required, except for a loopback address")
 
@@ -95,10 +95,3 @@ class NationalMarketSettings(PlatformSettings):
     def account(self) -> str:
         """The user name sent in the token."""
         return self.username or self.sender_code
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -9,7 +9,9 @@ def main() -> None:
     """Entry point ``gateway``. What nobody has foreseen is one line as well, with its place and no text of its own."""
     from gateway.cli.app import app
     from gateway.cli.output import FAILURES, emit, tolerate_any_locale, unforeseen
+    from gateway.private_files import set_umask
 
+    set_umask()
     tolerate_any_locale()
     try:
         app()

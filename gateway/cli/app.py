@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from gateway.cli import (
+    audit,
     backup,
     batch,
     batches,
@@ -13,6 +14,7 @@ from gateway.cli import (
     demo,
     evidence,
     exchange,
+    keys,
     metrics,
     objections,
     platforms,
@@ -75,9 +77,11 @@ for name, about_objections in (
 
 
 for name, group in (
+    ("audit", audit.audit),
     ("batches", batches.batches),
     ("credit", credit.credit),
     ("evidence", evidence.evidence),
+    ("keys", keys.keys),
     ("replay", replay.replay),
     ("retention", retention.retention),
     ("source", source.source),

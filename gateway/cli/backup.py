@@ -22,6 +22,8 @@ def backup(
         now = gateway.edge.now()
         if to.is_dir():
             to /= f"gateway-{now:%Y%m%dT%H%M%SZ}.backup"
+        gateway.note("backup", "everything")
+        gateway.seal()
         contents = write(gateway.store, to, now)
     if as_json:
         emit({"file": str(to), "schema": contents.schema, "rows": contents.rows, "total": contents.total})
@@ -39,12 +41,11 @@ def restore(
         if not source.is_file():
             raise InputError(f"{source.name}: there is no such file")
         contents = read(gateway.store, source)
+        gateway.note("restore", "everything", detail={"rows": contents.total, "of": contents.at.isoformat()})
     if as_json:
         emit({"schema": contents.schema, "at": contents.at, "rows": contents.rows, "total": contents.total})
     else:
-        say(
-            f"{contents.total} rows of {contents.at} read; `gateway evidence verify --bytes` tells whether the keys fit"
-        )
+        say(f"{contents.total} rows of {contents.at} read; `gateway evidence verify --bytes` verifies it")
 
 
 def init(as_json: AsJson = False) -> None:

@@ -40,7 +40,11 @@ def intake(
     with opened() as gateway:
         try:
             for path in files:
-                results.append(_taken_in(gateway, path, returns, force=force, dry_run=dry_run, quiet=as_json))
+                result = _taken_in(gateway, path, returns, force=force, dry_run=dry_run, quiet=as_json)
+                results.append(result)
+                if isinstance(result, IntakeReport):
+                    counts = {"rows": result.rows, "admitted": result.admitted, "returned": result.returned}
+                    gateway.note("intake_dry_run" if dry_run else "intake", f"batch {result.name}", detail=counts)
         finally:
             _tell_all(results, returns, dry_run=dry_run, as_json=as_json)
     codes = [_code(result) for result in results]

@@ -81,6 +81,7 @@ def returns(
 
     with opened() as gateway:
         count = hand_back(gateway.store, name, out, force=force)
+        gateway.note("returns", f"batch {name}", detail={"rows": count})
     if as_json:
         emit({"name": name, "returns": str(out), "rows": count})
     else:

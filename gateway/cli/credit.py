@@ -89,6 +89,7 @@ def public(
         now = gateway.edge.now()
         with gateway.store.read() as connection:
             document = rows_of(gateway.store, connection, now, limit)
+        gateway.note("credit_public", "everything", detail={"records": len(document["records"])})
     if as_json:
         emit({"at": now, **document})
         return
@@ -124,8 +125,10 @@ def relied(
     """List what left on the ground of a statement that was corrected or replaced later. Exit code 1 where any did."""
     from gateway.credit.store.as_of import relied as rows_of
 
-    with opened() as gateway, gateway.store.read() as connection:
-        rows = rows_of(connection, limit=limit)
+    with opened() as gateway:
+        with gateway.store.read() as connection:
+            rows = rows_of(connection, limit=limit)
+        gateway.note("credit_relied", "everything", detail={"statements": len(rows)})
     if as_json:
         emit({"relied": rows})
     elif rows:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.output import FAILURES, LARGEST, MISUSE, AsJson, actor, columns, complain, emit, opened, say, table
+from gateway.cli.platforms import exposed_platforms
 from gateway.domain.errors import InputError
 from gateway.domain.states import State
 
@@ -48,6 +49,8 @@ def status(as_json: AsJson = False) -> None:
             say(f"{row['platform']} takes one after another: {row['queue']['text']}")
     for row in document["not_owed"]:
         say(f"{row['platform']} is not owed {row['kind']} ({row['records']} records): {row['why']}")
+    for name, how in document["exposed"].items():
+        say(f"{name}: {how}")
     if document["reasons"]:
         table("why", columns("platform", "state", "code", "count"), document["reasons"])
 
@@ -91,7 +94,13 @@ def _status(gateway: Gateway) -> dict[str, Any]:
             }
         )
     declined = _not_owed(gateway)
-    return {"at": now, "platforms": rows, "reasons": why, "not_owed": declined}
+    return {
+        "at": now,
+        "platforms": rows,
+        "reasons": why,
+        "not_owed": declined,
+        "exposed": exposed_platforms(gateway),
+    }
 
 
 def _connector_state(gateway: Gateway, name: str) -> str:
@@ -186,6 +195,8 @@ def show(
     with opened() as gateway:
         document = explain(gateway.store, delivery)
         if document is not None:
+            detail = {"person_key": document["delivery"].get("person_key")}
+            gateway.note("show", f"delivery {delivery}", detail=detail)
             with gateway.store.read() as connection:
                 document["delivery"] |= _why(gateway, connection, [delivery])[delivery]
     if document is None:
@@ -256,6 +267,8 @@ def why(
         infos = [gateway.connector(name).info for name in gateway.configured()]
         rules = {name: gateway.connector(name).endpoint.traffic for name in gateway.configured()}
         answer = follow(gateway.store, asked, infos, rules, gateway.edge.now())
+        found = {"person_key": answer.person_key, "certificates": sorted(answer.certificates)}
+        gateway.note("why", f"person {answer.person_key or 'unknown'}", detail=found)
     broken = answer.broken
     if as_json:
         chains = {key: [vars(link) for link in links] for key, links in answer.certificates.items()}

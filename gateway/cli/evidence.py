@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +14,6 @@ from gateway.cli.output import (
     LARGEST,
     MISUSE,
     AsJson,
-    actor,
     columns,
     complain,
     emit,
@@ -25,6 +23,7 @@ from gateway.cli.output import (
     table,
 )
 from gateway.domain.errors import InputError
+from gateway.private_files import open_private
 
 if TYPE_CHECKING:
     from gateway.operations.evidence import Fault
@@ -43,54 +42,73 @@ def seal(as_json: AsJson = False) -> None:
         say(f"{rows} rows sealed")
 
 
+PublicKey = Annotated[Path | None, typer.Option(help="Public keys (PEM); default is the store's own.")]
+
+
 @evidence.command("verify")
 def verify(
     pack: Annotated[Path | None, typer.Argument(help="An exported pack; the whole store where none is named.")] = None,
     anchors: Annotated[Path | None, typer.Option(help="File of anchors; default is the store's own.")] = None,
+    public_key: PublicKey = None,
     every_byte: Annotated[
-        bool, typer.Option("--bytes", help="Open every stored request and answer and compare its digest.")
+        bool,
+        typer.Option("--bytes", help="Open everything sealed, and judge every acceptance again from its answer."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Name every row that was changed, dropped, added or made anew since it was sealed. Exit code 1 where one was."""
     if pack is not None:
-        _verify_pack(pack, anchors, as_json=as_json)
+        _verify_pack(pack, anchors, public_key, as_json=as_json)
         return
     with opened() as gateway:
         from gateway.operations.evidence import verify as run
+        from gateway.operations.signer import verifier
 
-        found = run(gateway.store, anchors or gateway.settings.anchors, every_byte=every_byte)
+        if every_byte:
+            gateway.note("verify_bytes", "everything")
+        key = public_key or gateway.settings.public_key
+        beside = anchors is None and gateway.settings.anchors.resolve().parent == gateway.settings.home.resolve()
+        found = run(
+            gateway.store,
+            anchors or gateway.settings.anchors,
+            every_byte=every_byte,
+            signed_by=verifier(_readable(key).read_bytes()) if public_key or key.is_file() else None,
+            connectors={name: gateway.connector(name) for name in gateway.configured()},
+        )
     if as_json:
         emit({**vars(found), "faults": [vars(fault) for fault in found.faults]})
     else:
         removed = f", {found.removed} removed by retention" if found.removed else ""
-        say(f"{found.links} links over {found.rows} rows{removed}; {found.anchors} anchors")
-        if found.not_anchored:
-            say(f"not anchored: {found.not_anchored} links (is the file of anchors writable?)")
+        say(f"{found.links} links over {found.rows} rows{removed}; {found.anchors} anchors, {found.signed} signed")
+        if found.proven:
+            say(f"acceptances judged again from their bytes: {', '.join(found.proven)}")
         if found.uncovered_since is not None:
             say(f"not sealed yet: what was sent since {found.uncovered_since}")
+        if beside:
+            say("the anchors lie beside the store: who can change one can change both (GATEWAY_EVIDENCE_ANCHORS)")
         _tell(found.faults)
     if found.faults:
         raise typer.Exit(FAILURES)
 
 
-def _verify_pack(path: Path, anchors: Path | None, *, as_json: bool) -> None:
+def _verify_pack(path: Path, anchors: Path | None, public_key: Path | None, *, as_json: bool) -> None:
     from gateway.operations.evidence import read_anchors
     from gateway.operations.evidence_pack import verify_pack
+    from gateway.operations.signer import verifier
 
     with reported():
         noted = None if anchors is None else dict(read_anchors(_readable(anchors)))
+        signed_by = None if public_key is None else verifier(_readable(public_key).read_bytes())
         try:
             document = json.loads(_readable(path).read_bytes())
         except ValueError:
             raise InputError(f"{path.name}: not JSON in UTF-8") from None
-        faults = verify_pack(document if isinstance(document, dict) else {}, noted)
+        faults = verify_pack(document if isinstance(document, dict) else {}, noted, signed_by)
     if as_json:
-        emit({"delivery": document["delivery"], "anchored": noted is not None, "faults": [vars(f) for f in faults]})
+        told = {"anchored": noted is not None, "signed": signed_by is not None, "faults": [vars(f) for f in faults]}
+        emit({"delivery": document["delivery"], **told})
     else:
-        say(
-            f"delivery {document['delivery']}: {len(document['links'])} links" + ("" if noted else ", no anchors given")
-        )
+        say(f"delivery {document['delivery']}: {len(document['links'])} links")
         _tell(faults)
     if faults:
         raise typer.Exit(FAILURES)
@@ -114,7 +132,10 @@ def export(
     ],
     to: Annotated[Path, typer.Option(help="File to write.")],
     with_bytes: Annotated[
-        bool, typer.Option("--bytes", help="With the requests and answers themselves: personal data, in clear.")
+        bool,
+        typer.Option(
+            "--bytes", help="With the requests and answers that carried nobody else: personal data, in clear."
+        ),
     ] = False,
     reason: Annotated[str | None, typer.Option(help="Why the bytes are needed; kept in the audit trail.")] = None,
 ) -> None:
@@ -124,29 +145,21 @@ def export(
         raise typer.Exit(MISUSE)
     with opened() as gateway:
         from gateway.operations.evidence_pack import pack
-        from gateway.store import audit
+        from gateway.operations.store.delivery_accounts import account_for
 
-        gateway.seal()
         now = gateway.edge.now()
+        account_for(gateway.store, delivery, now)
+        gateway.seal()
         document = pack(gateway.store, delivery, now, with_bytes=with_bytes)
         if document is None:
             raise InputError(f"there is no delivery {delivery}")
-        with gateway.store.write() as connection:
-            audit.note(
-                connection,
-                at=now,
-                actor=actor(),
-                action="export",
-                subject=f"delivery {delivery}",
-                reason=reason,
-                detail={"bytes": with_bytes},
-            )
+        of = {"bytes": with_bytes, "person_key": document["rows"]["record"][0]["person_key"]}
+        gateway.note("export", f"delivery {delivery}", reason=reason, detail=of)
     _write(to, document)
     say(f"written to {to}")
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:
     """Readable by its owner only: it may hold what travelled."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(document, file, ensure_ascii=False, indent=1, sort_keys=True)
+    with open_private(path) as file:
+        file.write(json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True).encode())

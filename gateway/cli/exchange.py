@@ -29,6 +29,7 @@ def push(
     """Send what is due. Exit code 1 where something was rejected, parked or a platform is held."""
     with opened() as gateway:
         if dry_run:
+            gateway.note("push_dry_run", ", ".join(gateway.configured(platforms or ())))
             _preview(gateway, platforms or (), limit, as_json=as_json)
             return
         reports = _across(gateway, platforms, lambda e: gateway.push(e, limit=limit))

@@ -96,15 +96,24 @@ def check(platforms: Platforms = None, wsdl: Wsdl = None, codes: Codes = False, 
 
         chosen = gateway.configured(platforms or ())
         health = asyncio.run(across(gateway, chosen, _probe)) if chosen else []
+        exposed = exposed_platforms(gateway)
         unread = gateway.unread_variables(os.environ)
         missing = [name for name in gateway.platforms if name not in chosen] if not platforms else []
         broken = {name: why for name, why in gateway.broken.items() if not platforms or name in platforms}
         missing = [name for name in missing if name not in broken]
-    document = {"platforms": health, "not_configured": missing, "broken": broken, "unread_variables": unread}
+    document = {
+        "platforms": health,
+        "not_configured": missing,
+        "broken": broken,
+        "unread_variables": unread,
+        "exposed": exposed,
+    }
     if as_json:
         emit(document)
     else:
         table("platforms", columns("platform", "ok", "detail", "clock_skew_seconds", "spec_version"), health)
+        for name, how in exposed.items():
+            say(f"{name}: {how}")
         for name in missing:
             say(f"{name}: not configured (GATEWAY_{name.upper()}__ENDPOINT is not set)")
         for why in broken.values():
@@ -113,6 +122,18 @@ def check(platforms: Platforms = None, wsdl: Wsdl = None, codes: Codes = False, 
             say(f"{name}: a variable nobody reads; misspelt?")
     if unread or broken or any(not one["ok"] for one in health):
         raise typer.Exit(FAILURES)
+
+
+def exposed_platforms(gateway: Gateway) -> dict[str, str]:
+    """Platforms whose traffic is less well protected than usual, by setting, and how."""
+    told: dict[str, str] = {}
+    for name in gateway.configured():
+        endpoint = gateway.connector(name).endpoint
+        if endpoint.in_clear:
+            told[name] = "plain http: what is sent can be read and changed on its way (ALLOW_PLAIN_HTTP)"
+        elif endpoint.tls.is_weakened:
+            told[name] = "encryption is weakened for this peer (TLS_MINIMUM, TLS_CIPHERS, TLS_LEGACY_RENEGOTIATION)"
+    return told
 
 
 async def _probe(exchanger: Exchanger) -> dict[str, Any]:

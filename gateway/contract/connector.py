@@ -20,7 +20,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from ipaddress import ip_address
 from typing import Protocol, runtime_checkable
+from urllib.parse import urlsplit
 
 from gateway.contract.messages import (
     Draft,
@@ -103,6 +105,31 @@ class Pace:
     connections: int
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tls:
+    """How far encryption may be weakened for one old peer; it weakens no other."""
+
+    minimum: str = "1.2"
+    """oldest version of the protocol: 1.0, 1.1, 1.2 or 1.3"""
+    ciphers: str | None = None
+    """in OpenSSL's words, beside or instead of the usual ones"""
+    legacy_renegotiation: bool = False
+    """whether a peer without secure renegotiation (RFC 5746) is spoken to"""
+
+    @property
+    def is_weakened(self) -> bool:
+        """Whether anything is weaker than usual."""
+        return self.minimum in ("1.0", "1.1") or self.ciphers is not None or self.legacy_renegotiation
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Paging:
     """The most requests, and bytes of answers, that one run over a platform's pages may take."""
@@ -124,9 +151,16 @@ class Endpoint:
     client_certificate: str | None = None
     client_key: str | None = None
     proxy: str | None = None
+    tls: Tls = field(default_factory=Tls)
     traffic: Traffic = field(default_factory=Traffic)
     """budget, maintenance windows and circuit breaker; the core keeps to them"""
     paging: Paging = field(default_factory=Paging)
+
+    @property
+    def in_clear(self) -> bool:
+        """Whether what is sent can be read on its way."""
+        parts = urlsplit(self.base_url)
+        return parts.scheme == "http" and not is_loopback(parts.hostname or "")
 
 
 class Connector(Protocol):

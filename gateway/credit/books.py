@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
 
-from gateway.codec.redact import redact
+from gateway.codec.redact import clean
 from gateway.contract.credit import BookFile, BookItem, BookKind, BookResult, BookRow, Manifest, PublishesBooks
 from gateway.contract.messages import Verdict, WireResponse
 from gateway.credit.fetch import Desk, Fetched, fetch_versions, heed, look_for
@@ -299,4 +299,4 @@ def _plain(rows: Iterable[BookRow]) -> list[Row]:
 
 
 def _said(verdict: Verdict) -> str:
-    return redact(f"{verdict.code}: {verdict.reason}")
+    return clean(f"{verdict.code}: {verdict.reason}")

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from gateway.codec.redact import redact
+from gateway.codec.redact import clean
 from gateway.contract.desk import Conflict, DeskTerms, Objection, TakesObjections, TakesScans, TakesTickets
 from gateway.contract.messages import Stamp, Verdict, WireRequest, WireResponse
 from gateway.credit.fetch import Desk, fetch_versions, heed
@@ -145,7 +145,7 @@ class _AtDesk:
             return verdict
         state = State.REFUSED if fate is Fate.REFUSED else State.UNCLEAR
         said = ", ".join((verdict.reason, *verdict.fields))
-        reason = redact(said, words.objector, words.contact, words.ground)
+        reason = clean(said, words.objector, words.contact, words.ground)
         await self.exchanger.in_store(self.shelf.not_taken, row, state, verdict.code, reason)
         self.done.refused += 1
         return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from gateway.codec.redact import redact
+from gateway.codec.redact import clean
 from gateway.contract.connector import GivesFeedback
 from gateway.contract.credit import CURSOR_EXPIRED, PublishesBooks
 from gateway.contract.messages import FeedbackPage, FindingAck, Verdict
@@ -133,7 +133,7 @@ async def pull(exchanger: Exchanger, store: Store, now: Callable[[], datetime]) 
             report.fetched += heard.fetched
             refused = await _send_acks(exchanger, connector, work, report) or heard.trouble
         trouble = trouble or refused
-    report.stopped = None if trouble is None else redact(f"{trouble.code}: {trouble.reason}")
+    report.stopped = None if trouble is None else clean(f"{trouble.code}: {trouble.reason}")
     return report
 
 

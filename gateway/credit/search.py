@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
-from gateway.codec.redact import redact
+from gateway.codec.redact import clean
 from gateway.contract.credit import SearchesSubjects, SearchPage, SearchTerms
 from gateway.contract.messages import Finding, SubjectType, Verdict
 from gateway.credit.fetch import MOST, Desk, fetch_versions, heed
@@ -90,7 +90,7 @@ async def ask_about(exchanger: Exchanger, store: Store, who: Who, purpose: Purpo
             replace(one, fetched=one.difference in _LACKING and after[one.record_id].difference not in _LACKING)
             for one in report.records
         ]
-    report.stopped = None if trouble is None else redact(f"{trouble.code}: {trouble.reason}")
+    report.stopped = None if trouble is None else clean(f"{trouble.code}: {trouble.reason}")
     await exchanger.in_store(_end, store, who, purpose, report)
     return report
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.codec.codes import table
+from gateway.codec.redact import clean
 from gateway.credit.decisions import Officer
 from gateway.credit.rules.draws import METHOD, Checker, Population, draw, read_checkers, sample_size
 from gateway.credit.rules.tickets import DUTIES
@@ -92,7 +93,7 @@ def make_draw(store: Store, order: Order, officer: Officer, *, number: str) -> D
             number=number,
             at=at,
             actor=officer.by,
-            reason=order.reason,
+            reason=clean(order.reason),
             seed=order.seed,
             method=METHOD,
             of=order.of if order.around is None else f"{order.of} of {order.around}",
@@ -111,7 +112,7 @@ def make_draw(store: Store, order: Order, officer: Officer, *, number: str) -> D
             actor=officer.by,
             action="supervise_draw",
             subject=number,
-            reason=order.reason,
+            reason=clean(order.reason),
             detail={"population_digest": made.population_digest, "drawn": len(made.drawn)},
         )
     return made

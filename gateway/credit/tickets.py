@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.codec.codes import table
-from gateway.codec.redact import redact
+from gateway.codec.redact import clean
 from gateway.credit.rules.subjects import SubjectNews
 from gateway.credit.rules.tickets import DUTIES, Act
 from gateway.credit.rules.working_days import WorkCalendar
@@ -90,7 +90,7 @@ def look_up(store: Store, calendar: WorkCalendar, number: str, now: datetime) ->
         days = decisions.deadlines(connection, [found.record_id] if found.kind is TicketKind.DEADLINE else [])
         there = ticket_messages.of(connection, store.vault, [number]).get(number)
         if there is not None and there.outcome is not None:
-            there = replace(there, outcome=redact(there.outcome, *_names(connection, store, found)))
+            there = replace(there, outcome=clean(there.outcome, *_names(connection, store, found)))
         is_void = found.kind is TicketKind.CERTIFICATE
         drawn = drawn_for(connection, found.platform, found.record_id) if is_void else []
         asks = is_void or found.kind is TicketKind.REINSTATE

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from gateway.codec.codes import table
-from gateway.codec.redact import redact
+from gateway.codec.redact import clean
 from gateway.credit.rules.matching import plain_number
 from gateway.credit.rules.statements import PUBLIC_CATEGORIES
 from gateway.credit.store import as_of as credit_as_of
@@ -223,7 +223,7 @@ def _texts(told: Told | None) -> dict[str, Any]:
         return {"content": None}
     subject = told.plain.get("subject") or {}
     known = [value for value in (subject.get("name"), subject.get("id_number")) if value]
-    return {"content": redact(told.plain.get("content") or "", *known)}
+    return {"content": clean(told.plain.get("content") or "", *known)}
 
 
 def _spans(one: Standing | Believed) -> dict[str, Any]:

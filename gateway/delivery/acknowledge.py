@@ -14,7 +14,7 @@ from gateway.contract.messages import Payload, Stamp, Verdict, WireRequest
 from gateway.delivery.answer import Answer
 from gateway.delivery.exchanger import Exchanger, blameless, conclude, verdicts_of, with_attempts
 from gateway.delivery.push import claim, give_back, prepare, sweep
-from gateway.delivery.rules.outcome import after_lookup, after_poll, cannot_ask
+from gateway.delivery.rules.outcome import after_lookup, after_poll, cannot_ask, names_in
 from gateway.delivery.rules.paging import STALLED
 from gateway.delivery.rules.work import Claimed, Conclusion, Settlement
 from gateway.delivery.store import settlement as delivery_settlement
@@ -62,9 +62,9 @@ async def poll(
             len(group),
             lambda a: connector.decode_ack(a.response, receipt, payloads, a.stamp) if a.response else (),
         )
-        now, can_ask = exchanger.edge.now(), isinstance(connector, LooksUp)
+        now, can_ask, known = exchanger.edge.now(), isinstance(connector, LooksUp), names_in(group)
         settled = [
-            after_poll(item, verdict, exchanger.info, now, draw=exchanger.edge.draw(), can_ask=can_ask)
+            after_poll(item, verdict, exchanger.info, now, draw=exchanger.edge.draw(), can_ask=can_ask, known=known)
             for item, verdict in zip(with_attempts(group, answer), verdicts, strict=True)
         ]
         return await conclude(exchanger, answer, verdicts, await blameless(exchanger, answer, settled))

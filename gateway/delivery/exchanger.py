@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Concatenate, ParamSpec, TypeVar
 
 from gateway import tracing
-from gateway.codec.redact import redact
+from gateway.codec.redact import clean
 from gateway.codec.replies import judge_reply
 from gateway.contract.connector import TOKEN_REFUSED, Connector, ConnectorInfo, LooksUp, NeedsToken
 from gateway.contract.messages import Payload, Stamp, Token, Verdict, WireRequest, WireResponse
@@ -287,7 +287,7 @@ class Exchanger:
             platforms.pause,
             self.platform,
             code=storable(verdict.code, 80),
-            reason=storable(redact(verdict.reason)),
+            reason=storable(clean(verdict.reason)),
             by="gateway",
             now=self.edge.now(),
         )

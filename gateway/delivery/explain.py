@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from gateway.codec.redact import redact
+from gateway.codec.redact import clean
 from gateway.codec.wiretext import HIDDEN, readable, readable_headers
 from gateway.contract.connector import Connector
 from gateway.contract.messages import Payload, Problems, Verdict
@@ -47,7 +47,7 @@ def explain(store: Store, delivery_id: int) -> dict[str, Any] | None:
     return {
         "delivery": {name: value for name, value in found.delivery.items() if name not in hidden},
         "changed": changed,
-        "payload": None if found.payload is None else redact(found.payload.decode(), *people),
+        "payload": None if found.payload is None else clean(found.payload.decode(), *people),
         "exchanges": [_shown(one, people) for one in found.exchanges],
     }
 
@@ -56,11 +56,11 @@ def _shown(one: Mapping[str, Any], people: tuple[str, ...]) -> dict[str, Any]:
     shown = {name: value for name, value in one.items() if name not in ("nonce", "proof")}
     for side in ("request", "response"):
         body = one[side]
-        shown[side] = None if body is None else redact(_laid_out(body), *people)[:_SHOWN]
+        shown[side] = None if body is None else clean(_laid_out(body), *people)[:_SHOWN]
     headers = one["response_headers"]
     if headers is not None:
         laid_out = readable_headers({**headers.kept, **dict.fromkeys(headers.left_out, HIDDEN)})
-        shown["response_headers"] = redact(laid_out, *people)[:_SHOWN]
+        shown["response_headers"] = clean(laid_out, *people)[:_SHOWN]
     return shown
 
 
@@ -90,7 +90,7 @@ def preview(store: Store, connector: Connector, limit: int, now: datetime) -> li
                 "kind": item.record.kind,
                 "record_key": item.record.key,
                 "version": item.record.version,
-                "payload": None if fields is None else redact(fields, *people),
+                "payload": None if fields is None else clean(fields, *people),
                 "problems": refused,
             }
         )

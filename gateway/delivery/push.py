@@ -26,7 +26,7 @@ from gateway.delivery.exchanger import (
 )
 from gateway.delivery.rules.crashpoints import Point
 from gateway.delivery.rules.grouping import Message, messages
-from gateway.delivery.rules.outcome import after_push, refused_here
+from gateway.delivery.rules.outcome import after_push, names_in, refused_here
 from gateway.delivery.rules.work import Claimed, Settlement
 from gateway.delivery.store import ledger, owing, platforms, settlement
 from gateway.domain.records import Submission
@@ -275,7 +275,7 @@ async def _send(exchanger: Exchanger, message: Message) -> Sent | Stop:
         len(message.carries),
         lambda a: exchanger.connector.decode_push(a.response, message.payloads, a.stamp) if a.response else (),
     )
-    now = exchanger.edge.now()
+    now, known = exchanger.edge.now(), names_in(message.carries)
     settled = [
         after_push(
             item,
@@ -285,6 +285,7 @@ async def _send(exchanger: Exchanger, message: Message) -> Sent | Stop:
             draw=exchanger.edge.draw(),
             can_ask=exchanger.can_ask,
             together=len(message.carries),
+            known=known,
             kept_back=answer.closing is not None and answer.closing.failure == KEPT_BACK,
             opened=answer.closing is not None,
         )

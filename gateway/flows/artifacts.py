@@ -25,7 +25,7 @@ from prefect.events import emit_event
 from prefect.runtime import flow_run
 
 from gateway.bootstrap import Gateway
-from gateway.codec.redact import redact
+from gateway.codec.redact import clean
 from gateway.delivery.store import views, waiting_views
 from gateway.domain.errors import GatewayError
 from gateway.domain.states import State
@@ -105,7 +105,7 @@ def _failures(gateway: Gateway, platforms: Sequence[str]) -> list[dict[str, Any]
     with gateway.store.read() as connection:
         rows = views.reasons(connection, _SHOWN)
     return [
-        {"platform": row["platform"], "state": row["state"], "reason": redact(row["code"] or ""), "count": row["count"]}
+        {"platform": row["platform"], "state": row["state"], "reason": clean(row["code"] or ""), "count": row["count"]}
         for row in rows
         if row["platform"] in platforms
     ]

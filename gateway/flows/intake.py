@@ -66,6 +66,7 @@ def _drop(gateway: Gateway) -> Drop | None:
         take_in=gateway.take_in,
         now=gateway.edge.now,
         settle_seconds=settings.drop_settle_seconds,
+        for_group=settings.drop_group_readable,
     )
 
 

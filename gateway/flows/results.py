@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from gateway.codec.redact import redact
+from gateway.codec.redact import clean
 from gateway.domain.china import CHINA
 from gateway.domain.traffic import Stop
 
@@ -77,7 +77,7 @@ class PlatformResult:
         if self.stop is not None:
             said.append(stop_text(self.stop))
         said += [text for text in (self.skipped, self.error) if text]
-        return redact(f"{self.platform}: {', '.join(said) or 'nothing was due'}")
+        return clean(f"{self.platform}: {', '.join(said) or 'nothing was due'}")
 
 
 def merge_results(results: Sequence[PlatformResult]) -> PlatformResult:
@@ -129,5 +129,5 @@ def run_result(results: Sequence[PlatformResult], data: Mapping[str, Any] | None
 def failed_run(reason: str) -> RunResult:
     """A run that could not begin its work."""
     return RunResult(
-        state=RunState.FAILED, message=f"{redact(reason)} (exit {EXIT_FAILURES})", exit=EXIT_FAILURES, data={"exit": 1}
+        state=RunState.FAILED, message=f"{clean(reason)} (exit {EXIT_FAILURES})", exit=EXIT_FAILURES, data={"exit": 1}
     )

@@ -15,17 +15,20 @@ import json
 import logging
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from gateway.codec.redact import clean
 from gateway.domain.china import CHINA
 from gateway.domain.errors import GatewayError, InputError
 from gateway.intake.admit import IntakeReport
 from gateway.intake.reading.characters import readable_name
 from gateway.intake.reading.files import TEXTS, WORKBOOKS, suffix_of
 from gateway.intake.reading.problems import FileRefused, failure_of
+from gateway.private_files import open_private
 
 TAKEN, DONE, FAILED = "taken", "done", "failed"
 _READING = ".reading"
@@ -66,6 +69,7 @@ class Drop:
     """A drop folder.
 
     settle_seconds: a file younger than this may still be written to
+    for_group:      whether the group may read what comes of a file; else it is the owner's alone
     reach:          called before each change of the folder (tests kill there)
     """
 
@@ -73,6 +77,7 @@ class Drop:
     take_in: TakeIn
     now: Callable[[], datetime]
     settle_seconds: float = 10
+    for_group: bool = False
     reach: Callable[[str], None] = lambda _: None
 
     def run(self, *, limit: int = 0) -> DropReport:
@@ -81,7 +86,9 @@ class Drop:
         A store that cannot be reached raises; the file stays in ``taken`` for the next run.
         """
         for name in (TAKEN, f"{TAKEN}/{_READING}", DONE, FAILED):
-            (self.folder / name).mkdir(parents=True, exist_ok=True)
+            place = self.folder / name
+            place.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._hand_over(place)
         report = DropReport()
         ready, young = self._ready()
         wanted = ready + self._left()
@@ -92,6 +99,11 @@ class Drop:
             if became is not None:
                 report.files.append(became)
         return report
+
+    def _hand_over(self, path: Path) -> None:
+        """Let nobody but the owner read it, and the group where that is set."""
+        with suppress(FileNotFoundError):
+            path.chmod((0o700 if path.is_dir() else 0o600) | (0o050 if path.is_dir() else 0o040) * self.for_group)
 
     def _ready(self) -> tuple[list[Path], int]:
         ready, young = [], 0
@@ -163,7 +175,7 @@ class Drop:
         if not report.returned:
             returns.unlink(missing_ok=True)
         self._finish(taken, DONE, dict(vars(report)))
-        return Dropped(name=taken.name, report=report)
+        return Dropped(name=clean(taken.name), report=report)
 
     def _mark(self, taken: Path) -> Path:
         """A file that is there while ``taken`` is read, with a byte for each reading that was begun."""
@@ -177,15 +189,18 @@ class Drop:
 
     def _refuse(self, taken: Path, reason: str, reason_zh: str) -> Dropped:
         self._finish(taken, FAILED, {"file": taken.name, "failure": reason, "failure_zh": reason_zh})
-        return Dropped(name=taken.name, failure=reason, failure_zh=reason_zh)
+        return Dropped(name=clean(taken.name), failure=clean(reason), failure_zh=clean(reason_zh))
 
     def _finish(self, taken: Path, where: str, document: Mapping[str, Any]) -> None:
         """The report first, whole or not at all; then the file, so that one in its last place has its report."""
         last = self.folder / where / taken.name
         written, report = last.with_name(f".{taken.name}.new"), last.with_name(f"{taken.name}.report.json")
         self.reach("report")
-        written.write_text(json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n", encoding="utf-8")
+        with open_private(written) as file:
+            file.write(f"{json.dumps(document, ensure_ascii=False, indent=2, default=str)}\n".encode())
         written.replace(report)
+        for path in (report, last.with_name(f"{taken.name}.returns.xlsx"), taken):
+            self._hand_over(path)
         self.reach("move")
         _move(taken, last)
         self._mark(taken).unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from gateway.codec.codes import table
-from gateway.codec.redact import redact
+from gateway.codec.redact import clean
 from gateway.delivery.rules.differences import Difference
 from gateway.delivery.store.views import counts, reasons
 from gateway.domain.china import CHINA
@@ -24,6 +24,7 @@ from gateway.domain.states import State
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.intake.store.views import BatchPart, parts
 from gateway.operations.store import report as counting
+from gateway.private_files import open_private
 from gateway.store.engine import Connection, Store
 
 FAILED = (State.REJECTED, State.PARKED, State.HELD)
@@ -100,7 +101,8 @@ def write_report(store: Store, out: Path, *, now: datetime, chinese: bool) -> di
         ages=[*AGES, _OLDER],
     )
     try:
-        out.write_text(page, encoding="utf-8")
+        with open_private(out) as file:
+            file.write(page.encode())
     except OSError as error:
         raise InputError(f"{out}: the report cannot be written: {error.strerror}") from error
     return summary
@@ -108,7 +110,7 @@ def write_report(store: Store, out: Path, *, now: datetime, chinese: bool) -> di
 
 def summarise(connection: Connection, now: datetime) -> dict[str, Any]:
     """All numbers of the page, as plain values by name."""
-    batches = [{**row, "name": redact(row["name"])} for row in counting.batches(connection)]
+    batches = [{**row, "name": clean(row["name"])} for row in counting.batches(connection)]
     deliveries = {one.platform: one for one in counts(connection)}
     failures = _by_platform(reasons(connection, FAILED))
     waiting = _by_platform(counting.ages(connection, now, list(AGES.values())))
@@ -156,7 +158,7 @@ def _by_platform(rows: Iterable[Mapping[str, Any]]) -> defaultdict[str, list[Map
 
 
 def _failure(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {"state": row["state"], "code": redact(row["code"] or ""), "count": row["count"]}
+    return {"state": row["state"], "code": clean(row["code"] or ""), "count": row["count"]}
 
 
 def _waiting(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[int]]:
@@ -179,7 +181,7 @@ def _trend(rows: Iterable[Mapping[str, Any]], days: list[datetime]) -> list[dict
 def _city(part: BatchPart) -> dict[str, Any]:
     names = {row["code"]: row["name_zh"] for row in table("division_shandong_history").rows}
     return {
-        "batch": redact(part.name),
+        "batch": clean(part.name),
         "city": part.city,
         "city_zh": names.get(part.city or "", part.city),
         "report_no": part.report_no,
@@ -211,8 +213,8 @@ def _run(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _pause(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "code": redact(row["code"] or ""),
-        "reason": redact(row["reason"] or ""),
+        "code": clean(row["code"] or ""),
+        "reason": clean(row["reason"] or ""),
         "since": row["since"],
         "until": row["until"],
     }

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from gateway.operations.store import retention
 from gateway.operations.store.retention import JOBS
+from gateway.store.audit import note
 from gateway.store.engine import Store
 
 
@@ -39,6 +40,10 @@ def retain(
     report = RetentionReport(dry_run=dry_run)
     with store.read() as connection:
         report.held = retention.held_as_a_whole(connection)
+    if not dry_run:
+        # first, so that a number of the trail is never given again because all behind it were removed
+        with store.write() as connection:
+            note(connection, at=now, actor=by, action="retention", subject="everything", detail=days)
     for job in JOBS:
         before = now - timedelta(days=days[job.rule])
         report.before[job.rule] = before
@@ -54,7 +59,7 @@ def retain(
                 ids = (
                     ()
                     if retention.held_as_a_whole(connection)
-                    else retention.clear(connection, job, before, after=after, by=by, now=now)
+                    else retention.clear(connection, store.vault, job, before, after=after, by=by, now=now)
                 )
             if not ids:
                 break

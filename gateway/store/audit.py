@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
+from gateway.codec.redact import clean
 from gateway.store.tables import audit
 
 
@@ -22,6 +23,8 @@ def note(
     reason: str | None = None,
     detail: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """Write one line of the audit trail; ``subject`` and ``detail`` name keys and counts, never people."""
-    row = {"at": at, "actor": actor, "action": action, "object": subject, "reason": reason, "detail": dict(detail)}
+    """Write one line of the audit trail; ``subject`` and ``detail`` name keys and counts, and whoever the reason names
+    is masked."""
+    row = {"at": at, "actor": actor, "action": action, "object": clean(subject)[:120], "detail": dict(detail)}
+    row["reason"] = None if reason is None else clean(reason)
     connection.execute(insert(audit), row)

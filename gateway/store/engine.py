@@ -29,7 +29,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from gateway.domain.errors import ConfigurationError, StoreError
 from gateway.store.vault import Vault
 
-__all__ = ["Connection", "Store", "migrate", "open_engine", "verify_schema"]
+__all__ = ["Connection", "Engine", "Store", "migrate", "open_engine", "verify_schema"]
 
 _COLLISIONS = frozenset({"40001", "40P01"})
 """PostgreSQL: serialization failure, deadlock detected"""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import warnings
 import zlib
 from functools import lru_cache
 from typing import Self
@@ -195,6 +196,16 @@ def _session(endpoint: Endpoint, trusted: ssl.SSLContext) -> aiohttp.ClientSessi
     return session
 
 
+_LEGACY_SERVER_CONNECT = 0x4
+"""of OpenSSL; Python names it from 3.12 on"""
+_VERSIONS = {
+    "1.0": ssl.TLSVersion.TLSv1,
+    "1.1": ssl.TLSVersion.TLSv1_1,
+    "1.2": ssl.TLSVersion.TLSv1_2,
+    "1.3": ssl.TLSVersion.TLSv1_3,
+}
+
+
 def _trusted(endpoint: Endpoint) -> ssl.SSLContext:
     """What the platform's certificate is checked against, and our own; ConfigurationError names the setting."""
     if endpoint.verify is False:
@@ -203,7 +214,17 @@ def _trusted(endpoint: Endpoint) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=endpoint.verify if isinstance(endpoint.verify, str) else None)
     except OSError:
         raise ConfigurationError("verify: the CA bundle cannot be read") from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    with warnings.catch_warnings():
+        # the old ones are deprecated, which is why they are a setting
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = _VERSIONS[endpoint.tls.minimum]
+    if endpoint.tls.legacy_renegotiation:
+        context.options |= _LEGACY_SERVER_CONNECT
+    if endpoint.tls.ciphers is not None:
+        try:
+            context.set_ciphers(endpoint.tls.ciphers)
+        except ssl.SSLError:
+            raise ConfigurationError("tls_ciphers: OpenSSL knows none of these ciphers") from None
     if endpoint.client_certificate:
         try:
             context.load_cert_chain(endpoint.client_certificate, endpoint.client_key, password="")

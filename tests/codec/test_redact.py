@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 from datetime import date
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.codec.redact import redact
+from gateway.codec.redact import clean, redact
 from gateway.testing import people
 
 ID18 = "370000199001010011"
@@ -101,9 +102,66 @@ def test_a_number_in_the_form_of_a_persons_is_masked_even_where_it_is_none(text:
     assert redact(text) == "***"
 
 
-@pytest.mark.parametrize("text", ["370000 19900101 0011", "1380000-1234", "x370000199001010011x"])
-def test_a_number_that_is_broken_up_or_part_of_a_word_is_not_recognised(text: str) -> None:
-    assert redact(text) == text
+SPELLINGS = {
+    "behind letters": ("ID370000199001010011", "ID***"),
+    "before letters": ("370000199001010011cert", "***cert"),
+    "within a word": ("x370000199001010011x", "x***x"),
+    "with spaces": ("号 370000 19900101 0011 已", "号 *** 已"),
+    "with dashes": ("370000-19900101-0011", "***"),
+    "with long dashes": ("370000–19900101–0011", "***"),
+    "with points in the day": ("370000 1990.01.01 0011", "***"),
+    "behind a percent escape": ("q=%20370000199001010011", "q=%20***"),
+    "full width": ("证３７００００１９９００１０１００１１号", "证***号"),
+    "a mobile with the country": ("+8613800001234", "***"),
+    "a mobile with the country in full": ("0086 138 0000 1234", "***"),
+    "a mobile with the country in a URL": ("tel=%2B8613800001234", "tel=***"),
+    "a mobile in groups": ("138 0000 1234", "***"),
+    "a mobile with dashes": ("138-0000-1234", "***"),
+    "a mobile in full width": ("电１３８００００１２３４", "电***"),
+    "a mobile behind a percent escape": ("%2013800001234", "%20***"),
+    "a card in groups": ("6222 0000 0000 0000 018", "***"),
+    "a permit of Hong Kong": ("证件H01234567有误", "证件***有误"),
+    "a permit of Macao with its version": ("M0123456701", "***"),
+    "a permit of Taiwan": ("台胞证号12345678", "台胞证***"),
+    "a residence permit": ("810000199001010011", "***"),
+    "a foreigner's permit": ("USA370019900101", "***"),
+    "a passport": ("护照E12345678", "护照***"),
+    "a passport with two letters": ("EA1234567", "***"),
+    "Base64 that stands alone": (f"detail {base64.b64encode(b'id 370000199001010011 exists').decode()}", "detail ***"),
+    "Base64 of a URL": (base64.urlsafe_b64encode("号码370000199001010011".encode()).decode().rstrip("="), "***"),
+}
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_a_number_is_recognised_in_every_spelling(name: str) -> None:
+    text, masked = SPELLINGS[name]
+    assert redact(text) == masked
+
+
+def test_a_name_is_found_in_base64_that_stands_alone() -> None:
+    hidden = base64.b64encode("姓名王小明不符合要求".encode()).decode()
+    assert redact(f"a {hidden} b", "王小明") == "a *** b"
+    assert redact(f"a {hidden} b", "李四") == f"a {hidden} b"
+
+
+@pytest.mark.parametrize(
+    "text", ["\x1b]0;owned\x07", "a\x1b[2Jb", "\x9b31m", "a\u202eb", "a\u2066b", "a\rb", "a\x00b", "a\u200bb"]
+)
+def test_what_a_terminal_would_obey_is_taken_out(text: str) -> None:
+    cleaned = clean(text)
+    assert all(character.isprintable() or character in "\n\t" for character in cleaned)
+    assert cleaned != text
+
+
+@given(st.text(max_size=60))
+def test_cleaning_is_total_keeps_ordinary_text_and_done_twice_is_done_once(text: str) -> None:
+    assert clean(clean(text)) == clean(text)
+    assert clean("第一行\n第二行\t完。") == "第一行\n第二行\t完。"
+
+
+def test_an_identity_number_across_control_characters_is_found() -> None:
+    for between in ("\x1b[0m", "\x07", "\u200b", "\x1b]0;x\x07"):
+        assert "0011" not in clean(f"370000{between}199001010011")
 
 
 @given(seed=st.integers(0, 10**6), before=st.sampled_from("号：(\n ，>\"'"), after=st.sampled_from("号：)\n ，<\"'"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import stat
 import threading
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.errors import ConfigurationError, StoreError
-from gateway.store.vault import KeyRing, Vault, read_or_make_keys
+from gateway.store.vault import KeyRing, Vault, read_or_make_keys, write_keys
 
 PLACE = "record.content:person/01/1"
 RING = KeyRing.generate()
@@ -25,8 +26,13 @@ def b64(key: bytes) -> str:
     return base64.b64encode(key).decode()
 
 
+def key(name: str) -> bytes:
+    """Bytes as a random key has them, the same at each run."""
+    return hashlib.sha256(name.encode()).digest()
+
+
 def plain(**changes: Any) -> str:
-    ring = {"active": "k1", "keys": {"k1": b64(bytes(range(32)))}, "index": b64(bytes(range(32, 64)))}
+    ring = {"active": "k1", "keys": {"k1": b64(key("k1"))}, "index": b64(key("index"))}
     return json.dumps(ring | changes)
 
 
@@ -123,10 +129,14 @@ def test_a_ring_survives_its_text_form_and_shows_no_key() -> None:
         (plain(keys={"k1": b64(bytes(32))}), "key k1 is a sample"),
         (plain(keys={"k1": b64(b"0123456789abcdef"[:10] * 3 + b"01")}), "key k1 is a sample"),
         (plain(index=b64(b"\x01" * 32)), "key index is a sample"),
-        (plain(keys={"k1": b64(bytes(range(32))), "old": b64(b"x" * 32)}), "key old is a sample"),
-        (plain(active="a:b", keys={"a:b": b64(bytes(range(32)))}), "name of a key"),
+        (plain(keys={"k1": b64(key("k1")), "old": b64(b"x" * 32)}), "key old is a sample"),
+        (plain(keys={"k1": b64(bytes(range(32)))}), "key k1 is a sample"),
+        (plain(keys={"k1": b64(bytes(range(200, 168, -1)))}), "key k1 is a sample"),
+        (plain(index=b64(b"correct horse battery staple 123")), "key index is a sample"),
+        (plain(index=b64(key("k1"))), "keys k1 and index are the same"),
+        (plain(active="a:b", keys={"a:b": b64(key("a"))}), "name of a key"),
         (plain(active="", keys={"": b64(bytes(range(32)))}), "name of a key"),
-        (plain(keys={"k1": b64(bytes(range(32))), "密": b64(bytes(range(1, 33)))}), "name of a key"),
+        (plain(keys={"k1": b64(key("k1")), "密": b64(key("k2"))}), "name of a key"),
     ],
 )
 def test_a_ring_that_protects_nothing_is_refused_without_showing_it(text: str, reason: str) -> None:
@@ -151,6 +161,26 @@ def test_keys_are_made_once_readable_by_their_owner_only(tmp_path: Path) -> None
     assert [p.name for p in path.parent.iterdir() if p.name.startswith("keys.json")] == ["keys.json"]
 
 
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660])
+def test_a_key_file_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "keys.json"
+    read_or_make_keys(path, make=True)
+    path.chmod(mode)
+    with pytest.raises(ConfigurationError, match=r"keys\.json can be read by others.*chmod 600"):
+        read_or_make_keys(path, make=False)
+
+
+def test_a_running_vault_takes_a_new_key_from_its_file_and_writes_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    old = read_or_make_keys(path, make=True)
+    running = Vault(old, path)
+    new = KeyRing(active="k2", keys={**old.keys, "k2": key("k2")}, index=old.index)
+    write_keys(path, new)
+    sealed = Vault(new).seal(b"x", PLACE)
+    assert running.open(sealed, PLACE) == b"x"
+    assert running.seal(b"y", PLACE).startswith(b"k2:")
+
+
 def test_missing_keys_are_not_made_unasked(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"gateway init.*keys\.json"):
         read_or_make_keys(tmp_path / "keys.json", make=False)
@@ -160,6 +190,7 @@ def test_missing_keys_are_not_made_unasked(tmp_path: Path) -> None:
 def test_a_damaged_key_file_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     path.write_text("{")
+    path.chmod(0o600)
     with pytest.raises(ConfigurationError, match="not a key ring"):
         read_or_make_keys(path, make=True)
     assert path.read_text() == "{"

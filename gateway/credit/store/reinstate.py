@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import insert, select, update
 
+from gateway.codec.redact import clean
 from gateway.credit.rules.tickets import Act
 from gateway.credit.store.acknowledgements import Scope
 from gateway.credit.store.case_tables import reinstatement
@@ -134,7 +135,7 @@ def _close_tickets(scope: Scope, key: str, *, reason: str, by: str) -> None:
                 ticket.c.kind == TicketKind.REINSTATE,
                 ticket.c.closed_at.is_(None),
             )
-            .values(closed_at=scope.at, closed_by=by, act=str(Act.REINSTATE), note=reason)
+            .values(closed_at=scope.at, closed_by=by, act=str(Act.REINSTATE), note=clean(reason))
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from gateway.codec.redact import clean
 from gateway.credit.rules.statements import AckCode
 from gateway.credit.store.acknowledgements import Scope
 from gateway.credit.store.case_tables import credit_ruling
@@ -69,7 +70,7 @@ def close(scope: Scope, number: str, *, act: str, reason: str, by: str) -> bool:
     changed = scope.connection.execute(
         update(ticket)
         .where(ticket.c.number == number, ticket.c.closed_at.is_(None))
-        .values(closed_at=scope.at, closed_by=by, act=act, note=reason)
+        .values(closed_at=scope.at, closed_by=by, act=act, note=None if reason is None else clean(reason))
     ).rowcount
     if changed:
         note(

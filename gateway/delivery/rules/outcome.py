@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from gateway.codec.redact import redact
+from gateway.codec.redact import clean
 from gateway.contract.connector import TOKEN_REFUSED, ConnectorInfo
 from gateway.contract.messages import Problems, Verdict
 from gateway.delivery.rules.work import LONGEST_RECEIPT, Claimed, Settlement, storable
@@ -27,14 +28,16 @@ def after_push(
     together: int = 1,
     kept_back: bool = False,
     opened: bool = True,
+    known: Sequence[str] = (),
 ) -> Settlement:
     """What becomes of a delivery that was sent, or could not be sent, with this verdict.
 
     together:  how many deliveries the message carried; one that was refused as a whole travels on in halves
     kept_back: the message never left, because something came in the way of its platform; it is due as before
     opened:    the message was written down, which counts a try
+    known:     names of everybody in the message (``names_in``), whom the platform may name in any answer
     """
-    verdict = _masked(verdict, claimed.record.content)
+    verdict = _masked(verdict, claimed, known)
     if verdict.split and together > 1:
         parted = _settlement(claimed, Event.RETRY, verdict, now)
         return replace(parted, message_limit=together // 2, counted=not opened)
@@ -60,10 +63,17 @@ def after_push(
 
 
 def after_poll(
-    claimed: Claimed, verdict: Verdict, info: ConnectorInfo, now: datetime, *, draw: float, can_ask: bool
+    claimed: Claimed,
+    verdict: Verdict,
+    info: ConnectorInfo,
+    now: datetime,
+    *,
+    draw: float,
+    can_ask: bool,
+    known: Sequence[str] = (),
 ) -> Settlement:
     """What becomes of a delivery whose result was fetched by receipt."""
-    verdict = _masked(verdict, claimed.record.content)
+    verdict = _masked(verdict, claimed, known)
     event, wait = verdict.event, _NO_WAIT
     polls = claimed.polls + 1
     together = claimed.message_size or 1
@@ -90,7 +100,7 @@ def after_lookup(claimed: Claimed, verdict: Verdict, info: ConnectorInfo, now: d
     "Not there" counts only when heard as often as the platform's settling demands: the push may still be in its queue.
     What is being processed there, and has no receipt to fetch a result by, is asked about again.
     """
-    verdict = _masked(verdict, claimed.record.content)
+    verdict = _masked(verdict, claimed)
     event, wait = verdict.event, _NO_WAIT
     lookups, negatives = claimed.lookups + 1, claimed.negatives
     if event is Event.NOT_FOUND:
@@ -130,7 +140,7 @@ def refused_here(claimed: Claimed, why: Problems | Verdict, now: datetime) -> Se
         reason = "; ".join(f"{p.field}: {p.message}" for p in why.items)
         fields = tuple(dict.fromkeys(p.field for p in why.items))
         why = Verdict(event=Event.REJECTED, code="check", reason=reason, fields=fields)
-    return _settlement(claimed, why.event, _masked(why, claimed.record.content), now)
+    return _settlement(claimed, why.event, _masked(why, claimed, ()), now)
 
 
 def _settlement(
@@ -172,14 +182,28 @@ def _next(plan: Waits, round_no: int, draw: float) -> timedelta:
     return plan.then or (plan.steps[-1] if plan.steps else timedelta(minutes=1))
 
 
-def _masked(verdict: Verdict, content: Content) -> Verdict:
+def names_in(carried: Iterable[Claimed]) -> tuple[str, ...]:
+    """Names and numbers of everybody in a message, which an answer to it may mention under any of its items."""
+    found = {value: None for item in carried for value in (*names(item.record.content), *_numbers(item.record.content))}
+    return tuple(found)
+
+
+def _numbers(content: Content) -> tuple[str, ...]:
+    if isinstance(content, StatusChange):
+        return _numbers(content.certificate)
+    if isinstance(content, Withdrawal):
+        return _numbers(content.content)
+    return (content.number,) if isinstance(content, Certificate) else ()
+
+
+def _masked(verdict: Verdict, claimed: Claimed, known: Sequence[str] = ()) -> Verdict:
     """The verdict as it may be kept: nobody in its reason, and no receipt that the ledger cannot hold as it stands."""
     if not verdict.reason and verdict.receipt is None:
         return verdict
     receipt = verdict.receipt or ""
     usable = receipt and storable(receipt, LONGEST_RECEIPT) == receipt
-    reason = redact(verdict.reason, *names(content))[:1000] if verdict.reason else ""
-    return replace(verdict, reason=reason, receipt=receipt if usable else None)
+    reason = clean(verdict.reason, *(known or names_in([claimed])))[:1000] if verdict.reason else ""
+    return replace(verdict, code=clean(verdict.code), reason=reason, receipt=receipt if usable else None)
 
 
 def names(content: Content) -> tuple[str, ...]:

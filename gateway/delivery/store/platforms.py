@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
+from gateway.codec.redact import clean
 from gateway.delivery.rules.kept_moments import too_far
 from gateway.delivery.rules.work import Closing, Opening
 from gateway.delivery.store.exchanges import open_exchanges
@@ -62,7 +63,7 @@ def pause(
     changed = connection.execute(
         update(platform)
         .where(platform.c.name == name, or_(~platform.c.paused, platform.c.until <= now))
-        .values(paused=True, code=code, reason=reason, paused_by=by, since=now, until=until)
+        .values(paused=True, code=code, reason=clean(reason), paused_by=by, since=now, until=until)
     ).rowcount
     action = "pause" if changed else "pause_again"
     note(connection, at=now, actor=by, action=action, subject=name, reason=reason, detail={"code": code})

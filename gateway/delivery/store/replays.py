@@ -18,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, insert, select, update
 
+from gateway.codec.redact import clean
 from gateway.delivery.store.tables import (
     delivery,
     payload,
@@ -81,7 +82,7 @@ def plan(
     row = {
         "at": now,
         "by": by,
-        "reason": reason,
+        "reason": clean(reason),
         "chosen_by": {
             "platform": wanted.platform,
             "states": [str(state) for state in wanted.states],

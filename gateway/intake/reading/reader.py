@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from gateway.codec.redact import clean
 from gateway.intake.reading import columns
 from gateway.intake.reading.cells import Broken, Cell
 from gateway.intake.reading.characters import readable_name
@@ -70,7 +71,7 @@ def read_batch(path: Path) -> Batch:
         raise FileRefused(name, "two_tables", sheets=_sheets(layout.table for layout in shown))
     _require_columns(layout)
     return Batch(
-        name=name,
+        name=clean(name),
         digest=digest,
         sheet=layout.table.sheet,
         columns=layout.headers,

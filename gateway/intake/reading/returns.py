@@ -8,7 +8,6 @@ meant for that city only.
 from __future__ import annotations
 
 import os
-import shutil
 import zipfile
 import zlib
 from collections import Counter
@@ -28,6 +27,7 @@ from gateway.intake.reading.rows import Row
 from gateway.intake.reading.scratch import Scratch
 from gateway.intake.rules.gate_table import GATES, GateFailure, Severity
 from gateway.intake.rules.gates import Outcome, outcome
+from gateway.private_files import open_private
 
 TITLE, SHEET, SUMMARY = "审核汇总表退回表", "退回表", "退回原因汇总"
 LEADING = ("原表行号", "处理结果", "规则编号", "退回原因")
@@ -112,6 +112,7 @@ class Returns:
             raise FileRefused(readable_name(path), "unwritable") from error
         self._half = self._scratch.path / "returns.xlsx"
         options = {**_SAFE, "constant_memory": True, "tmpdir": str(self._scratch.path)}
+        open_private(self._half).close()
         self._book = xlsxwriter.Workbook(str(self._half), options)
         self._book.set_properties({"title": TITLE, "created": _MADE})
         self._styles = _Styles(self._book)
@@ -156,8 +157,6 @@ class Returns:
         target = self._path.resolve()
         try:
             self._book.close()
-            if target.exists():
-                shutil.copymode(target, self._half)
             self._half.replace(target)
         except (FileCreateError, OSError) as error:
             raise FileRefused(readable_name(self._path), "unwritable") from error

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Text, cast, insert, or_, select, true, update
 
+from gateway.codec.redact import clean
 from gateway.intake.store.tables import filing, filing_subject
 from gateway.store.batch_sql import adding, next_ids
 from gateway.store.metadata import MOST, chunks
@@ -65,6 +66,7 @@ def known(connection: Connection, digest: str) -> BatchCounts | None:
 
 def named(connection: Connection, name: str) -> list[int]:
     """The batches of a file's name, or with rows of a report, oldest first."""
+    name = clean(name)
     by_name = set(connection.execute(select(batch.c.id).where(batch.c.name == name)).scalars())
     by_report = select(filing.c.batch_id).where(filing.c.report_no == name).distinct()
     return sorted(by_name | set(connection.execute(by_report).scalars()))
@@ -76,7 +78,9 @@ def failing(connection: Connection, vault: Vault, batch_ids: Sequence[int], name
     Rows whose cells were cleared are left out.
     """
     for batch_id in batch_ids:
-        is_file = connection.execute(select(batch.c.id).where(batch.c.id == batch_id, batch.c.name == name)).first()
+        is_file = connection.execute(
+            select(batch.c.id).where(batch.c.id == batch_id, batch.c.name == clean(name))
+        ).first()
         after = 0
         while True:
             wanted = select(filing).where(
@@ -128,7 +132,9 @@ def held_row(connection: Connection, vault: Vault, name: str, row_no: int) -> He
 def add_batch(connection: Connection, name: str, digest: str, *, read_at: datetime) -> int:
     """Insert a batch whose rows are to follow; returns its id."""
     counts = dict.fromkeys(("rows", "admitted", "refused", "held", "unchanged"), 0)
-    statement = insert(batch).values(name=name, digest=digest, read_at=read_at, **counts).returning(batch.c.id)
+    statement = (
+        insert(batch).values(name=clean(name)[:200], digest=digest, read_at=read_at, **counts).returning(batch.c.id)
+    )
     return int(connection.execute(statement).scalar_one())
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Select, and_, func, insert, select
 
+from gateway.codec.redact import clean
 from gateway.domain.records import RecordKind
 from gateway.intake.store.tables import filing, filing_subject, report_closing
 from gateway.store.metadata import chunks
@@ -24,7 +25,7 @@ def close(connection: Connection, report_no: str, reason: str, now: datetime) ->
     """Close a report by hand; False where somebody did before."""
     if report_no in closings(connection):
         return False
-    connection.execute(insert(report_closing).values(report_no=report_no, closed_at=now, reason=reason))
+    connection.execute(insert(report_closing).values(report_no=report_no, closed_at=now, reason=clean(reason)))
     return True
 
 

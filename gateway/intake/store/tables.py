@@ -70,9 +70,11 @@ source_state = Table(
 source_row = Table(
     "source_row",
     metadata,
-    Column("source", String(60), primary_key=True),
-    Column("row_key", String(64), primary_key=True),
+    id_column(),
+    Column("source", String(60), nullable=False),
+    Column("row_key", String(64), nullable=False),
     Column("digest", String(64), nullable=False),
     Column("seen_at", Moment, nullable=False),
     Column("source_key", LargeBinary, nullable=False),  # sealed
+    UniqueConstraint("source", "row_key"),
 )

@@ -1,7 +1,8 @@
 """The evidence chain as values: leaves, links and ranges of ids. A verifier needs nothing but this file.
 
-A leaf is the digest of one row's lasting columns. A link covers leaves of several books and the link before it, so no
-row can be changed, dropped, added or moved behind it without a digest that no longer fits.
+A leaf is the digest of one row's lasting columns. A link covers leaves of several books, how far it has come in each of
+them, whether it was noted outside the store, and the link before it, so no row can be changed, dropped, added or moved
+behind it without a digest that no longer fits.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ FIRST = "0" * 64
 LEAF = 16
 """bytes of SHA-256 that are kept of each row"""
 
-Ranges = list[list[int]]
-"""ascending, apart from each other, both ends belong to them: ``[[1, 40], [42, 50]]``"""
+FORM = 2
+"""of a link's digest; it stands in the digest"""
+
+Ranges = list[Any]
+"""ids ascending, apart from each other, both ends belong to them: ``[[1, 40], [42, 50]]``; or keys that are text"""
 
 
 def canonical(value: Any) -> str:
@@ -40,36 +44,49 @@ def leaf(book: str, row: Mapping[str, Any]) -> bytes:
     return hashlib.sha256(f"{book}\n{canonical(dict(row))}".encode()).digest()[:LEAF]
 
 
-def covered(parts: Mapping[str, tuple[Ranges, bytes]]) -> dict[str, list[Any]]:
-    """Book -> its ranges and the digest of its leaves: all of the parts that a link's digest needs."""
-    return {book: [ranges, hashlib.sha256(leaves).hexdigest()] for book, (ranges, leaves) in parts.items()}
+def covered(parts: Mapping[str, tuple[Ranges, bytes]], tops: Mapping[str, int]) -> dict[str, list[Any]]:
+    """Book -> its ranges, the digest of its leaves and its top: all of the parts that a link's digest needs."""
+    return {book: [ranges, hashlib.sha256(leaves).hexdigest(), tops[book]] for book, (ranges, leaves) in parts.items()}
 
 
-def link_digest(number: int, at: datetime | str, previous: str, parts: Mapping[str, Sequence[Any]]) -> str:
+def link_digest(
+    number: int, at: datetime | str, previous: str, parts: Mapping[str, Sequence[Any]], *, anchored: bool
+) -> str:
     """SHA-256, hex, over the link before and every part as ``covered`` gives it; a text moment is in canonical form."""
-    return hashlib.sha256(canonical([number, at, previous, parts]).encode()).hexdigest()
+    return hashlib.sha256(canonical([FORM, number, at, previous, anchored, parts]).encode()).hexdigest()
 
 
-def to_ranges(ids: Iterable[int]) -> Ranges:
-    """Ascending ids as ranges."""
+def members(attempts: Iterable[Sequence[int]], verdicts: Iterable[int]) -> str:
+    """SHA-256, hex, of the ids of all that belongs to a delivery: (attempt, exchange) pairs and verdicts."""
+    plain = [sorted(list(pair) for pair in attempts), sorted(verdicts)]
+    return hashlib.sha256(canonical(plain).encode()).hexdigest()
+
+
+def to_ranges(ids: Iterable[Any]) -> Ranges:
+    """Ascending ids as ranges; keys that are text stay as they are."""
     found: Ranges = []
     for number in ids:
-        if found and number == found[-1][1] + 1:
+        if isinstance(number, str):
+            found.append(number)
+        elif found and number == found[-1][1] + 1:
             found[-1][1] = number
         else:
             found.append([number, number])
     return found
 
 
-def within(ranges: Ranges) -> Iterator[int]:
+def within(ranges: Ranges) -> Iterator[Any]:
     """The ids of ranges, ascending."""
-    for first, last in ranges:
-        yield from range(first, last + 1)
+    for part in ranges:
+        if isinstance(part, str):
+            yield part
+        else:
+            yield from range(part[0], part[1] + 1)
 
 
 def size(ranges: Ranges) -> int:
     """How many ids there are."""
-    return sum(last - first + 1 for first, last in ranges)
+    return sum(1 if isinstance(part, str) else part[1] - part[0] + 1 for part in ranges)
 
 
 def gaps(ranges: Iterable[Ranges], *, after: int = 0) -> Ranges:

@@ -1,7 +1,8 @@
 """A backup of the whole store as one file, and its way back into an empty store of either kind.
 
 The file holds every table in one snapshot, sealed values as they are: without the keys, which are not in it, it says
-nothing. Each line is JSON; the last one has the number of rows and their digest, so a torn file is known.
+nothing. Each line is JSON; the first has the check values of the keys, so that others are refused at once; the last has
+the number of rows, their digest and its mark, which cannot be made without the keys: an altered file is refused.
 """
 
 from __future__ import annotations
@@ -22,10 +23,14 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from gateway.delivery.store.tables import platform
 from gateway.domain.errors import InputError, StoreError
+from gateway.operations.store.key_checks import known_checks, refuse_others
+from gateway.operations.store.tables import key_check
+from gateway.private_files import open_private
 from gateway.store.engine import Store, head_revision
 from gateway.store.metadata import Moment, metadata
+from gateway.store.vault import Vault
 
-FORMAT = "gateway-backup-1"
+FORMAT = "gateway-backup-2"
 _ROWS = 500
 
 Progress = Callable[[int], None]
@@ -49,14 +54,14 @@ def write(store: Store, path: Path, now: datetime, progress: Progress = lambda _
     """Write a backup; the file appears whole or not at all, readable by its owner only. Work may go on beside it."""
     contents = Contents(schema=head_revision(), at=now)
     fresh = path.with_name(f"{path.name}.part")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as raw:
+    with open_private(fresh) as raw:
         with gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1, filename="") as file:
             digest = hashlib.sha256()
             for line in _lines(store, contents, progress):
                 digest.update(line)
                 file.write(line)
-            file.write(_line({"end": contents.rows, "digest": digest.hexdigest()}))
+            mark = store.vault.mark("backup", digest.digest())
+            file.write(_line({"end": contents.rows, "digest": digest.hexdigest(), "mark": mark}))
         raw.flush()
         os.fsync(raw.fileno())
     fresh.replace(path)
@@ -64,8 +69,9 @@ def write(store: Store, path: Path, now: datetime, progress: Progress = lambda _
 
 
 def _lines(store: Store, contents: Contents, progress: Progress) -> Iterator[bytes]:
-    yield _line({"format": FORMAT, "schema": contents.schema, "at": contents.at.isoformat()})
     with store.read() as connection:
+        keys = known_checks(connection) or store.vault.checks()
+        yield _line({"format": FORMAT, "schema": contents.schema, "at": contents.at.isoformat(), "keys": keys})
         for table in metadata.sorted_tables:
             yield _line({"table": table.name, "columns": [column.name for column in table.columns]})
             count = 0
@@ -92,15 +98,16 @@ def _plain(value: Any) -> Any:
 def restore(store: Store, path: Path, progress: Progress = lambda _: None) -> Contents:
     """Read a backup into an empty store, all of it in one commit.
 
-    Raises InputError where the file is torn, changed or of another release, and StoreError where the store holds
-    anything; then nothing is kept.
+    Raises InputError where the file is torn, changed or of another release, ConfigurationError where the keys are not
+    its own, and StoreError where the store holds anything; then nothing is kept.
     """
     with store.write() as connection:
         _must_be_empty(connection)
-        connection.execute(delete(platform))
+        for table in _OWN:
+            connection.execute(delete(table))
         try:
             with gzip.open(path, "rb") as file:
-                contents = _read(connection, file, progress)
+                contents = _read(connection, store.vault, file, progress)
         except (OSError, EOFError, ValueError, KeyError, TypeError, DataError, IntegrityError) as error:
             raise InputError(f"{path.name}: not a whole backup of the gateway ({type(error).__name__})") from None
         if connection.dialect.name == "postgresql":
@@ -110,11 +117,15 @@ def restore(store: Store, path: Path, progress: Progress = lambda _: None) -> Co
 
 def _must_be_empty(connection: Connection) -> None:
     for table in metadata.sorted_tables:
-        if table is not platform and connection.execute(select(func.count()).select_from(table)).scalar_one():
+        if table not in _OWN and connection.execute(select(func.count()).select_from(table)).scalar_one():
             raise StoreError("the store is not empty: a backup is read into a fresh one only")
 
 
-def _read(connection: Connection, lines: Iterable[bytes], progress: Progress) -> Contents:
+_OWN = (platform, key_check)
+"""what a fresh store has already"""
+
+
+def _read(connection: Connection, vault: Vault, lines: Iterable[bytes], progress: Progress) -> Contents:
     digest, contents, end = hashlib.sha256(), None, None
     loading: _Loading | None = None
     for line in lines:
@@ -124,7 +135,7 @@ def _read(connection: Connection, lines: Iterable[bytes], progress: Progress) ->
             break
         digest.update(line)
         if contents is None:
-            contents = _head(value)
+            contents = _head(value, vault)
         elif isinstance(value, dict):
             if loading is not None:
                 loading.finish()
@@ -134,16 +145,18 @@ def _read(connection: Connection, lines: Iterable[bytes], progress: Progress) ->
     if contents is None or loading is None or end is None:
         raise ValueError("torn")
     loading.finish()
-    if end["digest"] != digest.hexdigest() or end["end"] != contents.rows:
+    marked = end["mark"] == vault.mark("backup", digest.digest())
+    if end["digest"] != digest.hexdigest() or end["end"] != contents.rows or not marked:
         raise ValueError("changed")
     return contents
 
 
-def _head(value: dict[str, Any]) -> Contents:
+def _head(value: dict[str, Any], vault: Vault) -> Contents:
     if value["format"] != FORMAT:
         raise ValueError("another format")
     if value["schema"] != head_revision():
         raise InputError(f"the backup has schema {value['schema']}, this release has {head_revision()}")
+    refuse_others(value["keys"], vault)
     return Contents(schema=value["schema"], at=datetime.fromisoformat(value["at"]))
 
 

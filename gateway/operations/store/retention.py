@@ -26,15 +26,17 @@ from sqlalchemy import (
     update,
 )
 
+from gateway.codec.redact import clean
 from gateway.credit.rules.statements import AckCode, Status
 from gateway.credit.store.case_tables import objection, objection_scan, scan
 from gateway.credit.store.tables import credit_event, credit_version, inbox, inbox_repeat
 from gateway.delivery.store.tables import attempt, delivery, exchange
 from gateway.domain.states import TERMINAL
 from gateway.intake.store.tables import filing
-from gateway.operations.rules.evidence import to_ranges, within
+from gateway.operations.rules.evidence import canonical, to_ranges, within
 from gateway.operations.store.tables import legal_hold, purge
 from gateway.store.tables import audit, batch, record
+from gateway.store.vault import Vault
 
 HELD = select(legal_hold.c.person_key).where(legal_hold.c.ended_at.is_(None), legal_hold.c.person_key.is_not(None))
 """persons under a legal hold"""
@@ -238,7 +240,9 @@ def count(connection: Connection, job: Job, before: datetime) -> int:
     return connection.execute(select(func.count()).select_from(job.table).where(job.due(before))).scalar_one()
 
 
-def clear(connection: Connection, job: Job, before: datetime, *, after: int, by: str, now: datetime) -> Sequence[int]:
+def clear(
+    connection: Connection, vault: Vault, job: Job, before: datetime, *, after: int, by: str, now: datetime
+) -> Sequence[int]:
     """Clear or remove the next piece above the id ``after`` and write its purge; gives the ids, none at the end."""
     wanted = select(job.id).where(job.id > after, job.due(before)).order_by(job.id).limit(_MOST)
     ids = connection.execute(wanted).scalars().all()
@@ -256,13 +260,19 @@ def clear(connection: Connection, job: Job, before: datetime, *, after: int, by:
             "ranges": to_ranges(ids),
             "rows": len(ids),
         }
-        connection.execute(insert(purge), row)
+        connection.execute(insert(purge), row | {"seal": purge_mark(vault, row)})
     return ids
+
+
+def purge_mark(vault: Vault, row: Mapping[str, Any]) -> str:
+    """The mark of a purge, without which nobody believes it."""
+    named = {name: row[name] for name in ("at", "by", "rule", "before", "what", "ranges", "rows")}
+    return vault.mark("purge", canonical(named).encode())
 
 
 def hold(connection: Connection, *, person_key: str | None, reason: str, by: str, now: datetime) -> int:
     """Keep everything of a person, or everything, until the hold is ended; gives its number."""
-    values = {"person_key": person_key, "reason": reason, "since": now, "by": by}
+    values = {"person_key": person_key, "reason": clean(reason), "since": now, "by": by}
     return int(connection.execute(insert(legal_hold).values(values).returning(legal_hold.c.id)).scalar_one())
 
 

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    text,
+)
 
 from gateway.store.metadata import Id, Moment, metadata
 
@@ -14,8 +27,13 @@ evidence_link = Table(
     Column("previous", String(64), nullable=False),
     Column("digest", String(64), nullable=False),
     Column("seal", String(64), nullable=False),
+    Column("anchored", Boolean, nullable=False, server_default=text("false")),
+    Column("signature", String(88)),
 )
-"""The chain: each link's digest covers its parts and the link before. Numbered without gaps, so two cannot fork it."""
+"""The chain: each link's digest covers its parts and the link before. Numbered without gaps, so two cannot fork it.
+
+``anchored``: its digest was noted outside the store; ``signature``: Ed25519 over the digest, in Base64.
+"""
 
 evidence_part = Table(
     "evidence_part",
@@ -27,7 +45,42 @@ evidence_part = Table(
     Column("top", BigInteger, nullable=False),
     Index("ix_evidence_part_top", "book", "top", "link_id"),
 )
-"""Which rows of a book a link covers, as ranges of ids, their leaf digests in that order, and the highest id so far."""
+"""Which rows of a book a link covers, as ranges of ids, their leaf digests in that order, and the highest id so far.
+
+Of a book of decisions the rows are named one by one, and ``top`` is the latest moment so far (microseconds, UTC).
+"""
+
+evidence_account = Table(
+    "evidence_account",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("at", Moment, nullable=False),
+    Column("delivery_id", Id, ForeignKey("delivery.id"), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("code", String(80)),
+    Column("reason", Text),
+    Column("platform_ref", String(80)),
+    Column("payload", String(64)),
+    Column("attempts", Integer, nullable=False),
+    Column("verdicts", Integer, nullable=False),
+    Column("members", String(64), nullable=False),
+    Index("ix_evidence_account_delivery_id", "delivery_id"),
+)
+"""What a delivery came to at the moment a link was made: append-only, covered by that very link.
+
+``payload``: mark of the payload; ``members``: digest of the ids of its exchanges, attempts and verdicts, so that none
+can be left out of a pack.
+"""
+
+key_check = Table(
+    "key_check",
+    metadata,
+    Column("name", String(80), primary_key=True),
+    Column("value", String(64), nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("retired_at", Moment),
+)
+"""Check values of the keys this store was written with, by name; the nameless one is that of the index."""
 
 legal_hold = Table(
     "legal_hold",
@@ -53,5 +106,9 @@ purge = Table(
     Column("what", String(40), nullable=False),
     Column("ranges", JSON, nullable=False),
     Column("rows", Integer, nullable=False),
+    Column("seal", String(64), nullable=False, server_default=""),
 )
-"""What retention cleared or removed: ``what`` is a table, or a table and column; written in the same commit."""
+"""What retention cleared or removed: ``what`` is a table, or a table and column; written in the same commit.
+
+``seal``: mark of the row, which who can only write the tables cannot make.
+"""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -14,6 +14,7 @@ from gateway.delivery.rules.work import Claimed
 from gateway.delivery.store.answers import headers_of, stamp_of
 from gateway.delivery.store.ledger import load
 from gateway.delivery.store.tables import attempt, delivery, exchange, verdict
+from gateway.domain.errors import StoreError
 from gateway.domain.states import Event, State
 from gateway.operations.store.retention import cleared
 from gateway.store.vault import Vault
@@ -22,22 +23,33 @@ from gateway.store.vault import Vault
 def unproven(connection: Connection, vault: Vault, connector: Connector) -> Iterator[str]:
     """Sentences about acceptances whose stored reply the connector would not accept now.
 
-    Replies that were kept before headers were are judged with the platform's media type and no other header; those
-    that are signed in a header cannot be judged and are passed over, as are those whose time was over (retention).
+    Those whose time was over (retention) are passed over.
     """
-    failed, gone = 0, cleared(connection, exchange)
+    failed = sum(1 for _ in not_accepted(connection, vault, connector, cleared(connection, exchange)))
+    if failed:
+        yield f"I3: {failed} acceptances rest on a reply that is not accepted when it is read again"
+
+
+def not_accepted(
+    connection: Connection, vault: Vault, connector: Connector, gone: Container[int]
+) -> Iterator[tuple[int, int]]:
+    """(exchange, delivery) of acceptances whose stored reply the connector would not accept now.
+
+    gone: exchanges whose bytes retention has cleared
+    A reply without headers is judged with the platform's media type; one that is signed in a header is not accepted.
+    """
     for exchange_id, accepted in _proofs(connection, connector.info.platform).items():
         if exchange_id in gone:
             continue
         carried = carried_by(connection, vault, exchange_id)
         row = connection.execute(select(exchange).where(exchange.c.id == exchange_id)).mappings().one()
-        kept = reply_of(dict(row), vault, connector)
-        verdicts = () if kept is None else judge(kept, dict(row), vault, connector, carried)
+        try:
+            kept = reply_of(dict(row), vault, connector)
+            verdicts = () if kept is None else judge(kept, dict(row), vault, connector, carried)
+        except StoreError:  # it does not open: nobody's answer
+            verdicts = ()
         events = {item.id: given.event for item, given in zip(carried, verdicts, strict=False)}
-        judged = row["response_headers"] is not None or row["nonce"] is not None
-        failed += sum(1 for delivery_id in accepted if judged and events.get(delivery_id) is not Event.ACCEPTED)
-    if failed:
-        yield f"I3: {failed} acceptances rest on a reply that is not accepted when it is read again"
+        yield from ((exchange_id, number) for number in accepted if events.get(number) is not Event.ACCEPTED)
 
 
 def _proofs(connection: Connection, platform: str) -> dict[int, list[int]]:

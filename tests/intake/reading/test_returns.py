@@ -152,12 +152,12 @@ def test_what_another_still_writes_is_left_alone(tmp_path: Path) -> None:
     assert openpyxl.load_workbook(tmp_path / "one.xlsx")["退回表"].max_row == 2
 
 
-def test_the_permissions_of_an_older_file_are_kept(tmp_path: Path) -> None:
+def test_the_file_is_its_owners_alone_whatever_stood_there(tmp_path: Path) -> None:
     path = tmp_path / "returns.xlsx"
     write_returns(path, ("姓名",), [])
     path.chmod(0o640)
     write_returns(path, ("姓名",), [], force=True)
-    assert path.stat().st_mode & 0o777 == 0o640
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_only_returns_are_written_over_and_only_when_asked_for(tmp_path: Path) -> None:

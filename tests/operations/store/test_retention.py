@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from gateway.contract.messages import FeedbackPage
 from gateway.credit.store import pages
@@ -70,6 +70,91 @@ def test_bytes_go_when_their_time_is_over_and_not_a_moment_before(book: Any) -> 
     assert run(book.store, over).rows == NOTHING | {"exchanges": 1}
     assert bodies(book) == [(False, False)]
     assert run(book.store, over).rows == NOTHING
+
+
+@pytest.mark.parametrize("left", ["request", "response"])
+def test_a_row_of_which_something_is_left_is_due_and_one_with_nothing_is_not(book: Any, left: str) -> None:
+    travel(book, 1, Event.ACCEPTED)
+    travel(book, 1, Event.ACCEPTED)
+    columns = ("request", "response", "response_headers", "proof")
+    with book.store.write() as c:
+        c.execute(update(exchange).where(exchange.c.id == 1).values(dict.fromkeys(set(columns) - {left})))
+        c.execute(update(exchange).where(exchange.c.id == 2).values(dict.fromkeys(columns)))
+    assert run(book.store, book.now + 3000 * DAY).rows == NOTHING | {"exchanges": 1}
+
+
+def test_no_number_of_the_audit_trail_is_given_twice_though_all_of_it_has_had_its_time(book: Any) -> None:
+    """A store without older rows would begin anew with 1, and the chain would take the new row for a changed one."""
+    with book.store.write() as c:
+        c.execute(insert(audit), {"at": book.now, "actor": "t", "action": "test", "object": "x", "detail": {}})
+    evidence.seal(book.store, book.now, None)
+    later = book.now + 3000 * DAY
+    run(book.store, later)
+    evidence.seal(book.store, later, None)
+    with book.store.read() as c:
+        assert list(c.execute(select(audit.c.id)).scalars()) == [2]
+    assert evidence.verify(book.store, None).faults == []
+
+
+def test_a_run_of_retention_stands_in_the_audit_trail_and_a_dry_one_does_not(book: Any) -> None:
+    travel(book, 1, Event.ACCEPTED)
+    later = book.now + 3000 * DAY
+    run(book.store, later, dry_run=True)
+    run(book.store, later)
+    with book.store.read() as c:
+        [row] = c.execute(select(audit)).mappings()
+    assert (row["actor"], row["action"], row["detail"]["exchanges"]) == ("tester", "retention", 1825)
+
+
+FORGERIES: dict[str, tuple[dict[str, Any], str]] = {
+    "of another book": ({"what": "verdict"}, "which retention never takes away"),
+    "by another rule": ({"rule": "inbox"}, "which retention never takes away"),
+    "of more rows": ({"ranges": [[1, 2]]}, "was not written by this gateway"),
+    "of younger rows": ({"before": datetime(2030, 1, 1, tzinfo=UTC)}, "was not written by this gateway"),
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_purge_that_was_changed_is_not_believed(book: Any, name: str) -> None:
+    values, told = FORGERIES[name]
+    travel(book, 1, Event.ACCEPTED)
+    later = book.now + 3000 * DAY
+    run(book.store, later)
+    evidence.seal(book.store, later, None)
+    assert evidence.verify(book.store, None).faults == []
+    with book.store.write() as c:
+        c.execute(update(purge).values(values))
+    faults = [(f.book, f.row, f.what) for f in evidence.verify(book.store, None).faults]
+    assert ("purge", 1) in [fault[:2] for fault in faults]
+    assert any(told in fault[2] for fault in faults)
+    assert "answered" in [fault[0] for fault in faults]
+
+
+def test_a_purge_of_what_must_be_kept_is_not_believed_though_it_has_the_mark(book: Any) -> None:
+    travel(book, 1, Event.ACCEPTED)
+    later = book.now + 100 * DAY
+    retain(book.store, dict.fromkeys(RULES, 50), later, by="tester")
+    evidence.seal(book.store, later, None)
+    assert evidence.verify(book.store, None).faults[0].what == "took away what must be kept for 184 days"
+
+
+def test_a_purge_that_was_never_sealed_is_not_believed(book: Any) -> None:
+    travel(book, 1, Event.ACCEPTED)
+    later = book.now + 3000 * DAY
+    run(book.store, later)
+    evidence.seal(book.store, later, None)
+    with book.store.write() as c:
+        row = dict(c.execute(select(purge)).mappings().one()) | {"id": 7}
+        c.execute(insert(purge), row)
+    evidence.seal(book.store, later + 2 * DAY, None)
+    assert evidence.verify(book.store, None).faults == [], "it was sealed as a row of its own, and has its mark"
+    run(book.store, later + 3 * DAY)
+    evidence.seal(book.store, later + 3 * DAY, None)
+    with book.store.write() as c:
+        c.execute(insert(purge), row | {"id": 3})
+    run(book.store, later + 5 * DAY)
+    evidence.seal(book.store, later + 5 * DAY, None)
+    assert "was never sealed" in [f.what for f in evidence.verify(book.store, None).faults]
 
 
 def test_bytes_stay_while_anything_they_carried_is_open(book: Any) -> None:

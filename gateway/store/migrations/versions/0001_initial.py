@@ -258,6 +258,8 @@ def upgrade() -> None:
         sa.Column("previous", sa.String(length=64), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("seal", sa.String(length=64), nullable=False),
+        sa.Column("anchored", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("signature", sa.String(length=88), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_evidence_link")),
     )
     op.create_table(
@@ -288,6 +290,14 @@ def upgrade() -> None:
         sa.Column("cursor", sa.Text(), nullable=True),
         sa.Column("updated_at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("platform", name=op.f("pk_feed")),
+    )
+    op.create_table(
+        "key_check",
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("value", sa.String(length=64), nullable=False),
+        sa.Column("since", Moment(), nullable=False),
+        sa.Column("retired_at", Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_key_check")),
     )
     op.create_table(
         "legal_hold",
@@ -373,6 +383,7 @@ def upgrade() -> None:
         sa.Column("what", sa.String(length=40), nullable=False),
         sa.Column("ranges", sa.JSON(), nullable=False),
         sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("seal", sa.String(length=64), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_purge")),
     )
     op.create_table(
@@ -477,12 +488,14 @@ def upgrade() -> None:
     op.create_index("ix_slot_platform_at", "slot", ["platform", "at"], unique=False)
     op.create_table(
         "source_row",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("source", sa.String(length=60), nullable=False),
         sa.Column("row_key", sa.String(length=64), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("seen_at", Moment(), nullable=False),
         sa.Column("source_key", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("source", "row_key", name=op.f("pk_source_row")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_source_row")),
+        sa.UniqueConstraint("source", "row_key", name=op.f("uq_source_row_source_row_key")),
     )
     op.create_table(
         "source_state",
@@ -917,6 +930,23 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["delivery_id"], ["delivery.id"], name=op.f("fk_delivery_project_delivery_id")),
         sa.PrimaryKeyConstraint("delivery_id", name=op.f("pk_delivery_project")),
     )
+    op.create_table(
+        "evidence_account",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("at", Moment(), nullable=False),
+        sa.Column("delivery_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("code", sa.String(length=80), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("platform_ref", sa.String(length=80), nullable=True),
+        sa.Column("payload", sa.String(length=64), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("verdicts", sa.Integer(), nullable=False),
+        sa.Column("members", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(["delivery_id"], ["delivery.id"], name=op.f("fk_evidence_account_delivery_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_evidence_account")),
+    )
+    op.create_index("ix_evidence_account_delivery_id", "evidence_account", ["delivery_id"], unique=False)
     op.create_table(
         "payload",
         sa.Column(

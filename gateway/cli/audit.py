@@ -1,0 +1,86 @@
+"""``gateway audit``: who did what, and who read whom."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli.output import AsJson, columns, emit, opened, say, table
+from gateway.domain.china import CHINA
+
+audit = typer.Typer(no_args_is_help=True, help="The audit trail: who did what, and who read whom.")
+
+_COLUMNS = ("id", "at", "actor", "action", "object", "reason", "detail")
+
+
+@audit.callback()
+def _group() -> None:
+    """Keep ``list`` a word of its own though it is the only one."""
+
+
+@audit.command("list")
+def listing(
+    person: Annotated[
+        str | None, typer.Option(help="person_key, as `gateway why` and `show` give it: what concerned that person.")
+    ] = None,
+    actor: Annotated[str | None, typer.Option(help="Who did it.")] = None,
+    action: Annotated[str | None, typer.Option("--act", help="What was done, as the list names it.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="From this moment on, +08:00.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Before this moment, +08:00.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many, the newest.")] = 200,
+    xlsx: Annotated[Path | None, typer.Option(help="Write all of them to a workbook instead.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the audit trail, the newest first. Reading it leaves a row as well."""
+    from itertools import islice
+
+    from gateway.operations.store.audit import AuditFilter, entries
+
+    wanted = AuditFilter(person=person, actor=actor, action=action, since=_in_china(since), until=_in_china(until))
+    with opened() as gateway:
+        with gateway.store.read() as connection:
+            found = list(islice(entries(connection, wanted), None if xlsx else limit))
+        asked = {name: str(value) for name, value in vars(wanted).items() if value is not None}
+        gateway.note("audit_list", f"person {person}" if person else "everything", detail=asked)
+    if xlsx is not None:
+        _write(xlsx, found)
+    if as_json:
+        emit({"entries": found} if xlsx is None else {"xlsx": str(xlsx), "entries": len(found)})
+    elif xlsx is not None:
+        say(f"{len(found)} rows written to {xlsx}")
+    else:
+        table(f"{len(found)} rows", columns(*_COLUMNS), found)
+
+
+def _in_china(moment: datetime | None) -> datetime | None:
+    """A moment as typed, which is in +08:00 where it does not say otherwise."""
+    if moment is None:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=CHINA)).astimezone(UTC)
+
+
+def _write(path: Path, rows: list[dict[str, Any]]) -> None:
+    """The trail as a workbook; texts stay texts, whatever they begin with."""
+    import io
+    import json
+
+    import xlsxwriter
+
+    from gateway.private_files import open_private
+
+    made = io.BytesIO()
+    plain = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    with xlsxwriter.Workbook(made, {"in_memory": True, **plain}) as book:
+        sheet = book.add_worksheet("audit")
+        sheet.write_row(0, 0, _COLUMNS)
+        for place, row in enumerate(rows, 1):
+            at = row["at"].astimezone(CHINA).isoformat(timespec="seconds")
+            told = {**row, "at": at, "detail": json.dumps(row["detail"], ensure_ascii=False)}
+            for column, name in enumerate(_COLUMNS):
+                sheet.write_string(place, column, "" if told[name] is None else str(told[name]))
+        sheet.freeze_panes(1, 0)
+    with open_private(path) as file:
+        file.write(made.getvalue())
