@@ -27,7 +27,7 @@ from gateway.credit.tickets import read_calendar
 from gateway.delivery.connector_guard import guarded
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.store import platforms as delivery_platforms
-from gateway.delivery.system import Edge
+from gateway.delivery.system import System
 from gateway.domain.errors import ConfigurationError, NotConfigured, StoreError, alone
 from gateway.intake.reading.points import read_points
 from gateway.intake.rules.gate_rules import FilingDay, GateRules, Point
@@ -73,9 +73,9 @@ def _ulid() -> str:
     return str(ULID(int(time.time() * 1000).to_bytes(6, "big") + random_bytes(10)))
 
 
-def system_edge() -> Edge:
+def system_edge() -> System:
     """The real clock and random numbers."""
-    return Edge(
+    return System(
         now=lambda: datetime.now(UTC),
         new_id=_ulid,
         random_bytes=random_bytes,
@@ -90,7 +90,7 @@ class Gateway:
     settings: GatewaySettings
     store: Store
     loader: Loader = load
-    edge: Edge = field(default_factory=system_edge)
+    edge: System = field(default_factory=system_edge)
     broken: dict[str, str] = field(default_factory=dict)
     """platforms whose connector could not be loaded, built or configured, and why"""
     _connectors: dict[str, Connector] = field(default_factory=dict)
@@ -312,7 +312,7 @@ async def across(gateway: Gateway, platforms: Sequence[str], work: Callable[[Exc
 
 
 def open_gateway(
-    settings: GatewaySettings | None = None, *, loader: Loader = load, create: bool = False, edge: Edge | None = None
+    settings: GatewaySettings | None = None, *, loader: Loader = load, create: bool = False, edge: System | None = None
 ) -> Gateway:
     """Open store and keys; with ``create`` they are made or upgraded, else a store of another release is refused."""
     _tune_once()

@@ -18,9 +18,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.contract.connector import Endpoint, Pace, Paging, Tls, is_loopback
 from gateway.domain import traffic
-from gateway.domain.breaker import BreakerRules
 from gateway.domain.retention_days import LEAST_DAYS
-from gateway.domain.traffic import Budget, Traffic
+from gateway.domain.traffic import BreakerRules, Budget, Traffic
 from gateway.settings_sources import Loader, S, Settings, load, loader
 
 _RULE = re.compile(r"N[0-9]{2}")

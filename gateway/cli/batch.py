@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.output import FAILURES, MISUSE, AsJson, Column, Force, complain, emit, opened, reported, say, table
+from gateway.cli.output import (
+    FAILURES,
+    MISUSE,
+    AsJson,
+    Force,
+    TableColumn,
+    complain,
+    emit,
+    opened,
+    reported,
+    say,
+    table,
+)
 from gateway.domain.errors import GatewayError, InputError
 
 if TYPE_CHECKING:
@@ -118,7 +130,7 @@ def _tell(report: IntakeReport, returns: Path | None) -> None:
     if report.left_out:
         left_out = ", ".join(f"{count} {_LEFT_OUT[kind]}" for kind, count in report.left_out.most_common())
         say(f"left out, because they are no filings: {left_out}")
-    columns = [Column("rule", lambda r: r[0]), Column("rows", lambda r: r[1])]
+    columns = [TableColumn("rule", lambda r: r[0]), TableColumn("rows", lambda r: r[1])]
     if report.gates:
         table("refused and held, by rule", columns, report.gates.most_common())
     if report.warnings:

@@ -123,11 +123,11 @@ def decide(
 
     Exit code 2 where there is no such row, it was decided before, or a rule refuses it.
     """
-    from gateway.intake.admit import Desk
+    from gateway.intake.admit import IntakeContext
     from gateway.intake.deciding import decide as decide_row
 
     with opened() as gateway:
-        desk = Desk(
+        desk = IntakeContext(
             store=gateway.store,
             infos=[gateway.connector(one).info for one in gateway.configured()],
             rules=gateway.rules,

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.bootstrap import Gateway
-    from gateway.domain.breaker import Breaker
-    from gateway.domain.traffic import Stop, Traffic
+    from gateway.domain.traffic import Breaker, Stop, Traffic
     from gateway.store.engine import Connection
 
 _WAITING = (State.QUEUED, State.SENDING, State.AWAITING_ACK, State.IN_DOUBT, State.HELD)
@@ -163,11 +162,11 @@ def failures(
     as_json: AsJson = False,
 ) -> None:
     """List what failed: rejected by a platform or here, and parked for a person. Exit code 1 where there is any."""
-    from gateway.delivery.store.views import Filter, listed
+    from gateway.delivery.store.views import DeliveryFilter, listed
 
     with opened() as gateway:
         moment = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
-        wanted = Filter(platform=platform, states=_FAILED, code=code, since=moment, batch=batch)
+        wanted = DeliveryFilter(platform=platform, states=_FAILED, code=code, since=moment, batch=batch)
         with gateway.store.read() as connection:
             total, rows = listed(connection, wanted, limit)
             why = _why(gateway, connection, [row["id"] for row in rows])

@@ -26,7 +26,7 @@ from gateway.domain.errors import InputError
 from gateway.private_files import open_private
 
 if TYPE_CHECKING:
-    from gateway.operations.evidence import Fault
+    from gateway.operations.evidence import EvidenceFault
 
 evidence = typer.Typer(no_args_is_help=True, help="The chain of evidence: seal it, verify it, hand out a part of it.")
 
@@ -120,7 +120,7 @@ def _readable(path: Path) -> Path:
     return path
 
 
-def _tell(faults: Sequence[Fault]) -> None:
+def _tell(faults: Sequence[EvidenceFault]) -> None:
     if faults:
         table("does not fit", columns("link", "book", "row", "what"), [vars(fault) for fault in faults])
 

@@ -188,16 +188,16 @@ def plain(value: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """A column of a table for people."""
 
     title: str
     value: Callable[[Any], Any]
 
 
-def columns(*names: str) -> list[Column]:
+def columns(*names: str) -> list[TableColumn]:
     """Columns that show the fields of mappings under their own names."""
-    return [Column(name, partial(_field, name)) for name in names]
+    return [TableColumn(name, partial(_field, name)) for name in names]
 
 
 def _field(name: str, row: Mapping[str, Any]) -> Any:
@@ -205,7 +205,7 @@ def _field(name: str, row: Mapping[str, Any]) -> Any:
     return ", ".join(f"{key} {count}" for key, count in value.items()) if isinstance(value, dict) else value
 
 
-def table(title: str, columns: Sequence[Column], rows: Iterable[Any]) -> None:
+def table(title: str, columns: Sequence[TableColumn], rows: Iterable[Any]) -> None:
     """A table for people on stdout; wide enough for Chinese text, plain where stdout is no terminal."""
     from rich.console import Console
     from rich.table import Table

@@ -43,11 +43,11 @@ def plan(
     """Fix the list of everything that failed and matches. Nothing is sent. Exit code 1 where nothing matches."""
     with opened() as gateway:
         from gateway.delivery.store.replays import plan as make
-        from gateway.delivery.store.views import Filter
+        from gateway.delivery.store.views import DeliveryFilter
 
         moment = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
         states = () if state is None else (State(state),)
-        wanted = Filter(platform=platform, states=states, code=code, since=moment, batch=batch)
+        wanted = DeliveryFilter(platform=platform, states=states, code=code, since=moment, batch=batch)
         with gateway.store.write() as connection:
             by, now = actor(), gateway.edge.now()
             made = make(connection, wanted, reason=reason, by=by, now=now, lost=lost)

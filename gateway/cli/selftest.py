@@ -38,7 +38,7 @@ def selftest(
 
 def _run(url: str | None, kills: int, seed: int, *, quiet: bool) -> dict[str, Any]:
     from gateway import logs
-    from gateway.delivery.rules.crashpoints import Point
+    from gateway.delivery.system import Point
     from gateway.settings import GatewaySettings, load
     from gateway.store.engine import Store, open_engine
     from gateway.store.vault import KeyRing, Vault, random_bytes

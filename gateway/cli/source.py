@@ -33,12 +33,12 @@ def pull(
 
     Exit code 1 where a row was refused or held, or another pull was at work.
     """
-    from gateway.intake.admit import Desk
+    from gateway.intake.admit import IntakeContext
     from gateway.intake.pull import pull as pull_source
     from gateway.settings import SourceSettings
 
     with opened() as gateway:
-        desk = Desk(
+        desk = IntakeContext(
             store=gateway.store,
             infos=[gateway.connector(name).info for name in gateway.configured()],
             rules=gateway.rules,

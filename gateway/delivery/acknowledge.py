@@ -11,12 +11,11 @@ from itertools import groupby
 
 from gateway.contract.connector import LooksUp, PagesLookups, PollsAcks
 from gateway.contract.messages import Payload, Stamp, Verdict, WireRequest
-from gateway.delivery.answer import Answer
 from gateway.delivery.exchanger import Exchanger, blameless, conclude, verdicts_of, with_attempts
 from gateway.delivery.push import claim, give_back, prepare, sweep
 from gateway.delivery.rules.outcome import after_lookup, after_poll, cannot_ask, names_in
 from gateway.delivery.rules.paging import STALLED
-from gateway.delivery.rules.work import Claimed, Conclusion, Settlement
+from gateway.delivery.rules.work import Answer, Claimed, Conclusion, Settlement
 from gateway.delivery.store import settlement as delivery_settlement
 from gateway.domain.states import Event, State
 from gateway.domain.traffic import Stop

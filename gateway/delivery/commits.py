@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.delivery.rules.crashpoints import Point
 from gateway.delivery.rules.work import Conclusion, Opening
 from gateway.delivery.seats import Noted, Seats
 from gateway.delivery.store import exchanges, platforms
 from gateway.delivery.store.locked_rows import LockedRows
 from gateway.delivery.store.platforms import Opened
-from gateway.delivery.system import Edge
-from gateway.delivery.traffic_guard import Gate
+from gateway.delivery.system import Point, System
+from gateway.delivery.traffic_guard import TrafficGuard
 from gateway.domain.traffic import Stop
 from gateway.store.batch_sql import WriteSet
 from gateway.store.engine import Connection
@@ -29,7 +28,7 @@ Ended = tuple[tuple[bool, ...], Noted]
 class Commits:
     """One door's commits. What is opened after an end was handed in is never committed before it."""
 
-    def __init__(self, platform: str, gate: Gate, seats: Seats, thread: StoreThread, edge: Edge) -> None:
+    def __init__(self, platform: str, gate: TrafficGuard, seats: Seats, thread: StoreThread, edge: System) -> None:
         self._platform, self._gate, self._seats, self._edge = platform, gate, seats, edge
         self._vault = thread.store.vault
         self._group: GroupCommit[Conclusion | Opening, Any] = GroupCommit(thread, self._commit, may_wait=seats.ahead)

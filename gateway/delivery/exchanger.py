@@ -19,20 +19,18 @@ from gateway.codec.redact import clean
 from gateway.codec.replies import judge_reply
 from gateway.contract.connector import TOKEN_REFUSED, Connector, ConnectorInfo, LooksUp, NeedsToken
 from gateway.contract.messages import Payload, Stamp, Token, Verdict, WireRequest, WireResponse
-from gateway.delivery.answer import Answer, kept_back, of_login
 from gateway.delivery.commits import Commits, Ended
 from gateway.delivery.connector_guard import fault_verdict, guarded
 from gateway.delivery.rules import work as delivery_work
-from gateway.delivery.rules.crashpoints import Point
 from gateway.delivery.rules.paging import Progress
-from gateway.delivery.rules.work import Claimed, Conclusion, Opening, Settlement, storable
+from gateway.delivery.rules.work import Answer, Claimed, Conclusion, Opening, Settlement, kept_back, of_login, storable
 from gateway.delivery.seats import Seats
 from gateway.delivery.store import ledger, platforms
 from gateway.delivery.store import settlement as delivery_settlement
 from gateway.delivery.store.platforms import MOST_BROKEN, Opened
 from gateway.delivery.store.seats import Door
-from gateway.delivery.system import Edge
-from gateway.delivery.traffic_guard import Gate
+from gateway.delivery.system import Point, System
+from gateway.delivery.traffic_guard import TrafficGuard
 from gateway.domain.errors import ConnectorFault, NotSent, TransportFailure
 from gateway.domain.states import Event
 from gateway.domain.traffic import KEPT_BACK, Stop
@@ -41,7 +39,7 @@ from gateway.store.thread import StoreThread
 from gateway.store.vault import random_bytes
 from gateway.transport.sender import Sender
 
-__all__ = ["Answer", "Edge", "Exchanger"]
+__all__ = ["Answer", "Exchanger", "System"]
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -61,7 +59,7 @@ class Exchanger:
         connector: Connector,
         sender: Sender,
         thread: StoreThread,
-        edge: Edge,
+        edge: System,
         tokens: MutableMapping[str, Token] | None = None,
     ) -> None:
         self.connector = connector = guarded(connector)
@@ -73,7 +71,7 @@ class Exchanger:
         platform = connector.info.platform
         self._blocked = False
         self._broken = 0
-        self.gate = Gate(connector, thread, edge)
+        self.gate = TrafficGuard(connector, thread, edge)
         # not drawn at the edge: two doors that draw alike are still two
         door = Door(platform=platform, key=random_bytes(13).hex(), most=self.gate.connections, lease=self.gate.lease)
         self.seats = seats = Seats(door, connector.endpoint.deadline, thread, edge)

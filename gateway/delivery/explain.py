@@ -18,9 +18,8 @@ from gateway.delivery.store import platforms as delivery_platforms
 from gateway.delivery.store.ledger import due_now
 from gateway.delivery.store.views import carried, transmission
 from gateway.delivery.store.waiting_views import queue, waiting
-from gateway.domain.breaker import Breaker
 from gateway.domain.records import Submission
-from gateway.domain.traffic import Stop, Traffic, stop_of
+from gateway.domain.traffic import Breaker, Stop, Traffic, stop_of
 from gateway.store.engine import Connection, Store
 from gateway.store.records import changed_fields
 

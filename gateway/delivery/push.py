@@ -24,11 +24,11 @@ from gateway.delivery.exchanger import (
     verdicts_of,
     with_attempts,
 )
-from gateway.delivery.rules.crashpoints import Point
 from gateway.delivery.rules.grouping import Message, messages
 from gateway.delivery.rules.outcome import after_push, names_in, refused_here
 from gateway.delivery.rules.work import Claimed, Settlement
 from gateway.delivery.store import ledger, owing, platforms, settlement
+from gateway.delivery.system import Point
 from gateway.domain.records import Submission
 from gateway.domain.states import Event, State
 from gateway.domain.traffic import KEPT_BACK, Stop

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from gateway.delivery.store import seats
 from gateway.delivery.store.platforms import Opened
 from gateway.delivery.store.seats import Door
-from gateway.delivery.system import Edge
+from gateway.delivery.system import System
 from gateway.domain.traffic import IN_FLIGHT, Stop
 from gateway.store.engine import Connection
 from gateway.store.thread import StoreThread
@@ -50,7 +50,7 @@ class Seats:
     deadline: of one exchange; a seat that would be lost before is not used
     """
 
-    def __init__(self, door: Door, deadline: timedelta, thread: StoreThread, edge: Edge) -> None:
+    def __init__(self, door: Door, deadline: timedelta, thread: StoreThread, edge: System) -> None:
         self._door, self._deadline, self._thread, self._edge = door, deadline, thread, edge
         self._lock = threading.Lock()
         self._usable = self._used = self._kept = 0

@@ -13,11 +13,11 @@ from gateway.delivery.rules.kept_moments import Reaches, reaches
 from gateway.delivery.rules.work import Closing, Opening
 from gateway.delivery.store import kept_moments, platforms
 from gateway.delivery.store.platforms import Lane
-from gateway.delivery.system import Edge
+from gateway.delivery.system import System
 from gateway.domain.china import CHINA
 from gateway.domain.errors import NotSent
 from gateway.domain.states import Event
-from gateway.domain.traffic import ASKED_TO_WAIT, KEPT_BACK, Standing, Stop, stop_of
+from gateway.domain.traffic import ASKED_TO_WAIT, KEPT_BACK, PlatformStanding, Stop, stop_of
 from gateway.store import audit
 from gateway.store.thread import StoreThread
 
@@ -32,14 +32,14 @@ _SHORT = timedelta(seconds=5)
 """a platform's wish to be left alone for no longer than this is waited out; a longer one ends the run"""
 
 
-class Gate:
+class TrafficGuard:
     """One worker's view of a platform's traffic. What is counted and decided stands in the store, for all of them.
 
     lease: how long a delivery is leased from the opening of its exchange: its turn for a connection, behind as many
            others as may wait for one, the whole deadline, and the settlement
     """
 
-    def __init__(self, connector: Connector, thread: StoreThread, edge: Edge) -> None:
+    def __init__(self, connector: Connector, thread: StoreThread, edge: System) -> None:
         endpoint = connector.endpoint
         self._platform, self._info = connector.info.platform, connector.info
         self._pace, self._deadline, self._rules = endpoint.pace, endpoint.deadline, endpoint.traffic
@@ -116,7 +116,7 @@ class Gate:
             until = closing.closed_at + closing.wish
             self._stop = Stop(code=ASKED_TO_WAIT, reason="the platform asked to be left alone", until=until)
 
-    def heard(self, closings: Sequence[Closing], standing: Standing) -> None:
+    def heard(self, closings: Sequence[Closing], standing: PlatformStanding) -> None:
         """Take over what the store says now that it has heard of these."""
         self._stop = stop_of(standing, self._rules, self._edge.now())
         self._unheard = max(0, self._unheard - sum(closing.answered is False for closing in closings))

@@ -25,13 +25,13 @@ from gateway.intake.reading.reader import Batch, read_batch
 from gateway.intake.reading.returns import RefusedRow, verify_writable, write_returns
 from gateway.intake.rules.gate_rules import GateRules
 from gateway.intake.rules.gate_table import Severity
-from gateway.intake.rules.gates import Outcome
+from gateway.intake.rules.gates import RowOutcome
 from gateway.intake.store import batches
 from gateway.intake.versions import UNCHANGED, WITHDRAW, JudgedRow, Versions
 from gateway.store import records
 from gateway.store.engine import Connection, Store
 
-__all__ = ["UNCHANGED", "WITHDRAW", "Desk", "IntakeReport", "admit_batch", "take_in"]
+__all__ = ["UNCHANGED", "WITHDRAW", "IntakeContext", "IntakeReport", "admit_batch", "take_in"]
 HandBack = Callable[[Sequence[str], Iterable[RefusedRow]], int]
 
 
@@ -66,7 +66,7 @@ class IntakeReport:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Desk:
+class IntakeContext:
     """Where batches are taken in: the store, the platforms that are owed what is admitted, the rules and the moment."""
 
     store: Store
@@ -98,7 +98,7 @@ def take_in(
     dry_run:  judge only
     progress: told how many rows are judged, ``keeping`` how many are kept
     """
-    desk = Desk(store=store, infos=infos, rules=rules, now=now, new_id=new_id)
+    desk = IntakeContext(store=store, infos=infos, rules=rules, now=now, new_id=new_id)
     if returns is not None:
         if returns.exists() and path.exists() and returns.samefile(path):
             raise FileRefused(readable_name(returns), "is_input")
@@ -109,7 +109,7 @@ def take_in(
 
 def admit_batch(
     batch: Batch,
-    desk: Desk,
+    desk: IntakeContext,
     *,
     returns: HandBack | None = None,
     dry_run: bool = False,
@@ -173,20 +173,22 @@ def _tally(report: IntakeReport, rows: Sequence[JudgedRow]) -> None:
     for row in rows:
         rules = {failure.gate for failure in row.failures if failure.severity is not Severity.WARN}
         match row.outcome:
-            case Outcome.REFUSE:
+            case RowOutcome.REFUSE:
                 report.refused += 1
                 report.gates.update(rules)
-            case Outcome.HOLD:
+            case RowOutcome.HOLD:
                 report.held += 1
                 report.gates.update(rules)
-            case Outcome.ADMIT:
+            case RowOutcome.ADMIT:
                 report.admitted += 1
                 report.withdrawn += row.withdraws
                 report.warned += bool(row.failures)
                 report.warnings.update({failure.gate for failure in row.failures})
 
 
-def _keep(connection: Connection, desk: Desk, rows: JudgedRows, report: IntakeReport, keeping: Progress) -> None:
+def _keep(
+    connection: Connection, desk: IntakeContext, rows: JudgedRows, report: IntakeReport, keeping: Progress
+) -> None:
     """Batch, records, deliveries, search index and filings. The caller holds ``lock_records``."""
     batch_id = batches.add_batch(connection, report.name, report.digest, read_at=desk.now)
     withdrawn = 0
@@ -205,7 +207,7 @@ def _keep(connection: Connection, desk: Desk, rows: JudgedRows, report: IntakeRe
 
 
 def _keep_block(
-    connection: Connection, desk: Desk, batch_id: int, block: Sequence[JudgedRow], report: IntakeReport
+    connection: Connection, desk: IntakeContext, batch_id: int, block: Sequence[JudgedRow], report: IntakeReport
 ) -> Counter[str]:
     """Keep some rows of a batch; what they add is there for those that follow. Gives how many have which outcome."""
     vault = desk.store.vault

@@ -31,7 +31,7 @@ from gateway.intake.rules.gates import (
     REPORT_CLOSED,
     REPORT_NO,
     Claims,
-    Outcome,
+    RowOutcome,
     claims,
     cross_check,
     may_close,
@@ -102,7 +102,7 @@ class Crossing:
             if one.paper is not None:
                 # its value is another one in each row, so that a second row under it makes suspects of both
                 told.append((self._digest(f"paper:{one.paper}"), at, at))
-            if row.filing is not None and row.outcome is Outcome.ADMIT and not row.only_names:
+            if row.filing is not None and row.outcome is RowOutcome.ADMIT and not row.only_names:
                 person = identity(row.filing.id_type or "", row.filing.id_number or "")
                 said.append((self._digest(person), described(row.filing), at))
         self._insert("INSERT INTO claim VALUES (?, ?, ?)", told)
@@ -169,7 +169,7 @@ class Crossing:
         named = {
             named_certificate(row.filing): (at, row)
             for at, row in enumerate(rows, start=first)
-            if row.filing is not None and row.only_names and row.outcome is Outcome.ADMIT
+            if row.filing is not None and row.only_names and row.outcome is RowOutcome.ADMIT
         }
         keys = {n: found[0][1] for n, found in records.find(connection, self._vault, "certificate", named).items()}
         stepping = [keys[name] for name, (_, row) in named.items() if row.steps and name in keys]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 
 from gateway.domain.errors import InputError
-from gateway.intake.admit import Desk, IntakeReport, admit_batch
+from gateway.intake.admit import IntakeContext, IntakeReport, admit_batch
 from gateway.intake.reading.columns import field_of
 from gateway.intake.reading.reader import Batch
 from gateway.intake.reading.rows import read_row
@@ -21,7 +21,7 @@ from gateway.store.engine import Connection
 _LONGEST_NAME = 200
 
 
-def decide(desk: Desk, name: str, row_no: int, *, admit: bool, reason: str, by: str) -> IntakeReport:
+def decide(desk: IntakeContext, name: str, row_no: int, *, admit: bool, reason: str, by: str) -> IntakeReport:
     """Admit or refuse the held row of a batch or report; what became of it.
 
     InputError where there is none, its cells were cleared, it was decided before, or a rule refuses what is to go.

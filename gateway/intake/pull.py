@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.delivery.store import owing
 from gateway.domain.errors import ConfigurationError, InputError
-from gateway.intake.admit import Desk, IntakeReport, admit_batch
+from gateway.intake.admit import IntakeContext, IntakeReport, admit_batch
 from gateway.intake.reading.cells import Cell
 from gateway.intake.reading.columns import COLUMNS, FIELDS, title
 from gateway.intake.reading.reader import Batch
@@ -120,7 +120,7 @@ def read_mapping(path: Path) -> SourceView:
 
 def pull(
     settings: SourceSettings,
-    desk: Desk,
+    desk: IntakeContext,
     *,
     dry_run: bool = False,
     everything: bool = False,
@@ -165,7 +165,7 @@ def pull(
 
 @dataclass(kw_only=True)
 class _Pull:
-    desk: Desk
+    desk: IntakeContext
     view: SourceView
     revision: int
     mark: Mark | None

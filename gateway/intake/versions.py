@@ -28,7 +28,7 @@ from gateway.intake.rules.admission import Admitted, admit
 from gateway.intake.rules.filing import Filing
 from gateway.intake.rules.gate_rules import GateRules
 from gateway.intake.rules.gate_table import GateFailure
-from gateway.intake.rules.gates import REPORT_NO, Outcome, outcome
+from gateway.intake.rules.gates import REPORT_NO, RowOutcome, outcome
 from gateway.intake.rules.status_rows import decision_of
 from gateway.intake.store.batches import FilingRow
 from gateway.store import records
@@ -66,9 +66,9 @@ class JudgedRow:
     """whether the person's record is made from this row; where rows of one person differ only the last one's is"""
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> RowOutcome:
         """What becomes of it."""
-        return outcome(self.failures) if self.filing is not None else Outcome.REFUSE
+        return outcome(self.failures) if self.filing is not None else RowOutcome.REFUSE
 
     @property
     def withdraws(self) -> bool:
@@ -111,14 +111,14 @@ class Versions:
         admitted = {
             row.number: admit(row.filing, self.now, self.rules)
             for row in rows
-            if row.filing is not None and row.outcome is Outcome.ADMIT and not row.only_names
+            if row.filing is not None and row.outcome is RowOutcome.ADMIT and not row.only_names
         }
-        naming = [row for row in rows if row.only_names and row.outcome is Outcome.ADMIT]
+        naming = [row for row in rows if row.only_names and row.outcome is RowOutcome.ADMIT]
         self._look_up(admitted.values(), [named_certificate(row.filing) for row in naming if row.filing])
         named = self._named(naming)
         filings = [
             self._naming(row, named)
-            if row.only_names and row.outcome is Outcome.ADMIT
+            if row.only_names and row.outcome is RowOutcome.ADMIT
             else self._filed(row, admitted.get(row.number))
             for row in rows
         ]
@@ -232,7 +232,7 @@ class Versions:
             packed=row.packed,
             failures=failures,
             report_no=report_no(row.filing, self.rules),
-            subject=None if row.outcome is Outcome.ADMIT else subject(row.filing, self.store.vault),
+            subject=None if row.outcome is RowOutcome.ADMIT else subject(row.filing, self.store.vault),
         )
 
     def _key(self, kind: RecordKind, known_as: str) -> str:

@@ -16,7 +16,7 @@ from gateway.domain.states import State
 from gateway.operations.rules.evidence import FIRST, LEAF, canonical, covered, link_digest, size, within
 from gateway.operations.signer import Sign, Verify
 from gateway.operations.store import delivery_accounts, derived_states, evidence, evidence_bytes, purges
-from gateway.operations.store.evidence import Link
+from gateway.operations.store.evidence import ChainLink
 from gateway.operations.store.evidence_books import BOOKS, Book
 from gateway.store.engine import Connection, Store
 from gateway.testing.checker import proofs
@@ -29,7 +29,7 @@ _BEGIN = b'{"at":"'
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fault:
+class EvidenceFault:
     """A place where the store is not what was sealed. ``row`` is the id in the book's table; None for a whole link."""
 
     link: int | None
@@ -39,7 +39,7 @@ class Fault:
 
 
 @dataclass(kw_only=True)
-class Verification:
+class EvidenceCheck:
     """What was looked at, and what does not fit."""
 
     links: int = 0
@@ -53,7 +53,7 @@ class Verification:
     """platforms whose acceptances were judged again from their bytes"""
     uncovered_since: datetime | None = None
     """the oldest exchange that no link covers yet"""
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[EvidenceFault] = field(default_factory=list)
 
 
 def seal(store: Store, now: datetime, anchors: Path | None, sign: Sign | None = None) -> int:
@@ -100,7 +100,7 @@ def verify(
     signed_by: Verify | None = None,
     connectors: Mapping[str, Connector] | None = None,
     progress: Callable[[int], None] = lambda _: None,
-) -> Verification:
+) -> EvidenceCheck:
     """Read the whole chain against the tables, the keys and the anchors; a fault names its link, book and row.
 
     every_byte:  also open every sealed value, compare stored requests and answers with their digests, and judge every
@@ -108,10 +108,10 @@ def verify(
     signed_by:   verifies signatures; without it links that are signed are a fault, with it those that are not
     connectors:  by platform, for ``every_byte``; acceptances of a platform without one are a fault
     """
-    found = Verification()
+    found = EvidenceCheck()
     with store.read() as connection:
         gone = purges.read(connection, store.vault)
-        found.faults += _some(Fault(link=None, book="purge", row=n, what=what) for n, what in gone.faults)
+        found.faults += _some(EvidenceFault(link=None, book="purge", row=n, what=what) for n, what in gone.faults)
         chain = _Chain(store=store, connection=connection, gone=gone, signed_by=signed_by, found=found)
         for link in evidence.links(connection):
             chain.read(link)
@@ -119,15 +119,15 @@ def verify(
         for book in BOOKS:
             lost = evidence.in_no_link(connection, book)
             found.faults += _some(
-                Fault(link=None, book=book.name, row=one, what="stands among sealed rows and is in no link")
+                EvidenceFault(link=None, book=book.name, row=one, what="stands among sealed rows and is in no link")
                 for one in lost
             )
         found.faults += _some(
-            Fault(link=None, book=book, row=number, what=what)
+            EvidenceFault(link=None, book=book, row=number, what=what)
             for book, number, what in evidence_bytes.lost_bytes(connection, gone.gone)
         )
         for doubts in (derived_states.contradicted(connection), delivery_accounts.altered(connection, store.vault)):
-            found.faults += _some(Fault(link=None, book="delivery", row=n, what=what) for n, what in doubts)
+            found.faults += _some(EvidenceFault(link=None, book="delivery", row=n, what=what) for n, what in doubts)
         if every_byte:
             _judge_bytes(store, connection, gone, connectors, found)
         found.uncovered_since = evidence.uncovered_since(connection)
@@ -135,9 +135,9 @@ def verify(
     return found
 
 
-def _some(faults: Iterator[Fault]) -> list[Fault]:
+def _some(faults: Iterator[EvidenceFault]) -> list[EvidenceFault]:
     """The first of many like each other, and how many more there are."""
-    kept: list[Fault] = []
+    kept: list[EvidenceFault] = []
     more = 0
     for fault in faults:
         if len(kept) < _TOLD:
@@ -146,7 +146,7 @@ def _some(faults: Iterator[Fault]) -> list[Fault]:
             more += 1
     if more:
         last = kept[-1]
-        kept.append(Fault(link=last.link, book=last.book, row=None, what=f"and {more} more like these"))
+        kept.append(EvidenceFault(link=last.link, book=last.book, row=None, what=f"and {more} more like these"))
     return kept
 
 
@@ -155,15 +155,15 @@ def _judge_bytes(
     connection: Connection,
     gone: purges.Purges,
     connectors: Mapping[str, Connector] | None,
-    found: Verification,
+    found: EvidenceCheck,
 ) -> None:
     """Open what is sealed, and judge every acceptance again."""
     found.faults += _some(
-        Fault(link=None, book=book, row=number, what="the stored bytes are not those of its digest")
+        EvidenceFault(link=None, book=book, row=number, what="the stored bytes are not those of its digest")
         for book, number in evidence_bytes.altered_bytes(connection, store.vault)
     )
     found.faults += _some(
-        Fault(link=None, book=name, row=key, what="does not open: changed, moved, or sealed with another key")
+        EvidenceFault(link=None, book=name, row=key, what="does not open: changed, moved, or sealed with another key")
         for name, key in evidence_bytes.closed_values(connection, store.vault)
     )
     cleared = {**gone.gone.get("exchange.*", {}), **gone.gone.get("exchange.response", {})}
@@ -175,11 +175,13 @@ def _judge_bytes(
         if connector is None:
             if connectors is not None:
                 what = f"{accepted} acceptances of {platform} cannot be judged: it is not configured here"
-                found.faults.append(Fault(link=None, book="verdict", row=None, what=what))
+                found.faults.append(EvidenceFault(link=None, book="verdict", row=None, what=what))
             continue
         found.proven.append(platform)
         found.faults += _some(
-            Fault(link=None, book="delivery", row=number, what=f"the answer of exchange {exchange} is no acceptance")
+            EvidenceFault(
+                link=None, book="delivery", row=number, what=f"the answer of exchange {exchange} is no acceptance"
+            )
             for exchange, number in proofs.not_accepted(connection, store.vault, connector, cleared)
         )
 
@@ -192,7 +194,7 @@ class _Chain:
     connection: Connection
     gone: purges.Purges
     signed_by: Verify | None
-    found: Verification
+    found: EvidenceCheck
     digests: dict[int, str] = field(default_factory=dict)
     anchored: set[int] = field(default_factory=set)
     previous: str = FIRST
@@ -200,7 +202,7 @@ class _Chain:
     tops: dict[str, int] = field(default_factory=dict)
     decided: set[tuple[str, int | str]] = field(default_factory=set)
 
-    def read(self, link: Link) -> None:
+    def read(self, link: ChainLink) -> None:
         """Read the next link."""
         self.found.links += 1
         self.found.faults += self._links_up(link)
@@ -210,9 +212,9 @@ class _Chain:
         if link.anchored:
             self.anchored.add(link.number)
 
-    def _links_up(self, link: Link) -> Iterator[Fault]:
-        def fault(what: str) -> Fault:
-            return Fault(link=link.number, book=None, row=None, what=what)
+    def _links_up(self, link: ChainLink) -> Iterator[EvidenceFault]:
+        def fault(what: str) -> EvidenceFault:
+            return EvidenceFault(link=link.number, book=None, row=None, what=what)
 
         if link.number != self.found.links:
             yield fault(f"follows link {self.found.links - 1}: a link is missing")
@@ -231,13 +233,13 @@ class _Chain:
         elif link.signature is not None:
             yield fault("is signed, and there is no public key to verify it with")
 
-    def _part(self, link: Link, name: str) -> None:
+    def _part(self, link: ChainLink, name: str) -> None:
         """Compare one part of a link with what stands, and count what retention removed."""
         ranges, leaves = link.parts[name]
         book = evidence.by_name(name)
 
-        def fault(row: int | str | None, what: str) -> Fault:
-            return Fault(link=link.number, book=name, row=row, what=what)
+        def fault(row: int | str | None, what: str) -> EvidenceFault:
+            return EvidenceFault(link=link.number, book=name, row=row, what=what)
 
         if book is None or len(leaves) != size(ranges) * LEAF:
             what = "is of no book" if book is None else "has more or fewer leaves than rows"
@@ -248,7 +250,7 @@ class _Chain:
         self.tops[name] = max(link.tops[name], self.tops.get(name, 0))
         self.found.rows += size(ranges)
         stands = evidence.leaves_now(self.connection, self.store.vault, book, ranges)
-        faults: list[Fault] = []
+        faults: list[EvidenceFault] = []
         for place, number in enumerate(within(ranges)):
             if (name, number) in self.decided:
                 faults.append(fault(number, "was decided twice"))
@@ -270,9 +272,11 @@ class _Chain:
         return False
 
 
-def _anchored(path: Path | None, wanted: set[int], digests: Mapping[int, str], found: Verification) -> Iterator[Fault]:
-    def fault(number: int | None, what: str) -> Fault:
-        return Fault(link=number, book=None, row=None, what=what)
+def _anchored(
+    path: Path | None, wanted: set[int], digests: Mapping[int, str], found: EvidenceCheck
+) -> Iterator[EvidenceFault]:
+    def fault(number: int | None, what: str) -> EvidenceFault:
+        return EvidenceFault(link=number, book=None, row=None, what=what)
 
     noted: set[int] = set()
     there = path is not None and path.exists()

@@ -16,11 +16,11 @@ from datetime import datetime
 from typing import Any
 
 from gateway.domain.errors import InputError
-from gateway.operations.evidence import Fault
+from gateway.operations.evidence import EvidenceFault
 from gateway.operations.rules.evidence import LEAF, canonical, covered, leaf, link_digest, members, size, within
 from gateway.operations.signer import Verify
 from gateway.operations.store import evidence, evidence_bytes
-from gateway.operations.store.evidence import Link
+from gateway.operations.store.evidence import ChainLink
 from gateway.store.engine import Store
 
 FORMAT = "gateway-evidence-2"
@@ -63,7 +63,7 @@ def pack(store: Store, delivery_id: int, now: datetime, *, with_bytes: bool = Fa
     return plain
 
 
-def _told(link: Link, wanted: set[str]) -> dict[str, Any]:
+def _told(link: ChainLink, wanted: set[str]) -> dict[str, Any]:
     """A link with the digests of its parts, and the leaves of the parts that are wanted."""
     leaves = {book: base64.b64encode(link.parts[book][1]).decode() for book in wanted}
     head = {name: getattr(link, name) for name in ("at", "previous", "digest", "anchored", "signature")}
@@ -72,7 +72,7 @@ def _told(link: Link, wanted: set[str]) -> dict[str, Any]:
 
 def verify_pack(
     document: Mapping[str, Any], anchors: Mapping[int, str] | None = None, signed_by: Verify | None = None
-) -> list[Fault]:
+) -> list[EvidenceFault]:
     """What does not fit in a pack; InputError where it is none.
 
     anchors:    link -> digest, as the store's keeper noted them elsewhere
@@ -90,11 +90,13 @@ def verify_pack(
     return faults
 
 
-def _fault(what: str, link: int | None = None, book: str | None = None, row: int | None = None) -> Fault:
-    return Fault(link=link, book=book, row=row, what=what)
+def _fault(what: str, link: int | None = None, book: str | None = None, row: int | None = None) -> EvidenceFault:
+    return EvidenceFault(link=link, book=book, row=row, what=what)
 
 
-def _links(document: Mapping[str, Any], anchors: Mapping[int, str] | None, signed_by: Verify | None) -> Iterator[Fault]:
+def _links(
+    document: Mapping[str, Any], anchors: Mapping[int, str] | None, signed_by: Verify | None
+) -> Iterator[EvidenceFault]:
     """Each link has its own digest, and somebody else's word for it."""
     for link in document["links"]:
         number = link["link"]
@@ -112,7 +114,7 @@ def _links(document: Mapping[str, Any], anchors: Mapping[int, str] | None, signe
                 yield _fault("does not have the leaves of its digest", number, book)
 
 
-def _rows(document: Mapping[str, Any]) -> Iterator[Fault]:
+def _rows(document: Mapping[str, Any]) -> Iterator[EvidenceFault]:
     """Each row is covered by a link of the pack."""
     leaves: dict[tuple[str, int], tuple[int, bytes]] = {}
     for link in document["links"]:
@@ -131,7 +133,7 @@ def _rows(document: Mapping[str, Any]) -> Iterator[Fault]:
                 yield _fault("was changed" if expected else "is in no link of the pack", number, book, row["id"])
 
 
-def _whole(document: Mapping[str, Any]) -> Iterator[Fault]:
+def _whole(document: Mapping[str, Any]) -> Iterator[EvidenceFault]:
     """It is about one delivery, and everything that belongs to it is there."""
     rows = {book: {row["id"]: row for row in document["rows"][book]} for book in BOOKS}
     if any(len(rows[book]) != 1 for book in ("delivery", "record", "account")):
@@ -161,7 +163,7 @@ def _whole(document: Mapping[str, Any]) -> Iterator[Fault]:
         yield _fault(f"it says {account['state']}, and no verdict says so", book="account", row=account["id"])
 
 
-def _bodies(document: Mapping[str, Any]) -> Iterator[Fault]:
+def _bodies(document: Mapping[str, Any]) -> Iterator[EvidenceFault]:
     """Bytes are those of their digests, and of nobody else's exchange."""
     digests = {("sent", row["id"]): row["request_digest"] for row in document["rows"]["sent"]}
     digests |= {("answered", row["id"]): row["response_digest"] for row in document["rows"]["answered"]}

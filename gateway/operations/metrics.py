@@ -18,8 +18,8 @@ from prometheus_client.registry import Collector
 from gateway.delivery.explain import Rules, stops
 from gateway.delivery.store import platforms as delivery_platforms
 from gateway.delivery.store import views
-from gateway.domain.breaker import Phase
 from gateway.domain.states import State
+from gateway.domain.traffic import Phase
 from gateway.operations.store import evidence, metrics
 from gateway.store.engine import Store
 

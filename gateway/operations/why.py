@@ -16,7 +16,7 @@ from gateway.delivery.rules.differences import Difference
 from gateway.domain.records import RecordKind
 from gateway.domain.states import State
 from gateway.operations.store import why as operations_why
-from gateway.operations.store.why import Row, Standing
+from gateway.operations.store.why import NewestDelivery, ReportedRow
 from gateway.store import records
 from gateway.store.engine import Connection, Store
 
@@ -29,7 +29,7 @@ _NEXT = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Link:
+class WhyStep:
     """One step of the way. ``ok`` is None where the step has not come yet; ``act`` says what to do about a break."""
 
     step: str
@@ -41,15 +41,15 @@ class Link:
 
 
 @dataclass(kw_only=True)
-class Answer:
+class Explanation:
     """The chains of one person or certificate. ``broken`` is the first link of each chain that is not well."""
 
     person_key: str | None
-    certificates: dict[str, list[Link]] = field(default_factory=dict)
-    rows: list[Link] = field(default_factory=list)
+    certificates: dict[str, list[WhyStep]] = field(default_factory=dict)
+    rows: list[WhyStep] = field(default_factory=list)
 
     @property
-    def broken(self) -> list[Link]:
+    def broken(self) -> list[WhyStep]:
         """The first link of each chain that does not hold; empty where everything has arrived."""
         if not self.certificates:
             return [link for link in self.rows if not link.ok][:1]
@@ -58,7 +58,7 @@ class Answer:
         return list(dict.fromkeys(link for link in firsts if link is not None))
 
 
-def _by_platform(certificates: Mapping[str, Sequence[Link]]) -> list[list[Link]]:
+def _by_platform(certificates: Mapping[str, Sequence[WhyStep]]) -> list[list[WhyStep]]:
     """One chain for each certificate and platform, with the links that they share in front."""
     chains = []
     for links in certificates.values():
@@ -68,12 +68,12 @@ def _by_platform(certificates: Mapping[str, Sequence[Link]]) -> list[list[Link]]
     return chains
 
 
-def why(store: Store, text: str, infos: Sequence[ConnectorInfo], rules: Rules, now: datetime) -> Answer:
+def why(store: Store, text: str, infos: Sequence[ConnectorInfo], rules: Rules, now: datetime) -> Explanation:
     """Follow one certificate number or identity number. ``infos``: the configured platforms."""
     id_types = [row["canonical"] for row in table("id_document_type").rows if row["canonical"]]
     with store.read() as connection:
         found = operations_why.subject(connection, store.vault, text, id_types)
-        answer = Answer(person_key=found.person_key)
+        answer = Explanation(person_key=found.person_key)
         answer.rows = _filed(found.rows, known=bool(found.certificates))
         standings = operations_why.standings(connection, found.certificates)
         waiting = reasons(connection, [one.id for one in standings], rules, now)
@@ -84,29 +84,35 @@ def why(store: Store, text: str, infos: Sequence[ConnectorInfo], rules: Rules, n
     return answer
 
 
-def _filed(rows: Sequence[Row], *, known: bool) -> list[Link]:
+def _filed(rows: Sequence[ReportedRow], *, known: bool) -> list[WhyStep]:
     """What became of the newest row; earlier ones that went do not mend it."""
     if not rows:
         text = "is held, but no row of a batch names it" if known else "no row that was read names it"
-        return [Link(step="filed", ok=known, text=text, act=None if known else "ask the city whether it was reported")]
+        return [
+            WhyStep(step="filed", ok=known, text=text, act=None if known else "ask the city whether it was reported")
+        ]
     last = rows[-1]
     where = f"{last.batch}, row {last.row_no}, read {last.read_at:%Y-%m-%d}"
     if last.outcome in ("refuse", "hold"):
         said = ", ".join(dict.fromkeys(f"{one['gate']} ({one['field']})" for one in last.failures))
         word = "refused" if last.outcome == "refuse" else "held"
         act = "return it to the city: gateway intake --returns"
-        return [Link(step="filed", ok=False, text=f"{where}: {word} by {said}", act=act)]
-    return [Link(step="filed", ok=True, text=f"{where}: {last.outcome}")]
+        return [WhyStep(step="filed", ok=False, text=f"{where}: {word} by {said}", act=act)]
+    return [WhyStep(step="filed", ok=True, text=f"{where}: {last.outcome}")]
 
 
 def _followed(
-    connection: Connection, key: str, own: Sequence[Standing], infos: Sequence[ConnectorInfo], waits: Mapping[int, str]
-) -> list[Link]:
+    connection: Connection,
+    key: str,
+    own: Sequence[NewestDelivery],
+    infos: Sequence[ConnectorInfo],
+    waits: Mapping[int, str],
+) -> list[WhyStep]:
     taken_back = records.newest(connection, RecordKind.WITHDRAWAL, [key])
     filed = records.newest(connection, RecordKind.CERTIFICATE, [key])
     gone = key in taken_back and (key not in filed or taken_back[key].version > filed[key].version)
     version = (taken_back if gone else filed)[key].version
-    links = [Link(step="kept", ok=True, text=f"version {version}" + (": withdrawn" if gone else ""))]
+    links = [WhyStep(step="kept", ok=True, text=f"version {version}" + (": withdrawn" if gone else ""))]
     platforms = {info.platform: info for info in infos}
     for name in sorted({*platforms, *(one.platform for one in own)}):
         here = [one for one in own if one.platform == name]
@@ -116,20 +122,20 @@ def _followed(
     return links
 
 
-def _on(name: str, here: Sequence[Standing], info: ConnectorInfo | None, *, gone: bool) -> list[Link]:
+def _on(name: str, here: Sequence[NewestDelivery], info: ConnectorInfo | None, *, gone: bool) -> list[WhyStep]:
     """Whether it is owed at all."""
     if here:
         return []
     kind = RecordKind.WITHDRAWAL if gone else RecordKind.CERTIFICATE
     if info is not None and kind not in info.kinds:
         why_not = info.declined.get(kind, "the platform takes no such records")
-        return [Link(step="owed", ok=False, text=f"not owed: {why_not}", platform=name)]
-    return [Link(step="owed", ok=None, text="not owed yet", act="gateway push", platform=name)]
+        return [WhyStep(step="owed", ok=False, text=f"not owed: {why_not}", platform=name)]
+    return [WhyStep(step="owed", ok=None, text="not owed yet", act="gateway push", platform=name)]
 
 
-def _stands(one: Standing, waits: str | None) -> list[Link]:
-    def link(step: str, ok: bool | None, text: str, act: str | None = None) -> Link:
-        return Link(step=step, ok=ok, text=text, act=act, platform=one.platform, delivery=one.id)
+def _stands(one: NewestDelivery, waits: str | None) -> list[WhyStep]:
+    def link(step: str, ok: bool | None, text: str, act: str | None = None) -> WhyStep:
+        return WhyStep(step=step, ok=ok, text=text, act=act, platform=one.platform, delivery=one.id)
 
     tried = f"version {one.version}, {one.attempts} attempts"
     if one.state is State.ACCEPTED:

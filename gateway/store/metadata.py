@@ -65,11 +65,11 @@ def reference(name: str, target: str, **kwargs: Any) -> Column[Any]:
 
 T = TypeVar("T")
 
-MOST = 500
+CHUNK = 500
 """most values in one IN list or one executemany"""
 
 
-def chunks(values: Iterable[T], size: int = MOST) -> Iterator[list[T]]:
+def chunks(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
     """Lists of at most ``size`` values, in order."""
     rest = iter(values)
     while part := list(islice(rest, size)):

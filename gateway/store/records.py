@@ -30,7 +30,7 @@ from gateway.domain.records import (
 )
 from gateway.domain.status import is_void
 from gateway.store.batch_sql import adding, next_ids
-from gateway.store.metadata import MOST, chunks
+from gateway.store.metadata import CHUNK, chunks
 from gateway.store.tables import record, record_change, record_project, search_index
 from gateway.store.vault import Vault
 
@@ -299,5 +299,5 @@ def index(connection: Connection, vault: Vault, entries: Iterable[IndexEntry], n
         for (digest, kind, key), what in rows.items()
         if (digest, kind, key) not in known
     ]
-    for rows_part in chunks(fresh, 4 * MOST):
+    for rows_part in chunks(fresh, 4 * CHUNK):
         _ADD_ENTRIES(connection, rows_part)

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from gateway.delivery.rules.crashpoints import Point
 from gateway.delivery.store import owing, platforms
+from gateway.delivery.system import Point
 from gateway.domain.records import Record
 from gateway.store import records
 from gateway.store.engine import Store

@@ -22,7 +22,7 @@ from gateway.bootstrap import system_edge
 from gateway.delivery.acknowledge import poll, resolve
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.push import push
-from gateway.delivery.rules.crashpoints import Point, nobody
+from gateway.delivery.system import Point, nobody
 from gateway.domain.errors import StoreError
 from gateway.store.engine import Store, open_engine
 from gateway.store.thread import StoreThread

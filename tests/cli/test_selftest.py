@@ -10,7 +10,7 @@ from sqlalchemy import inspect
 from typer.testing import CliRunner
 
 from gateway.cli.app import app
-from gateway.delivery.rules.crashpoints import Point
+from gateway.delivery.system import Point
 from gateway.store.engine import open_engine
 
 

@@ -16,9 +16,8 @@ from gateway.cli.platforms import _moment
 from gateway.delivery.rules.work import Closing
 from gateway.delivery.store import exchanges, owing, platforms
 from gateway.delivery.store.platforms import Lane
-from gateway.domain.breaker import BreakerRules
 from gateway.domain.china import CHINA
-from gateway.domain.traffic import Traffic
+from gateway.domain.traffic import BreakerRules, Traffic
 from gateway.store import records
 from gateway.testing import people
 

@@ -258,7 +258,7 @@ def test_what_nobody_has_foreseen_is_one_line_without_its_text(
     "cell", ["[/b]", "[workerList][0][birthday] wrong format", ":smile:", "[link=http://x]y[/link]"]
 )
 def test_foreign_text_is_never_markup(capsys: pytest.CaptureFixture[str], cell: str) -> None:
-    output.table(cell, [output.Column(cell, lambda row: row)], [cell])
+    output.table(cell, [output.TableColumn(cell, lambda row: row)], [cell])
     assert capsys.readouterr().out.count(cell) == 3
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.delivery.rules.crashpoints import Point
+from gateway.delivery.system import Point
 from gateway.store.engine import Store, open_engine
 from gateway.store.vault import KeyRing, Vault
 from gateway.testing.crashmatrix import Account, crash

@@ -16,8 +16,7 @@ from datetime import datetime
 from connectors.provincial_credit.adapter import build
 from gateway.credit.case_sending import visit
 from gateway.delivery.exchanger import Exchanger
-from gateway.delivery.rules.crashpoints import Point
-from gateway.delivery.system import Edge
+from gateway.delivery.system import Point, System
 from gateway.settings import loader
 from gateway.store.engine import Store, open_engine
 from gateway.store.thread import StoreThread
@@ -42,7 +41,7 @@ def main() -> None:
         return
 
     async def run() -> None:
-        edge = Edge(
+        edge = System(
             now=lambda: now,
             new_id=lambda: people.ulid(rng),
             random_bytes=rng.randbytes,

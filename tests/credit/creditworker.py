@@ -21,7 +21,7 @@ from connectors.provincial_credit.adapter import ProvincialCredit, build
 from gateway.contract.messages import FeedbackPage, Stamp, Verdict, WireRequest, WireResponse
 from gateway.credit.feedback import pull
 from gateway.delivery.exchanger import Exchanger
-from gateway.delivery.system import Edge
+from gateway.delivery.system import System
 from gateway.settings import loader
 from gateway.store.engine import Store, open_engine
 from gateway.store.thread import StoreThread
@@ -94,7 +94,7 @@ def main() -> None:
         return
 
     async def run() -> None:
-        edge = Edge(
+        edge = System(
             now=lambda: now,
             new_id=lambda: people.ulid(rng),
             random_bytes=rng.randbytes,

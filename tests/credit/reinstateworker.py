@@ -21,8 +21,7 @@ from gateway.credit.tickets import Given, reinstate
 from gateway.delivery.acknowledge import poll, resolve
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.push import push
-from gateway.delivery.rules.crashpoints import Point
-from gateway.delivery.system import Edge
+from gateway.delivery.system import Point, System
 from gateway.settings import loader
 from gateway.store.engine import Store, open_engine
 from gateway.store.thread import StoreThread
@@ -48,7 +47,7 @@ async def send(order: dict[str, Any], store: Store) -> None:
         if str(point) == order["die"]:
             die()
 
-    edge = Edge(
+    edge = System(
         now=lambda: now,
         new_id=lambda: people.ulid(rng),
         random_bytes=rng.randbytes,

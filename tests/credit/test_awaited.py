@@ -21,7 +21,7 @@ from gateway.credit.store.tables import credit_ack, credit_event, credit_watch, 
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.store import platforms
 from gateway.delivery.store.tables import exchange
-from gateway.delivery.system import Edge
+from gateway.delivery.system import System
 from gateway.domain.names import plain_name
 from gateway.domain.records import RecordKind, Worker
 from gateway.domain.states import Event
@@ -173,7 +173,7 @@ class World:
             self.now += timedelta(seconds=seconds)
 
         async def run() -> FeedbackReport:
-            edge = Edge(
+            edge = System(
                 now=lambda: self.now,
                 new_id=lambda: people.ulid(self.rng),
                 random_bytes=self.rng.randbytes,

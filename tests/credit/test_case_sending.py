@@ -36,7 +36,7 @@ from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.push import push
 from gateway.delivery.store import owing, platforms
 from gateway.delivery.store.tables import exchange
-from gateway.delivery.system import Edge
+from gateway.delivery.system import System
 from gateway.domain.records import Certificate, Record, Worker
 from gateway.intake.identity import index_entries
 from gateway.schema import metadata
@@ -84,7 +84,7 @@ class Road:
             self.moved.append(timedelta(seconds=seconds))
 
         async def within() -> T:
-            edge = Edge(
+            edge = System(
                 now=self.clock,
                 new_id=lambda: people.ulid(self.rng),
                 random_bytes=self.rng.randbytes,

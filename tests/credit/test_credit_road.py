@@ -35,7 +35,7 @@ from gateway.delivery.acknowledge import poll
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.push import push
 from gateway.delivery.store import owing, platforms
-from gateway.delivery.system import Edge
+from gateway.delivery.system import System
 from gateway.domain.records import Certificate, Record, RecordKind, Worker
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.intake.identity import index_entries
@@ -73,7 +73,7 @@ class Road:
             self.moved.append(timedelta(seconds=seconds))
 
         async def within() -> T:
-            edge = Edge(
+            edge = System(
                 now=self.clock,
                 new_id=lambda: people.ulid(self.rng),
                 random_bytes=self.rng.randbytes,

@@ -38,7 +38,7 @@ from gateway.delivery.push import push
 from gateway.delivery.reconcile import reconcile
 from gateway.delivery.rules.paging import CURSOR_REPEATED, PAGES_ENDLESS
 from gateway.delivery.store import owing, platforms
-from gateway.delivery.system import Edge
+from gateway.delivery.system import System
 from gateway.domain.records import Certificate, Record, Worker
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.intake.identity import index_entries
@@ -74,7 +74,7 @@ class World:
 
         async def within() -> Any:
             rng = random.Random(len(self.moved))
-            edge = Edge(
+            edge = System(
                 now=self.clock,
                 new_id=lambda: people.ulid(rng),
                 random_bytes=rng.randbytes,

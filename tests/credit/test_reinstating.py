@@ -30,10 +30,9 @@ from gateway.delivery.acknowledge import poll, resolve
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.push import push
 from gateway.delivery.reconcile import reconcile
-from gateway.delivery.rules.crashpoints import Point
 from gateway.delivery.store import owing, platforms
 from gateway.delivery.store.tables import delivery
-from gateway.delivery.system import Edge
+from gateway.delivery.system import Point, System
 from gateway.domain.records import Certificate, ChangeNature, RecordKind
 from gateway.settings import loader
 from gateway.store import records
@@ -124,7 +123,7 @@ class World:
 
     async def within(self, name: str, work: Callable[[Exchanger], Awaitable[T]]) -> T:
         """Work through the door to one platform."""
-        edge = Edge(
+        edge = System(
             now=lambda: self.now,
             new_id=lambda: people.ulid(self.rng),
             random_bytes=self.rng.randbytes,

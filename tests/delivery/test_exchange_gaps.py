@@ -19,7 +19,7 @@ from gateway.delivery.push import _claim_size, claim, push
 from gateway.delivery.reconcile import reconcile
 from gateway.delivery.store import platforms
 from gateway.delivery.store.tables import delivery, exchange, reconciliation
-from gateway.delivery.traffic_guard import Gate
+from gateway.delivery.traffic_guard import TrafficGuard
 from gateway.domain.states import Event, State
 from gateway.domain.traffic import Budget, Traffic
 from gateway.store.engine import Store
@@ -149,7 +149,7 @@ def test_the_slower_of_pace_and_budget_sets_the_interval_and_the_claim(
     world = make(interval=interval * SECOND, traffic=Traffic(budget=budget), batch_max=3)
 
     async def sizes(exchanger: Exchanger) -> tuple[timedelta, int, int, int]:
-        gate: Gate = exchanger.gate
+        gate: TrafficGuard = exchanger.gate
         minute = timedelta(minutes=1)
         return (
             gate.interval,

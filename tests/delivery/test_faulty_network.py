@@ -25,7 +25,7 @@ from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.push import push
 from gateway.delivery.store import owing, platforms
 from gateway.delivery.store.tables import delivery
-from gateway.delivery.system import Edge
+from gateway.delivery.system import System
 from gateway.domain.errors import Unanswered
 from gateway.domain.records import RecordKind
 from gateway.domain.states import State
@@ -61,7 +61,7 @@ class Line:
         async def sleep(seconds: float) -> None:
             self.clock.forward(seconds)
 
-        edge = Edge(
+        edge = System(
             now=self.clock, new_id=lambda: people.ulid(rng), random_bytes=rng.randbytes, draw=rng.random, sleep=sleep
         )
         with StoreThread(self.store) as thread:

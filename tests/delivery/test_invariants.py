@@ -18,7 +18,7 @@ from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.push import push
 from gateway.delivery.store import owing, platforms
 from gateway.delivery.store.tables import attempt, delivery, exchange, reconciliation, verdict
-from gateway.delivery.system import Edge
+from gateway.delivery.system import System
 from gateway.domain.records import RecordKind
 from gateway.domain.states import State
 from gateway.domain.traffic import Budget, Traffic
@@ -173,7 +173,7 @@ def _fill(store: Store, model: Model) -> None:
 
 async def _work(store: Store, model: Model) -> None:
     rng = random.Random(6)
-    edge = Edge(
+    edge = System(
         now=lambda: datetime.now(UTC),
         new_id=lambda: people.ulid(rng),
         random_bytes=rng.randbytes,

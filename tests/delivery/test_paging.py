@@ -18,7 +18,7 @@ from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.reconcile import reconcile
 from gateway.delivery.rules.paging import CURSOR_REPEATED, PAGES_ENDLESS, Progress
 from gateway.delivery.store import platforms
-from gateway.delivery.system import Edge
+from gateway.delivery.system import System
 from gateway.store.engine import Store
 from gateway.store.thread import StoreThread
 from gateway.testing import people
@@ -109,7 +109,7 @@ def test_a_listing_without_progress_ends_and_says_so(
 
     async def work(url: str) -> Any:
         model = Bounded(base_url=url)
-        edge = Edge(now=lambda: NOW, new_id=lambda: people.ulid(rng), random_bytes=rng.randbytes, draw=rng.random)
+        edge = System(now=lambda: NOW, new_id=lambda: people.ulid(rng), random_bytes=rng.randbytes, draw=rng.random)
         with StoreThread(store) as thread:
             async with Sender(model.endpoint) as sender:
                 return await reconcile(Exchanger(model, sender, thread, edge))

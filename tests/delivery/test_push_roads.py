@@ -23,7 +23,7 @@ from gateway.delivery.push import push
 from gateway.delivery.reconcile import reconcile
 from gateway.delivery.store import ledger, owing, platforms
 from gateway.delivery.store.tables import attempt, delivery, exchange, reconciliation_item, verdict
-from gateway.delivery.system import Edge
+from gateway.delivery.system import System
 from gateway.domain.records import Record, Worker
 from gateway.domain.states import State
 from gateway.store import records
@@ -67,7 +67,7 @@ class World:
         async def sleep(seconds: float) -> None:
             self.clock.forward(seconds)
 
-        edge = Edge(
+        edge = System(
             now=self.clock, new_id=lambda: people.ulid(rng), random_bytes=rng.randbytes, draw=rng.random, sleep=sleep
         )
         with StoreThread(self.store) as thread:

@@ -20,8 +20,8 @@ from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.push import push
 from gateway.delivery.store import owing, platforms, replays
 from gateway.delivery.store.tables import delivery
-from gateway.delivery.store.views import Filter
-from gateway.delivery.system import Edge
+from gateway.delivery.store.views import DeliveryFilter
+from gateway.delivery.system import System
 from gateway.domain.records import Submission
 from gateway.operations import evidence
 from gateway.operations.retention import retain
@@ -66,7 +66,7 @@ class World:
         def new_id() -> str:
             return people.ulid(self.rng)
 
-        edge = Edge(
+        edge = System(
             now=lambda: self.now, new_id=new_id, random_bytes=self.rng.randbytes, draw=self.rng.random, sleep=sleep
         )
 
@@ -79,7 +79,7 @@ class World:
 
     def replay(self, **wanted: Any) -> Counter[str]:
         with self.store.write() as c:
-            plan = replays.plan(c, Filter(**wanted), reason="mended", by="op", now=self.now)
+            plan = replays.plan(c, DeliveryFilter(**wanted), reason="mended", by="op", now=self.now)
         assert plan is not None
         went = Counter[str]()
         while True:

@@ -19,7 +19,7 @@ import gateway
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.push import push
 from gateway.delivery.store import owing, platforms
-from gateway.delivery.system import Edge
+from gateway.delivery.system import System
 from gateway.store import records
 from gateway.store.engine import Store
 from gateway.store.thread import StoreThread
@@ -58,7 +58,7 @@ def test_one_delivery_enters_few_files_and_functions(
     store, rng = make_store(sqlite_url), random.Random(7)
     with running(ModelSandbox(replay_safe=False)) as url:
         model = Model(base_url=url, replay_safe=False)
-        edge = Edge(
+        edge = System(
             now=lambda: datetime.now(UTC),
             new_id=lambda: people.ulid(rng),
             random_bytes=rng.randbytes,
@@ -84,7 +84,7 @@ def test_one_delivery_enters_few_files_and_functions(
     assert functions <= MOST_FUNCTIONS
 
 
-async def _push(store: Store, model: Model, edge: Edge) -> None:
+async def _push(store: Store, model: Model, edge: System) -> None:
     with StoreThread(store) as thread:
         async with Sender(model.endpoint) as sender:
             report = await push(Exchanger(model, sender, thread, edge))

@@ -17,7 +17,7 @@ from gateway.delivery.seats import Seats
 from gateway.delivery.store import platforms
 from gateway.delivery.store.seats import Door
 from gateway.delivery.store.tables import seat
-from gateway.delivery.system import Edge
+from gateway.delivery.system import System
 from gateway.domain.traffic import IN_FLIGHT
 from gateway.store.engine import Store
 from gateway.store.thread import StoreThread
@@ -41,7 +41,7 @@ class Bay:
             self.now += timedelta(seconds=seconds)
             await asyncio.sleep(0)
 
-        edge = Edge(
+        edge = System(
             now=lambda: self.now,
             new_id=lambda: people.ulid(self.rng),
             random_bytes=self.rng.randbytes,

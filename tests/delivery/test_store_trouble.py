@@ -20,10 +20,9 @@ from gateway.bootstrap import Gateway
 from gateway.delivery.acknowledge import poll, resolve
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.push import push
-from gateway.delivery.rules.crashpoints import Point
 from gateway.delivery.store import owing, platforms
 from gateway.delivery.store.tables import delivery
-from gateway.delivery.system import Edge
+from gateway.delivery.system import Point, System
 from gateway.domain.errors import StoreError
 from gateway.domain.states import State
 from gateway.settings import GatewaySettings
@@ -82,7 +81,7 @@ class World:
             async def sleep(seconds: float) -> None:
                 self.now += timedelta(seconds=seconds)
 
-            edge = Edge(
+            edge = System(
                 now=lambda: self.now,
                 new_id=lambda: people.ulid(self.rng),
                 random_bytes=self.rng.randbytes,

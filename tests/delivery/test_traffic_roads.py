@@ -20,11 +20,10 @@ from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.push import push, sweep
 from gateway.delivery.store import ledger, owing, platforms
 from gateway.delivery.store.tables import attempt, delivery, exchange, platform
-from gateway.delivery.system import Edge
+from gateway.delivery.system import System
 from gateway.delivery.traffic_guard import TURNS
-from gateway.domain.breaker import BreakerRules
 from gateway.domain.states import State
-from gateway.domain.traffic import Budget, Traffic, parse
+from gateway.domain.traffic import BreakerRules, Budget, Traffic, parse
 from gateway.store import records
 from gateway.store.engine import Store
 from gateway.store.thread import StoreThread
@@ -79,7 +78,7 @@ class World:
     @asynccontextmanager
     async def exchanger(self) -> AsyncIterator[Exchanger]:
         rng = self.rng
-        edge = Edge(
+        edge = System(
             now=self.clock,
             new_id=lambda: people.ulid(rng),
             random_bytes=rng.randbytes,

@@ -14,9 +14,8 @@ from gateway.delivery.acknowledge import poll, resolve
 from gateway.delivery.push import push
 from gateway.delivery.store.kept_moments import capped_lately
 from gateway.delivery.store.tables import delivery, platform
-from gateway.domain.breaker import BreakerRules
 from gateway.domain.states import State
-from gateway.domain.traffic import Budget, Traffic
+from gateway.domain.traffic import BreakerRules, Budget, Traffic
 from gateway.store.engine import Store
 from gateway.store.tables import audit
 from gateway.testing.model import Model, ModelSandbox

@@ -8,7 +8,7 @@ from functools import reduce
 
 import pytest
 
-from gateway.domain.breaker import Breaker, BreakerRules, Phase, after_failure
+from gateway.domain.traffic import Breaker, BreakerRules, Phase, after_failure
 
 NOW = datetime(2019, 4, 2, 9, 0, tzinfo=UTC)
 RULES = BreakerRules(jitter=0)

@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 
 from gateway.delivery.store.tables import delivery
 from gateway.domain.errors import InputError
-from gateway.intake.admit import Desk, IntakeReport, take_in
+from gateway.intake.admit import IntakeContext, IntakeReport, take_in
 from gateway.intake.deciding import decide
 from gateway.intake.hand_back import hand_back
 from gateway.intake.reading.columns import COLUMNS
@@ -49,9 +49,11 @@ class Centre:
         return filed(self.rng, self.used, employed=True, city=CITIES[0]) | MARCH | {"batch_no": JINAN} | changes
 
     @property
-    def desk(self) -> Desk:
+    def desk(self) -> IntakeContext:
         now, ids = START + timedelta(days=self.files), random.Random(self.files)
-        return Desk(store=self.store, infos=[INFO], rules=GateRules(now=now), now=now, new_id=lambda: people.ulid(ids))
+        return IntakeContext(
+            store=self.store, infos=[INFO], rules=GateRules(now=now), now=now, new_id=lambda: people.ulid(ids)
+        )
 
     def send(self, *rows: Mapping[str, Any]) -> IntakeReport:
         self.files += 1
@@ -215,7 +217,9 @@ def test_a_rule_that_refuses_is_not_overruled(centre: Centre) -> None:
     centre.send(elsewhere(row))
     centre.files += 1
     desk = centre.desk
-    strict = Desk(store=desk.store, infos=desk.infos, rules=GateRules(age_limit=18), now=desk.now, new_id=desk.new_id)
+    strict = IntakeContext(
+        store=desk.store, infos=desk.infos, rules=GateRules(age_limit=18), now=desk.now, new_id=desk.new_id
+    )
     with pytest.raises(InputError, match="rules N04 refuse it"):
         decide(strict, QINGDAO, 2, admit=True, reason="?", by="tester")
 

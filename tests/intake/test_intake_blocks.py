@@ -18,7 +18,7 @@ from gateway.delivery.store.tables import delivery
 from gateway.domain.errors import InputError
 from gateway.domain.records import RecordKind, Worker
 from gateway.intake import judged_rows
-from gateway.intake.admit import Desk, IntakeReport, admit_batch, take_in
+from gateway.intake.admit import IntakeContext, IntakeReport, admit_batch, take_in
 from gateway.intake.reading.columns import COLUMNS
 from gateway.intake.reading.reader import Row, read_batch
 from gateway.intake.rules.gate_rules import GateRules
@@ -36,10 +36,10 @@ NOW = datetime(2019, 5, 6, 1, 0, tzinfo=UTC)
 INFO = Model(base_url="http://unused.invalid").info
 
 
-def desk(store: Store, seed: int = 1) -> Desk:
+def desk(store: Store, seed: int = 1) -> IntakeContext:
     rng = random.Random(seed)
     now = NOW + timedelta(days=seed)
-    return Desk(store=store, infos=[INFO], rules=GateRules(now=now), now=now, new_id=lambda: people.ulid(rng))
+    return IntakeContext(store=store, infos=[INFO], rules=GateRules(now=now), now=now, new_id=lambda: people.ulid(rng))
 
 
 def intake(path: Path, store: Store, seed: int = 1, **given: Any) -> IntakeReport:

@@ -24,7 +24,7 @@ from sqlalchemy.engine import make_url
 
 from gateway.domain.errors import ConfigurationError, InputError, StoreError
 from gateway.intake import pull as service
-from gateway.intake.admit import Desk, take_in
+from gateway.intake.admit import IntakeContext, take_in
 from gateway.intake.pull import PullReport, pull, read_mapping
 from gateway.intake.reading.columns import COLUMNS, title
 from gateway.intake.rules.gate_rules import GateRules
@@ -146,10 +146,10 @@ def home(centre: Centre, request: pytest.FixtureRequest, make_store: Callable[[s
     return make_store(str(request.getfixturevalue(fixture)))
 
 
-def desk(store: Store, **changes: Any) -> Desk:
+def desk(store: Store, **changes: Any) -> IntakeContext:
     rng = random.Random(os.urandom(8))
     given: dict[str, Any] = {"infos": [INFO], "rules": GateRules(now=NOW), "now": NOW}
-    return Desk(store=store, new_id=changes.pop("new_id", lambda: people.ulid(rng)), **(given | changes))
+    return IntakeContext(store=store, new_id=changes.pop("new_id", lambda: people.ulid(rng)), **(given | changes))
 
 
 def read(centre: Centre, store: Store, **changes: Any) -> PullReport:

@@ -22,9 +22,9 @@ from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.explain import explain
 from gateway.delivery.push import push
 from gateway.delivery.store import owing, platforms
-from gateway.delivery.store.answers import headers_of, keepable_headers, seal_headers
+from gateway.delivery.store.exchanges import headers_of, keepable_headers, seal_headers
 from gateway.delivery.store.tables import delivery, exchange
-from gateway.delivery.system import Edge
+from gateway.delivery.system import System
 from gateway.domain.states import Event, State
 from gateway.settings import loader
 from gateway.store import records
@@ -74,7 +74,7 @@ class Time:
 
 async def bring(store: Store, connector: Connector, time: Time) -> None:
     rng = random.Random(6)
-    edge = Edge(
+    edge = System(
         now=time, new_id=lambda: people.ulid(rng), random_bytes=rng.randbytes, draw=rng.random, sleep=time.sleep
     )
     tokens: dict[str, Token] = {}

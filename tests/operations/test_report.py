@@ -22,7 +22,7 @@ from gateway.delivery.push import push
 from gateway.delivery.reconcile import reconcile
 from gateway.delivery.store import owing, platforms
 from gateway.delivery.store.tables import delivery, exchange
-from gateway.delivery.system import Edge
+from gateway.delivery.system import System
 from gateway.domain.errors import InputError
 from gateway.domain.records import Record, Worker
 from gateway.domain.states import TERMINAL, State
@@ -72,7 +72,7 @@ class Place:
         rng = random.Random(2)
 
         async def once() -> Any:
-            edge = Edge(
+            edge = System(
                 now=lambda: self.now, new_id=lambda: people.ulid(rng), random_bytes=rng.randbytes, draw=rng.random
             )
             with StoreThread(self.store) as thread:

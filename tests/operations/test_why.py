@@ -19,7 +19,7 @@ from gateway.domain.records import Certificate, RecordKind, Worker
 from gateway.domain.states import State
 from gateway.domain.traffic import Traffic
 from gateway.intake.store.tables import filing, filing_subject
-from gateway.operations.why import Answer, why
+from gateway.operations.why import Explanation, why
 from gateway.store import records
 from gateway.store.engine import Connection, Store
 from gateway.store.records import IndexEntry
@@ -64,7 +64,7 @@ def reported(store: Store, outcome: str, *, failures: Any = (), key: str | None 
         c.execute(insert(filing_subject).values(filing_id=one, person=person))
 
 
-def ask(store: Store, *infos: ConnectorInfo, by: str = "certificate") -> Answer:
+def ask(store: Store, *infos: ConnectorInfo, by: str = "certificate") -> Explanation:
     certificate, worker = PAPER.content, PERSON.content
     assert isinstance(certificate, Certificate)
     assert isinstance(worker, Worker)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 
-from gateway.delivery.rules.crashpoints import Point
+from gateway.delivery.system import Point
 from gateway.domain.errors import StoreError
 from gateway.store.engine import Store
 from gateway.testing.checker.invariants import broken

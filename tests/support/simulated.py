@@ -19,8 +19,7 @@ from gateway.contract.messages import WireRequest, WireResponse
 from gateway.delivery.acknowledge import poll, resolve
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.push import push
-from gateway.delivery.rules.crashpoints import Point
-from gateway.delivery.system import Edge
+from gateway.delivery.system import Point, System
 from gateway.domain.errors import NotSent, StoreError, Unanswered
 from gateway.store.engine import Connection, Store
 from gateway.store.thread import StoreThread
@@ -130,7 +129,7 @@ class Worker:
     async def live(self) -> None:
         """Push, poll and resolve until the process ends."""
         world = self.world
-        edge = Edge(
+        edge = System(
             now=world.now,
             new_id=lambda: people.ulid(world.rng),
             random_bytes=world.rng.randbytes,

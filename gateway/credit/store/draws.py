@@ -17,7 +17,7 @@ from gateway.credit.store.case_tables import check_owed, credit_party, supervisi
 from gateway.credit.store.subjects import ENTERPRISE
 from gateway.domain.records import RecordKind
 from gateway.domain.ticket_kinds import TicketKind
-from gateway.store.metadata import MOST
+from gateway.store.metadata import CHUNK
 from gateway.store.records import record_place
 from gateway.store.tables import record
 from gateway.store.vault import Vault
@@ -73,7 +73,7 @@ def certificates(
             select(record.c.id, record.c.key, record.c.version, record.c.content)
             .where(record.c.id > after, record.c.kind == RecordKind.CERTIFICATE)
             .order_by(record.c.id)
-            .limit(MOST)
+            .limit(CHUNK)
         ).all()
         if not rows:
             return found

@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from gateway.credit.store.case_tables import credit_marker, credit_party
 from gateway.credit.store.subjects import AUTHORITY, ENTERPRISE
 from gateway.domain.records import Certificate, RecordKind
-from gateway.store.metadata import MOST, chunks
+from gateway.store.metadata import CHUNK, chunks
 from gateway.store.records import to_record
 from gateway.store.tables import record, search_index
 from gateway.store.vault import Vault
@@ -90,7 +90,7 @@ def learn_employers(connection: Connection, vault: Vault, now: datetime) -> int:
         select(record)
         .where(record.c.id > (marker or 0), record.c.kind == RecordKind.CERTIFICATE)
         .order_by(record.c.id)
-        .limit(MOST)
+        .limit(CHUNK)
     ).mappings()
     employers: dict[str, Party] = {}
     last, count = marker or 0, 0

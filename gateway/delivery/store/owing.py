@@ -23,7 +23,7 @@ from gateway.delivery.store.version_order import (
 from gateway.domain.records import RecordKind
 from gateway.domain.states import TERMINAL, Event, State, sources
 from gateway.store.batch_sql import BulkStatement
-from gateway.store.metadata import MOST, chunks
+from gateway.store.metadata import CHUNK, chunks
 from gateway.store.tables import record
 
 _RECORDS_LOCK = 0x6761_7465
@@ -79,7 +79,10 @@ def _owe_kind(connection: Connection, info: ConnectorInfo, kind: RecordKind, now
     columns = (record.c.id, record.c.kind, record.c.key, record.c.version, record.c.person_key, record.c.void)
     while True:
         part = connection.execute(
-            select(*columns).where(record.c.kind == kind, record.c.id > after, wanted).order_by(record.c.id).limit(MOST)
+            select(*columns)
+            .where(record.c.kind == kind, record.c.id > after, wanted)
+            .order_by(record.c.id)
+            .limit(CHUNK)
         ).all()
         if not part:
             break

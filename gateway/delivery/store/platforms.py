@@ -16,8 +16,17 @@ from gateway.delivery.store.exchanges import open_exchanges
 from gateway.delivery.store.kept_moments import cap_slots, tell
 from gateway.delivery.store.locked_rows import LockedRows, platform_row
 from gateway.delivery.store.tables import exchange, platform, slot
-from gateway.domain.breaker import Breaker, after_failure
-from gateway.domain.traffic import BREAKER_OPEN, OURS, Budget, Standing, Stop, Traffic, stop_of
+from gateway.domain.traffic import (
+    BREAKER_OPEN,
+    OURS,
+    Breaker,
+    Budget,
+    PlatformStanding,
+    Stop,
+    Traffic,
+    after_failure,
+    stop_of,
+)
 from gateway.store.audit import note
 from gateway.store.batch_sql import WriteSet
 from gateway.store.vault import Vault
@@ -140,7 +149,7 @@ MOST_BROKEN = 2
 BROKEN_REPLIES = "broken_replies"
 
 
-def standing(connection: Connection, name: str, now: datetime) -> Standing:
+def standing(connection: Connection, name: str, now: datetime) -> PlatformStanding:
     """What stands about a platform; one without a row stands free."""
     return standing_of(platform_row(connection, name), now)
 
@@ -181,7 +190,7 @@ def open_allowed(
     known = standing_of(locked.platform, now)
     if known.breaker.until is not None:
         known = standing_of(platform_row(connection, name, lock=True), now)
-    stop, closed = stop_of(known, rules, now), stop_of(Standing(), rules, now)
+    stop, closed = stop_of(known, rules, now), stop_of(PlatformStanding(), rules, now)
     stops = [closed if opening.anyway else stop for opening in openings]
     if stop is None and known.breaker.until is not None:
         stops = _only_one(openings, known, now + lane.probe)
@@ -194,7 +203,7 @@ def open_allowed(
     return answers
 
 
-def _only_one(openings: Sequence[Opening], known: Standing, until: datetime) -> list[Stop | None]:
+def _only_one(openings: Sequence[Opening], known: PlatformStanding, until: datetime) -> list[Stop | None]:
     first = next((n for n, opening in enumerate(openings) if not opening.anyway), None)
     wait = Stop(
         code=BREAKER_OPEN,
@@ -300,12 +309,12 @@ def _breaker(row: Mapping[str, Any]) -> Breaker:
     return Breaker(**{field: row[column] for field, column in _FIELDS.items()})
 
 
-def standing_of(row: Mapping[str, Any], now: datetime) -> Standing:
+def standing_of(row: Mapping[str, Any], now: datetime) -> PlatformStanding:
     """How a platform stands by its row; free where it has none."""
     if not row:
-        return Standing()
+        return PlatformStanding()
     paused = row["paused"] and (row["until"] is None or row["until"] > now)
-    return Standing(
+    return PlatformStanding(
         pause=Stop(code=row["code"], reason=row["reason"], until=row["until"], paused=True) if paused else None,
         breaker=_breaker(row),
         not_before=row["not_before"],

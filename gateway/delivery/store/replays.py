@@ -27,16 +27,16 @@ from gateway.delivery.store.tables import (
     replay_item,
     replay_plan,
 )
-from gateway.delivery.store.views import Filter, matching
+from gateway.delivery.store.views import DeliveryFilter, matching
 from gateway.domain.states import Event, State, advance
 from gateway.store.audit import note
-from gateway.store.metadata import MOST, chunks
+from gateway.store.metadata import CHUNK, chunks
 
 FAILED = {State.PARKED: Event.RELEASED, State.REJECTED: Event.REPLAYED, State.ACCEPTED: Event.REPLAYED}
 """what may be planned, and the event by which it is queued again"""
 
 
-class Outcome(StrEnum):
+class ReplayOutcome(StrEnum):
     """What became of an item of a plan."""
 
     DONE = "done"
@@ -70,7 +70,7 @@ class Plan:
 
 
 def plan(
-    connection: Connection, wanted: Filter, *, reason: str, by: str, now: datetime, lost: bool = False
+    connection: Connection, wanted: DeliveryFilter, *, reason: str, by: str, now: datetime, lost: bool = False
 ) -> Plan | None:
     """Fix the list of what failed and matches, all of it, oldest first; None where nothing does.
 
@@ -129,7 +129,7 @@ def _chosen(connection: Connection, which: Sequence[ColumnElement[bool]]) -> Ite
             select(delivery.c.id, delivery.c.fence)
             .where(*which, delivery.c.id > after)
             .order_by(delivery.c.id)
-            .limit(MOST)
+            .limit(CHUNK)
         ).all()
         yield from part
         if not part:
@@ -162,7 +162,7 @@ def run(connection: Connection, number: int, *, by: str, now: datetime) -> Count
         .join(delivery, delivery.c.id == replay_item.c.delivery_id)
         .where(replay_item.c.plan_id == number, replay_item.c.outcome.is_(None))
         .order_by(replay_item.c.position)
-        .limit(MOST)
+        .limit(CHUNK)
         .with_for_update(of=delivery)
     ).all()
     if not rows:
@@ -171,9 +171,9 @@ def run(connection: Connection, number: int, *, by: str, now: datetime) -> Count
     going = [row for row in rows if row.position not in skipped]
     for state, event in FAILED.items():
         _queue(connection, [row.id for row in going if row.state == state], state, event, now)
-    _settle(connection, number, [row.position for row in going], {"outcome": Outcome.DONE, "at": now})
+    _settle(connection, number, [row.position for row in going], {"outcome": ReplayOutcome.DONE, "at": now})
     for why in Why:
-        values = {"outcome": Outcome.SKIPPED, "why": why, "at": now}
+        values = {"outcome": ReplayOutcome.SKIPPED, "why": why, "at": now}
         _settle(connection, number, [place for place, one in skipped.items() if one is why], values)
     numbers = sorted(row.id for row in going)
     if numbers:
@@ -187,7 +187,7 @@ def run(connection: Connection, number: int, *, by: str, now: datetime) -> Count
             reason=head["reason"],
             detail=detail,
         )
-    return Counter([*(str(Outcome.DONE) for _ in going), *(str(why) for why in skipped.values())])
+    return Counter([*(str(ReplayOutcome.DONE) for _ in going), *(str(why) for why in skipped.values())])
 
 
 def _why_not(row: Any) -> Why | None:
@@ -259,5 +259,5 @@ def plans(connection: Connection, number: int | None = None) -> list[Plan]:
 
 
 def _told(head: dict[str, Any], counts: Counter[tuple[str | None, str | None]]) -> Plan:
-    skipped = {why: count for (outcome, why), count in counts.items() if outcome == Outcome.SKIPPED and why}
-    return Plan(**head, done=counts[Outcome.DONE, None], skipped=skipped, waiting=counts[None, None])
+    skipped = {why: count for (outcome, why), count in counts.items() if outcome == ReplayOutcome.SKIPPED and why}
+    return Plan(**head, done=counts[ReplayOutcome.DONE, None], skipped=skipped, waiting=counts[None, None])

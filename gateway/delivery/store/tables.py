@@ -166,7 +166,7 @@ platform = Table(
     Column("until", Moment),
     Column("next_slot_at", Moment),
     Column("not_before", Moment),  # the platform asked everybody to wait until then
-    Column("failures", Integer, nullable=False, server_default="0"),  # from here on: gateway.domain.breaker
+    Column("failures", Integer, nullable=False, server_default="0"),  # from here on: gateway.domain.traffic
     Column("trips", Integer, nullable=False, server_default="0"),
     Column("failure_code", String(80)),
     Column("open_since", Moment),

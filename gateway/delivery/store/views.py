@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, or_, select
 
-from gateway.delivery.store.answers import headers_of
+from gateway.delivery.store.exchanges import headers_of
 from gateway.delivery.store.tables import MAY_BE_DUE, OPEN, attempt, delivery, exchange, payload, receipt, verdict
 from gateway.domain.records import Record
 from gateway.domain.states import TERMINAL, State
@@ -119,7 +119,7 @@ def reasons(connection: Connection, states: Collection[State]) -> list[Mapping[s
 
 
 @dataclass(frozen=True, kw_only=True)
-class Filter:
+class DeliveryFilter:
     """Which deliveries to list; absent parts do not restrict."""
 
     platform: str | None = None
@@ -134,7 +134,7 @@ def open_only(states: Collection[State]) -> list[ColumnElement[bool]]:
     return [OPEN] if states and State.ACCEPTED not in states else []
 
 
-def matching(wanted: Filter) -> list[ColumnElement[bool]]:
+def matching(wanted: DeliveryFilter) -> list[ColumnElement[bool]]:
     """The conditions of a filter."""
     conditions: list[ColumnElement[bool]] = []
     if wanted.platform:
@@ -151,7 +151,7 @@ def matching(wanted: Filter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def listed(connection: Connection, wanted: Filter, limit: int) -> tuple[int, list[Mapping[str, Any]]]:
+def listed(connection: Connection, wanted: DeliveryFilter, limit: int) -> tuple[int, list[Mapping[str, Any]]]:
     """How many deliveries match, and the first ``limit`` of them by id, with reasons and without people."""
     conditions = matching(wanted)
     total = connection.execute(select(func.count()).select_from(delivery).where(*conditions)).scalar_one()

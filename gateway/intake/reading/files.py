@@ -34,7 +34,7 @@ LARGEST_UNPACKED = 2 << 30
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Table:
+class SheetTable:
     """One sheet as rows of cells; ``rows`` may be called again and starts from the first row each time.
 
     Rows without cells may be left out. Damage that shows only while reading is an InputError, too.
@@ -65,14 +65,14 @@ def digest_of(path: Path) -> str:
         raise FileRefused(readable_name(path), "unopened", why=error.strerror) from error
 
 
-def open_tables(path: Path, largest: int = LARGEST_UNPACKED) -> tuple[Table, ...]:
+def open_tables(path: Path, largest: int = LARGEST_UNPACKED) -> tuple[SheetTable, ...]:
     """The sheets of a file that hold cells: those of a workbook, hidden ones too, or the one of a CSV."""
     suffix = suffix_of(path.name)
     if suffix not in WORKBOOKS | TEXTS:
         raise FileRefused(readable_name(path), _NAMED.get(suffix, "suffix"))
     file = _File(path, largest)
     return tuple(
-        Table(
+        SheetTable(
             sheet=sheet["name"],
             rows=partial(file.rows, number),
             head=tuple(map(line_of, sheet["head"])),

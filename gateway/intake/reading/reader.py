@@ -15,7 +15,7 @@ from gateway.codec.redact import clean
 from gateway.intake.reading import columns
 from gateway.intake.reading.cells import Broken, Cell
 from gateway.intake.reading.characters import readable_name
-from gateway.intake.reading.files import Table, digest_of, open_tables
+from gateway.intake.reading.files import SheetTable, digest_of, open_tables
 from gateway.intake.reading.footers import is_aside, is_header, is_same_header
 from gateway.intake.reading.parser_process import HEAD_ROWS
 from gateway.intake.reading.problems import FileRefused
@@ -80,11 +80,11 @@ def read_batch(path: Path) -> Batch:
     )
 
 
-def _sheets(tables: Iterable[Table]) -> str:
+def _sheets(tables: Iterable[SheetTable]) -> str:
     return "、".join(table.sheet for table in tables if table.sheet)
 
 
-def _no_table(name: str, tables: Sequence[Table], hidden: Sequence[_Layout]) -> FileRefused:
+def _no_table(name: str, tables: Sequence[SheetTable], hidden: Sequence[_Layout]) -> FileRefused:
     if hidden:
         return FileRefused(name, "hidden_table", sheets=_sheets(layout.table for layout in hidden))
     sheets = _sheets(table for table in tables if not table.hidden)
@@ -110,7 +110,7 @@ class _Layout:
     """A table whose header is found; iterating reads its rows."""
 
     file: str
-    table: Table
+    table: SheetTable
     header_row: int
     headers: tuple[str, ...]
     places: Mapping[str, tuple[int, ...]]
@@ -186,7 +186,7 @@ def _undated(field: str, cell: Cell) -> Cell:
     return Broken(original_text(cell), DATE) if is_day else cell
 
 
-def _find_header(file: str, table: Table) -> _Layout | None:
+def _find_header(file: str, table: SheetTable) -> _Layout | None:
     """The row, or pair of rows under a merged group title, that names most columns of the form; the first one wins."""
     top: list[list[str]] = [[] for _ in range(HEAD_ROWS)]
     for number, cells, _ in table.head:

@@ -26,12 +26,12 @@ from gateway.intake.reading.problems import FileRefused
 from gateway.intake.reading.rows import Row
 from gateway.intake.reading.scratch import Scratch
 from gateway.intake.rules.gate_table import GATES, GateFailure, Severity
-from gateway.intake.rules.gates import Outcome, outcome
+from gateway.intake.rules.gates import RowOutcome, outcome
 from gateway.private_files import open_private
 
 TITLE, SHEET, SUMMARY = "审核汇总表退回表", "退回表", "退回原因汇总"
 LEADING = ("原表行号", "处理结果", "规则编号", "退回原因")
-_RESULTS = {Outcome.REFUSE: "退回修改", Outcome.HOLD: "暂缓，转人工核查", Outcome.ADMIT: "已接收，有提示"}
+_RESULTS = {RowOutcome.REFUSE: "退回修改", RowOutcome.HOLD: "暂缓，转人工核查", RowOutcome.ADMIT: "已接收，有提示"}
 _COLOURS = {Severity.REFUSE: "#FFC7CE", Severity.HOLD: "#FFEB9C", Severity.WARN: "#DDEBF7"}
 _WEIGHT = (Severity.REFUSE, Severity.HOLD, Severity.WARN)
 _MOST_COMMENTS = 20_000

@@ -11,7 +11,7 @@ from gateway.domain.identifiers import half_width, normal_text
 from gateway.domain.records import ContractTerm
 from gateway.domain.status import StatusStep
 from gateway.intake.reading import vocabulary
-from gateway.intake.rules.filing import Channel, Objection, Origin
+from gateway.intake.rules.filing import Channel, Origin, PublicObjection
 
 PERMIT = vocabulary.PERMIT
 
@@ -133,14 +133,14 @@ CHANNELS: Mapping[str, Channel] = {
         ("个人", "个人填报", "个人申报", "个人自行申报", "本人", "本人填报", "自行填报", "PERSON"), Channel.PERSON
     ),
 }
-OBJECTIONS: Mapping[str, Objection] = {
+OBJECTIONS: Mapping[str, PublicObjection] = {
     **dict.fromkeys(
         ("无异议", "无", "没有异议", "公示无异议", "公示期无异议", "公示期间无异议", "未收到异议", "NONE"),
-        Objection.NONE,
+        PublicObjection.NONE,
     ),
-    **dict.fromkeys(("有异议", "有", "处理中", "异议处理中", "OPEN"), Objection.OPEN),
-    **dict.fromkeys(("异议不成立", "不成立", "DISMISSED"), Objection.DISMISSED),
-    **dict.fromkeys(("异议成立", "成立", "UPHELD"), Objection.UPHELD),
+    **dict.fromkeys(("有异议", "有", "处理中", "异议处理中", "OPEN"), PublicObjection.OPEN),
+    **dict.fromkeys(("异议不成立", "不成立", "DISMISSED"), PublicObjection.DISMISSED),
+    **dict.fromkeys(("异议成立", "成立", "UPHELD"), PublicObjection.UPHELD),
 }
 STATUS_STEPS: Mapping[str, StatusStep] = {
     **dict.fromkeys(("暂扣", "SUSPEND"), StatusStep.SUSPEND),

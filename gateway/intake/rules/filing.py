@@ -29,7 +29,7 @@ class Channel(StrEnum):
     PERSON = "PERSON"
 
 
-class Objection(StrEnum):
+class PublicObjection(StrEnum):
     """What came in during the public notice (异议状态)."""
 
     NONE = "NONE"
@@ -108,7 +108,7 @@ class Filing:
     notice_begin: date | None = None
     notice_end: date | None = None
     notice_medium: str | None = None
-    objection: Objection | None = None
+    objection: PublicObjection | None = None
 
     reported_at: datetime | None = None
     batch_no: str | None = None

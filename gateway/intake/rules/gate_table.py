@@ -12,7 +12,7 @@ from datetime import date
 from enum import StrEnum
 
 from gateway.intake.rules import gate_checks as check
-from gateway.intake.rules.filing import PLACEMENT, Objection
+from gateway.intake.rules.filing import PLACEMENT, PublicObjection
 
 
 class Severity(StrEnum):
@@ -182,9 +182,9 @@ GATES: tuple[Gate, ...] = (
     Gate("N22", "五(四)", "reported_at", "reported before the public notice was over", "公示期未满即报送",
          check.reported_during_notice),
     Gate("N23", "五(四)", "objection", "an objection is open: this item waits", "异议尚未处理完毕，本条暂缓",
-         lambda f, _: f.objection is Objection.OPEN, _HOLD),
+         lambda f, _: f.objection is PublicObjection.OPEN, _HOLD),
     Gate("N23", "五(四)", "objection", "an objection was upheld", "异议成立",
-         lambda f, _: f.objection is Objection.UPHELD),
+         lambda f, _: f.objection is PublicObjection.UPHELD),
     Gate("N23", "五(四)", "objection", "it is not said whether objections came in", "缺少异议状态",
          check.absent("objection")),
     Gate("N29", "六(三)", "promise_signer", "it is not said who signed the promise", "缺少承诺人",

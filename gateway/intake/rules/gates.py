@@ -25,7 +25,7 @@ __all__ = [
     "Gate",
     "GateFailure",
     "GateRules",
-    "Outcome",
+    "RowOutcome",
     "Severity",
     "accept_phase",
     "claims",
@@ -43,7 +43,7 @@ REPORT_NO = re.compile(r"[0-9]{6}-[0-9]{6}-[0-9]{1,4}")
 """a report's number; anything else in its cell may be somebody's data and is not kept in clear"""
 
 
-class Outcome(StrEnum):
+class RowOutcome(StrEnum):
     """What becomes of a row."""
 
     ADMIT = "admit"
@@ -146,12 +146,12 @@ def _in_force(
     )
 
 
-def outcome(failures: Iterable[GateFailure]) -> Outcome:
+def outcome(failures: Iterable[GateFailure]) -> RowOutcome:
     """What becomes of a row with these failures; a refusal outweighs a hold, a warning changes nothing."""
     severities = {failure.severity for failure in failures}
     if Severity.REFUSE in severities:
-        return Outcome.REFUSE
-    return Outcome.HOLD if Severity.HOLD in severities else Outcome.ADMIT
+        return RowOutcome.REFUSE
+    return RowOutcome.HOLD if Severity.HOLD in severities else RowOutcome.ADMIT
 
 
 def cross_keys(filing: Filing) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Text, cast, insert, or_, select, true, update
 from gateway.codec.redact import clean
 from gateway.intake.store.tables import filing, filing_subject
 from gateway.store.batch_sql import adding, next_ids
-from gateway.store.metadata import MOST, chunks
+from gateway.store.metadata import CHUNK, chunks
 from gateway.store.tables import batch
 from gateway.store.vault import Vault
 
@@ -89,7 +89,7 @@ def failing(connection: Connection, vault: Vault, batch_ids: Sequence[int], name
                 cast(filing.c.failures, Text) != "[]",
                 true() if is_file else filing.c.report_no == name,
             )
-            rows = connection.execute(wanted.order_by(filing.c.row_no).limit(MOST)).mappings().all()
+            rows = connection.execute(wanted.order_by(filing.c.row_no).limit(CHUNK)).mappings().all()
             for row in rows:
                 if row["cells"]:
                     yield FilingRow(
@@ -98,7 +98,7 @@ def failing(connection: Connection, vault: Vault, batch_ids: Sequence[int], name
                         packed=vault.open(row["cells"], f"filing.cells:{batch_id}/{row['row_no']}"),
                         failures=row["failures"],
                     )
-            if len(rows) < MOST:
+            if len(rows) < CHUNK:
                 break
             after = rows[-1]["row_no"]
 

@@ -288,20 +288,20 @@ def _written(moment: datetime, *, like: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Progress:
+class SourceProgress:
     """How far a source has been read; ``revision`` is 0 before the first pull."""
 
     mark: Mark | None
     revision: int
 
 
-def progress(connection: Connection, name: str) -> Progress:
+def progress(connection: Connection, name: str) -> SourceProgress:
     """How far a source has been read."""
     row = connection.execute(select(source_state).where(source_state.c.name == name)).mappings().first()
     if row is None:
-        return Progress(mark=None, revision=0)
+        return SourceProgress(mark=None, revision=0)
     mark = None if row["watermark"] is None else mark_from_text(row["watermark"])
-    return Progress(mark=mark, revision=row["revision"])
+    return SourceProgress(mark=mark, revision=row["revision"])
 
 
 def step(connection: Connection, name: str, revision: int, now: datetime, mark: Mark | None = None) -> bool:

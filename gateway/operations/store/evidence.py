@@ -24,7 +24,7 @@ from gateway.store.engine import Store
 from gateway.store.metadata import chunks
 from gateway.store.vault import Vault
 
-__all__ = ["BOOKS", "LATE", "Link", "by_name"]
+__all__ = ["BOOKS", "LATE", "ChainLink", "by_name"]
 
 LATE = timedelta(days=1)
 """a row that commits later than this after its neighbours is in no link, and the verifier says so"""
@@ -41,7 +41,7 @@ Sign = Callable[[str], str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Link:
+class ChainLink:
     """One link with its parts: book -> ranges and leaves."""
 
     number: int
@@ -61,14 +61,14 @@ def seal(
     *,
     anchored: bool = False,
     sign: Sign | None = None,
-    made: Callable[[Link], None] = lambda _: None,
-) -> list[Link]:
+    made: Callable[[ChainLink], None] = lambda _: None,
+) -> list[ChainLink]:
     """Cover everything that is committed and not covered yet; gives the links made.
 
     anchored:  each link says that it is noted outside the store, by ``made``, which is called after its commit
     Where another process seals at the same time, it does the work and this one stops.
     """
-    found: list[Link] = []
+    found: list[ChainLink] = []
     while (new := _next(store, now, anchored=anchored, sign=sign)) is not None:
         link, told = new
         rows = [
@@ -99,7 +99,7 @@ def head(connection: Connection) -> dict[str, Any] | None:
 
 def _next(
     store: Store, now: datetime, *, anchored: bool, sign: Sign | None
-) -> tuple[Link, list[dict[str, Any]]] | None:
+) -> tuple[ChainLink, list[dict[str, Any]]] | None:
     """The next link, and the accounts that are written with it."""
     told: list[dict[str, Any]] = []
     with store.read() as connection:
@@ -126,7 +126,7 @@ def _next(
     tops = {name: top for name, (_, top) in found.items()}
     number, previous = (1, FIRST) if last is None else (last["id"] + 1, last["digest"])
     digest = link_digest(number, now, previous, covered(parts, tops), anchored=anchored)
-    link = Link(
+    link = ChainLink(
         number=number,
         at=now,
         previous=previous,
@@ -220,7 +220,7 @@ def _among(book: Book, ranges: Ranges) -> Iterator[ColumnElement[bool]]:
         yield or_(*(book.id == one if isinstance(one, str) else book.id.between(*one) for one in part))
 
 
-def links(connection: Connection, numbers: Sequence[int] | None = None) -> Iterator[Link]:
+def links(connection: Connection, numbers: Sequence[int] | None = None) -> Iterator[ChainLink]:
     """The chain in order, or some of its links; one is read at a time."""
     wanted = select(evidence_link).order_by(evidence_link.c.id)
     if numbers is not None:
@@ -229,7 +229,7 @@ def links(connection: Connection, numbers: Sequence[int] | None = None) -> Itera
         rows = connection.execute(select(evidence_part).where(evidence_part.c.link_id == row["id"])).mappings().all()
         parts = {part["book"]: (part["ranges"], part["leaves"]) for part in rows}
         tops = {part["book"]: part["top"] for part in rows}
-        yield Link(number=row["id"], parts=parts, tops=tops, **{name: row[name] for name in _HEAD})
+        yield ChainLink(number=row["id"], parts=parts, tops=tops, **{name: row[name] for name in _HEAD})
 
 
 def leaves_now(connection: Connection, vault: Vault, book: Book, ranges: Ranges) -> dict[Any, bytes]:

@@ -22,7 +22,7 @@ _PAPERS = (RecordKind.CERTIFICATE, RecordKind.STATUS_CHANGE, RecordKind.WITHDRAW
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class ReportedRow:
     """One reported row: where it stands and what was said of it, rule ids and fields only."""
 
     batch: str
@@ -34,17 +34,17 @@ class Row:
 
 
 @dataclass(kw_only=True)
-class Subject:
+class WhySubject:
     """Who or what was asked about: the keys found, and every row that names it, oldest first."""
 
     person_key: str | None = None
     certificates: list[str] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
+    rows: list[ReportedRow] = field(default_factory=list)
 
 
-def subject(connection: Connection, vault: Vault, text: str, id_types: Iterable[str]) -> Subject:
+def subject(connection: Connection, vault: Vault, text: str, id_types: Iterable[str]) -> WhySubject:
     """Look a certificate number or an identity number up by its keyed digests."""
-    found = Subject()
+    found = WhySubject()
     persons = [f"{kind}:{text}" for kind in id_types]
     for matches in records.find(connection, vault, "id_number", persons).values():
         found.person_key = matches[0][1]
@@ -58,7 +58,7 @@ def subject(connection: Connection, vault: Vault, text: str, id_types: Iterable[
     return found
 
 
-def _rows(connection: Connection, persons: Sequence[str], found: Subject) -> list[Row]:
+def _rows(connection: Connection, persons: Sequence[str], found: WhySubject) -> list[ReportedRow]:
     named = union(
         select(filing_subject.c.filing_id.label("id")).where(filing_subject.c.person.in_(persons)),
         select(filing.c.id).where(filing.c.certificate_key.in_(found.certificates)),
@@ -71,7 +71,7 @@ def _rows(connection: Connection, persons: Sequence[str], found: Subject) -> lis
         .order_by(filing.c.id)
     )
     return [
-        Row(
+        ReportedRow(
             batch=row.name,
             read_at=row.read_at,
             row_no=row.row_no,
@@ -84,7 +84,7 @@ def _rows(connection: Connection, persons: Sequence[str], found: Subject) -> lis
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class NewestDelivery:
     """The newest delivery of one record to one platform that was not superseded."""
 
     id: int
@@ -100,7 +100,7 @@ class Standing:
     """its class in the platform's last reconciliation, where that has one"""
 
 
-def standings(connection: Connection, keys: Collection[str]) -> list[Standing]:
+def standings(connection: Connection, keys: Collection[str]) -> list[NewestDelivery]:
     """Of every record key, by platform."""
     found: dict[tuple[str, str], Any] = {}
     names = connection.execute(select(platform.c.name)).scalars().all()
@@ -121,7 +121,8 @@ def standings(connection: Connection, keys: Collection[str]) -> list[Standing]:
             found[row["platform"], row["record_key"]] = row
     classes = _classes(connection, [row["id"] for row in found.values()])
     return [
-        Standing(**{**row, "state": State(row["state"])}, difference=classes.get(row["id"])) for row in found.values()
+        NewestDelivery(**{**row, "state": State(row["state"])}, difference=classes.get(row["id"]))
+        for row in found.values()
     ]
 
 

@@ -11,7 +11,7 @@ from gateway.codec.replies import judge_reply
 from gateway.contract.connector import Connector, LooksUp, PollsAcks
 from gateway.contract.messages import Verdict, WireResponse
 from gateway.delivery.rules.work import Claimed
-from gateway.delivery.store.answers import headers_of, stamp_of
+from gateway.delivery.store.exchanges import headers_of, stamp_of
 from gateway.delivery.store.ledger import load
 from gateway.delivery.store.tables import attempt, delivery, exchange, verdict
 from gateway.domain.errors import StoreError

@@ -25,7 +25,7 @@ from gateway.delivery.push import push
 from gateway.delivery.reconcile import ReconcileReport, reconcile
 from gateway.delivery.store import platforms
 from gateway.delivery.store.tables import delivery, platform, verdict
-from gateway.delivery.system import Edge
+from gateway.delivery.system import System
 from gateway.domain.states import State
 from gateway.intake.admit import IntakeReport, take_in
 from gateway.intake.reading.columns import COLUMNS
@@ -87,7 +87,7 @@ class Road:
             self.now += timedelta(seconds=seconds)
 
         rng = self.rng
-        edge = Edge(
+        edge = System(
             now=lambda: self.now,
             new_id=lambda: people.ulid(rng),
             random_bytes=rng.randbytes,

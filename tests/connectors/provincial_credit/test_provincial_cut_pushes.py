@@ -26,7 +26,7 @@ from gateway.delivery.push import push
 from gateway.delivery.reconcile import reconcile
 from gateway.delivery.store import owing, platforms
 from gateway.delivery.store.tables import delivery
-from gateway.delivery.system import Edge
+from gateway.delivery.system import System
 from gateway.domain.records import RecordKind
 from gateway.domain.states import State
 from gateway.settings import loader
@@ -87,7 +87,7 @@ def test_a_push_cut_off_arrives_once_however_late(
         now[0] += timedelta(seconds=seconds)
 
     async def until_quiet(connector: Any) -> Any:
-        edge = Edge(
+        edge = System(
             now=lambda: now[0],
             new_id=lambda: people.ulid(rng),
             random_bytes=rng.randbytes,

@@ -22,7 +22,7 @@ from gateway.delivery.push import push
 from gateway.delivery.reconcile import reconcile
 from gateway.delivery.store import owing, platforms
 from gateway.delivery.store.tables import delivery
-from gateway.delivery.system import Edge
+from gateway.delivery.system import System
 from gateway.domain.records import Certificate, ChangeNature, Record, RecordKind, StatusChange, Withdrawal
 from gateway.domain.states import State
 from gateway.settings import loader
@@ -57,7 +57,7 @@ class Road:
             self.now[0] += timedelta(seconds=seconds)
 
         async def all_steps() -> list[Any]:
-            edge = Edge(
+            edge = System(
                 now=lambda: self.now[0],
                 new_id=lambda: people.ulid(self.rng),
                 random_bytes=self.rng.randbytes,

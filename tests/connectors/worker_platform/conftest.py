@@ -26,7 +26,7 @@ from gateway.delivery.push import push
 from gateway.delivery.reconcile import ReconcileReport, reconcile
 from gateway.delivery.store import owing, platforms
 from gateway.delivery.store.tables import delivery
-from gateway.delivery.system import Edge
+from gateway.delivery.system import System
 from gateway.domain.records import Placement, Record, RecordKind
 from gateway.settings import loader
 from gateway.store import records
@@ -145,7 +145,7 @@ class World:
         async def sleep(seconds: float) -> None:
             self.clock.forward(seconds)
 
-        edge = Edge(
+        edge = System(
             now=self.clock, new_id=lambda: people.ulid(rng), random_bytes=rng.randbytes, draw=rng.random, sleep=sleep
         )
         with StoreThread(self.store) as thread:

@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 from gateway.delivery.explain import explain
 from gateway.delivery.store import views
 from gateway.delivery.store.tables import verdict
-from gateway.delivery.store.views import Filter
+from gateway.delivery.store.views import DeliveryFilter
 from gateway.domain.records import Certificate, Worker
 from gateway.domain.states import State
 from gateway.testing import people
@@ -160,7 +160,7 @@ def test_a_run_full_of_duplicates_shows_nobody(
     here.check(*known)
     shown = caplog.text + json.dumps([vars(one) for one in caplog.records], default=str)
     with here.store.read() as c:
-        _, rows = views.listed(c, Filter(), 1000)
+        _, rows = views.listed(c, DeliveryFilter(), 1000)
     shown += json.dumps([*rows, *(explain(here.store, row["id"]) for row in rows)], default=str, ensure_ascii=False)
     for text in known:
         assert text not in shown

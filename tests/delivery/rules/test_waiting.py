@@ -7,9 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.delivery.rules.waiting import Blocker, Waiting, waiting_reason
-from gateway.domain.breaker import Breaker
 from gateway.domain.states import TERMINAL, State
-from gateway.domain.traffic import Standing, Stop, Traffic, parse, stop_of
+from gateway.domain.traffic import Breaker, PlatformStanding, Stop, Traffic, parse, stop_of
 
 S = State
 NOW = datetime(2019, 4, 2, 9, 0, tzinfo=UTC)
@@ -109,14 +108,18 @@ SHUT = Breaker(failures=5, trips=1, since=NOW, until=SOON, code="http_502")
 @pytest.mark.parametrize(
     ("standing", "windows", "says"),
     [
-        (Standing(), [], None),
-        (Standing(pause=PAUSED, breaker=SHUT, not_before=LATER), ["00:00-00:00"], "operator: night work"),
-        (Standing(breaker=SHUT), ["17:00-17:30"], f"maintenance: {CLOSED}, {DAY} 17:30:00 +08:00"),
-        (Standing(breaker=SHUT, not_before=LATER), [], f"breaker_open: {SILENT}, {DAY} 17:01:00 +08:00"),
-        (Standing(not_before=LATER), [], f"asked_to_wait: the platform asked to be left alone, {DAY} 17:09:00 +08:00"),
-        (Standing(not_before=NOW), ["17:30-18:00"], None),
+        (PlatformStanding(), [], None),
+        (PlatformStanding(pause=PAUSED, breaker=SHUT, not_before=LATER), ["00:00-00:00"], "operator: night work"),
+        (PlatformStanding(breaker=SHUT), ["17:00-17:30"], f"maintenance: {CLOSED}, {DAY} 17:30:00 +08:00"),
+        (PlatformStanding(breaker=SHUT, not_before=LATER), [], f"breaker_open: {SILENT}, {DAY} 17:01:00 +08:00"),
+        (
+            PlatformStanding(not_before=LATER),
+            [],
+            f"asked_to_wait: the platform asked to be left alone, {DAY} 17:09:00 +08:00",
+        ),
+        (PlatformStanding(not_before=NOW), ["17:30-18:00"], None),
     ],
 )
-def test_what_stands_in_the_way_of_a_platform(standing: Standing, windows: list[str], says: str | None) -> None:
+def test_what_stands_in_the_way_of_a_platform(standing: PlatformStanding, windows: list[str], says: str | None) -> None:
     stop = stop_of(standing, Traffic(maintenance=tuple(parse(text) for text in windows)), NOW)
     assert (None if stop is None else stop.text) == says

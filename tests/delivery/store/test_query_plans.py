@@ -256,9 +256,9 @@ DAILY: dict[str, Callable[[Connection], Any]] = {
     "why deliveries wait": lambda c: waiting_views.waiting(c, [1, 7, 1007]),
     "what can move": lambda c: views.movable(c, "model"),
     "reasons": lambda c: views.reasons(c, [s for s in State if s not in (State.ACCEPTED, State.SUPERSEDED)]),
-    "failures": lambda c: views.listed(c, views.Filter(states=(State.PARKED, State.REJECTED)), 50),
+    "failures": lambda c: views.listed(c, views.DeliveryFilter(states=(State.PARKED, State.REJECTED)), 50),
     "failures of a platform": lambda c: views.listed(
-        c, views.Filter(platform="model", states=(State.PARKED, State.REJECTED), code="C"), 50
+        c, views.DeliveryFilter(platform="model", states=(State.PARKED, State.REJECTED), code="C"), 50
     ),
     "one transmission": lambda c: views.transmission(c, VAULT, 7),
     "who travelled along": lambda c: views.carried(c, VAULT, [7, 8]),

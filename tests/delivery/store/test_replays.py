@@ -12,12 +12,12 @@ from sqlalchemy import select
 from gateway.delivery.store import replays
 from gateway.delivery.store.replays import Plan
 from gateway.delivery.store.tables import payload, reconciliation, reconciliation_item
-from gateway.delivery.store.views import Filter
+from gateway.delivery.store.views import DeliveryFilter
 from gateway.domain.records import ChangeNature, Worker
 from gateway.domain.states import Event, State
 from gateway.store.tables import audit
 
-ALL = Filter()
+ALL = DeliveryFilter()
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def failed(book: Any) -> Any:
     return book
 
 
-def make(book: Any, wanted: Filter = ALL) -> Plan:
+def make(book: Any, wanted: DeliveryFilter = ALL) -> Plan:
     with book.store.write() as c:
         plan = replays.plan(c, wanted, reason="mapping mended", by="op", now=book.now)
     assert plan is not None
@@ -73,18 +73,20 @@ def test_a_plan_lists_all_that_failed_and_queues_nothing_yet(failed: Any) -> Non
 @pytest.mark.parametrize(
     ("wanted", "items"),
     [
-        (Filter(states=(State.PARKED,)), 2),
-        (Filter(code="R"), 2),
-        (Filter(platform="model"), 4),
-        (Filter(states=(State.PARKED, State.REJECTED), code="U"), 2),
+        (DeliveryFilter(states=(State.PARKED,)), 2),
+        (DeliveryFilter(code="R"), 2),
+        (DeliveryFilter(platform="model"), 4),
+        (DeliveryFilter(states=(State.PARKED, State.REJECTED), code="U"), 2),
     ],
 )
-def test_a_plan_takes_what_its_filter_says(failed: Any, wanted: Filter, items: int) -> None:
+def test_a_plan_takes_what_its_filter_says(failed: Any, wanted: DeliveryFilter, items: int) -> None:
     assert make(failed, wanted).items == items
 
 
-@pytest.mark.parametrize("wanted", [Filter(code="other"), Filter(platform="other"), Filter(states=(State.ACCEPTED,))])
-def test_no_plan_is_made_of_nothing(failed: Any, wanted: Filter) -> None:
+@pytest.mark.parametrize(
+    "wanted", [DeliveryFilter(code="other"), DeliveryFilter(platform="other"), DeliveryFilter(states=(State.ACCEPTED,))]
+)
+def test_no_plan_is_made_of_nothing(failed: Any, wanted: DeliveryFilter) -> None:
     with failed.store.write() as c:
         assert replays.plan(c, wanted, reason="r", by="op", now=failed.now) is None
     with failed.store.read() as c:
@@ -119,14 +121,14 @@ def test_what_was_parked_keeps_its_payload_and_what_was_rejected_is_mapped_anew(
 
 
 def test_what_has_moved_on_is_skipped(failed: Any) -> None:
-    plan, other = make(failed), make(failed, Filter(code="U"))
+    plan, other = make(failed), make(failed, DeliveryFilter(code="U"))
     assert go(failed, other) == [{"done": 2}]
     assert go(failed, plan) == [{"done": 2, "moved_on": 2}]
     assert now(failed, plan).skipped == {"moved_on": 2}
 
 
 def test_what_failed_again_in_between_is_not_what_was_planned(failed: Any) -> None:
-    plan, other = make(failed, Filter(code="R")), make(failed, Filter(code="R"))
+    plan, other = make(failed, DeliveryFilter(code="R")), make(failed, DeliveryFilter(code="R"))
     go(failed, other)
     failed.settle(failed.claim(limit=2), Event.REJECTED, code="R")
     assert go(failed, plan) == [{"moved_on": 2}]

@@ -17,8 +17,7 @@ from gateway.delivery.store import platforms
 from gateway.delivery.store.exchanges import lock_for
 from gateway.delivery.store.platforms import Lane
 from gateway.delivery.store.tables import exchange, platform, slot
-from gateway.domain.breaker import BreakerRules, Phase
-from gateway.domain.traffic import Budget, Standing, Stop, Traffic, parse
+from gateway.domain.traffic import BreakerRules, Budget, Phase, PlatformStanding, Stop, Traffic, parse
 from gateway.store.batch_sql import WriteSet
 from gateway.store.engine import Store
 from gateway.store.tables import audit
@@ -83,7 +82,7 @@ def hear(store: Store, *answers: bool | None, now: datetime = NOW, lane: Lane = 
         platforms.hear(c, lane, closings, now, locked=lock_for(c, lane.platform, []))
 
 
-def standing(store: Store, now: datetime = NOW) -> Standing:
+def standing(store: Store, now: datetime = NOW) -> PlatformStanding:
     with store.read() as c:
         return platforms.standing(c, "p", now)
 
@@ -268,7 +267,7 @@ def test_a_wish_holds_everybody_until_it_is_over_and_the_longest_counts(store: S
 
 def test_a_platform_without_a_row_stands_free(store: Store) -> None:
     with store.read() as c:
-        assert platforms.standing(c, "nowhere", NOW) == Standing()
+        assert platforms.standing(c, "nowhere", NOW) == PlatformStanding()
 
 
 def test_a_timed_pause_ends_once_and_is_noted(store: Store) -> None:

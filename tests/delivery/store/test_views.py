@@ -11,7 +11,7 @@ import pytest
 from gateway.delivery.rules.work import Closing
 from gateway.delivery.store import ledger, owing, views
 from gateway.delivery.store.exchanges import closed
-from gateway.delivery.store.views import Filter
+from gateway.delivery.store.views import DeliveryFilter
 from gateway.domain.errors import StoreError
 from gateway.domain.states import Event, State
 from gateway.intake.store import batches
@@ -100,16 +100,16 @@ def test_reasons_are_counted_by_state_and_code(book: Book) -> None:
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [
-        (Filter(), 7),
-        (Filter(platform="model"), 7),
-        (Filter(platform="other"), 0),
-        (Filter(states=(State.REJECTED, State.PARKED)), 2),
-        (Filter(code="C-hold"), 1),
-        (Filter(states=(State.REJECTED,), code="C-hold"), 0),
-        (Filter(batch="nothing"), 0),
+        (DeliveryFilter(), 7),
+        (DeliveryFilter(platform="model"), 7),
+        (DeliveryFilter(platform="other"), 0),
+        (DeliveryFilter(states=(State.REJECTED, State.PARKED)), 2),
+        (DeliveryFilter(code="C-hold"), 1),
+        (DeliveryFilter(states=(State.REJECTED,), code="C-hold"), 0),
+        (DeliveryFilter(batch="nothing"), 0),
     ],
 )
-def test_lists_filter_and_say_how_many_there_are(book: Book, wanted: Filter, expected: int) -> None:
+def test_lists_filter_and_say_how_many_there_are(book: Book, wanted: DeliveryFilter, expected: int) -> None:
     stand(book)
     total, rows = ask(book, views.listed, wanted, 3)
     assert (total, len(rows)) == (expected, min(expected, 3))
@@ -125,8 +125,8 @@ def test_lists_filter_by_time_and_batch(book: Book) -> None:
         batches.count_batch(c, number, counts)
         records.add(c, book.store.vault, book.persons(1), batch_id=number, now=book.now)
         owing.owe(c, book.info, book.now)
-    assert ask(book, views.listed, Filter(since=book.now), 9)[0] == 1
-    assert ask(book, views.listed, Filter(batch="济南.xlsx"), 9)[0] == 1
+    assert ask(book, views.listed, DeliveryFilter(since=book.now), 9)[0] == 1
+    assert ask(book, views.listed, DeliveryFilter(batch="济南.xlsx"), 9)[0] == 1
 
 
 def test_a_transmission_holds_record_payload_and_bytes_of_both_sides(book: Book) -> None:

@@ -15,7 +15,7 @@ from gateway.intake.reading.reader import Batch, read_batch
 from gateway.intake.reading.returns import LEADING, RefusedRow, Returns, write_returns
 from gateway.intake.rules.gate_rules import GateRules
 from gateway.intake.rules.gate_table import GateFailure, Severity
-from gateway.intake.rules.gates import Outcome, claims, cross_check, judge, outcome
+from gateway.intake.rules.gates import RowOutcome, claims, cross_check, judge, outcome
 from gateway.testing.batch import write_sample
 
 RED, YELLOW, BLUE = "FFFFC7CE", "FFFFEB9C", "FFDDEBF7"
@@ -27,7 +27,7 @@ def _refused(batch: Batch) -> list[RefusedRow]:
     found = []
     for index, row in enumerate(rows):
         failures = (*row.failures, *(judge(row.filing, rules) if row.filing else ()), *crossed.get(index, ()))
-        if outcome(failures) is not Outcome.ADMIT:
+        if outcome(failures) is not RowOutcome.ADMIT:
             found.append(RefusedRow.of(row, failures))
     return found
 

@@ -19,7 +19,7 @@ from gateway.intake.rules.admission import admit
 from gateway.intake.rules.filing import Filing
 from gateway.intake.rules.gate_rules import GateRules
 from gateway.intake.rules.gate_table import GATES, GateFailure
-from gateway.intake.rules.gates import Outcome, claims, cross_check, judge, outcome
+from gateway.intake.rules.gates import RowOutcome, claims, cross_check, judge, outcome
 from gateway.testing.batch import SampleRow, sample_rows, write_sample
 from gateway.testing.flaws import FLAWS, PAIRS
 
@@ -68,9 +68,9 @@ def test_the_sample_as_csv_is_judged_like_the_workbook(tmp_path: Path, encoding:
 
 def test_most_rows_go_and_the_others_are_refused_or_held() -> None:
     counts = Counter(outcome(failures) for _, failures in _shipped())
-    assert counts[Outcome.ADMIT] >= 260
-    assert counts[Outcome.REFUSE] >= 20
-    assert counts[Outcome.HOLD] >= 3
+    assert counts[RowOutcome.ADMIT] >= 260
+    assert counts[RowOutcome.REFUSE] >= 20
+    assert counts[RowOutcome.HOLD] >= 3
 
 
 def test_the_flaws_reach_nearly_every_rule_of_gates_and_reading() -> None:

@@ -10,11 +10,11 @@ import pytest
 
 from gateway.domain.identifiers import credit_code_check_character, resident_id_check_digit
 from gateway.domain.records import ContractTerm
-from gateway.intake.rules.filing import PLACEMENT, Channel, Filing, Objection, Origin
+from gateway.intake.rules.filing import PLACEMENT, Channel, Filing, Origin, PublicObjection
 from gateway.intake.rules.gate_checks import accept_phase
 from gateway.intake.rules.gate_rules import FilingDay, GateRules
 from gateway.intake.rules.gate_table import GATES, Severity
-from gateway.intake.rules.gates import Outcome, claims, cross_check, cross_keys, judge, outcome
+from gateway.intake.rules.gates import RowOutcome, claims, cross_check, cross_keys, judge, outcome
 
 CHINA = timezone(timedelta(hours=8))
 RULES = GateRules()
@@ -73,7 +73,7 @@ EMPLOYED = Filing(
     notice_begin=date(2019, 3, 1),
     notice_end=date(2019, 3, 8),
     notice_medium="https://example.invalid/notice/1",
-    objection=Objection.NONE,
+    objection=PublicObjection.NONE,
     reported_at=at("2019-03-11T09:00"),
     batch_no="370100-201903-01",
     channel=Channel.ENTERPRISE,
@@ -166,7 +166,7 @@ PASSING: tuple[tuple[str, Filing, Mapping[str, object]], ...] = (
     ("N21 review on the day of verification", EMPLOYED, {"reviewed_at": at("2019-02-26T00:00")}),
     ("N22 notice on the day of review", EMPLOYED, {"reviewed_at": at("2019-03-01T08:00")}),
     ("N22 report on the first possible day", EMPLOYED, _report("2019-03-09T00:00")),
-    ("N23 objection dismissed", EMPLOYED, {"objection": Objection.DISMISSED}),
+    ("N23 objection dismissed", EMPLOYED, {"objection": PublicObjection.DISMISSED}),
     ("N33 ends on the day of the report", EMPLOYED, {"valid_to": date(2019, 3, 11)}),
     ("R-ORDER applied on the day of issue", EMPLOYED, {"application_date": date(2012, 6, 1)}),
 )
@@ -239,8 +239,8 @@ FAILING: tuple[tuple[str, str, Filing, Mapping[str, object]], ...] = (
     ("N22", "notice_end", EMPLOYED, {"notice_end": date(2019, 3, 7)}),
     ("N22", "reported_at", EMPLOYED, _report("2019-03-08T23:59:59")),
     ("N22", "reported_at", EMPLOYED, {"notice_end": date(2019, 3, 11)}),
-    ("N23", "objection", EMPLOYED, {"objection": Objection.OPEN}),
-    ("N23", "objection", EMPLOYED, {"objection": Objection.UPHELD}),
+    ("N23", "objection", EMPLOYED, {"objection": PublicObjection.OPEN}),
+    ("N23", "objection", EMPLOYED, {"objection": PublicObjection.UPHELD}),
     ("N23", "objection", EMPLOYED, {"objection": None}),
     ("N33", "valid_to", EMPLOYED, {"valid_to": date(2019, 3, 10)}),
     ("R-ORDER", "issue_date", EMPLOYED, {"issue_date": date(1979, 12, 31), "application_date": None}),
@@ -535,14 +535,14 @@ def test_a_february_of_29_days_does_not_shorten_the_notice() -> None:
 
 
 def test_open_objections_and_task_contracts_wait_and_the_rest_is_refused() -> None:
-    open_objection = judge(dataclasses.replace(EMPLOYED, objection=Objection.OPEN), RULES)
+    open_objection = judge(dataclasses.replace(EMPLOYED, objection=PublicObjection.OPEN), RULES)
     task = judge(dataclasses.replace(EMPLOYED, contract_term=ContractTerm.TASK, contract_end=None), RULES)
-    assert [outcome(found) for found in (open_objection, task)] == [Outcome.HOLD, Outcome.HOLD]
-    upheld = judge(dataclasses.replace(EMPLOYED, objection=Objection.UPHELD), RULES)
-    assert outcome(upheld) is Outcome.REFUSE
-    assert outcome((*open_objection, *upheld)) is Outcome.REFUSE
-    assert outcome(()) is Outcome.ADMIT
-    assert outcome([dataclasses.replace(upheld[0], severity=Severity.WARN)]) is Outcome.ADMIT
+    assert [outcome(found) for found in (open_objection, task)] == [RowOutcome.HOLD, RowOutcome.HOLD]
+    upheld = judge(dataclasses.replace(EMPLOYED, objection=PublicObjection.UPHELD), RULES)
+    assert outcome(upheld) is RowOutcome.REFUSE
+    assert outcome((*open_objection, *upheld)) is RowOutcome.REFUSE
+    assert outcome(()) is RowOutcome.ADMIT
+    assert outcome([dataclasses.replace(upheld[0], severity=Severity.WARN)]) is RowOutcome.ADMIT
 
 
 def test_all_failures_are_reported_at_once() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.domain.identifiers import credit_code_check_character, resident_id_check_digit
 from gateway.domain.records import ContractTerm
-from gateway.intake.rules.filing import PLACEMENT, Channel, Filing, Objection, Origin
+from gateway.intake.rules.filing import PLACEMENT, Channel, Filing, Origin, PublicObjection
 from gateway.intake.rules.gate_rules import GateRules, Point
 from gateway.intake.rules.gate_table import GATES
 from gateway.intake.rules.gates import claims, cross_check, judge
@@ -44,7 +44,7 @@ EMPLOYED = Filing(
     originals=("CERT", "IDCARD", "CONTRACT"), summary_form_no="SH370100-000001", seal_stamped=True,
     review_department="示例建设局", review_region="370100", reviewer="复核员乙", reviewed_at=at("2019-02-28T15:00"),
     notice_begin=date(2019, 3, 1), notice_end=date(2019, 3, 8), notice_medium="https://example.invalid/1",
-    objection=Objection.NONE, reported_at=at("2019-03-11T09:00"), batch_no="370100-201903-01",
+    objection=PublicObjection.NONE, reported_at=at("2019-03-11T09:00"), batch_no="370100-201903-01",
     channel=Channel.ENTERPRISE, filing_corp_code=code(1),
 )  # fmt: skip
 _NO_CONTRACT = dict.fromkeys(
@@ -170,9 +170,9 @@ BOUNDARY = (
     step("N22", "notice_end", D(2019, 3, 8), None),
     step("N22", "notice_medium", "报", None),
     step("N22", "reported_at", at("2019-03-09T00:00:00"), at("2019-03-08T23:59:59")),
-    step("N23", "objection", Objection.DISMISSED, Objection.OPEN),
-    step("N23", "objection", Objection.DISMISSED, Objection.UPHELD),
-    step("N23", "objection", Objection.NONE, None),
+    step("N23", "objection", PublicObjection.DISMISSED, PublicObjection.OPEN),
+    step("N23", "objection", PublicObjection.DISMISSED, PublicObjection.UPHELD),
+    step("N23", "objection", PublicObjection.NONE, None),
     step("N33", "valid_to", D(2019, 3, 11), D(2019, 3, 10)),
     step("R-ID-TYPE", "id_type", "111", "C01"),
     step("R-ID-BIRTH", "birth_date", D(1980, 1, 1), D(1980, 1, 2)),
@@ -220,7 +220,7 @@ PLAIN = (
     Pair("N20", {"seal_stamped": True}, {"seal_stamped": None}),
     Pair("N21", {"reviewed_at": at("2019-02-28T15:00")}, {"reviewed_at": at("2019-02-15T15:00")}),
     Pair("N22", {"notice_end": D(2019, 3, 10)}, {"notice_end": D(2019, 3, 2)}),
-    Pair("N23", {"objection": Objection.NONE}, {"objection": Objection.UPHELD}),
+    Pair("N23", {"objection": PublicObjection.NONE}, {"objection": PublicObjection.UPHELD}),
     Pair("N29", {"promise_signer": "示例责任人"}, {"promise_digest": "见附件"}),
     Pair("N33", {"valid_to": D(2025, 1, 1)}, {"valid_to": D(2015, 1, 1)}),
     Pair("R-ID-TYPE", {}, {"id_type": "C02"}),
