@@ -46,7 +46,7 @@ def _key(_: Any) -> Any:
     return {}[SECRET]
 
 
-RAISING = [_overflow, _recursion, _memory, _key]
+RAISING = [pytest.param(fault, id=fault.__name__) for fault in (_overflow, _recursion, _memory, _key)]
 WRONG = [lambda _: None, lambda _: "text", lambda _: object(), lambda _: [], lambda _: iter(())]
 
 

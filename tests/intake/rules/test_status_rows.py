@@ -10,9 +10,9 @@ import pytest
 
 from gateway.domain.errors import InputError
 from gateway.domain.records import Certificate, RecordKind, StatusChange
-from gateway.domain.status import CODES, StatusStep, as_certificate, is_done, is_renewed, may_follow
+from gateway.domain.status import CODES, StatusStep, as_certificate, decided, is_done, is_renewed, may_follow
 from gateway.intake.rules.filing import Filing
-from gateway.intake.rules.status_rows import changed, judge_status
+from gateway.intake.rules.status_rows import decision_of, judge_status
 from gateway.testing import people
 
 
@@ -60,21 +60,25 @@ def test_a_step_is_done_where_the_status_is_there_but_other_may_happen_again() -
 
 @pytest.mark.parametrize("step", StatusStep)
 def test_a_step_makes_a_change_and_the_certificate_after_it(certificate: Certificate, step: StatusStep) -> None:
-    after, change = changed("K", certificate, 4, told(step, decision_no="1号", decision_org="示例局"))
+    rng = random.Random(2)
+    record = replace(people.certificate_record(rng, people.person_record(rng)), version=4, content=certificate)
+    decision = decision_of(told(step, decision_no="1号", decision_org="示例局"))
+    form, of_change = decided(record, decision, version=5, at=record.effective_from)
+    after, change = form.content, of_change.content
+    assert isinstance(after, Certificate)
+    assert isinstance(change, StatusChange)
+    assert (form.version, of_change.version, of_change.kind) == (5, 5, RecordKind.STATUS_CHANGE)
     assert (change.operate_type, change.new_status) == CODES[step]
     assert (after.status, after.status_reason) == (change.new_status, None if step == "GIVE_BACK" else "违章作业")
     assert replace(after, status=certificate.status, status_reason=None) == certificate
     assert (change.certificate_version, change.decision_no, change.decision_org) == (4, "1号", "示例局")
-    rng = random.Random(2)
-    record = people.certificate_record(rng, people.person_record(rng))
-    of_change = replace(record, kind=RecordKind.STATUS_CHANGE, content=change)
-    assert as_certificate(of_change) == replace(record, content=after)
+    assert as_certificate(of_change) == replace(of_change, kind=RecordKind.CERTIFICATE, content=after)
 
 
 @pytest.mark.parametrize("field", ["status_step", "status_date", "status_reason"])
-def test_what_was_not_judged_makes_no_change(certificate: Certificate, field: str) -> None:
+def test_what_was_not_judged_makes_no_change(field: str) -> None:
     with pytest.raises(InputError):
-        changed("K", certificate, 1, replace(told(), **{field: None}))  # type: ignore[arg-type]  # by field
+        decision_of(replace(told(), **{field: None}))  # type: ignore[arg-type]  # by field
 
 
 def test_only_a_change_makes_a_certificate() -> None:
@@ -105,8 +109,3 @@ def test_a_row_that_does_not_say_enough_is_told_the_field(field: str) -> None:
     failures = judge_status(replace(told(), **{field: None}), ())  # type: ignore[arg-type]  # by field
     assert [failure.field for failure in failures] == [field]
     assert judge_status(told(), ()) == ()
-
-
-def test_a_change_is_of_its_own_kind_of_content(certificate: Certificate) -> None:
-    _, change = changed("K", certificate, 1, told())
-    assert isinstance(change, StatusChange)
