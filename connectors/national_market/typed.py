@@ -37,8 +37,8 @@ from gateway.contract.messages import (
 )
 from gateway.domain.errors import ContractError
 from gateway.domain.records import RecordKind, Submission
-from gateway.domain.schedule import waits
 from gateway.domain.states import Event
+from gateway.domain.traffic import waits
 
 SERVICE = "urn:jzsc:personcert:ws:1"
 _HERE = Path(__file__).parent

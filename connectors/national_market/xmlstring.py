@@ -23,8 +23,8 @@ from gateway.contract.connector import ConnectorInfo, Endpoint, KindInfo
 from gateway.contract.messages import Draft, Health, Payload, Problems, Stamp, Verdict, WireRequest, WireResponse
 from gateway.domain.errors import ConfigurationError
 from gateway.domain.records import RecordKind, Submission
-from gateway.domain.schedule import waits
 from gateway.domain.states import Event
+from gateway.domain.traffic import waits
 
 _WSDL = {"w": "http://schemas.xmlsoap.org/wsdl/", "s": "http://www.w3.org/2001/XMLSchema"}
 _CODE = re.compile(r"(\d{3})(?:[ ,:，：]\s*(.*)|$)", re.DOTALL)

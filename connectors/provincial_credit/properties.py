@@ -6,7 +6,7 @@ from connectors.provincial_credit.envelope import ENVELOPE_TYPE, GM_TYPE
 from connectors.provincial_credit.settings import ProvincialCreditSettings
 from gateway.contract.connector import ConnectorInfo, HoldingsBy, KindInfo
 from gateway.domain.records import RecordKind
-from gateway.domain.schedule import waits
+from gateway.domain.traffic import waits
 
 _ANSWERED = frozenset({200, 201, 202, 400, 401, 403, 404, 405, 409, 410, 412, 413, 415, 422, 429, 500, 503})
 _OWN_TYPES = frozenset({"application/json", "application/problem+json", "application/gzip", GM_TYPE, ENVELOPE_TYPE})

@@ -18,7 +18,7 @@ from connectors.worker_platform.dialect import Dialect
 from connectors.worker_platform.envelope import Credentials
 from gateway.contract.connector import Endpoint, Pace
 from gateway.domain.errors import ConfigurationError
-from gateway.domain.schedule import Waits, waits
+from gateway.domain.traffic import Waits, waits
 from gateway.settings import PlatformSettings
 
 Seconds = Annotated[float, Field(gt=0)]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gateway.intake.store.views import BatchPart
 
 
-class Decision(StrEnum):
+class RowDecision(StrEnum):
     """What a person decides about a held row."""
 
     ADMIT = "admit"
@@ -115,7 +115,7 @@ def close(
 def decide(
     name: Annotated[str, typer.Argument(help="Name of the file, or number of the report.")],
     row: Annotated[int, typer.Argument(help="Number of the held row, as in the returns.")],
-    decision: Annotated[Decision, typer.Argument(help="admit: the row goes; refuse: it goes back to the city.")],
+    decision: Annotated[RowDecision, typer.Argument(help="admit: the row goes; refuse: it goes back to the city.")],
     reason: Annotated[str, typer.Option(help="What was found; kept for the auditor.")],
     as_json: AsJson = False,
 ) -> None:
@@ -134,11 +134,11 @@ def decide(
             now=gateway.edge.now(),
             new_id=gateway.edge.new_id,
         )
-        report = decide_row(desk, name, row, admit=decision is Decision.ADMIT, reason=reason, by=actor())
+        report = decide_row(desk, name, row, admit=decision is RowDecision.ADMIT, reason=reason, by=actor())
     if as_json:
         emit({"name": report.name, "row": row, "decision": str(decision), "records": dict(report.records)})
     else:
-        say(f"row {row} of {name}: {'admitted' if decision is Decision.ADMIT else 'goes back to the city'}")
+        say(f"row {row} of {name}: {'admitted' if decision is RowDecision.ADMIT else 'goes back to the city'}")
 
 
 @batches.command("missing")

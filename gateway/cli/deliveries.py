@@ -58,7 +58,7 @@ def _status(gateway: Gateway) -> dict[str, Any]:
     from gateway.delivery.explain import stops
     from gateway.delivery.store import platforms as delivery_platforms
     from gateway.delivery.store import views
-    from gateway.delivery.store.kept_moments import capped_lately
+    from gateway.delivery.store.platforms import capped_lately
     from gateway.delivery.store.waiting_views import queue
 
     now, rules = gateway.edge.now(), _rules(gateway)
@@ -110,14 +110,14 @@ def _connector_state(gateway: Gateway, name: str) -> str:
 
 def _not_owed(gateway: Gateway) -> list[dict[str, Any]]:
     """Kinds, or parts of them, that a platform does not take: why, and how many records that concerns."""
-    from gateway.delivery.store import projects
+    from gateway.delivery.store import version_order
 
     rows = []
     with gateway.store.read() as connection:
         for name in gateway.configured():
             info = gateway.connector(name).info
             for kind, reason in info.declined.items():
-                count = projects.not_owed(connection, info, kind)
+                count = version_order.not_owed(connection, info, kind)
                 rows.append({"platform": name, "kind": kind, "records": count, "why": reason})
     return rows
 

@@ -38,7 +38,7 @@ def selftest(
 
 def _run(url: str | None, kills: int, seed: int, *, quiet: bool) -> dict[str, Any]:
     from gateway import logs
-    from gateway.delivery.system import Point
+    from gateway.delivery.system import CrashPoint
     from gateway.settings import GatewaySettings, load
     from gateway.store.engine import Store, open_engine
     from gateway.store.vault import KeyRing, Vault, random_bytes
@@ -61,7 +61,7 @@ def _run(url: str | None, kills: int, seed: int, *, quiet: bool) -> dict[str, An
         "seed": seed,
         "runs": account.runs,
         "kills": account.kills.total(),
-        "points": {str(point): account.kills[point] for point in Point},
+        "points": {str(point): account.kills[point] for point in CrashPoint},
         "records": account.records,
         "effects": account.effects,
         "problems": account.broken,

@@ -40,8 +40,7 @@ from gateway.contract.messages import (
     WireResponse,
 )
 from gateway.domain.records import RecordKind, Submission
-from gateway.domain.schedule import Waits
-from gateway.domain.traffic import Traffic
+from gateway.domain.traffic import Traffic, Waits
 
 
 class HoldingsBy(StrEnum):

@@ -20,7 +20,7 @@ from gateway.credit.store import books as credit_books
 from gateway.credit.store.acknowledgements import Scope
 from gateway.credit.store.streams import lock_feed
 from gateway.delivery.exchanger import Exchanger
-from gateway.delivery.rules.paging import Progress
+from gateway.delivery.rules.paging import PageProgress
 from gateway.domain.china import CHINA
 from gateway.domain.states import Event
 from gateway.domain.ticket_kinds import TicketKind
@@ -247,7 +247,7 @@ async def _manifest(exchanger: Exchanger, connector: PublishesBooks, day: date |
 
 
 async def _rows(
-    exchanger: Exchanger, connector: PublishesBooks, manifest: Manifest, file: BookFile, progress: Progress
+    exchanger: Exchanger, connector: PublishesBooks, manifest: Manifest, file: BookFile, progress: PageProgress
 ) -> tuple[BookRow, ...] | Verdict:
     """The rows of a file; one that does not hold what the manifest says is asked for once more.
 

@@ -10,9 +10,9 @@ from typing import Any
 from gateway.delivery.rules.work import Conclusion, Opening
 from gateway.delivery.seats import Noted, Seats
 from gateway.delivery.store import exchanges, platforms
-from gateway.delivery.store.locked_rows import LockedRows
 from gateway.delivery.store.platforms import Opened
-from gateway.delivery.system import Point, System
+from gateway.delivery.store.settlement import LockedRows
+from gateway.delivery.system import CrashPoint, System
 from gateway.delivery.traffic_guard import TrafficGuard
 from gateway.domain.traffic import Stop
 from gateway.store.batch_sql import WriteSet
@@ -46,18 +46,18 @@ class Commits:
         ends = [item for item in items if isinstance(item, Conclusion)]
         openings = [item for item in items if isinstance(item, Opening)]
         locked = exchanges.lock_for(connection, self._platform, openings, ends)
-        work = _Work(connection=connection, locked=locked)
+        work = _Commit(connection=connection, locked=locked)
         if ends:
             self._end(work, ends)
         if openings:
             self._begin(work, openings)
         work.writes.execute(connection)
-        for point, handed_in in ((Point.BEFORE_SETTLE, ends), (Point.BEFORE_OPEN, openings)):
+        for point, handed_in in ((CrashPoint.BEFORE_SETTLE, ends), (CrashPoint.BEFORE_OPEN, openings)):
             if handed_in:
                 self._edge.reach(point)
         return [work.done[id(item)] for item in items]
 
-    def _end(self, work: _Work, ends: Sequence[Conclusion]) -> None:
+    def _end(self, work: _Commit, ends: Sequence[Conclusion]) -> None:
         counted = self._seats.closing(work.connection)
         closings, now = [end.closing for end in ends], self._edge.now()
         work.locked = platforms.hear(work.connection, self._gate.lane, closings, now, locked=work.locked)
@@ -67,7 +67,7 @@ class Commits:
         )
         work.done |= {id(end): (one, counted) for end, one in zip(ends, applied, strict=True)}
 
-    def _begin(self, work: _Work, openings: Sequence[Opening]) -> None:
+    def _begin(self, work: _Commit, openings: Sequence[Opening]) -> None:
         c, now = work.connection, self._edge.now()
         counted = self._seats.opening(c)
         if self._seats.none:
@@ -81,7 +81,7 @@ class Commits:
 
 
 @dataclass(kw_only=True)
-class _Work:
+class _Commit:
     """One commit under way: what it saw, what became of each item, and what is to be written when all is read."""
 
     connection: Connection

@@ -22,14 +22,14 @@ from gateway.contract.messages import Payload, Stamp, Token, Verdict, WireReques
 from gateway.delivery.commits import Commits, Ended
 from gateway.delivery.connector_guard import fault_verdict, guarded
 from gateway.delivery.rules import work as delivery_work
-from gateway.delivery.rules.paging import Progress
+from gateway.delivery.rules.paging import PageProgress
 from gateway.delivery.rules.work import Answer, Claimed, Conclusion, Opening, Settlement, kept_back, of_login, storable
 from gateway.delivery.seats import Seats
 from gateway.delivery.store import ledger, platforms
 from gateway.delivery.store import settlement as delivery_settlement
 from gateway.delivery.store.platforms import MOST_BROKEN, Opened
 from gateway.delivery.store.seats import Door
-from gateway.delivery.system import Point, System
+from gateway.delivery.system import CrashPoint, System
 from gateway.delivery.traffic_guard import TrafficGuard
 from gateway.domain.errors import ConnectorFault, NotSent, TransportFailure
 from gateway.domain.states import Event
@@ -89,9 +89,9 @@ class Exchanger:
         """The platform's name."""
         return self.connector.info.platform
 
-    def progress(self, cursor: str | None) -> Progress:
+    def progress(self, cursor: str | None) -> PageProgress:
         """Of a run over pages that begins at a cursor."""
-        made = Progress(bounds=self.connector.endpoint.paging)
+        made = PageProgress(bounds=self.connector.endpoint.paging)
         made.begin(cursor)
         return made
 
@@ -107,7 +107,7 @@ class Exchanger:
 
     async def write(
         self,
-        around: tuple[Point, Point],
+        around: tuple[CrashPoint, CrashPoint],
         work: Callable[Concatenate[Connection, P], T],
         *args: P.args,
         **kwargs: P.kwargs,
@@ -141,7 +141,7 @@ class Exchanger:
     async def concluded(self, concluding: Concluding) -> tuple[bool, ...]:
         """Wait for its commit."""
         applied, _ = await concluding
-        self.edge.reach(Point.AFTER_SETTLE)
+        self.edge.reach(CrashPoint.AFTER_SETTLE)
         return applied
 
     async def ask(
@@ -217,10 +217,10 @@ class Exchanger:
         exchange_id, attempt_ids = opened
         if not exchange_id:
             return kept_back(stamp, "lease_lost", "another worker holds a delivery of this message")
-        self.edge.reach(Point.AFTER_OPEN)
+        self.edge.reach(CrashPoint.AFTER_OPEN)
         answer = Answer(exchange_id=exchange_id, stamp=stamp, attempt_ids=tuple(attempt_ids))
         answer = await self._send(request, answer, opening, slot, replay_safe=replay_safe)
-        self.edge.reach(Point.AFTER_SEND)
+        self.edge.reach(CrashPoint.AFTER_SEND)
         return answer
 
     async def _opened(self, opening: Opening) -> Opened | Stop | None:

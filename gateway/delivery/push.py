@@ -24,11 +24,10 @@ from gateway.delivery.exchanger import (
     verdicts_of,
     with_attempts,
 )
-from gateway.delivery.rules.grouping import Message, messages
 from gateway.delivery.rules.outcome import after_push, names_in, refused_here
-from gateway.delivery.rules.work import Claimed, Settlement
+from gateway.delivery.rules.work import Claimed, Message, Settlement, messages
 from gateway.delivery.store import ledger, owing, platforms, settlement
-from gateway.delivery.system import Point
+from gateway.delivery.system import CrashPoint
 from gateway.domain.records import Submission
 from gateway.domain.states import Event, State
 from gateway.domain.traffic import KEPT_BACK, Stop
@@ -67,7 +66,7 @@ async def push(
     """Send what is due now, at most ``limit`` deliveries; returns when nothing is due or the platform is held."""
     report = PushReport(platform=exchanger.platform)
     report.swept = await sweep(exchanger, lease)
-    around = (Point.BEFORE_OWE, Point.AFTER_OWE)
+    around = (CrashPoint.BEFORE_OWE, CrashPoint.AFTER_OWE)
     await exchanger.write(around, _owe, exchanger.info, exchanger.edge.now())
     in_flight = exchanger.gate.in_flight
     queue: asyncio.Queue[Message | None] = asyncio.Queue(maxsize=2 * in_flight)
@@ -185,7 +184,7 @@ def _claim_size(exchanger: Exchanger, claim_limit: int, lease: timedelta) -> int
 async def claim(exchanger: Exchanger, state: State, limit: int, lease: timedelta) -> list[Claimed]:
     """Lease due deliveries of this platform in one state."""
     return await exchanger.write(
-        (Point.BEFORE_CLAIM, Point.AFTER_CLAIM),
+        (CrashPoint.BEFORE_CLAIM, CrashPoint.AFTER_CLAIM),
         ledger.claim,
         exchanger.thread.store.vault,
         platform=exchanger.platform,
@@ -206,7 +205,7 @@ async def sweep(exchanger: Exchanger, lease: timedelta = timedelta(minutes=5)) -
     await exchanger.thread.write(_end_pause, exchanger.platform, exchanger.edge.now())
     owners = await exchanger.thread.read(ledger.lease_owners, exchanger.platform)
     moved = await exchanger.write(
-        (Point.BEFORE_SWEEP, Point.AFTER_SWEEP),
+        (CrashPoint.BEFORE_SWEEP, CrashPoint.AFTER_SWEEP),
         ledger.sweep,
         platform=exchanger.platform,
         dead=[owner for owner in owners if is_dead(owner)],

@@ -1,4 +1,4 @@
-"""What varies from call to call, drawn outside: clock, identifiers, random numbers, waiting."""
+"""What varies from call to call, drawn outside: clock, identifiers, random numbers, waiting; named crash points."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 
-class Point(StrEnum):
+class CrashPoint(StrEnum):
     """Around every commit of a delivery's life, and around the wire. ``before`` is inside the transaction."""
 
     BEFORE_OWE = "owe.before"
@@ -27,7 +27,7 @@ class Point(StrEnum):
     AFTER_SWEEP = "sweep.after"
 
 
-def nobody(point: Point, /) -> None:
+def nobody(point: CrashPoint, /) -> None:
     """Listen to nothing."""
 
 
@@ -42,5 +42,5 @@ class System:
     draw: Callable[[], float]
     """a number in [0, 1)"""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    reach: Callable[[Point], None] = nobody
+    reach: Callable[[CrashPoint], None] = nobody
     """told of every crash point that is passed"""

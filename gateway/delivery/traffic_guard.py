@@ -1,4 +1,4 @@
-"""When the next request may leave: the shared budget, what stands in the way, leases that outlive what they cover."""
+"""Decides whether a worker may send now: pause, maintenance, circuit breaker, rate budget. Sets a lease's length."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from datetime import datetime, timedelta
 from gateway.codec.replies import SOMEBODY
 from gateway.contract.connector import Connector
 from gateway.contract.messages import Verdict
-from gateway.delivery.rules.kept_moments import Reaches, reaches
 from gateway.delivery.rules.work import Closing, Opening
-from gateway.delivery.store import kept_moments, platforms
+from gateway.delivery.store import platforms
 from gateway.delivery.store.platforms import Lane
 from gateway.delivery.system import System
 from gateway.domain.china import CHINA
 from gateway.domain.errors import NotSent
 from gateway.domain.states import Event
-from gateway.domain.traffic import ASKED_TO_WAIT, KEPT_BACK, PlatformStanding, Stop, stop_of
+from gateway.domain.traffic import ASKED_TO_WAIT, KEPT_BACK, PlatformStanding, Reaches, Stop, reaches, stop_of
 from gateway.store import audit
 from gateway.store.thread import StoreThread
 
@@ -172,7 +171,7 @@ class TrafficGuard:
     async def cap_moments(self, lease: timedelta) -> None:
         """Bring back what a clock that was wrong has put further ahead than any plan can reach."""
         now = self._edge.now()
-        await self._thread.write(kept_moments.cap, self._platform, self.reaches(lease), now, audit.note)
+        await self._thread.write(platforms.cap, self._platform, self.reaches(lease), now, audit.note)
 
     async def _sleep_until(self, moment: datetime | None) -> None:
         now = self._edge.now()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta, timezone
 
-_EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-
 
 def in_calendar(value: date | None) -> bool:
     """Whether a moment, or the start of a day, can be told both in UTC and in +08:00; true for None.
@@ -19,14 +17,6 @@ def in_calendar(value: date | None) -> bool:
     except OverflowError:
         return False
     return True
-
-
-def to_utc(moment: datetime) -> datetime:
-    """The moment in UTC; one that has no form there within the years 1 to 9999 becomes the first or last that has."""
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        return _LATEST if moment.year > 1 else _EARLIEST
 
 
 CHINA = timezone(timedelta(hours=8))

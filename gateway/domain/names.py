@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 
-MIDDLE_DOTS = "·•‧・･∙⋅●．.﹒˙ㆍꞏ⸱⸳"
+MIDDLE_DOTS = "·•‧・･∙⋅●．.﹒˙ㆍꞏ⸱⸳\u0387"
 """Characters met between the parts of a transcribed name. Two of them become other characters under NFKC."""
 
 _TRADITIONAL = (

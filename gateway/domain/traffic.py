@@ -1,4 +1,7 @@
-"""What a platform's traffic obeys, and what stands in the way of the next request. Pure; the store keeps the facts."""
+"""Traffic rules of a platform: pace, budget, maintenance, circuit breaker, plans of waits, moments too far ahead.
+
+Pure: the store keeps the facts, ``stop_of`` says whether a request may leave now.
+"""
 
 from __future__ import annotations
 
@@ -236,3 +239,89 @@ def stop_of(standing: PlatformStanding, traffic: Traffic, now: datetime) -> Stop
     if standing.not_before is not None and now < standing.not_before:
         return Stop(code=ASKED_TO_WAIT, reason="the platform asked to be left alone", until=standing.not_before)
     return None
+
+
+MARGIN = timedelta(minutes=1)
+"""how far two clocks may differ without being wrong"""
+_WAITERS = 256
+"""most requests that wait for slots of one platform at once, over all workers"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reaches:
+    """How far ahead of now each kind of moment can lie."""
+
+    slot: timedelta
+    wish: timedelta
+    breaker: timedelta
+    lease: timedelta
+    due: timedelta
+
+
+def reaches(*, plans: Sequence[Waits], interval: timedelta, traffic: Traffic, lease: timedelta) -> Reaches:
+    """By a platform's plans, pace and rules; ``lease`` is the longest that a delivery is leased for at once."""
+    budget, breaker = traffic.budget, traffic.breaker
+    stretch = budget.window + 2 * budget.slack if budget else timedelta()
+    return Reaches(
+        slot=_WAITERS * interval + stretch,
+        wish=max(plan.longest_wish for plan in plans),
+        breaker=max(breaker.longest * (1 + breaker.jitter), breaker.first * (1 + breaker.jitter), lease),
+        lease=2 * lease,
+        due=max(2 * lease, *map(_longest, plans)),
+    )
+
+
+def _longest(plan: Waits) -> timedelta:
+    planned = max((*plan.steps, plan.then or timedelta()), default=timedelta())
+    return max(planned * (1 + plan.jitter), plan.longest_wish)
+
+
+def too_far(kept: datetime | None, now: datetime, reach: timedelta) -> bool:
+    """Whether a kept moment cannot have been planned by a clock that was right."""
+    return kept is not None and kept - now > reach + MARGIN
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waits:
+    """A list of waits, then a last one repeated until ``give_up`` rounds or for ever."""
+
+    steps: tuple[timedelta, ...]
+    then: timedelta | None = None
+    """repeated after the steps; None ends the plan with them"""
+    give_up_after: timedelta | None = None
+    """total span after which the plan ends even if ``then`` goes on"""
+    jitter: float = 0.2
+    """share of the wait by which it may grow or shrink"""
+    longest_wish: timedelta = timedelta(hours=1)
+    """the platform's own Retry-After is obeyed up to this"""
+
+    def wait(self, round_no: int, *, draw: float = 0.5, wish: timedelta | None = None) -> timedelta | None:
+        """Return the wait before round ``round_no`` (from 1), or None when the plan is used up.
+
+        draw:  number in [0, 1) drawn by the caller, so that the plan stays reproducible
+        wish:  what the platform asked for; never undercut, obeyed up to ``longest_wish``
+        """
+        if round_no <= len(self.steps):
+            planned = self.steps[round_no - 1]
+        elif self.then is None or self._spent(round_no):
+            return None
+        else:
+            planned = self.then
+        stretched = planned * (1 + self.jitter * (2 * draw - 1))
+        return stretched if wish is None else max(stretched, min(wish, self.longest_wish))
+
+    def _spent(self, round_no: int) -> bool:
+        if self.give_up_after is None or self.then is None:
+            return False
+        span = sum(self.steps, timedelta()) + self.then * (round_no - len(self.steps))
+        return span > self.give_up_after
+
+
+def waits(*seconds: float, then: float | None = None, give_up_after: float | None = None, jitter: float = 0.2) -> Waits:
+    """Build ``Waits`` from plain seconds."""
+    return Waits(
+        steps=tuple(timedelta(seconds=s) for s in seconds),
+        then=None if then is None else timedelta(seconds=then),
+        give_up_after=None if give_up_after is None else timedelta(seconds=give_up_after),
+        jitter=jitter,
+    )

@@ -154,7 +154,7 @@ def _emit(gateway: Gateway, result: PlatformResult) -> None:
         emit_event(FLOWING, about, payload={"platform": platform})
 
 
-class Progress:
+class PushProgress:
     """The progress of one platform's long push, as an artifact that is drawn anew with each chunk."""
 
     def __init__(self, platform: str, total: int) -> None:

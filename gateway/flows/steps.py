@@ -26,7 +26,7 @@ from gateway.delivery.reconcile import reconcile as compare
 from gateway.delivery.rules.differences import Difference
 from gateway.delivery.store import views, waiting_views
 from gateway.domain.states import Event, State
-from gateway.flows.artifacts import Progress
+from gateway.flows.artifacts import PushProgress
 from gateway.flows.parameters import Step
 from gateway.flows.results import PlatformResult
 from gateway.flows.session import current, run_lease
@@ -93,7 +93,7 @@ async def compare_books(platform: str) -> Counts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bounds:
+class RunBounds:
     """How far a run goes: deliveries of one task, deliveries in all (0: no limit), minutes (0: no limit), patience."""
 
     chunk: int = 500
@@ -109,7 +109,7 @@ class _Rounds:
     gateway: Gateway
     platform: str
     steps: Collection[Step]
-    bounds: Bounds
+    bounds: RunBounds
     leased: bool
     counts: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -120,7 +120,7 @@ class _Rounds:
         """Go on until nothing is due, a bound is reached or something stands in the way."""
         clock = asyncio.get_running_loop().time
         begun = clock()
-        progress = Progress(self.platform, self._due("push") if "push" in self.steps else 0)
+        progress = PushProgress(self.platform, self._due("push") if "push" in self.steps else 0)
         first = True
         while True:
             before = self.counts["exchanges"]
@@ -147,7 +147,7 @@ class _Rounds:
         full = step == "push" and self.bounds.limit and self.claimed >= self.bounds.limit
         return 0 if full else self._due(step)
 
-    async def _push(self, progress: Progress) -> None:
+    async def _push(self, progress: PushProgress) -> None:
         """Send a chunk, and show how far it went where it was not the only one."""
         bounds = self.bounds
         chunk = min(bounds.chunk, bounds.limit - self.claimed) if bounds.limit else bounds.chunk
@@ -192,7 +192,7 @@ class _Rounds:
 
 
 async def deliver(
-    gateway: Gateway, platform: str, steps: Collection[Step], bounds: Bounds, *, leased: bool = False
+    gateway: Gateway, platform: str, steps: Collection[Step], bounds: RunBounds, *, leased: bool = False
 ) -> PlatformResult:
     """Move a platform's deliveries as far as steps and bounds allow; ``leased`` where the run has the step's lease."""
     return await _Rounds(gateway=gateway, platform=platform, steps=steps, bounds=bounds, leased=leased).go()

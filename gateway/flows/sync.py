@@ -15,7 +15,7 @@ from gateway.flows.artifacts import link_report
 from gateway.flows.parameters import DELIVERY, STEPS, Chunk, Limit, Minutes, Patience, Platforms, Steps, run_name
 from gateway.flows.results import PlatformResult, merge_results
 from gateway.flows.session import busy_message, run_lease, run_on_platforms
-from gateway.flows.steps import Bounds, Work, deliver, run_feedback, run_reconcile
+from gateway.flows.steps import RunBounds, Work, deliver, run_feedback, run_reconcile
 
 
 @flow(name="sync", flow_run_name=run_name)
@@ -31,7 +31,7 @@ async def sync(
     """Do it all: push, results, doubts, credit feedback, comparison of both sides, report."""
     wanted = set(steps or STEPS)
     moving = wanted.intersection(DELIVERY)
-    bounds = Bounds(chunk=chunk, limit=limit, minutes=minutes, patience_seconds=patience_seconds)
+    bounds = RunBounds(chunk=chunk, limit=limit, minutes=minutes, patience_seconds=patience_seconds)
 
     async def do(gateway: Gateway, platform: str) -> PlatformResult:
         results = [PlatformResult(platform=platform)]

@@ -7,18 +7,18 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    DateTime,
-    Dialect,
-    ForeignKey,
-    Integer,
-    MetaData,
-    TypeDecorator,
-)
+from sqlalchemy import BigInteger, Column, DateTime, Dialect, ForeignKey, Integer, MetaData, TypeDecorator
 
-from gateway.domain.china import to_utc
+_EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+def to_utc(moment: datetime) -> datetime:
+    """The moment in UTC; one that has no form there within the years 1 to 9999 becomes the first or last that has."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return _LATEST if moment.year > 1 else _EARLIEST
+
 
 Id = BigInteger().with_variant(Integer, "sqlite")
 

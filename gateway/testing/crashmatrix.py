@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from gateway.delivery.store import owing, platforms
-from gateway.delivery.system import Point
+from gateway.delivery.system import CrashPoint
 from gateway.domain.records import Record
 from gateway.store import records
 from gateway.store.engine import Store
@@ -57,7 +57,7 @@ def crash(
     with running(sandbox) as url, Nursery() as nursery:
         errand = Errand(store_url=store_url, keys=keys, platform_url=url, replay_safe=replay_safe)
         work = Work(store, url, rng, replay_safe=replay_safe)
-        points = list(Point)
+        points = list(CrashPoint)
         most = 3 * kills + len(points)
         while account.kills.total() < kills and account.runs < most and not account.broken:
             work.keep_full()

@@ -22,7 +22,7 @@ from gateway.bootstrap import system_edge
 from gateway.delivery.acknowledge import poll, resolve
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.push import push
-from gateway.delivery.system import Point, nobody
+from gateway.delivery.system import CrashPoint, nobody
 from gateway.domain.errors import StoreError
 from gateway.store.engine import Store, open_engine
 from gateway.store.thread import StoreThread
@@ -144,12 +144,12 @@ async def _work(errand: Errand) -> None:
     store.close()
 
 
-def _death(errand: Errand) -> Callable[[Point], None]:
+def _death(errand: Errand) -> Callable[[CrashPoint], None]:
     if not errand.die_at:
         return nobody
     passed = 0
 
-    def reach(point: Point) -> None:
+    def reach(point: CrashPoint) -> None:
         nonlocal passed
         passed += point == errand.die_at
         if passed == errand.at_pass:

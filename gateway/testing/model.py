@@ -32,9 +32,8 @@ from gateway.contract.messages import (
     WireResponse,
 )
 from gateway.domain.records import Certificate, RecordKind, Submission, Worker
-from gateway.domain.schedule import Waits, waits
 from gateway.domain.states import Event
-from gateway.domain.traffic import Traffic
+from gateway.domain.traffic import Traffic, Waits, waits
 from gateway.testing.sandbox import Access, Sandbox
 
 _EVENTS = {

@@ -165,7 +165,7 @@ def test_a_new_key_takes_over_and_the_old_one_goes_when_nothing_needs_it(home: P
 _KILLED = """
     import os, signal
     from gateway.bootstrap import open_gateway
-    from gateway.store import resealing
+    from gateway.operations.store import resealing
     resealing._MOST = 2
     pieces = []
     def progress(_):

@@ -10,7 +10,7 @@ from sqlalchemy import inspect
 from typer.testing import CliRunner
 
 from gateway.cli.app import app
-from gateway.delivery.system import Point
+from gateway.delivery.system import CrashPoint
 from gateway.store.engine import open_engine
 
 
@@ -23,7 +23,7 @@ def test_it_kills_workers_and_finds_nothing_lost(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     code, document = run("--kills", "5", "--url", f"sqlite:///{tmp_path}/own.db")
     assert (code, document["problems"], document["kills"]) == (0, [], 5)
-    assert set(document["points"]) == set(Point)  # type: ignore[call-overload]
+    assert set(document["points"]) == set(CrashPoint)  # type: ignore[call-overload]
     assert list(tmp_path.iterdir()) == [], "neither the operator's store nor the test's own is there"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.delivery.system import Point
+from gateway.delivery.system import CrashPoint
 from gateway.store.engine import Store, open_engine
 from gateway.store.vault import KeyRing, Vault
 from gateway.testing.crashmatrix import Account, crash
@@ -32,7 +32,7 @@ def test_killed_workers_lose_and_double_nothing(store_url: str) -> None:
     assert account.broken == []
     assert account.kills.total() == QUICK
     assert account.effects > QUICK
-    assert {point for point, count in account.kills.items() if count} == set(Point)
+    assert {point for point, count in account.kills.items() if count} == set(CrashPoint)
 
 
 @pytest.mark.soak

@@ -16,7 +16,7 @@ from datetime import datetime
 from connectors.provincial_credit.adapter import build
 from gateway.credit.case_sending import visit
 from gateway.delivery.exchanger import Exchanger
-from gateway.delivery.system import Point, System
+from gateway.delivery.system import CrashPoint, System
 from gateway.settings import loader
 from gateway.store.engine import Store, open_engine
 from gateway.store.thread import StoreThread
@@ -32,7 +32,7 @@ def main() -> None:
     connector = build(loader(order["environment"]))
     store = Store(engine=open_engine(order["store_url"]), vault=Vault(KeyRing.parse(order["keys"])))
 
-    def reach(point: Point) -> None:
+    def reach(point: CrashPoint) -> None:
         passed[0] += point == order["die"]
         if passed[0] == order["at"] and point == order["die"]:
             os.kill(os.getpid(), signal.SIGKILL)

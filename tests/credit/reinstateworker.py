@@ -21,7 +21,7 @@ from gateway.credit.tickets import Given, reinstate
 from gateway.delivery.acknowledge import poll, resolve
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.push import push
-from gateway.delivery.system import Point, System
+from gateway.delivery.system import CrashPoint, System
 from gateway.settings import loader
 from gateway.store.engine import Store, open_engine
 from gateway.store.thread import StoreThread
@@ -43,7 +43,7 @@ async def send(order: dict[str, Any], store: Store) -> None:
     async def sleep(_: float) -> None:
         return
 
-    def reach(point: Point) -> None:
+    def reach(point: CrashPoint) -> None:
         if str(point) == order["die"]:
             die()
 

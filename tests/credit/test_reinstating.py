@@ -32,7 +32,7 @@ from gateway.delivery.push import push
 from gateway.delivery.reconcile import reconcile
 from gateway.delivery.store import owing, platforms
 from gateway.delivery.store.tables import delivery
-from gateway.delivery.system import Point, System
+from gateway.delivery.system import CrashPoint, System
 from gateway.domain.records import Certificate, ChangeNature, RecordKind
 from gateway.settings import loader
 from gateway.store import records
@@ -294,7 +294,7 @@ def _number(world: World) -> str:
 
 
 WORKER = Path(__file__).with_name("reinstateworker.py")
-PLACES = ("reinstate.before", *(str(p) for p in (Point.BEFORE_OWE, Point.AFTER_OPEN, Point.AFTER_SEND)))
+PLACES = ("reinstate.before", *(str(p) for p in (CrashPoint.BEFORE_OWE, CrashPoint.AFTER_OPEN, CrashPoint.AFTER_SEND)))
 
 
 @pytest.mark.slow

@@ -19,9 +19,8 @@ from gateway.delivery.push import push
 from gateway.delivery.reconcile import reconcile
 from gateway.delivery.store.platforms import pause_of
 from gateway.delivery.store.tables import delivery, exchange
-from gateway.domain.schedule import waits
 from gateway.domain.states import State
-from gateway.domain.traffic import BreakerRules, Traffic
+from gateway.domain.traffic import BreakerRules, Traffic, waits
 from gateway.store.engine import Store
 from gateway.testing.model import Model, ModelSandbox
 from gateway.testing.serving import running

@@ -16,7 +16,7 @@ from gateway.contract.connector import Endpoint, Paging
 from gateway.contract.messages import WireResponse
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.reconcile import reconcile
-from gateway.delivery.rules.paging import CURSOR_REPEATED, PAGES_ENDLESS, Progress
+from gateway.delivery.rules.paging import CURSOR_REPEATED, PAGES_ENDLESS, PageProgress
 from gateway.delivery.store import platforms
 from gateway.delivery.system import System
 from gateway.store.engine import Store
@@ -47,14 +47,14 @@ def answer(size: int = 10) -> WireResponse:
     ],
 )
 def test_a_run_over_pages_ends(cursors: list[str | None], size: int, code: str | None, requests: int) -> None:
-    progress = Progress(bounds=BOUNDS)
+    progress = PageProgress(bounds=BOUNDS)
     progress.begin(None)
     found = next((v for c in cursors if (v := progress.after(answer(size), c)) is not None), None)
     assert (found and found.code, progress.requests) == (code, requests)
 
 
 def test_a_listing_begun_afresh_may_give_its_cursors_again_but_not_for_ever() -> None:
-    progress = Progress(bounds=BOUNDS)
+    progress = PageProgress(bounds=BOUNDS)
     for _ in range(9):
         progress.begin("part")
         assert [progress.after(answer(), cursor) for cursor in ("a", "b")] == [None, None]

@@ -22,7 +22,7 @@ from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.push import push
 from gateway.delivery.store import owing, platforms
 from gateway.delivery.store.tables import delivery
-from gateway.delivery.system import Point, System
+from gateway.delivery.system import CrashPoint, System
 from gateway.domain.errors import StoreError
 from gateway.domain.states import State
 from gateway.settings import GatewaySettings
@@ -60,11 +60,11 @@ class World:
         connection.execute(f"PRAGMA busy_timeout={20 if self.trouble else 30000}")
 
     @contextmanager
-    def in_trouble(self, what: str, at: Point) -> Iterator[Callable[[Point], None]]:
+    def in_trouble(self, what: str, at: CrashPoint) -> Iterator[Callable[[CrashPoint], None]]:
         """From the first time that ``at`` is passed until the end of the block."""
         other = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
 
-        def reach(point: Point) -> None:
+        def reach(point: CrashPoint) -> None:
             if point is at and not self.trouble:
                 self.trouble = what
                 if what == "locked":
@@ -76,7 +76,7 @@ class World:
             self.trouble = ""
             other.close()
 
-    def run(self, model: Model, reach: Callable[[Point], None] = lambda _: None) -> None:
+    def run(self, model: Model, reach: Callable[[CrashPoint], None] = lambda _: None) -> None:
         async def all_steps() -> None:
             async def sleep(seconds: float) -> None:
                 self.now += timedelta(seconds=seconds)
@@ -117,16 +117,16 @@ def leaves(error: BaseException) -> list[BaseException]:
 @pytest.mark.parametrize(
     ("what", "at"),
     [
-        ("full", Point.AFTER_OPEN),
-        ("full", Point.AFTER_SEND),
-        ("locked", Point.AFTER_CLAIM),
-        ("locked", Point.AFTER_SEND),
-        ("read-only", Point.AFTER_OWE),
-        ("read-only", Point.AFTER_OPEN),
+        ("full", CrashPoint.AFTER_OPEN),
+        ("full", CrashPoint.AFTER_SEND),
+        ("locked", CrashPoint.AFTER_CLAIM),
+        ("locked", CrashPoint.AFTER_SEND),
+        ("read-only", CrashPoint.AFTER_OWE),
+        ("read-only", CrashPoint.AFTER_OPEN),
     ],
 )
 def test_the_run_ends_with_a_store_error_and_the_next_brings_everything_to_its_end(
-    world: World, what: str, at: Point
+    world: World, what: str, at: CrashPoint
 ) -> None:
     sandbox = ModelSandbox(clock=lambda: world.now)
     with running(sandbox) as url:

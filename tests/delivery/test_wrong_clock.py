@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from gateway.delivery.acknowledge import poll, resolve
 from gateway.delivery.push import push
-from gateway.delivery.store.kept_moments import capped_lately
+from gateway.delivery.store.platforms import capped_lately
 from gateway.delivery.store.tables import delivery, platform
 from gateway.domain.states import State
 from gateway.domain.traffic import BreakerRules, Budget, Traffic

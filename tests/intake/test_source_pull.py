@@ -333,7 +333,7 @@ _KILLED = """
     from pathlib import Path
     from pydantic import SecretStr
     from gateway.intake.rules.gate_rules import GateRules
-    from gateway.intake.admit import Desk, take_in
+    from gateway.intake.admit import IntakeContext, take_in
     from gateway.intake.pull import pull
     from gateway.settings import SourceSettings
     from gateway.store.engine import Store, open_engine
@@ -347,7 +347,7 @@ _KILLED = """
             os.kill(os.getpid(), signal.SIGKILL)
         return people.ulid(rng)
     now = datetime.fromisoformat(now)
-    desk = Desk(store=Store(engine=open_engine(store), vault=Vault(KeyRing.parse(ring))), infos=[],
+    desk = IntakeContext(store=Store(engine=open_engine(store), vault=Vault(KeyRing.parse(ring))), infos=[],
                 rules=GateRules(now=now), now=now, new_id=new_id)
     pull(SourceSettings(url=SecretStr(url), mapping=Path(mapping)), desk)
 """

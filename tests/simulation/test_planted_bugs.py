@@ -13,8 +13,8 @@ from gateway.contract.messages import Verdict
 from gateway.delivery import push
 from gateway.delivery.rules.work import Conclusion, Opening, Settlement
 from gateway.delivery.store import exchanges, ledger, owing, platforms, seats, settlement
-from gateway.delivery.store.locked_rows import LockedRows
 from gateway.delivery.store.seats import Door, Share
+from gateway.delivery.store.settlement import LockedRows
 from gateway.domain.states import Event
 from gateway.store.batch_sql import WriteSet
 from gateway.store.engine import Connection

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 
-from gateway.delivery.system import Point
+from gateway.delivery.system import CrashPoint
 from gateway.domain.errors import StoreError
 from gateway.store.engine import Store
 from gateway.testing.checker.invariants import broken
@@ -115,7 +115,7 @@ class Fleet:
     def _place(
         self, nursery: Nursery, errand: Errand, rng: random.Random, account: FleetAccount, done: threading.Event
     ) -> None:
-        points = list(Point)
+        points = list(CrashPoint)
         while not done.is_set():
             dies = rng.random() < 0.7
             given = replace(errand, die_at=rng.choice(points), at_pass=rng.choice((1, 2, 3))) if dies else errand

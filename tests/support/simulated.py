@@ -19,7 +19,7 @@ from gateway.contract.messages import WireRequest, WireResponse
 from gateway.delivery.acknowledge import poll, resolve
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.push import push
-from gateway.delivery.system import Point, System
+from gateway.delivery.system import CrashPoint, System
 from gateway.domain.errors import NotSent, StoreError, Unanswered
 from gateway.store.engine import Connection, Store
 from gateway.store.thread import StoreThread
@@ -144,7 +144,7 @@ class Worker:
                 await step(exchanger, claim_limit=world.rng.choice((3, 10, 500)), lease=_LEASE)
             await asyncio.sleep(world.rng.uniform(5, 60 if world.stormy else 600))
 
-    def reach(self, point: Point) -> None:
+    def reach(self, point: CrashPoint) -> None:
         """Die here, now and then; a thread that is in a transaction dies with it."""
         if self.mortal and self.world.happens(0.01):
             self.world.note(self.name, f"dies at {point}")

@@ -19,7 +19,7 @@ from datetime import timedelta
 
 from gateway.delivery.store import owing, platforms, views
 from gateway.domain.records import Record
-from gateway.domain.schedule import waits
+from gateway.domain.traffic import waits
 from gateway.store import records
 from gateway.store.engine import Store
 from gateway.testing import people

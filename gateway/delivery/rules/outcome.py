@@ -11,8 +11,8 @@ from gateway.contract.connector import TOKEN_REFUSED, ConnectorInfo
 from gateway.contract.messages import Problems, Verdict
 from gateway.delivery.rules.work import LONGEST_RECEIPT, Claimed, Settlement, storable
 from gateway.domain.records import Certificate, Content, StatusChange, Withdrawal, Worker
-from gateway.domain.schedule import Waits
 from gateway.domain.states import Event
+from gateway.domain.traffic import Waits
 
 _NO_WAIT = timedelta()
 

@@ -15,7 +15,7 @@ STALLED = frozenset({CURSOR_REPEATED, PAGES_ENDLESS})
 
 
 @dataclass(kw_only=True)
-class Progress:
+class PageProgress:
     """What one run over pages has read so far. ``after`` is called once for each page."""
 
     bounds: Paging

@@ -13,8 +13,7 @@ from sqlalchemy import Connection, func, update
 
 from gateway.contract.messages import Stamp, Token
 from gateway.delivery.rules.work import Closing, Conclusion, Opening, digest
-from gateway.delivery.store.locked_rows import LockedRows, lock_rows
-from gateway.delivery.store.settlement import settling
+from gateway.delivery.store.settlement import LockedRows, lock_rows, settling
 from gateway.delivery.store.tables import attempt, delivery, exchange, payload
 from gateway.domain.errors import StoreError
 from gateway.store.batch_sql import BoundStatement, BulkStatement, WriteSet, adding

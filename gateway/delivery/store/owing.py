@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, insert, or_, select, update
 
 from gateway.contract.connector import ConnectorInfo
-from gateway.delivery.store import projects, void_versions
+from gateway.delivery.store import version_order, void_versions
 from gateway.delivery.store.tables import delivery, owed
 from gateway.delivery.store.version_order import (
     OLD,
@@ -66,13 +66,13 @@ def owe(connection: Connection, info: ConnectorInfo, now: datetime) -> int:
 
 
 def _owe_kind(connection: Connection, info: ConnectorInfo, kind: RecordKind, now: datetime) -> int:
-    word = projects.marker(info, kind)
+    word = version_order.marker(info, kind)
     here = (owed.c.platform == info.platform, owed.c.kind == word)
     marker = connection.execute(select(owed.c.up_to).where(*here)).scalar()
     if marker is None:
         connection.execute(insert(owed), {"platform": info.platform, "kind": word, "up_to": 0})
     start = marker or 0
-    wanted = projects.is_owed(info, kind)
+    wanted = version_order.is_owed(info, kind)
     if kind is RecordKind.CERTIFICATE and RecordKind.STATUS_CHANGE in info.kinds:
         wanted = and_(wanted, or_(~told_otherwise(), void_versions.needs_in_full(info.platform)))
     count, after = 0, start
@@ -116,7 +116,7 @@ def _enqueue(
     connection.execute(insert(delivery), rows)
     keys = [row["business_key"] for row in rows]
     if info.kinds[RecordKind(part[0].kind)].by_project:
-        projects.register(connection, keys)
+        version_order.register(connection, keys)
     newer = [row["record_key"] for row in rows if row["version"] > 1]
     if newer:
         _supersede_older(connection, info.platform, newer, now)

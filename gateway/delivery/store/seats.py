@@ -7,16 +7,33 @@ A share that is not renewed ends; that of a process of this machine that is gone
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
-from gateway.delivery.rules.kept_moments import too_far
-from gateway.delivery.rules.sharing import fair_shares
 from gateway.delivery.store.tables import platform, seat
+from gateway.domain.traffic import too_far
 from gateway.store.processes import is_dead, myself
+
+
+def fair_shares(wants: Sequence[int], most: int) -> list[int]:
+    """What each may have, in their order: nobody more than wanted, together at most ``most``, and as even as may be.
+
+    Where there are fewer than askers, the first ones get one each.
+    """
+    shares = [0] * len(wants)
+    left = most
+    while left > 0:
+        hungry = [place for place, want in enumerate(wants) if shares[place] < want]
+        if not hungry:
+            break
+        for place in hungry[:left]:
+            shares[place] += 1
+        left -= min(left, len(hungry))
+    return shares
+
 
 WAITING = timedelta(seconds=15)
 """how long one that has no seat is counted among those who ask"""

@@ -10,14 +10,89 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Exists, ScalarSelect, and_, exists, literal_column, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Exists,
+    FromClause,
+    ScalarSelect,
+    and_,
+    exists,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 
-from gateway.delivery.store.projects import same_project
-from gateway.delivery.store.tables import delivery
+from gateway.contract.connector import ConnectorInfo
+from gateway.delivery.store.tables import delivery, delivery_project, owed
 from gateway.domain.records import RecordKind
 from gateway.domain.states import TERMINAL, Event, State, advance, sources
 from gateway.store.metadata import chunks
-from gateway.store.tables import record
+from gateway.store.tables import record, record_project
+
+
+def marker(info: ConnectorInfo, kind: RecordKind) -> str:
+    """The kind under which the ledger remembers up to where a platform has its deliveries.
+
+    A star marks a kind of which only records with a project are owed, so that a platform that later takes all of them
+    is owed the others too.
+    """
+    return f"{kind}*" if info.kinds[kind].by_project else str(kind)
+
+
+def is_owed(info: ConnectorInfo, kind: RecordKind) -> ColumnElement[bool]:
+    """Whether a record of the kind is owed to the platform and has no delivery to it, whatever it took before."""
+    known = exists().where(
+        delivery.c.platform == info.platform,
+        delivery.c.kind == record.c.kind,
+        delivery.c.record_key == record.c.key,
+        delivery.c.version == record.c.version,
+    )
+    if not info.kinds[kind].by_project:
+        return ~known
+    return and_(~known, exists().where(record_project.c.record_id == record.c.id))
+
+
+def register(connection: Connection, business_keys: list[str]) -> None:
+    """Note the projects with which new deliveries of a kind registered by project are made."""
+    chosen = (
+        select(delivery.c.id, record_project.c.project)
+        .join(record_project, record_project.c.record_id == delivery.c.record_id)
+        .where(delivery.c.business_key.in_(business_keys))
+    )
+    connection.execute(insert(delivery_project).from_select(["delivery_id", "project"], chosen))
+
+
+def same_project(one: FromClause, other: FromClause) -> ColumnElement[bool]:
+    """Whether two deliveries register with one project; where a platform knows no projects all do."""
+
+    def project(which: FromClause) -> ColumnElement[str]:
+        found = select(delivery_project.c.project).where(delivery_project.c.delivery_id == which.c.id)
+        return func.coalesce(found.correlate(which).scalar_subquery(), "")
+
+    return project(one) == project(other)
+
+
+def not_owed(connection: Connection, info: ConnectorInfo, kind: RecordKind) -> int:
+    """How many records (newest versions) of a kind the platform is not owed."""
+    later = record.alias("later")
+    newest = ~exists().where(
+        later.c.kind == record.c.kind, later.c.key == record.c.key, later.c.version > record.c.version
+    )
+    chosen = [record.c.kind == kind, newest]
+    if kind in info.kinds:
+        chosen.append(~exists().where(record_project.c.record_id == record.c.id))
+    return int(connection.execute(select(func.count()).select_from(record).where(*chosen)).scalar_one())
+
+
+def is_left_out(platform: str) -> ColumnElement[bool]:
+    """Whether a record is left out because the platform takes its kind by project only and it names none."""
+    starred = exists().where(owed.c.platform == platform, owed.c.kind == record.c.kind + "*")
+    whole = exists().where(owed.c.platform == platform, owed.c.kind == record.c.kind)
+    return and_(starred, ~whole, ~exists().where(record_project.c.record_id == record.c.id))
+
 
 OLD = delivery.alias("old")
 """the delivery that another one waits for, in conditions of ``step_up``"""

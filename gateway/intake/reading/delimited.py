@@ -12,7 +12,7 @@ from typing import IO
 
 from gateway.intake.reading.characters import storable
 from gateway.intake.reading.marks import Sheet
-from gateway.intake.reading.problems import Unreadable
+from gateway.intake.reading.problems import UnreadableFile
 from gateway.intake.reading.sheet import LONGEST_ROW, Line
 
 _CHUNK = 1 << 20
@@ -55,7 +55,7 @@ def encoding_of(path: Path) -> str:
                     return encoding
             except UnicodeDecodeError:
                 continue
-    raise Unreadable("encoding")
+    raise UnreadableFile("encoding")
 
 
 def _lines(path: Path, encoding: str, delimiter: str) -> Iterator[Line]:
@@ -67,14 +67,14 @@ def _lines(path: Path, encoding: str, delimiter: str) -> Iterator[Line]:
                 if row:
                     yield Line(number, [storable(cell) for cell in row])
         except csv.Error as error:
-            raise Unreadable("no_csv", row=number + 1) from error
+            raise UnreadableFile("no_csv", row=number + 1) from error
 
 
 def _short(handle: IO[str]) -> Iterator[str]:
     """Lines that are no longer than a row of the form can be; ``sep=`` in the first is for the spreadsheet program."""
     for number, line in enumerate(iter(lambda: handle.readline(LONGEST_ROW), "")):
         if len(line) >= LONGEST_ROW:
-            raise Unreadable("long_row", limit=LONGEST_ROW)
+            raise UnreadableFile("long_row", limit=LONGEST_ROW)
         yield "\n" if number == 0 and _is_directive(line) else line
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from gateway.domain.identifiers import half_width
 from gateway.intake.reading.characters import readable_name
 from gateway.intake.reading.parser_process import Parser, line_of
-from gateway.intake.reading.problems import FileRefused, Unreadable
+from gateway.intake.reading.problems import FileRefused, UnreadableFile
 from gateway.intake.reading.sheet import Line
 
 WORKBOOKS = frozenset({".xlsx", ".xlsm", ".xls"})
@@ -98,7 +98,7 @@ class _File:
         self._waits = False
         try:
             yield from parser.lines(number)
-        except Unreadable as problem:
+        except UnreadableFile as problem:
             raise self._refused(problem) from problem
         finally:
             parser.close()
@@ -107,10 +107,10 @@ class _File:
         try:
             parser = Parser(self._path, self._largest, named_text=suffix_of(self._path.name) in TEXTS)
             return parser, parser.sheets()
-        except Unreadable as problem:
+        except UnreadableFile as problem:
             raise self._refused(problem) from problem
         except OSError as error:
             raise FileRefused(readable_name(self._path), "disk", why=error.strerror) from error
 
-    def _refused(self, problem: Unreadable) -> FileRefused:
+    def _refused(self, problem: UnreadableFile) -> FileRefused:
         return FileRefused(readable_name(self._path), problem.reason, **problem.about)

@@ -14,7 +14,7 @@ from lxml import etree
 
 from gateway.intake.reading import delimited
 from gateway.intake.reading.marks import Sheet
-from gateway.intake.reading.problems import Unreadable
+from gateway.intake.reading.problems import UnreadableFile
 
 COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """the first bytes of a compound file, in which an old workbook is a stream"""
@@ -55,10 +55,10 @@ def open_sheets(path: Path, largest: int, *, named_text: bool) -> Sequence[Sheet
     with path.open("rb") as handle:
         start = handle.read(8192)
     if not start:
-        raise Unreadable("empty")
+        raise UnreadableFile("empty")
     with damage():
         if start.startswith((*_ZIP, COMPOUND)) and named_text:
-            raise Unreadable("workbook_as_text")
+            raise UnreadableFile("workbook_as_text")
         if start.startswith(_ZIP):
             from gateway.intake.reading import xlsx
 
@@ -69,9 +69,9 @@ def open_sheets(path: Path, largest: int, *, named_text: bool) -> Sequence[Sheet
             return old_workbook.open_sheets(path)
         for sign, reason in _OTHERS.items():
             if start.startswith(sign):
-                raise Unreadable(reason)
+                raise UnreadableFile(reason)
         if _MAIL.match(start) and b"mime-version:" in start.lower():
-            raise Unreadable("mht")
+            raise UnreadableFile("mht")
         return _written(path)
 
 
@@ -84,17 +84,17 @@ def _written(path: Path) -> Sequence[Sheet]:
     bare = _without_comments(head)
     if bare.startswith("<?xml") and "urn:schemas-microsoft-com:office:spreadsheet" in head and "<html" not in head:
         if "<!DOCTYPE" in head:
-            raise Unreadable("doctype")
+            raise UnreadableFile("doctype")
         return markup.open_xml(path)
     if _PAGE.match(bare) or (bare.startswith("<") and "<table" in head.lower()):
         return markup.open_page(path) or _no_table()
     if bare.startswith("<"):
-        raise Unreadable("no_table_web")
+        raise UnreadableFile("no_table_web")
     return [delimited.open_sheet(path)]
 
 
 def _no_table() -> Sequence[Sheet]:
-    raise Unreadable("no_table_web")
+    raise UnreadableFile("no_table_web")
 
 
 def _without_comments(head: str) -> str:
@@ -110,6 +110,6 @@ def damage() -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        raise Unreadable("damaged") from error
+        raise UnreadableFile("damaged") from error
     except (RuntimeError, NotImplementedError) as error:  # what zipfile raises for a locked or exotic member
-        raise Unreadable("packing") from error
+        raise UnreadableFile("packing") from error

@@ -16,8 +16,8 @@ from gateway.intake.reading.cells import Broken, Cell
 from gateway.intake.reading.characters import storable
 from gateway.intake.reading.delimited import encoding_of
 from gateway.intake.reading.marks import Range, Sheet
-from gateway.intake.reading.number_formats import Shown, iso_cell, number_cell, of_code
-from gateway.intake.reading.problems import Unreadable
+from gateway.intake.reading.number_formats import ShownNumber, iso_cell, number_cell, of_code
+from gateway.intake.reading.problems import UnreadableFile
 from gateway.intake.reading.rules import ERROR_VALUE, FORMULA, MERGED
 from gateway.intake.reading.sheet import MOST_COLUMNS, Line, drop, repaired
 
@@ -45,7 +45,7 @@ def open_page(path: Path) -> list[Sheet]:
     for table, _ in _page_rows(path):
         counts[table] = counts.get(table, 0) + 1
         if len(counts) > _MOST_TABLES:
-            raise Unreadable("many_sheets", limit=_MOST_TABLES)
+            raise UnreadableFile("many_sheets", limit=_MOST_TABLES)
     return [
         Sheet(name=f"{place}" if len(counts) > 1 else "", lines=partial(_page_lines, path, table))
         for place, table in enumerate(sorted(counts), start=1)
@@ -99,7 +99,7 @@ def _page_cells(row: etree._Element, spans: dict[int, tuple[int, Cell]]) -> list
         fill()
         down, right = _span(one, "rowspan"), _span(one, "colspan")
         if len(cells) + right > MOST_COLUMNS:
-            raise Unreadable("damaged")
+            raise UnreadableFile("damaged")
         text: Cell = _page_text(one)
         for place in range(right):
             cell = text if place == 0 else (Broken("", MERGED) if text != "" else "")
@@ -135,7 +135,7 @@ def _is_hidden(row: etree._Element) -> bool:
 def open_xml(path: Path) -> list[Sheet]:
     """The sheets of an XML Spreadsheet 2003 that hold cells, hidden ones too."""
     sheets: list[tuple[str, bool, list[Range], bool]] = []
-    styles: dict[str, Shown | None] = {}
+    styles: dict[str, ShownNumber | None] = {}
     name, filled, number, merged, hidden = "", False, 0, list[Range](), False
     for event, one in _parse(path):
         if one.tag == f"{_SPREADSHEET}Worksheet":
@@ -144,7 +144,7 @@ def open_xml(path: Path) -> list[Sheet]:
             else:
                 sheets.append((storable(name), hidden, merged, filled))
                 if len(sheets) > _MOST_TABLES:
-                    raise Unreadable("many_sheets", limit=_MOST_TABLES)
+                    raise UnreadableFile("many_sheets", limit=_MOST_TABLES)
         elif event == "end" and one.tag == f"{_EXCEL}Visible":
             hidden = (one.text or "").strip() != "SheetVisible"
         elif event == "end" and one.tag == f"{_SPREADSHEET}Style":
@@ -171,7 +171,7 @@ def _parse(path: Path) -> Iterator[tuple[str, etree._Element]]:
                 drop(one)
 
 
-def _style(style: etree._Element) -> Shown | None:
+def _style(style: etree._Element) -> ShownNumber | None:
     code = next((one.get(f"{_SPREADSHEET}Format", "") for one in style.iterchildren(f"{_SPREADSHEET}NumberFormat")), "")
     return of_code(_NAMED.get(code, code))
 
@@ -179,7 +179,7 @@ def _style(style: etree._Element) -> Shown | None:
 def _row_number(row: etree._Element, before: int) -> int:
     number = int(row.get(f"{_SPREADSHEET}Index") or before + 1)
     if not before < number <= _MOST_ROWS:
-        raise Unreadable("damaged")
+        raise UnreadableFile("damaged")
     return number
 
 
@@ -189,7 +189,7 @@ def _placed(row: etree._Element) -> Iterator[tuple[int, etree._Element]]:
     for one in row.iterchildren(f"{_SPREADSHEET}Cell"):
         column = int(one.get(f"{_SPREADSHEET}Index") or column + 1) - 1
         if not 0 <= column < MOST_COLUMNS:
-            raise Unreadable("damaged")
+            raise UnreadableFile("damaged")
         yield column, one
         column += 1 + int(one.get(f"{_SPREADSHEET}MergeAcross") or 0)
 
@@ -201,7 +201,7 @@ def _merged(row: etree._Element, number: int) -> Iterator[Range]:
             yield (number - 1, column), (number - 1 + down, column + right)
 
 
-def _xml_lines(path: Path, wanted: int, styles: Mapping[str, Shown | None]) -> Iterator[Line]:
+def _xml_lines(path: Path, wanted: int, styles: Mapping[str, ShownNumber | None]) -> Iterator[Line]:
     place, number = -1, 0
     for event, one in _parse(path):
         if one.tag == f"{_SPREADSHEET}Worksheet" and event == "start":
@@ -218,7 +218,7 @@ def _xml_lines(path: Path, wanted: int, styles: Mapping[str, Shown | None]) -> I
                 yield Line(number, cells, one.get(f"{_SPREADSHEET}Hidden") == "1")
 
 
-def _xml_cell(cell: etree._Element, of_row: Shown | None, styles: Mapping[str, Shown | None]) -> Cell:
+def _xml_cell(cell: etree._Element, of_row: ShownNumber | None, styles: Mapping[str, ShownNumber | None]) -> Cell:
     data = next(cell.iterchildren(f"{_SPREADSHEET}Data"), None)
     text = "" if data is None else storable("".join(map(str, data.itertext())))
     kind = "String" if data is None else data.get(f"{_SPREADSHEET}Type", "String")

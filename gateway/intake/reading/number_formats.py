@@ -28,7 +28,7 @@ _OLD_DAYS = 1462
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownNumber:
     """How a cell format shows numbers that are more than numbers.
 
     kind:     ``day``, ``span``, ``percent`` or ``digits``
@@ -41,19 +41,19 @@ class Shown:
     pattern: tuple[str | None, ...] = ()
 
 
-_DAY, _SPAN_OF_TIME = Shown("day"), Shown("span")
+_DAY, _SPAN_OF_TIME = ShownNumber("day"), ShownNumber("span")
 
 
-def shown_as(number: int, own: Mapping[int, str]) -> Shown | None:
+def shown_as(number: int, own: Mapping[int, str]) -> ShownNumber | None:
     """How the number format shows; ``own`` holds the format codes of the workbook. None for plain numbers."""
     if number not in own:
         if number in _PERCENT_FORMATS:
-            return Shown("percent", decimals=_PERCENT_FORMATS[number])
+            return ShownNumber("percent", decimals=_PERCENT_FORMATS[number])
         return _SPAN_OF_TIME if number == _SPAN_FORMAT else _DAY if number in _DAY_FORMATS else None
     return of_code(own[number])
 
 
-def of_code(code: str) -> Shown | None:
+def of_code(code: str) -> ShownNumber | None:
     """How a format code shows numbers."""
     code = code[:_LONGEST_CODE]
     plain = _QUIET.sub("", code)
@@ -62,11 +62,11 @@ def of_code(code: str) -> Shown | None:
     if any(letter in plain.lower() for letter in "dmyhs"):
         return _DAY
     if "%" in plain:
-        return Shown("percent", decimals=len(re.split(r"[;%]", plain)[0].partition(".")[2]))
+        return ShownNumber("percent", decimals=len(re.split(r"[;%]", plain)[0].partition(".")[2]))
     return _digits(code)
 
 
-def _digits(code: str) -> Shown | None:
+def _digits(code: str) -> ShownNumber | None:
     """Padded digits, or digits behind a literal text; None where the format shows a plain number."""
     pattern: list[str | None] = []
     zeros = 0
@@ -79,10 +79,10 @@ def _digits(code: str) -> Shown | None:
         else:
             pattern.append(found["quoted"] or found["escaped"] or found["plain"] or "")
     is_text_in_front = bool(pattern) and bool((pattern[0] or "").strip())
-    return Shown("digits", pattern=tuple(pattern)) if zeros > 1 or (zeros and is_text_in_front) else None
+    return ShownNumber("digits", pattern=tuple(pattern)) if zeros > 1 or (zeros and is_text_in_front) else None
 
 
-def number_cell(number: float, shown: Shown | None, *, old_days: bool) -> Cell:
+def number_cell(number: float, shown: ShownNumber | None, *, old_days: bool) -> Cell:
     """The cell that a stored number stands for."""
     if number - number != 0:  # infinite, or no number
         return Broken(str(number), ERROR_VALUE)

@@ -24,8 +24,8 @@ from xlrd.compdoc import CompDocError
 from gateway.intake.reading.cells import Broken, Cell
 from gateway.intake.reading.characters import storable
 from gateway.intake.reading.marks import Sheet
-from gateway.intake.reading.number_formats import Shown, number_cell, of_code
-from gateway.intake.reading.problems import Unreadable
+from gateway.intake.reading.number_formats import ShownNumber, number_cell, of_code
+from gateway.intake.reading.problems import UnreadableFile
 from gateway.intake.reading.rules import ERROR_VALUE
 from gateway.intake.reading.sheet import Line
 
@@ -40,16 +40,16 @@ def open_sheets(path: Path) -> Sequence[Sheet]:
     """The sheets that hold cells, hidden ones too; raises Unreadable, or what any damaged file raises."""
     content = path.read_bytes()
     if _ENCRYPTED in content:
-        raise Unreadable("password")
+        raise UnreadableFile("password")
     if b"R\x00o\x00o\x00t\x00" in content and not any(name in content for name in _STREAMS):
-        raise Unreadable("old_document")
+        raise UnreadableFile("old_document")
     try:
         book = _book(content)
         return [_sheet(book, number) for number in range(book.nsheets) if book.sheet_by_index(number).nrows]
     except XLRDError as error:
-        raise Unreadable("password" if "encrypted" in str(error).lower() else "damaged") from error
+        raise UnreadableFile("password" if "encrypted" in str(error).lower() else "damaged") from error
     except _DAMAGE as error:
-        raise Unreadable("damaged") from error
+        raise UnreadableFile("damaged") from error
 
 
 def _book(content: bytes) -> Any:
@@ -74,7 +74,7 @@ def _sheet(book: Any, number: int) -> Sheet:
     )
 
 
-def _lines(sheet: Any, shown: Mapping[int, Shown | None], old_days: bool) -> Iterator[Line]:
+def _lines(sheet: Any, shown: Mapping[int, ShownNumber | None], old_days: bool) -> Iterator[Line]:
     for row in range(sheet.nrows):
         info = sheet.rowinfo_map.get(row)
         cells = [_READERS[cell.ctype](cell.value, shown.get(cell.xf_index), old_days) for cell in sheet.row(row)]
@@ -82,27 +82,27 @@ def _lines(sheet: Any, shown: Mapping[int, Shown | None], old_days: bool) -> Ite
             yield Line(row + 1, cells, info is not None and bool(info.hidden))
 
 
-def _empty(value: Any, shown: Shown | None, old_days: bool) -> Cell:
+def _empty(value: Any, shown: ShownNumber | None, old_days: bool) -> Cell:
     return ""
 
 
-def _text(value: Any, shown: Shown | None, old_days: bool) -> Cell:
+def _text(value: Any, shown: ShownNumber | None, old_days: bool) -> Cell:
     return storable(value)
 
 
-def _number(value: Any, shown: Shown | None, old_days: bool) -> Cell:
+def _number(value: Any, shown: ShownNumber | None, old_days: bool) -> Cell:
     return number_cell(value, shown, old_days=old_days)
 
 
-def _truth(value: Any, shown: Shown | None, old_days: bool) -> Cell:
+def _truth(value: Any, shown: ShownNumber | None, old_days: bool) -> Cell:
     return bool(value)
 
 
-def _error(value: Any, shown: Shown | None, old_days: bool) -> Cell:
+def _error(value: Any, shown: ShownNumber | None, old_days: bool) -> Cell:
     return Broken(_ERRORS.get(value, "#N/A"), ERROR_VALUE)
 
 
-_READERS: Mapping[int, Callable[[Any, Shown | None, bool], Cell]] = {
+_READERS: Mapping[int, Callable[[Any, ShownNumber | None, bool], Cell]] = {
     XL_CELL_EMPTY: _empty,
     XL_CELL_BLANK: _empty,
     XL_CELL_TEXT: _text,

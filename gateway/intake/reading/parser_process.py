@@ -29,7 +29,7 @@ import orjson
 
 from gateway.intake.reading.cells import Broken, Cell
 from gateway.intake.reading.marks import Sheet, marked
-from gateway.intake.reading.problems import Unreadable
+from gateway.intake.reading.problems import UnreadableFile
 from gateway.intake.reading.rules import DATE, ERROR_VALUE, FORMULA, MERGED, Rule
 from gateway.intake.reading.sheet import Line
 
@@ -84,7 +84,7 @@ class Parser:
         frame: Mapping[str, Any] = orjson.loads(self._read(size)) if size else {}
         if "problem" in frame:
             self.close()
-            raise Unreadable(frame["problem"], **frame["about"])
+            raise UnreadableFile(frame["problem"], **frame["about"])
         return frame
 
     def _read(self, size: int) -> bytes:
@@ -103,7 +103,7 @@ class Parser:
         del self._kept[:size]
         return data
 
-    def _gone(self, *, silent: bool) -> Unreadable:
+    def _gone(self, *, silent: bool) -> UnreadableFile:
         """Why there is nothing more to read: ended by a limit, or by a fault in a library."""
         if not silent:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -111,7 +111,7 @@ class Parser:
         ended = self._child.returncode
         self.close()
         is_fault = ended is not None and (ended >= 0 or -ended in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS))
-        return Unreadable("ended" if is_fault else "resources")
+        return UnreadableFile("ended" if is_fault else "resources")
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
@@ -191,22 +191,22 @@ def main() -> None:
     os._exit(0)
 
 
-def _served(out: IO[bytes], kinds: Any, path: Path, largest: int, *, named_text: bool) -> Unreadable | None:
+def _served(out: IO[bytes], kinds: Any, path: Path, largest: int, *, named_text: bool) -> UnreadableFile | None:
     try:
         with kinds.damage():
             _serve(out, kinds.open_sheets(path, largest, named_text=named_text))
-    except Unreadable as problem:
+    except UnreadableFile as problem:
         return problem
     except MemoryError:
-        return Unreadable("resources")
+        return UnreadableFile("resources")
     except BrokenPipeError:
         raise
     except OSError as error:
         if error.errno in (errno.EINVAL, None):  # a place in the file that is none
-            return Unreadable("damaged")
-        return Unreadable("disk", why=error.strerror)
+            return UnreadableFile("damaged")
+        return UnreadableFile("disk", why=error.strerror)
     except Exception:  # noqa: BLE001 - the guard of this process: what a parser did not expect is the file's own fault
-        return Unreadable("damaged")
+        return UnreadableFile("damaged")
     return None
 
 
@@ -242,7 +242,7 @@ def _described(sheet: Sheet) -> Mapping[str, object]:
 def _send(out: IO[bytes], frame: Mapping[str, object]) -> None:
     data = orjson.dumps(frame)
     if len(data) > _LARGEST_FRAME:
-        raise Unreadable("resources")
+        raise UnreadableFile("resources")
     out.write(struct.pack(">I", len(data)))
     out.write(data)
 

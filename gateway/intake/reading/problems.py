@@ -174,7 +174,7 @@ def failure_of(error: Exception) -> tuple[str, str]:
     return en, zh
 
 
-class Unreadable(Exception):
+class UnreadableFile(Exception):
     """A reason of ``PROBLEMS`` found while a file is parsed."""
 
     def __init__(self, reason: str, **about: Any) -> None:

@@ -17,8 +17,8 @@ from lxml import etree
 
 from gateway.intake.reading.cells import Broken, Cell
 from gateway.intake.reading.characters import LOST, storable
-from gateway.intake.reading.number_formats import Shown, iso_cell, number_cell
-from gateway.intake.reading.problems import Unreadable
+from gateway.intake.reading.number_formats import ShownNumber, iso_cell, number_cell
+from gateway.intake.reading.problems import UnreadableFile
 from gateway.intake.reading.rules import ERROR_VALUE, FORMULA
 
 _CHUNK = 1 << 18
@@ -64,7 +64,7 @@ class Notation:
     """
 
     text: Callable[[int], str]
-    shown: Mapping[int, Shown]
+    shown: Mapping[int, ShownNumber]
     old_days: bool
 
 
@@ -94,7 +94,7 @@ def _sliced(handle: IO[bytes], notation: Notation) -> Iterator[Line]:
                     return
                 at = 0
                 if len(kept) > LONGEST_ROW:
-                    raise Unreadable("long_row", limit=LONGEST_ROW)
+                    raise UnreadableFile("long_row", limit=LONGEST_ROW)
                 continue
             opening = _ROOT.search(kept, 0, at)
             before = opening[0] if opening else kept[: at - len(b"<sheetData>")]
@@ -110,7 +110,7 @@ def _sliced(handle: IO[bytes], notation: Notation) -> Iterator[Line]:
             if kept.startswith(b"<row", at) and (blank := _BLANK_ROWS.match(kept, at)):
                 at = blank.end()
         if len(kept) - at > LONGEST_ROW:
-            raise Unreadable("long_row", limit=LONGEST_ROW)
+            raise UnreadableFile("long_row", limit=LONGEST_ROW)
         if _END.match(kept, at):
             return
     raise ValueError("the sheet has no end")

@@ -20,8 +20,8 @@ from lxml import etree
 
 from gateway.intake.reading.characters import storable
 from gateway.intake.reading.marks import Range, Sheet
-from gateway.intake.reading.number_formats import Shown, shown_as
-from gateway.intake.reading.problems import Unreadable
+from gateway.intake.reading.number_formats import ShownNumber, shown_as
+from gateway.intake.reading.problems import UnreadableFile
 from gateway.intake.reading.sheet import Line, Notation, Repaired, drop, read_lines, string_of
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def open_sheets(path: Path, largest: int) -> Sequence[Sheet]:
     """
     with zipfile.ZipFile(path) as archive:
         if sum(member.file_size for member in archive.infolist()) > largest:
-            raise Unreadable("unpacked", limit=largest)
+            raise UnreadableFile("unpacked", limit=largest)
         return _sheets(archive, path)
 
 
@@ -73,12 +73,12 @@ def _sheets(archive: zipfile.ZipFile, path: Path) -> Sequence[Sheet]:
     main = _main_part(archive, parts)
     book = _document(archive, parts[main])
     if etree.QName(book).localname != "workbook":
-        raise Unreadable("other_archive")
+        raise UnreadableFile("other_archive")
     old_days = any(one.get("date1904") in _TRUE for one in book.iter("{*}workbookPr"))
     related = _related(archive, parts, main)
     listed = list(book.iter("{*}sheet"))
     if len(listed) > _MOST_SHEETS:
-        raise Unreadable("many_sheets", limit=_MOST_SHEETS)
+        raise UnreadableFile("many_sheets", limit=_MOST_SHEETS)
     wanted = [(one, related.get(one.get(_RELATION) or one.get(_STRICT_RELATION) or "", ("", ""))) for one in listed]
     sheets = {part for _, (part, kind) in wanted if kind == "worksheet"}
     scans = {part: _scan(archive, member, is_sheet=part in sheets) for part, member in parts.items()}
@@ -106,15 +106,15 @@ def _main_part(archive: zipfile.ZipFile, parts: Mapping[str, zipfile.ZipInfo]) -
         for part, kind in _related(archive, parts, "").values():
             if kind == "officeDocument" and part in parts:
                 if part.endswith(".bin"):
-                    raise Unreadable("binary_workbook")
+                    raise UnreadableFile("binary_workbook")
                 if part.endswith(".xml"):
                     return part
     if "xl/workbook.xml" in parts:
         return "xl/workbook.xml"
     if "xl/workbook.bin" in parts:
-        raise Unreadable("binary_workbook")
+        raise UnreadableFile("binary_workbook")
     is_open_document = "mimetype" in parts and b"opendocument.spreadsheet" in archive.open(parts["mimetype"]).read(200)
-    raise Unreadable("open_document" if is_open_document else "other_archive")
+    raise UnreadableFile("open_document" if is_open_document else "other_archive")
 
 
 def _related(
@@ -149,7 +149,7 @@ def _part(name: str) -> str:
 
 def _document(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> etree._Element:
     if member.file_size > _LARGEST_TREE:
-        raise Unreadable("unpacked", limit=_LARGEST_TREE)
+        raise UnreadableFile("unpacked", limit=_LARGEST_TREE)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     with archive.open(member) as handle:
         return etree.fromstring(Repaired(handle).read(), parser)
@@ -165,7 +165,7 @@ def _scan(archive: zipfile.ZipFile, member: zipfile.ZipInfo, *, is_sheet: bool) 
     with archive.open(member) as handle:
         for chunk in iter(lambda: handle.read(_CHUNK), b""):
             if b"<!DOCTYPE" in chunk[:_PROLOGUE]:
-                raise Unreadable("doctype")
+                raise UnreadableFile("doctype")
             if not is_sheet:
                 continue
             if not kept and (encoding := _DECLARED.match(chunk)) and encoding[1].upper() != b"UTF-8":
@@ -230,7 +230,7 @@ def _shared_texts(archive: zipfile.ZipFile, member: zipfile.ZipInfo | None) -> C
     return text
 
 
-def _number_formats(archive: zipfile.ZipFile, member: zipfile.ZipInfo | None) -> Mapping[int, Shown]:
+def _number_formats(archive: zipfile.ZipFile, member: zipfile.ZipInfo | None) -> Mapping[int, ShownNumber]:
     """Number of a cell format -> how it shows numbers, for those that show more than numbers."""
     if member is None:
         return {}

@@ -14,9 +14,9 @@ from typing import Any
 from sqlalchemy import JSON, Connection, Select, String, Text, and_, cast, exists, func, or_, select
 
 from gateway.contract.connector import Connector
-from gateway.delivery.store.projects import is_left_out
 from gateway.delivery.store.replays import plans
 from gateway.delivery.store.tables import attempt, delivery, exchange, verdict
+from gateway.delivery.store.version_order import is_left_out
 from gateway.domain.identifiers import ResidentNumber, parse_resident_id
 from gateway.domain.records import RecordKind
 from gateway.domain.states import TERMINAL, Event, State

@@ -13,7 +13,7 @@ from lxml import etree
 
 from connectors.national_market.messages import fill_content_hash, with_content_hash
 from gateway.contract.messages import Payload, Problems
-from gateway.delivery.rules.grouping import messages
+from gateway.delivery.rules.work import messages
 from gateway.domain.changes import differences
 from gateway.domain.records import Attachment, Certificate, Placement, Record, Submission, Worker
 from gateway.store.records import seal_content, to_record

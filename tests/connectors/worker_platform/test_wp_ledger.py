@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from gateway.delivery.push import push
-from gateway.delivery.store import projects
+from gateway.delivery.store import version_order
 from gateway.delivery.store.tables import exchange, reconciliation_item
 from gateway.domain.records import Record, RecordKind, Worker
 
@@ -26,7 +26,7 @@ def test_only_filings_that_name_a_project_are_owed_and_the_rest_is_counted(world
     counts = here.books("effects")["counts"]
     assert (counts["persons"], counts["certificates"]) == (3, 3)
     with here.store.read() as c:
-        left = {kind: projects.not_owed(c, here.connector.info, kind) for kind in here.connector.info.declined}
+        left = {kind: version_order.not_owed(c, here.connector.info, kind) for kind in here.connector.info.declined}
     assert (left[RecordKind.PERSON], left[RecordKind.CERTIFICATE]) == (2, 2)
     here.check()
 

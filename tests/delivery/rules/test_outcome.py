@@ -16,8 +16,8 @@ from gateway.contract.messages import Problem, Problems, Verdict
 from gateway.delivery.rules.outcome import after_lookup, after_poll, after_push, names, refused_here
 from gateway.delivery.rules.work import Claimed, Settlement
 from gateway.domain.records import Certificate, RecordKind, StatusChange, Withdrawal, Worker
-from gateway.domain.schedule import waits
 from gateway.domain.states import Event, State, advance
+from gateway.domain.traffic import waits
 from gateway.testing import people
 from gateway.testing.model import Model
 

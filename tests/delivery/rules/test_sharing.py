@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.delivery.rules.sharing import fair_shares
+from gateway.delivery.store.seats import fair_shares
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_owing_twice_adds_nothing(book: Book) -> None:
 
 
 def test_everything_is_owed_however_many_there_are(book: Book) -> None:
-    persons = book.persons(owing.MOST + 3)
+    persons = book.persons(owing.CHUNK + 3)
     assert book.add(*persons) == len(persons)
     with book.store.read() as c:
         assert c.execute(select(func.count()).select_from(delivery)).scalar_one() == len(persons)

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from gateway.contract.connector import ConnectorInfo, KindInfo
 from gateway.contract.messages import Verdict
 from gateway.delivery.rules.work import Settlement
-from gateway.delivery.store import ledger, owing, platforms, projects, settlement
+from gateway.delivery.store import ledger, owing, platforms, settlement, version_order
 from gateway.delivery.store.tables import delivery
 from gateway.domain.records import Record, RecordKind, Worker
 from gateway.domain.states import Event, State
@@ -83,8 +83,8 @@ def test_only_records_with_a_project_are_owed_and_the_others_are_counted(store: 
     add(store, which, in_project(person, 1), other)
     assert owed_keys(store) == [(person.key, 1)]
     with store.read() as c:
-        assert projects.not_owed(c, which, PERSON) == 1
-        assert projects.not_owed(c, which, CERTIFICATE) == 0
+        assert version_order.not_owed(c, which, PERSON) == 1
+        assert version_order.not_owed(c, which, CERTIFICATE) == 0
 
 
 def test_the_project_is_kept_as_a_digest_only(store: Store, person: Record) -> None:

@@ -102,7 +102,7 @@ def test_what_is_planned_is_queued_once_and_a_second_run_does_nothing(failed: An
 
 
 def test_pieces_are_commits_of_their_own_and_a_killed_run_goes_on(failed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replays, "MOST", 1)
+    monkeypatch.setattr(replays, "CHUNK", 1)
     plan = make(failed)
     with failed.store.write() as c:
         replays.run(c, plan.id, by="op", now=failed.now)
@@ -181,7 +181,7 @@ def test_what_a_later_reconciliation_found_again_is_not_sent_again(failed: Any) 
 
 
 def test_a_cancelled_plan_stops_before_what_is_left(failed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replays, "MOST", 1)
+    monkeypatch.setattr(replays, "CHUNK", 1)
     plan = make(failed)
     with failed.store.write() as c:
         replays.run(c, plan.id, by="op", now=failed.now)

@@ -106,10 +106,10 @@ _OPEN_WITH_COPY = """
 import sys
 from pathlib import Path
 import limited_parser
-from gateway.intake.reading.problems import Unreadable
+from gateway.intake.reading.problems import UnreadableFile
 try:
     limited_parser.Parser(Path(sys.argv[1]), 1 << 30, named_text=False).sheets()
-except Unreadable as problem:
+except UnreadableFile as problem:
     print(problem.reason)
 """
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.schedule import Waits, waits
+from gateway.domain.traffic import Waits, waits
 
 HOUR = timedelta(hours=1)
 
