@@ -14,7 +14,7 @@ import sys
 from datetime import datetime
 
 from connectors.provincial_credit.adapter import build
-from gateway.credit.case_sending import visit
+from gateway.credit.case_sending import send_cases
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.rules.crashpoints import Point
 from gateway.delivery.system import Edge
@@ -52,7 +52,7 @@ def main() -> None:
         )
         with StoreThread(store) as thread:
             async with Sender(connector.endpoint) as sender:
-                done = await visit(Exchanger(connector, sender, thread, edge), store, lambda: now)
+                done = await send_cases(Exchanger(connector, sender, thread, edge))
         sys.stdout.write(json.dumps({"taken": done.taken, "refused": done.refused}))
 
     asyncio.run(run())

@@ -157,7 +157,7 @@ class World:
 
     def pull(self) -> FeedbackReport:
         """Send what was published and pull what the province tells."""
-        exchanging = self.within(PROVINCE, lambda e: pull(e, self.store, lambda: self.now))
+        exchanging = self.within(PROVINCE, pull)
         report = asyncio.run(exchanging)
         self.now += timedelta(minutes=5)
         return report

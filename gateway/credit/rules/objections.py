@@ -63,7 +63,7 @@ def fate_of(event: Event, receipt: str | None) -> Fate:
 
 
 def leads_on(held: State, told: str) -> State | None:
-    """The state that follows from what the platform says; None where it is no news, or a word nobody taught us."""
+    """The state that follows from what the platform says; None where it is no change, or a word nobody taught us."""
     if held not in RUNNING or told not in RUNNING | ANSWERED:
         return None
     after = State(told)
@@ -71,14 +71,14 @@ def leads_on(held: State, told: str) -> State | None:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ObjectionNews:
+class ObjectionEvent:
     """What an event of the feed says about an objection (F13). ``result`` once it was closed."""
 
     number: str
     result: State | None = None
 
     @classmethod
-    def of(cls, plain: Mapping[str, Any]) -> ObjectionNews | None:
+    def of(cls, plain: Mapping[str, Any]) -> ObjectionEvent | None:
         """Read the fields of a finding; None where it names no objection."""
         said = (plain.get("extra") or {}).get("objection")
         number = said.get("no") if isinstance(said, Mapping) else None

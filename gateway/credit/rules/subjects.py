@@ -28,7 +28,7 @@ class How(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SubjectNews:
+class SubjectChange:
     """One such event, readable from the finding and from its sealed payload alike.
 
     since:    the day it holds from; None: from the event on
@@ -51,7 +51,7 @@ class SubjectNews:
     inherits: bool = False
 
     @classmethod
-    def of(cls, plain: Mapping[str, Any]) -> SubjectNews:
+    def of(cls, plain: Mapping[str, Any]) -> SubjectChange:
         """Read the fields of a finding; what is not said or cannot be read is left blank."""
         subject = plain["subject"] or {}
         said = (plain.get("extra") or {}).get("succession")

@@ -12,13 +12,13 @@ from sqlalchemy import Connection, insert, select, update
 
 from gateway.credit.rules.draws import Drawn
 from gateway.credit.store import acknowledgements as answers
-from gateway.credit.store.acknowledgements import Scope
 from gateway.credit.store.case_tables import check_owed, credit_party, supervision_draw
 from gateway.credit.store.subjects import ENTERPRISE
 from gateway.domain.records import RecordKind
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store.metadata import MOST
 from gateway.store.records import record_place
+from gateway.store.scope import Scope
 from gateway.store.tables import record
 from gateway.store.vault import Vault
 
@@ -128,7 +128,7 @@ def drawn_for(connection: Connection, platform: str, record_id: str) -> list[str
     return list(connection.execute(select(check_owed.c.draws).where(*here)).scalar() or ())
 
 
-def one(connection: Connection, number: str) -> Draw | None:
+def draw_by_number(connection: Connection, number: str) -> Draw | None:
     """The draw of that number."""
     row = connection.execute(select(supervision_draw).where(supervision_draw.c.number == number)).mappings().first()
     return None if row is None else _to_draw(dict(row))

@@ -12,7 +12,7 @@ from sqlalchemy import Table, bindparam, func, insert, select, update
 from gateway.contract.messages import SubjectType
 from gateway.credit.rules.history import Decision, Held, Outcome, decide
 from gateway.credit.rules.statements import AckCode, EventType, Row
-from gateway.credit.store.acknowledgements import Scope, Values, answer
+from gateway.credit.store.acknowledgements import Values, answer
 from gateway.credit.store.events import Event, disclosure_rules, from_statement, reference, to_row
 from gateway.credit.store.subjects import AUTHORITY, ENTERPRISE, match, rulings, survivors
 from gateway.credit.store.tables import credit_event, credit_link, credit_version
@@ -20,6 +20,7 @@ from gateway.credit.store.twins import mark_twins
 from gateway.domain.errors import StoreError
 from gateway.domain.records import RecordKind
 from gateway.store.metadata import chunks
+from gateway.store.scope import Scope
 
 RECORD_EVENTS = frozenset(EventType) - {
     EventType.SUBJECT_MERGED,

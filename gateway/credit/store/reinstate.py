@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from sqlalchemy import insert, select, update
 
 from gateway.credit.rules.tickets import Act
-from gateway.credit.store.acknowledgements import Scope
 from gateway.credit.store.case_tables import reinstatement
 from gateway.credit.store.tables import ticket
 from gateway.credit.store.void import keep_decision, last_version, rely, statement_in_force
@@ -25,6 +24,7 @@ from gateway.domain.status import RESCINDED, Decision, operation_back_to
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store import records
 from gateway.store.audit import note
+from gateway.store.scope import Scope
 from gateway.store.tables import record
 
 REINSTATEMENT = "reinstatement"

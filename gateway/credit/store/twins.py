@@ -15,12 +15,12 @@ from sqlalchemy import and_, insert, select, update
 from gateway.credit.rules.statements import AckCode
 from gateway.credit.rules.tickets import Act
 from gateway.credit.store import acknowledgements as answers
-from gateway.credit.store.acknowledgements import Scope
 from gateway.credit.store.case_tables import credit_twin
 from gateway.credit.store.tables import credit_event, credit_link, credit_version, ticket
 from gateway.domain.records import RecordKind
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store.metadata import chunks
+from gateway.store.scope import Scope
 
 _DUPLICATE = str(TicketKind.DUPLICATE)
 

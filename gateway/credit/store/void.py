@@ -21,7 +21,7 @@ from gateway.credit.rules.history import Outcome
 from gateway.credit.rules.statements import AckCode, Effect
 from gateway.credit.store import acknowledgements as answers
 from gateway.credit.store import void_grounds
-from gateway.credit.store.acknowledgements import Scope, event_id_of
+from gateway.credit.store.acknowledgements import event_id_of
 from gateway.credit.store.case_tables import check_owed, credit_reliance
 from gateway.credit.store.events import payload_place
 from gateway.credit.store.tables import credit_event, credit_link, credit_version
@@ -34,6 +34,7 @@ from gateway.domain.status import CODES, Decision, StatusStep, decided, is_void
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store import records
 from gateway.store.metadata import chunks
+from gateway.store.scope import Scope
 from gateway.store.tables import record
 
 VOID = "证书被宣布无效"
