@@ -1,6 +1,6 @@
 """Objections of subjects: entered by an officer, kept sealed, sent by the next pull of feedback, and listed.
 
-What is wrong with one is said by field and rule; nothing of what a person wrote, nor the name of a file, is repeated.
+Problems are named by field and rule; nothing of what a person wrote, nor the name of a file, is repeated.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class Purpose:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """One record the platform told of: its version there and in the archive, and how the two related when asked.
+    """One record the platform gave: its version there and in the archive, and how the two related when asked.
 
     fetched: what the archive lacked was asked for by the record's id and is there now
     """

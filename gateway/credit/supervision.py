@@ -33,6 +33,11 @@ from gateway.store.vault import Vault
 
 KINDS = ("enterprises", "cities", "certificates")
 _DIGITS = 6
+REASON = "certificate void: other filings of the same enterprise and verification point"
+EXCLUDED = "the void certificate itself"
+_MOST = 100
+"""grounds that are drawn for at once; the population is read once for all of them"""
+_SEED_BYTES = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +54,18 @@ class Order:
     checkers: Sequence[Checker]
     excluded: Mapping[str, str] = field(default_factory=dict)
     around: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checks:
+    """How checks are drawn: how many of how many, by whom, and what varies from draw to draw."""
+
+    ratio: str
+    checkers: Sequence[Checker]
+    calendar: WorkCalendar
+    now: Callable[[], datetime]
+    new_id: Callable[[], str]
+    random_bytes: Callable[[int], bytes]
 
 
 def read_checker_file(path: Path) -> list[Checker]:
@@ -125,30 +142,6 @@ def draw_again(store: Store, made: Draw) -> bool | None:
     return tuple(draw(made.seed, found, count, checkers)) == tuple(made.drawn)
 
 
-def _name(vault: Vault, of: str, name: str) -> str:
-    is_code = of == "enterprises" and len(name) != len(party_key(vault, ENTERPRISE, ""))
-    return party_key(vault, ENTERPRISE, name) if is_code else name
-
-
-REASON = "certificate void: other filings of the same enterprise and verification point"
-EXCLUDED = "the void certificate itself"
-_MOST = 100
-"""grounds that are drawn for at once; the population is read once for all of them"""
-_SEED_BYTES = 16
-
-
-@dataclass(frozen=True, kw_only=True)
-class Checks:
-    """How checks are drawn: how many of how many, by whom, and what varies from draw to draw."""
-
-    ratio: str
-    checkers: Sequence[Checker]
-    calendar: WorkCalendar
-    now: Callable[[], datetime]
-    new_id: Callable[[], str]
-    random_bytes: Callable[[int], bytes]
-
-
 def draw_owed(store: Store, checks: Checks) -> int:
     """Draw what void certificates ask for; gives how many draws were made. A second call makes none again."""
     made = 0
@@ -163,6 +156,11 @@ def draw_owed(store: Store, checks: Checks) -> int:
             made += _keep(store, owed, drawn, checks.now())
         if len(found) < _MOST:
             return made
+
+
+def _name(vault: Vault, of: str, name: str) -> str:
+    is_code = of == "enterprises" and len(name) != len(party_key(vault, ENTERPRISE, ""))
+    return party_key(vault, ENTERPRISE, name) if is_code else name
 
 
 def _centres(connection: Connection, vault: Vault, owed: Owed) -> list[str]:

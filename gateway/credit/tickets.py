@@ -34,6 +34,8 @@ from gateway.store.engine import Connection, Store
 from gateway.store.scope import Scope, write_scope
 
 _NOT_SENT = PlatformTicket(number=None, status=None, code=None, outcome=None)
+BY_HAND = "reinstate"
+"""under which name a person's finding stands that no ticket asked for"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +71,34 @@ class Shown:
         return {**fields, "kind": str(self.ticket.kind), "title": self.title, "title_zh": self.title_zh, **duty}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Settlement:
+    """What a person does about a ticket.
+
+    subject: whom a record is about, where it is not the one suspected: key of a person or code of an enterprise
+    """
+
+    number: str
+    act: Act
+    reason: str
+    by: str
+    subject: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What a person asks for.
+
+    certificate:  its key or number
+    wrong_person: the record that voided it is about nobody we hold; it counts no longer for whom it was matched with
+    """
+
+    certificate: str
+    reason: str
+    by: str
+    wrong_person: bool = False
+
+
 def work_list(
     store: Store, calendar: WorkCalendar, wanted: Filter, limit: int, now: datetime
 ) -> tuple[int, list[Shown]]:
@@ -101,20 +131,6 @@ def look_up(store: Store, calendar: WorkCalendar, number: str, now: datetime) ->
     return replace(row, there=there, draws=tuple(drawn), certificates=tuple(rests.key for rests in resting))
 
 
-def _names(connection: Connection, store: Store, about: Ticket) -> list[str]:
-    """What the event behind a ticket calls its subject."""
-    row = tickets.event_row(connection, about)
-    if row is None or row["payload"] is None:
-        return []
-    place = payload_place(about.platform, row["event_id"], row["digest"])
-    subject = json.loads(store.vault.open(row["payload"], place)).get("subject") or {}
-    return [value for value in (subject.get("name"), subject.get("id_number")) if value]
-
-
-def _without_words(there: PlatformTicket | None) -> PlatformTicket | None:
-    return None if there is None else replace(there, outcome=None)
-
-
 def shown(
     ticket: Ticket, calendar: WorkCalendar, now: datetime, days: tuple[date | None, date | None] | None = None
 ) -> Shown:
@@ -135,20 +151,6 @@ def shown(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settlement:
-    """What a person does about a ticket.
-
-    subject: whom a record is about, where it is not the one suspected: key of a person or code of an enterprise
-    """
-
-    number: str
-    act: Act
-    reason: str
-    by: str
-    subject: str | None = None
-
-
 def settle(store: Store, given: Settlement, now: datetime) -> Ticket:
     """Close the ticket and carry the act out, in one commit; raises InputError where it is not possible."""
     if not given.reason.strip():
@@ -167,6 +169,53 @@ def settle(store: Store, given: Settlement, now: datetime) -> Ticket:
         closed = tickets.by_number(scope.connection, given.number)
     assert closed is not None
     return closed
+
+
+def read_calendar(further: Path | None = None) -> WorkCalendar:
+    """The calendar; ``further`` adds days and outweighs what is built in for its years."""
+    built_in = WorkCalendar.from_rows(table("working_days").rows)
+    if further is None:
+        return built_in
+    try:
+        with further.open(encoding="utf-8-sig", newline="") as handle:
+            given = WorkCalendar.from_rows(csv.DictReader(handle))
+    except (OSError, ValueError, KeyError) as error:
+        reason = type(error).__name__
+        raise ConfigurationError(f"GATEWAY_CALENDAR: not a CSV with columns day and kind ({reason})") from None
+    off = {day for day in built_in.off if day.year not in given.years} | given.off
+    worked = {day for day in built_in.worked if day.year not in given.years} | given.worked
+    return WorkCalendar(off=frozenset(off), worked=frozenset(worked))
+
+
+def reinstate(store: Store, given: Given, now: datetime) -> Reinstated:
+    """Make it valid again; raises InputError where a ground still stands, or no credit record had voided it.
+
+    Done a second time, nothing changes.
+    """
+    if not given.reason.strip():
+        raise InputError("making a certificate valid again needs a reason")
+    with archive_scope(store, CENTRE, now) as centre:
+        scope = centre
+        key = certificate_named(centre, given.certificate)
+        ground = ground_of(centre, key) if given.wrong_person else None
+        if ground is not None:
+            _, scope = lock_feed(replace(centre, platform=ground.platform))
+            tickets.rule(scope, ground.record_id, None, number=BY_HAND, by=given.by)
+        return bring_back(scope, key, reason=given.reason, by=given.by)
+
+
+def _names(connection: Connection, store: Store, about: Ticket) -> list[str]:
+    """What the event behind a ticket calls its subject."""
+    row = tickets.event_row(connection, about)
+    if row is None or row["payload"] is None:
+        return []
+    place = payload_place(about.platform, row["event_id"], row["digest"])
+    subject = json.loads(store.vault.open(row["payload"], place)).get("subject") or {}
+    return [value for value in (subject.get("name"), subject.get("id_number")) if value]
+
+
+def _without_words(there: PlatformTicket | None) -> PlatformTicket | None:
+    return None if there is None else replace(there, outcome=None)
 
 
 def _nothing(scope: Scope, about: Ticket, given: Settlement) -> None:
@@ -235,54 +284,3 @@ _CARRIED_OUT: dict[Act, Callable[[Scope, Ticket, Settlement], None]] = {
     Act.PUSH_AGAIN: _push_again,
     Act.REINSTATE: _reinstate,
 }
-
-
-def read_calendar(further: Path | None = None) -> WorkCalendar:
-    """The calendar; ``further`` adds days and outweighs what is built in for its years."""
-    built_in = WorkCalendar.from_rows(table("working_days").rows)
-    if further is None:
-        return built_in
-    try:
-        with further.open(encoding="utf-8-sig", newline="") as handle:
-            given = WorkCalendar.from_rows(csv.DictReader(handle))
-    except (OSError, ValueError, KeyError) as error:
-        reason = type(error).__name__
-        raise ConfigurationError(f"GATEWAY_CALENDAR: not a CSV with columns day and kind ({reason})") from None
-    off = {day for day in built_in.off if day.year not in given.years} | given.off
-    worked = {day for day in built_in.worked if day.year not in given.years} | given.worked
-    return WorkCalendar(off=frozenset(off), worked=frozenset(worked))
-
-
-BY_HAND = "reinstate"
-"""under which name a person's finding stands that no ticket asked for"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Given:
-    """What a person asks for.
-
-    certificate:  its key or number
-    wrong_person: the record that voided it is about nobody we hold; it counts no longer for whom it was matched with
-    """
-
-    certificate: str
-    reason: str
-    by: str
-    wrong_person: bool = False
-
-
-def reinstate(store: Store, given: Given, now: datetime) -> Reinstated:
-    """Make it valid again; raises InputError where a ground still stands, or no credit record had voided it.
-
-    Done a second time, nothing changes.
-    """
-    if not given.reason.strip():
-        raise InputError("making a certificate valid again needs a reason")
-    with archive_scope(store, CENTRE, now) as centre:
-        scope = centre
-        key = certificate_named(centre, given.certificate)
-        ground = ground_of(centre, key) if given.wrong_person else None
-        if ground is not None:
-            _, scope = lock_feed(replace(centre, platform=ground.platform))
-            tickets.rule(scope, ground.record_id, None, number=BY_HAND, by=given.by)
-        return bring_back(scope, key, reason=given.reason, by=given.by)

@@ -1,4 +1,4 @@
-"""What the archive answers: acknowledgements waiting to be sent, and tickets for what a person must look at."""
+"""Acknowledgements of credit events queued for sending, and tickets opened and closed for persons."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def answer(scope: Scope, decisions: Mapping[str, Decision]) -> list[Outcome]:
     }
     tickets |= open_new(scope, wanted, tickets)
     answers = [(record_id, outcome) for record_id, decision in decisions.items() for outcome in decision.outcomes]
-    told = [(record_id, outcome) for record_id, outcome in answers if not outcome.fact.local]
-    queue(scope, [_ack(scope, record_id, outcome, tickets) for record_id, outcome in told])
+    foreign = [(record_id, outcome) for record_id, outcome in answers if not outcome.fact.local]
+    queue(scope, [_ack(scope, record_id, outcome, tickets) for record_id, outcome in foreign])
     return [outcome for _, outcome in answers]
 
 
@@ -164,7 +164,7 @@ def pending(scope: Scope, limit: int) -> tuple[list[int], list[FindingAck]]:
 
 
 def mark_sent(scope: Scope, ids: Sequence[int], refused: Collection[str] = ()) -> None:
-    """Note that the platform heard these acknowledgements.
+    """Note that the platform has these acknowledgements.
 
     refused: event ids whose acknowledgement it would not take; sending them again would not help, so a ticket is opened
     """

@@ -1,4 +1,4 @@
-"""Questions about the archive on both axes of time, and what left the house on the ground of which statement."""
+"""Bitemporal queries of the archive (in force when, as known when), and what left us on the ground of a statement."""
 
 from __future__ import annotations
 

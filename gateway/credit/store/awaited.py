@@ -1,4 +1,4 @@
-"""What a platform says it still waits for, against what was answered: lost acknowledgements go again, a few times.
+"""Compares what a platform still awaits with what was answered: lost acknowledgements go again, a few times.
 
 How far the platform's list was read is kept (``credit_watch``), so that a long one is read in pieces.
 """

@@ -1,4 +1,4 @@
-"""The archive as it was recorded at a moment, in the form in which a platform's books are compared with it."""
+"""Compares a platform's daily books with the archive as it was recorded at a moment; keeps what each day came to."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ def held_at(connection: Connection, platform: str, records: Collection[str], at:
     versions: dict[str, dict[int, set[str]]] = {key: {} for key in own}
     states: dict[str, Status] = {}
     for part in chunks(records):
-        told = select(credit_event.c.record_id, credit_event.c.version, credit_event.c.digest).where(
+        given = select(credit_event.c.record_id, credit_event.c.version, credit_event.c.digest).where(
             credit_event.c.platform == platform,
             credit_event.c.record_id.in_(part),
             ~credit_event.c.local,
         )
-        told = told if at is None else told.where(credit_event.c.received_at <= at)
-        for row in connection.execute(told):
+        given = given if at is None else given.where(credit_event.c.received_at <= at)
+        for row in connection.execute(given):
             versions.setdefault(row.record_id, {}).setdefault(row.version, set()).add(row.digest)
         if at is not None:
             states |= _states(connection, platform, part, at)
     return {
         record_id: Held(
-            versions={version: frozenset(digests) for version, digests in told_as.items()},
+            versions={version: frozenset(digests) for version, digests in by_version.items()},
             status=states.get(record_id),
             own=own.get(record_id),
         )
-        for record_id, told_as in versions.items()
+        for record_id, by_version in versions.items()
     }
 
 

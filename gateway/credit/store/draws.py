@@ -1,4 +1,4 @@
-"""What can be drawn for a check, and the draws that were made."""
+"""Draws for random checks as rows: the objects that can be drawn, draws that were made, and checks still owed."""
 
 from __future__ import annotations
 
@@ -79,9 +79,9 @@ def certificates(
             return found
         for row in rows:
             # three fields of each: making the whole value of it would take several times as long
-            said = json.loads(vault.open(row.content, record_place(RecordKind.CERTIFICATE, row.key, row.version)))
-            employer, verified = said["holder"].get("employer"), said["verification"]
-            groups = {verified["point_code"], verified["review_region"], said["assessment_region"]}
+            plain = json.loads(vault.open(row.content, record_place(RecordKind.CERTIFICATE, row.key, row.version)))
+            employer, verified = plain["holder"].get("employer"), plain["verification"]
+            groups = {verified["point_code"], verified["review_region"], plain["assessment_region"]}
             groups |= {employer["code"]} if employer else set()
             if around is None or not groups.union({row.key}).isdisjoint(around):
                 found[row.key] = frozenset(groups)
@@ -93,11 +93,11 @@ def certificates(
 def keep(scope: Scope, draw: Draw) -> None:
     """Keep a draw and give each of its objects to a person as a ticket."""
     values = {name: getattr(draw, name) for name in Draw.__dataclass_fields__ if name not in ("of", "drawn")}
-    drawn = {"of": draw.of, "pairs": [[one.object, one.checker] for one in draw.drawn]}
+    drawn = {"of": draw.of, "pairs": [[pair.object, pair.checker] for pair in draw.drawn]}
     scope.connection.execute(insert(supervision_draw).values({**values, "drawn": drawn}))
     kind = str(TicketKind.CHECK)
-    wanted: dict[tuple[str, str], str | None] = {(one.object, kind): draw.number for one in draw.drawn}
-    known = answers.open_tickets(scope, [one.object for one in draw.drawn])
+    wanted: dict[tuple[str, str], str | None] = {(pair.object, kind): draw.number for pair in draw.drawn}
+    known = answers.open_tickets(scope, [pair.object for pair in draw.drawn])
     answers.open_new(scope, wanted, known)
 
 
@@ -141,6 +141,6 @@ def listed(connection: Connection, limit: int) -> list[Draw]:
 
 
 def _to_draw(row: dict[str, Any]) -> Draw:
-    told = row.pop("drawn")
-    pairs = tuple(Drawn(object=name, checker=checker) for name, checker in told["pairs"])
-    return Draw(**row, of=told["of"], drawn=pairs)
+    kept = row.pop("drawn")
+    pairs = tuple(Drawn(object=name, checker=checker) for name, checker in kept["pairs"])
+    return Draw(**row, of=kept["of"], drawn=pairs)

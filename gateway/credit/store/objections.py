@@ -1,4 +1,4 @@
-"""Objections as rows: kept, taken by the platform or not, and how each stands. What is said in one is sealed."""
+"""Objections as rows: entered, sent to the platform, and followed through its answers and feed; contents sealed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
 from gateway.contract.desk import ObjectionState, Scan
-from gateway.credit.rules.objections import ENDED, RUNNING, ObjectionEvent, State, leads_on
+from gateway.credit.rules.objections import ENDED, RUNNING, ObjectionEvent, State, next_state
 from gateway.credit.rules.statements import EventType
 from gateway.credit.store import acknowledgements as answers
 from gateway.credit.store.case_tables import objection, objection_scan
@@ -231,7 +231,7 @@ def keep_state(scope: Scope, row: ObjectionRow, answer: ObjectionState | str, as
         return None
     here = select(objection).where(objection.c.id == row.id).with_for_update()
     held = to_row(scope.connection.execute(here).mappings().one())
-    after = leads_on(held.state, answer.status)
+    after = next_state(held.state, answer.status)
     values: dict[str, Any] = {"ask_at": ask_at, "code": None}
     if after is not None:
         values |= _step(held, after, answer.accepted_at or scope.at, answer.decided_at or scope.at)
@@ -323,13 +323,13 @@ def to_row(row: Mapping[Any, Any]) -> ObjectionRow:
 
 
 def _digest(vault: Vault, given: Given) -> str:
-    said = [given.record_id, given.version, given.objector, given.contact, given.ground]
-    return vault.index("objection", json.dumps([*said, [scan.digest for scan in given.scans]], ensure_ascii=False))
+    parts = [given.record_id, given.version, given.objector, given.contact, given.ground]
+    return vault.index("objection", json.dumps([*parts, [scan.digest for scan in given.scans]], ensure_ascii=False))
 
 
 def _seal(vault: Vault, key: str, given: Given) -> bytes:
-    said = {part.name: getattr(given, part.name) for part in fields(Words)}
-    return vault.seal(json.dumps(said, ensure_ascii=False).encode(), _place(key))
+    plain = {part.name: getattr(given, part.name) for part in fields(Words)}
+    return vault.seal(json.dumps(plain, ensure_ascii=False).encode(), _place(key))
 
 
 def _place(key: str) -> str:

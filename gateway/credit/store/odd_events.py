@@ -82,25 +82,6 @@ def keep_local_event(scope: Scope, record_id: str, event_type: EventType, *, exc
     return True
 
 
-def _newest(scope: Scope, record_id: str) -> Event | None:
-    row = (
-        scope.connection.execute(
-            select(credit_event)
-            .where(
-                credit_event.c.platform == scope.platform,
-                credit_event.c.record_id == record_id,
-                credit_event.c.outcome == AckCode.APPLIED,
-                ~credit_event.c.local,
-            )
-            .order_by(credit_event.c.version.desc(), credit_event.c.id)
-            .limit(1)
-        )
-        .mappings()
-        .first()
-    )
-    return None if row is None else Event(values=dict(row), id=row["id"])
-
-
 def flaw_of(finding: Finding) -> AckCode | None:
     """Why an event cannot be applied as it stands."""
     if finding.flaw is not None:
@@ -130,6 +111,49 @@ def keep_flawed(scope: Scope, flawed: Sequence[tuple[Event, AckCode]]) -> list[A
     if any(code is AckCode.SIGNATURE_INVALID for _, code in flawed):
         _alarm(scope)
     return [code for _, code in flawed]
+
+
+def reject_forgotten(scope: Scope) -> int:
+    """Answer finally about strangers whose contents retention has cleared: keeping them had no purpose any more.
+
+    Gives how many. The events stay with their digests, so that one that comes again is known.
+    """
+    rows = (
+        scope.connection.execute(
+            select(credit_event.c.id, credit_event.c.event_id, credit_event.c.record_id, credit_event.c.version).where(
+                credit_event.c.platform == scope.platform,
+                credit_event.c.outcome == AckCode.ACCEPTED_UNMATCHED,
+                credit_event.c.payload.is_(None),
+                ~credit_event.c.local,
+            )
+        )
+        .mappings()
+        .all()
+    )
+    for part in chunks(rows):
+        here = credit_event.c.id.in_([row["id"] for row in part])
+        scope.connection.execute(update(credit_event).where(here).values(outcome=AckCode.REJECTED_POLICY))
+        answers.queue(scope, [answers.ack_row(scope, dict(row), AckCode.REJECTED_POLICY) for row in part])
+    return len(rows)
+
+
+def _newest(scope: Scope, record_id: str) -> Event | None:
+    row = (
+        scope.connection.execute(
+            select(credit_event)
+            .where(
+                credit_event.c.platform == scope.platform,
+                credit_event.c.record_id == record_id,
+                credit_event.c.outcome == AckCode.APPLIED,
+                ~credit_event.c.local,
+            )
+            .order_by(credit_event.c.version.desc(), credit_event.c.id)
+            .limit(1)
+        )
+        .mappings()
+        .first()
+    )
+    return None if row is None else Event(values=dict(row), id=row["id"])
 
 
 def _unreadable(scope: Scope, events: Sequence[Event]) -> dict[str, str]:
@@ -162,27 +186,3 @@ def _alarm(scope: Scope) -> None:
         place = fit(scope.platform, 64)
         wanted: dict[tuple[str, str], str | None] = {(place, str(TicketKind.SIGNATURE)): None}
         answers.open_new(scope, wanted, answers.open_tickets(scope, [place]))
-
-
-def reject_forgotten(scope: Scope) -> int:
-    """Answer finally about strangers whose contents retention has cleared: keeping them had no purpose any more.
-
-    Gives how many. The events stay with their digests, so that one that comes again is known.
-    """
-    rows = (
-        scope.connection.execute(
-            select(credit_event.c.id, credit_event.c.event_id, credit_event.c.record_id, credit_event.c.version).where(
-                credit_event.c.platform == scope.platform,
-                credit_event.c.outcome == AckCode.ACCEPTED_UNMATCHED,
-                credit_event.c.payload.is_(None),
-                ~credit_event.c.local,
-            )
-        )
-        .mappings()
-        .all()
-    )
-    for part in chunks(rows):
-        here = credit_event.c.id.in_([row["id"] for row in part])
-        scope.connection.execute(update(credit_event).where(here).values(outcome=AckCode.REJECTED_POLICY))
-        answers.queue(scope, [answers.ack_row(scope, dict(row), AckCode.REJECTED_POLICY) for row in part])
-    return len(rows)

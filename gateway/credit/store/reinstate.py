@@ -1,4 +1,4 @@
-"""Make a certificate valid again whose voiding has lost its ground. A person decides; nothing here runs by itself.
+"""Makes a certificate valid again whose voiding has lost its ground. A person decides; nothing here runs by itself.
 
 It becomes what it was before, as a version of its own in both forms. What the platforms have to be told of it follows
 from what each of them had been told (``reinstated``).
@@ -31,6 +31,7 @@ REINSTATEMENT = "reinstatement"
 """purpose under which a certificate is valid again on the strength of a credit record that fell"""
 BACK = "撤销证书的决定已不成立，恢复原状态"
 """what the platforms are told"""
+CHANGED = "reinstated: the ground of its end fell"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,7 @@ class Reinstated:
 
 def reinstate_all(scope: Scope, ground: Ground, *, reason: str, by: str) -> list[Reinstated]:
     """Make valid again what rests on this record; raises InputError where nothing does, or something else stands."""
-    resting = [one.key for one in resting_on(scope.connection, ground.platform, [ground.record_id])]
+    resting = [rests.key for rests in resting_on(scope.connection, ground.platform, [ground.record_id])]
     if not resting:
         raise InputError("no void certificate rests on this record")
     return [reinstate(scope, key, reason=reason, by=by) for key in dict.fromkeys(resting)]
@@ -81,6 +82,26 @@ def reinstate(scope: Scope, key: str, *, reason: str, by: str) -> Reinstated:
     return Reinstated(key=key, version=version, status=after.status, done=True)
 
 
+def ground_of(scope: Scope, key: str) -> Ground | None:
+    """The record on which the end of a certificate rests; None where none does."""
+    void = rests(scope.connection, key, last_version(scope, key))
+    return None if void is None else void.ground
+
+
+def certificate_named(scope: Scope, text: str) -> str:
+    """The key of a certificate named by key or number; raises InputError where there is none, or are several."""
+    known = select(record.c.key).where(record.c.kind == RecordKind.CERTIFICATE, record.c.key == text)
+    if scope.connection.execute(known.limit(1)).first() is not None:
+        return text
+    matches = records.find(scope.connection, scope.vault, "certificate_number", [text.strip().upper()])
+    keys = {key for found in matches.values() for kind, key in found if kind == RecordKind.CERTIFICATE}
+    if len(keys) != 1:
+        raise InputError(
+            "several certificates have this number: name its key" if keys else "there is no such certificate"
+        )
+    return keys.pop()
+
+
 def _is_back(scope: Scope, held: Record) -> bool:
     """Whether the certificate was made valid again and nothing has voided it since."""
     assert isinstance(held.content, Certificate)
@@ -100,8 +121,8 @@ def _refuse_where_one_stands(scope: Scope, void: Rests) -> None:
 def _bring_back(scope: Scope, held: Record, void: Rests) -> tuple[Certificate, int]:
     """Keep both forms of the version in which the certificate is again what it was before its end."""
     [change] = [
-        one.content
-        for one in records.newest_records(scope.connection, scope.vault, RecordKind.STATUS_CHANGE, [void.key])
+        form.content
+        for form in records.newest_records(scope.connection, scope.vault, RecordKind.STATUS_CHANGE, [void.key])
     ]
     assert isinstance(change, StatusChange)
     before = change.certificate
@@ -120,9 +141,6 @@ def _bring_back(scope: Scope, held: Record, void: Rests) -> tuple[Certificate, i
     return keep_decision(scope, held, decision, held.version + 1), held.version + 1
 
 
-CHANGED = "reinstated: the ground of its end fell"
-
-
 def _close_tickets(scope: Scope, key: str, *, reason: str, by: str) -> None:
     """Nothing is left to be decided about this certificate, whichever of its grounds asked."""
     for ground in standing_of(scope.connection, key, scope.at):
@@ -136,23 +154,3 @@ def _close_tickets(scope: Scope, key: str, *, reason: str, by: str) -> None:
             )
             .values(closed_at=scope.at, closed_by=by, act=str(Act.REINSTATE), note=reason)
         )
-
-
-def ground_of(scope: Scope, key: str) -> Ground | None:
-    """The record on which the end of a certificate rests; None where none does."""
-    void = rests(scope.connection, key, last_version(scope, key))
-    return None if void is None else void.ground
-
-
-def certificate_named(scope: Scope, text: str) -> str:
-    """The key of a certificate named by key or number; raises InputError where there is none, or are several."""
-    known = select(record.c.key).where(record.c.kind == RecordKind.CERTIFICATE, record.c.key == text)
-    if scope.connection.execute(known.limit(1)).first() is not None:
-        return text
-    matches = records.find(scope.connection, scope.vault, "certificate_number", [text.strip().upper()])
-    keys = {key for found in matches.values() for kind, key in found if kind == RecordKind.CERTIFICATE}
-    if len(keys) != 1:
-        raise InputError(
-            "several certificates have this number: name its key" if keys else "there is no such certificate"
-        )
-    return keys.pop()

@@ -1,4 +1,4 @@
-"""Scans that go with objections: each file once for a platform, sealed, with the message that hands it in."""
+"""Scans that go with objections: each file once for a platform, sealed, with the message that sends it."""
 
 from __future__ import annotations
 

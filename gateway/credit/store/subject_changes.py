@@ -1,4 +1,4 @@
-"""Carries out what a platform says about subjects: links point elsewhere by new rows, and never a fact is touched.
+"""Merges, splits, renames and succeeds subjects as a platform says: links get new rows, and no fact is touched.
 
 The highest version of such an event counts, in whatever order they come. One about somebody we do not hold waits like
 a record of a stranger.

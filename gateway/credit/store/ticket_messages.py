@@ -34,7 +34,7 @@ class UnsentTicket:
 
 @dataclass(frozen=True, kw_only=True)
 class PlatformTicket:
-    """How a ticket of ours stands at the platform. ``code``: why it was not taken, or what was last said instead."""
+    """How a ticket of ours stands at the platform. ``code``: why it was not taken, or the answer it gave."""
 
     number: str | None
     status: str | None
@@ -43,7 +43,7 @@ class PlatformTicket:
 
 
 def unsent(scope: Scope, kinds: Collection[TicketKind], limit: int) -> list[UnsentTicket]:
-    """Open tickets of these kinds that are still to be told, the oldest first."""
+    """Open tickets of these kinds that are still to be reported, the oldest first."""
     ours = exists().where(
         credit_event.c.platform == ticket.c.platform, credit_event.c.event_id == ticket.c.event_id, credit_event.c.local
     )

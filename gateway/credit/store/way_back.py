@@ -30,10 +30,10 @@ def _delivers(platform: str) -> ColumnElement[bool]:
 
 @dataclass(frozen=True, kw_only=True)
 class WayBack:
-    """What a person is to hear of certificates that a platform was to make valid again."""
+    """Certificates that a platform was to make valid again, of which a person is not notified yet."""
 
     refused: tuple[tuple[str, int], ...]
-    """certificates, by key and version, that it did not take back as valid, and that nobody was told of yet"""
+    """certificates, by key and version, that it did not take back as valid, and that have no ticket yet"""
     taken: tuple[str, ...]
     """tickets about such a certificate that it took after all"""
 
@@ -42,16 +42,16 @@ class WayBack:
 
 
 def way_back(scope: Scope) -> WayBack:
-    """What has not been told yet."""
+    """What needs a ticket, or no longer needs its open one."""
     connection, platform = scope.connection, scope.platform
     ours = (ticket.c.platform == platform, ticket.c.kind == TicketKind.WAY_BACK)
     refused = _ended_as(connection, platform, State.REJECTED, State.PARKED)
-    told = set(connection.execute(select(ticket.c.event_id).where(*ours)).scalars()) if refused else set()
+    noted = set(connection.execute(select(ticket.c.event_id).where(*ours)).scalars()) if refused else set()
     open_ = select(ticket.c.event_id, ticket.c.number).where(*ours, ticket.c.closed_at.is_(None))
     numbers = {row.event_id: row.number for row in connection.execute(open_)}
     accepted = _ended_as(connection, platform, State.ACCEPTED) if numbers else []
     return WayBack(
-        refused=tuple(place for place in refused if _name(place) not in told),
+        refused=tuple(place for place in refused if _name(place) not in noted),
         taken=tuple(numbers[_name(place)] for place in accepted if _name(place) in numbers),
     )
 

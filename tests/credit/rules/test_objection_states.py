@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.credit.rules.objections import ANSWERED, RUNNING, Fate, ObjectionEvent, State, fate_of, leads_on
+from gateway.credit.rules.objections import ANSWERED, RUNNING, Fate, ObjectionEvent, State, fate_of, next_state
 from gateway.domain.states import Event
 
 FATES = {
@@ -32,7 +32,7 @@ def test_only_an_acceptance_with_a_number_is_taken() -> None:
 @pytest.mark.parametrize("told", [*State, "SOMETHING"])
 def test_a_state_leads_forward_only(held: State, told: str) -> None:
     forward = held in RUNNING and told in ANSWERED | {State.ACCEPTED} and told != held
-    assert leads_on(held, told) == (told if forward else None)
+    assert next_state(held, told) == (told if forward else None)
 
 
 @pytest.mark.parametrize(
