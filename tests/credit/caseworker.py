@@ -1,6 +1,6 @@
-"""One visit at the platform's desk in a process that ends itself by SIGKILL; its orders come as JSON on stdin.
+"""Sends objections and tickets once in a process that ends itself by SIGKILL; its orders come as JSON on stdin.
 
-``die`` is a crash point and ``at`` the request at which it is reached; without it the visit runs to its end.
+``die`` is a crash point and ``at`` the request at which it is reached; without it the run goes to its end.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from gateway.transport.sender import Sender
 
 
 def main() -> None:
-    """Visit once."""
+    """Send once."""
     order = json.load(sys.stdin)
     rng, now, passed = random.Random(order["seed"]), datetime.fromisoformat(order["now"]), [0]
     connector = build(loader(order["environment"]))
