@@ -197,13 +197,13 @@ class Gateway:
         progress: Callable[[PushReport], None] = lambda _: None,
     ) -> PushReport:
         """Send what is due to a platform, at most ``limit`` deliveries, and tell a person what it did not take back."""
-        from gateway.credit.store.way_back import tell_way_back, way_back
+        from gateway.credit.store.way_back import open_way_back_tickets, way_back
         from gateway.delivery.push import push
 
         size = chunk or self.settings.claim_limit
         report = await push(exchanger, claim_limit=size, lease=self.lease, limit=limit, progress=progress)
-        if await exchanger.thread.read(way_back, exchanger.platform):
-            await exchanger.thread.write(tell_way_back, self.store.vault, exchanger.platform, self.edge.now())
+        if await exchanger.query(way_back):
+            await exchanger.transact(open_way_back_tickets)
         return report
 
     def seal(self) -> int:

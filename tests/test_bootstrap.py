@@ -186,7 +186,7 @@ def test_a_platform_that_fails_does_not_disturb_the_others(opened: Any, access: 
         if exchanger.platform == "national_market":
             raise StoreError("it broke")
         for _ in range(5):
-            await exchanger.in_store(lambda: None)
+            await exchanger.query(lambda scope: None)
         seen.append(exchanger.platform)
         return exchanger.platform
 

@@ -44,7 +44,7 @@ def show(
         now = gateway.edge.now()
         with gateway.store.write() as connection:
             who = _found(gateway, connection, subject)
-            rows = rows_of(gateway.store, connection, who, View(view), now)
+            rows = rows_of(connection, gateway.store.vault, who, View(view), now)
             note(connection, at=now, actor=actor(), action=f"credit_{view}", subject=who.key)
     if as_json:
         emit({"subject": _subject(who), "view": view, "at": now, "records": rows})
@@ -69,7 +69,7 @@ def as_of(
         valid_at, known_at = _moment(day, now), _end(known, now)
         with gateway.store.write() as connection:
             who = _found(gateway, connection, subject)
-            rows = rows_of(gateway.store, connection, who, valid_at, known_at)
+            rows = rows_of(connection, gateway.store.vault, who, valid_at, known_at)
             note(connection, at=now, actor=actor(), action="credit_as_of", subject=who.key)
     if as_json:
         emit({"subject": _subject(who), "in_force_at": valid_at, "known_at": known_at, "records": rows})
@@ -88,7 +88,7 @@ def public(
     with opened() as gateway:
         now = gateway.edge.now()
         with gateway.store.read() as connection:
-            document = rows_of(gateway.store, connection, now, limit)
+            document = rows_of(connection, gateway.store.vault, now, limit)
         gateway.note("credit_public", "everything", detail={"records": len(document["records"])})
     if as_json:
         emit({"at": now, **document})
@@ -114,8 +114,8 @@ def share(
         return
     rows = document["records"]
     table(f"given: {len(rows)}", columns(*_short(rows)), rows) if rows else say("nothing new")
-    for one in document["withdrawn"]:
-        say(f"no longer to be used: {one['platform']} {one['record_id']}")
+    for withdrawn in document["withdrawn"]:
+        say(f"no longer to be used: {withdrawn['platform']} {withdrawn['record_id']}")
 
 
 @credit.command("relied")
@@ -182,8 +182,8 @@ def publish(
     if as_json:
         emit({"key": row.key, "version": row.version, "platform": row.platform, "published_at": row.published_at})
     else:
-        told = f"{platform} is told next" if platform else "no platform takes it"
-        say(f"{row.key} version {row.version} is published; {told}")
+        after = f"{platform} is told next" if platform else "no platform takes it"
+        say(f"{row.key} version {row.version} is published; {after}")
 
 
 @credit.command("reinstate")
@@ -222,7 +222,7 @@ def ask(
     """Ask a platform which records it has of a subject we hold; what the archive lacks is fetched. Code 1: not all."""
     from gateway.bootstrap import across
     from gateway.contract.credit import SearchesSubjects
-    from gateway.credit.search import Purpose, ask_about
+    from gateway.credit.search import Purpose, search_subject
 
     with opened() as gateway:
         able = [p for p in gateway.configured(()) if isinstance(gateway.connector(p), SearchesSubjects)]
@@ -230,14 +230,14 @@ def ask(
         if len(chosen) != 1:
             complain(f"--platform is one of: {', '.join(able)}" if able else "no platform can be asked for a subject")
             raise typer.Exit(MISUSE)
-        given = Purpose(reason=purpose, by=actor(), now=gateway.edge.now)
+        given = Purpose(reason=purpose, by=actor())
         with gateway.store.read() as connection:
             who = _found(gateway, connection, subject)
         try:
-            (report,) = asyncio.run(across(gateway, chosen, lambda e: ask_about(e, gateway.store, who, given)))
+            (report,) = asyncio.run(across(gateway, chosen, lambda e: search_subject(e, who, given)))
         finally:
             gateway.seal()
-    rows = [vars(one) for one in report.records]
+    rows = [vars(found) for found in report.records]
     if as_json:
         emit({"subject": _subject(who), "platform": report.platform, "records": rows, "stopped": report.stopped})
     else:
@@ -259,7 +259,7 @@ def _found(gateway: Gateway, connection: Connection, text: str) -> Who:
     from gateway.credit.views import find_subject
 
     text = typer.prompt("subject", hide_input=True) if text == "-" else text
-    who = find_subject(connection, gateway.store, text)
+    who = find_subject(connection, gateway.store.vault, text)
     if who is None:
         complain("nobody we hold: give a person's key or certificate number, or a code")
         raise typer.Exit(MISUSE)

@@ -68,7 +68,7 @@ def feedback(platforms: Platforms = None, as_json: AsJson = False) -> None:
 
     with opened() as gateway:
         giving = [p for p in gateway.configured(platforms or ()) if isinstance(gateway.connector(p), GivesFeedback)]
-        reports = _across(gateway, giving, lambda e: pull(e, gateway.store, gateway.edge.now)) if giving else []
+        reports = _across(gateway, giving, pull) if giving else []
         if gateway.draw_checks():
             gateway.seal()
     documents = [{"platform": platform, **_plain(report)} for platform, report in zip(giving, reports, strict=True)]
@@ -84,11 +84,7 @@ def reconcile(platforms: Platforms = None, as_json: AsJson = False) -> None:
     with opened() as gateway:
         reports = _across(gateway, platforms, run)
         keeping = [p for p in gateway.configured(platforms or ()) if isinstance(gateway.connector(p), PublishesBooks)]
-        books = (
-            _across(gateway, keeping, lambda e: reconcile_yesterday(e, gateway.store, gateway.edge.now))
-            if keeping
-            else []
-        )
+        books = _across(gateway, keeping, reconcile_yesterday) if keeping else []
     quiet = {"match", "lag", "never_sent", "not_owed"}
     told = {one.platform: one.document() for one in books if one is not None}
     documents = [{**_plain(r), "total": r.total, "books": told.get(r.platform)} for r in reports]

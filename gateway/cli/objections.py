@@ -31,29 +31,29 @@ def object_(
     from gateway.credit.store.objections import Officer
 
     with opened() as gateway:
-        said = read_decision(file)
-        platform, terms = _platform(gateway, said)
+        entry = read_decision(file)
+        platform, terms = _platform(gateway, entry)
         officer = Officer(by=actor(), now=gateway.edge.now(), new_id=gateway.edge.new_id)
         done = enter(
-            gateway.store, said, file.parent, officer, platform=platform, terms=terms, anew=anew, dry_run=dry_run
+            gateway.store, entry, file.parent, officer, platform=platform, terms=terms, anew=anew, dry_run=dry_run
         )
         gateway.seal()
         chinese = gateway.settings.chinese
     if isinstance(done, Entered):
-        _say_entered(done, dry_run=dry_run, as_json=as_json)
+        _show_entered(done, dry_run=dry_run, as_json=as_json)
         return
     if as_json:
-        emit({"problems": [asdict(one) for one in done]})
-    for one in () if as_json else done:
-        say(f"{one.field}: {one.message_zh if chinese else one.message} ({one.rule})")
+        emit({"problems": [asdict(problem) for problem in done]})
+    for problem in () if as_json else done:
+        say(f"{problem.field}: {problem.message_zh if chinese else problem.message} ({problem.rule})")
     raise typer.Exit(FAILURES)
 
 
-def _say_entered(done: Any, *, dry_run: bool, as_json: bool) -> None:
+def _show_entered(done: Any, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         emit({"dry_run": dry_run, **asdict(done)})
     elif dry_run:
-        scans = ", ".join(f"{one['kind']} {one['size']}" for one in done.scans) or "none"
+        scans = ", ".join(f"{scan['kind']} {scan['size']}" for scan in done.scans) or "none"
         say(f"{done.record_id} version {done.version}: {'can be sent' if done.new else done.state}; scans: {scans}")
     elif done.new:
         say(f"{done.key}: waits; the next `gateway feedback` sends it")
@@ -106,12 +106,12 @@ def _terms(gateway: Gateway) -> dict[str, DeskTerms]:
     from gateway.contract.desk import TakesObjections
 
     made = {name: gateway.connector(name) for name in gateway.configured()}
-    return {name: one.desk for name, one in made.items() if isinstance(one, TakesObjections)}
+    return {name: c.desk for name, c in made.items() if isinstance(c, TakesObjections)}
 
 
-def _platform(gateway: Gateway, said: Mapping[str, Any]) -> tuple[str, DeskTerms]:
+def _platform(gateway: Gateway, entry: Mapping[str, Any]) -> tuple[str, DeskTerms]:
     terms = _terms(gateway)
-    named = str(said.get("platform") or (next(iter(terms)) if len(terms) == 1 else ""))
+    named = str(entry.get("platform") or (next(iter(terms)) if len(terms) == 1 else ""))
     if named not in terms:
         complain(f"platform: name one that takes objections: {', '.join(terms) or 'none is configured'}")
         raise typer.Exit(MISUSE)

@@ -40,13 +40,13 @@ def draw(
             seed=seed or gateway.edge.random_bytes(_SEED_BYTES).hex(),
             reason=reason,
             checkers=read_checker_file(checkers),
-            excluded=dict(_excluded(one) for one in exclude or ()),
+            excluded=dict(_excluded(text) for text in exclude or ()),
             around=around,
         )
         officer = Officer(by=actor(), now=gateway.edge.now(), calendar=gateway.calendar)
         made = make_draw(gateway.store, order, officer, number=gateway.edge.new_id())
         gateway.seal()
-    _tell(made, None, as_json=as_json)
+    _show_draw(made, None, as_json=as_json)
 
 
 @supervise.command("show")
@@ -54,17 +54,17 @@ def show(
     number: Annotated[str, typer.Argument(help="Number of the draw, as it was told.")], as_json: AsJson = False
 ) -> None:
     """Show a draw and draw it again. Exit code 1 where that gives another result or the population has changed."""
-    from gateway.credit.store.draws import one
+    from gateway.credit.store.draws import draw_by_number
     from gateway.credit.supervision import draw_again
 
     with opened() as gateway:
         with gateway.store.read() as connection:
-            made = one(connection, number)
+            made = draw_by_number(connection, number)
         same = None if made is None else draw_again(gateway.store, made)
     if made is None:
         complain("there is no such draw")
         raise typer.Exit(MISUSE)
-    _tell(made, "same" if same else "population changed" if same is None else "another result", as_json=as_json)
+    _show_draw(made, "same" if same else "population changed" if same is None else "another result", as_json=as_json)
     if not same:
         raise typer.Exit(FAILURES)
 
@@ -77,9 +77,9 @@ def _excluded(text: str) -> tuple[str, str]:
     return name, why
 
 
-def _tell(made: Draw, again: str | None, *, as_json: bool) -> None:
+def _show_draw(made: Draw, again: str | None, *, as_json: bool) -> None:
     document: dict[str, Any] = {name: getattr(made, name) for name in type(made).__dataclass_fields__}
-    document["drawn"] = [{"object": one.object, "checker": one.checker} for one in made.drawn]
+    document["drawn"] = [{"object": drawn.object, "checker": drawn.checker} for drawn in made.drawn]
     document |= {} if again is None else {"drawn_again": again}
     if as_json:
         emit({"draw": document})

@@ -29,7 +29,7 @@ def listing(
     with opened() as gateway:
         wanted = Filter(platform=platform, kind=kind, closed=everything)
         total, found = work_list(gateway.store, gateway.calendar, wanted, limit, gateway.edge.now())
-    rows = [one.document() for one in found]
+    rows = [ticket.document() for ticket in found]
     if as_json:
         emit({"total": total, "shown": len(rows), "tickets": rows})
     elif rows:

@@ -1,17 +1,15 @@
-"""Own decisions on their way to the platform that takes them, with each pull of feedback."""
+"""Sends the centre's own published decisions to the platform that takes them."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
 from gateway.contract.credit import OwnDecision, Sanction, TakesDecisions
 from gateway.contract.messages import Stamp, Verdict, WireRequest
-from gateway.credit.decisions import archive_scope, from_plain, subject_of
-from gateway.credit.fetch import heed
+from gateway.credit.decisions import from_plain, subject_of
+from gateway.credit.fetch import react_to
 from gateway.credit.rules.decisions import OwnRecord
 from gateway.credit.rules.statements import EventType
 from gateway.credit.store import decisions
@@ -20,35 +18,34 @@ from gateway.delivery.exchanger import Exchanger
 from gateway.domain.china import CHINA, day_start
 from gateway.domain.errors import ContractError
 from gateway.domain.states import Event
-from gateway.store.engine import Connection, Store
+from gateway.store.scope import Scope
 
 _FROM_A_DAY = frozenset({EventType.AMENDED, EventType.PERIOD_CHANGED, EventType.REPAIRED})
 _MOST = 100
 log = logging.getLogger(__name__)
 
 
-async def send_decisions(exchanger: Exchanger, store: Store, now: Callable[[], datetime]) -> tuple[int, Verdict | None]:
+async def send_decisions(exchanger: Exchanger) -> tuple[int, Verdict | None]:
     """Send what was published to a platform that takes it; gives how many it took and what ended it early."""
     connector, taken = exchanger.connector, 0
     if not isinstance(connector, TakesDecisions):
         return taken, None
-    desk = _Desk(store=store, platform=exchanger.platform, now=now)
-    for row, decision in await exchanger.in_store(desk.waiting):
+    for row, decision in await exchanger.query(_waiting):
         try:
             answer = await exchanger.ask("decision", partial(_encoded, connector, decision))
         except _UnfitError:
-            await exchanger.in_store(desk.refused, row, "unfit")
+            await exchanger.transact(decisions.mark_refused, row, "unfit")
             continue
         if answer.response is None or answer.verdict is not None:
             return taken, answer.verdict
         verdict = connector.decode_decision(answer.response, decision, answer.stamp)
         if verdict.event is Event.ACCEPTED and verdict.platform_id:
-            await exchanger.in_store(desk.taken, row, verdict.platform_id)
+            await exchanger.transact(decisions.mark_sent, row, verdict.platform_id)
             taken += 1
         elif verdict.event in (Event.REJECTED, Event.CONFLICT):
-            await exchanger.in_store(desk.refused, row, verdict.code)
+            await exchanger.transact(decisions.mark_refused, row, verdict.code)
         else:
-            return taken, await heed(exchanger, verdict)
+            return taken, await react_to(exchanger, verdict)
     return taken, None
 
 
@@ -65,62 +62,45 @@ def _encoded(connector: TakesDecisions, decision: OwnDecision, stamp: Stamp) -> 
         raise _UnfitError from error
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Desk:
-    """The archive's side of sending; each method is one transaction."""
+def _waiting(scope: Scope) -> list[tuple[OwnRow, OwnDecision]]:
+    return [(row, _decision(scope, row)) for row in decisions.unsent(scope, _MOST)]
 
-    store: Store
-    platform: str
-    now: Callable[[], datetime]
 
-    def waiting(self) -> list[tuple[OwnRow, OwnDecision]]:
-        with self.store.read() as connection:
-            found = decisions.unsent(connection, self.store.vault, self.platform, _MOST)
-            return [(row, self._decision(connection, row)) for row in found]
-
-    def taken(self, row: OwnRow, record_id: str) -> None:
-        with self.store.write() as connection:
-            decisions.mark_sent(archive_scope(connection, self.store, self.now()), row, record_id)
-
-    def refused(self, row: OwnRow, code: str) -> None:
-        with self.store.write() as connection:
-            decisions.mark_refused(archive_scope(connection, self.store, self.now()), row, code)
-
-    def _decision(self, connection: Connection, row: OwnRow) -> OwnDecision:
-        record = from_plain(row.plain)
-        assert record.decided is not None
-        assert record.proof.noticed is not None
-        assert record.proof.delivered is not None
-        sanction = Sanction(type=record.sanction, end=record.sanction_to) if record.sanction else None
-        return OwnDecision(
-            key=row.key,
-            version=row.version,
-            platform_record_id=decisions.platform_record(connection, row.key),
-            event_type=record.event_type,
-            effective_from=_effective_from(record, row),
-            change_reason=record.change_reason,
-            subject=subject_of(connection, self.store, record),
-            category=record.category,
-            credit_type=record.credit_type,
-            credit_code=record.credit_code,
-            content=record.content,
-            happen_date=record.happened,
-            region=record.region,
-            authority=record.authority,
-            legal_basis=record.legal_basis,
-            sanctions=(sanction,) if sanction else (),
-            decision=record.decision,
-            decision_no=record.decision_no or "",
-            decision_date=record.decided,
-            sanction_end=record.sanction_to,
-            publish_begin=row.published_at.astimezone(CHINA).date() if row.published_at else None,
-            publish_end=record.published_to,
-            usage_scope=record.usage_scope,
-            notice_date=record.proof.noticed,
-            heard=record.proof.heard,
-            delivered_date=record.proof.delivered,
-            decision_digest=record.proof.digest or "",
-        )
+def _decision(scope: Scope, row: OwnRow) -> OwnDecision:
+    record = from_plain(row.plain)
+    assert record.decided is not None
+    assert record.proof.noticed is not None
+    assert record.proof.delivered is not None
+    sanction = Sanction(type=record.sanction, end=record.sanction_to) if record.sanction else None
+    return OwnDecision(
+        key=row.key,
+        version=row.version,
+        platform_record_id=decisions.platform_record(scope.connection, row.key),
+        event_type=record.event_type,
+        effective_from=_effective_from(record, row),
+        change_reason=record.change_reason,
+        subject=subject_of(scope, record),
+        category=record.category,
+        credit_type=record.credit_type,
+        credit_code=record.credit_code,
+        content=record.content,
+        happen_date=record.happened,
+        region=record.region,
+        authority=record.authority,
+        legal_basis=record.legal_basis,
+        sanctions=(sanction,) if sanction else (),
+        decision=record.decision,
+        decision_no=record.decision_no or "",
+        decision_date=record.decided,
+        sanction_end=record.sanction_to,
+        publish_begin=row.published_at.astimezone(CHINA).date() if row.published_at else None,
+        publish_end=record.published_to,
+        usage_scope=record.usage_scope,
+        notice_date=record.proof.noticed,
+        heard=record.proof.heard,
+        delivered_date=record.proof.delivered,
+        decision_digest=record.proof.digest or "",
+    )
 
 
 def _effective_from(record: OwnRecord, row: OwnRow) -> datetime | None:

@@ -19,11 +19,10 @@ from gateway.credit.rules.periods import add_period
 from gateway.credit.rules.statements import EventType
 from gateway.credit.rules.working_days import WorkCalendar
 from gateway.credit.store import decisions, parties
-from gateway.credit.store.acknowledgements import Scope
 from gateway.credit.store.decisions import OwnRow
 from gateway.credit.store.events import CENTRE
 from gateway.credit.store.parties import Party
-from gateway.credit.store.streams import lock_feed
+from gateway.credit.store.streams import archive_scope
 from gateway.credit.store.subjects import AUTHORITY, ENTERPRISE
 from gateway.credit.views import find_subject
 from gateway.domain.china import CHINA, day_start
@@ -31,7 +30,8 @@ from gateway.domain.errors import InputError
 from gateway.domain.records import RecordKind, Worker
 from gateway.store import records
 from gateway.store.audit import note
-from gateway.store.engine import Connection, Store
+from gateway.store.engine import Store
+from gateway.store.scope import Scope
 
 _DAYS = frozenset({"happened", "decided", "sanction_to", "published_to", "effective", "noticed", "delivered"})
 _KINDS = {ENTERPRISE: SubjectType.ENTERPRISE, AUTHORITY: SubjectType.AUTHORITY}
@@ -65,19 +65,18 @@ def read_decision(path: Path) -> Mapping[str, Any]:
         raise InputError(f"{path.name}: not a TOML file in UTF-8 ({type(error).__name__})") from None
 
 
-def draft(store: Store, said: Mapping[str, Any], officer: Officer, *, new_key: Callable[[], str]) -> Drafted:
+def draft(store: Store, given: Mapping[str, Any], officer: Officer, *, new_key: Callable[[], str]) -> Drafted:
     """Keep a draft. ``record`` in it names an own record of which this is the next version."""
-    with store.write() as connection:
-        scope = archive_scope(connection, store, officer.now)
-        record = _record(connection, store, scope, said)
+    with archive_scope(store, CENTRE, officer.now) as scope:
+        record = _record(scope, given)
         due = warn = None
         if record.decided is not None:
             warn, due = (officer.calendar.due(record.decided, days) for days in (WARN_DAYS, PUBLISH_DAYS))
-        key = str(said.get("record") or new_key())
-        if said.get("record") and not decisions.rows(connection, store.vault, key=key, limit=1):
+        key = str(given.get("record") or new_key())
+        if given.get("record") and not decisions.rows(scope.connection, scope.vault, key=key, limit=1):
             raise InputError("record: there is no own record of this key")
         version = decisions.keep_draft(scope, key, _plain(record), due=(warn, due), by=officer.by)
-        note(connection, at=scope.at, actor=officer.by, action="decision_draft", subject=f"{key}/{version}")
+        note(scope.connection, at=scope.at, actor=officer.by, action="decision_draft", subject=f"{key}/{version}")
     return Drafted(key=key, version=version, lacking=lacking(record), warn_on=warn, due_on=due)
 
 
@@ -89,26 +88,25 @@ def publish(
     platform:       which platform is to have it; None where none takes such records
     default_period: ISO 8601 period of disclosure from the decision, where the decision itself fixes none
     """
-    with store.write() as connection:
-        scope = archive_scope(connection, store, officer.now)
-        row = next(iter(decisions.rows(connection, store.vault, key=key, limit=1)), None)
+    with archive_scope(store, CENTRE, officer.now) as scope:
+        row = next(iter(decisions.rows(scope.connection, scope.vault, key=key, limit=1)), None)
         if row is None or row.state is not OwnState.DRAFT:
             raise InputError("there is no draft of this key")
         record = from_plain(row.plain)
         missing = lacking(record)
         if missing:
             raise InputError(f"the record stays a draft for want of: {', '.join(missing)}")
-        finding = _finding(connection, store, row, _fixed(record, default_period), scope.at)
+        finding = _finding(scope, row, _fixed(record, default_period))
         decisions.publish(scope, row, finding, record.subject, platform=platform, by=officer.by)
         note(
-            connection,
+            scope.connection,
             at=scope.at,
             actor=officer.by,
             action="decision_publish",
             subject=f"{key}/{row.version}",
             reason=reason,
         )
-        return decisions.rows(connection, store.vault, key=key, limit=1)[0]
+        return decisions.rows(scope.connection, scope.vault, key=key, limit=1)[0]
 
 
 def from_plain(plain: Mapping[str, Any]) -> OwnRecord:
@@ -123,24 +121,24 @@ def _value(name: str, value: Any) -> Any:
 
 
 def _plain(record: OwnRecord) -> dict[str, Any]:
-    def told(values: Mapping[str, Any]) -> dict[str, Any]:
+    def plain(values: Mapping[str, Any]) -> dict[str, Any]:
         return {
-            name: told(value) if isinstance(value, dict) else value.isoformat() if isinstance(value, date) else value
+            name: plain(value) if isinstance(value, dict) else value.isoformat() if isinstance(value, date) else value
             for name, value in values.items()
         }
 
-    return told(asdict(record))
+    return plain(asdict(record))
 
 
-def _record(connection: Connection, store: Store, scope: Scope, said: Mapping[str, Any]) -> OwnRecord:
-    known = {one.name for one in fields(OwnRecord)} | {"record", "subject_name"}
-    unknown = sorted(set(said) - known)
+def _record(scope: Scope, given: Mapping[str, Any]) -> OwnRecord:
+    known = {part.name for part in fields(OwnRecord)} | {"record", "subject_name"}
+    unknown = sorted(set(given) - known)
     if unknown:
         raise InputError(f"unknown fields: {', '.join(unknown)}")
-    if said.get("event_type", "CREATED") not in set(EventType):
+    if given.get("event_type", "CREATED") not in set(EventType):
         raise InputError("event_type: no such event")
-    kind, key = _whom(connection, store, scope, said)
-    values = {name: value for name, value in said.items() if name not in ("record", "subject_name", "kind", "subject")}
+    kind, key = _subject_named(scope, given)
+    values = {name: value for name, value in given.items() if name not in ("record", "subject_name", "kind", "subject")}
     try:
         proof = Proof(**{name: _value(name, value) for name, value in values.pop("proof", {}).items()})
         return OwnRecord(
@@ -148,21 +146,20 @@ def _record(connection: Connection, store: Store, scope: Scope, said: Mapping[st
         )
     except (TypeError, ValueError, AttributeError):
         required = ("subject", "category", "content", "region", "authority", "legal_basis", "decision")
-        lacks = [name for name in required if not said.get(name)]
+        lacks = [name for name in required if not given.get(name)]
         raise InputError(f"not a decision: {', '.join(lacks) or 'a field of another form'}") from None
 
 
-def _whom(connection: Connection, store: Store, scope: Scope, said: Mapping[str, Any]) -> tuple[str, str]:
+def _subject_named(scope: Scope, given: Mapping[str, Any]) -> tuple[str, str]:
     """Kind and key of the subject; a person must be held (R17), an enterprise or authority may be named anew."""
-    text = str(said.get("subject") or "")
-    found = find_subject(connection, store, text)
-    name, kind = said.get("subject_name"), str(said.get("kind") or "")
+    text = str(given.get("subject") or "")
+    found = find_subject(scope.connection, scope.vault, text)
+    name, kind = given.get("subject_name"), str(given.get("kind") or "")
     if found is not None and found.kind != AUTHORITY:
         return found.kind, found.key
     if kind in (ENTERPRISE, AUTHORITY) and name:
-        [key] = parties.hold(
-            connection, store.vault, [Party(kind=kind, code=text, name=str(name))], parties.OWN, scope.at
-        )
+        party = Party(kind=kind, code=text, name=str(name))
+        [key] = parties.hold(scope.connection, scope.vault, [party], parties.OWN, scope.at)
         return kind, key
     raise InputError("subject: nobody we hold; an enterprise or authority is named with kind and subject_name")
 
@@ -174,20 +171,20 @@ def _fixed(record: OwnRecord, default_period: str | None) -> OwnRecord:
     return replace(record, published_to=max(end, record.sanction_to or end))
 
 
-def _finding(connection: Connection, store: Store, row: OwnRow, record: OwnRecord, at: datetime) -> Finding:
+def _finding(scope: Scope, row: OwnRow, record: OwnRecord) -> Finding:
     digest = sha256(repr(sorted(row.plain.items(), key=str)).encode()).hexdigest()
-    published = at.astimezone(CHINA).date()
+    published = scope.at.astimezone(CHINA).date()
     return Finding(
         event_id=f"own-{row.key}-{row.version}",
         stream="OWN",
         stream_seq=0,
         event_type=record.event_type,
-        event_time=at,
+        event_time=scope.at,
         record_id=row.key,
         version=row.version,
         prev_version=row.version - 1 if row.version > 1 else None,
         digest=f"sha-256:{digest}",
-        subject=subject_of(connection, store, record),
+        subject=subject_of(scope, record),
         effective_from=day_start(record.effective) if record.effective else None,
         change_reason=record.change_reason,
         category=record.category,
@@ -209,18 +206,12 @@ def _finding(connection: Connection, store: Store, row: OwnRow, record: OwnRecor
     )
 
 
-def subject_of(connection: Connection, store: Store, record: OwnRecord) -> Subject:
-    """Whom a decision is about, as a platform is told."""
+def subject_of(scope: Scope, record: OwnRecord) -> Subject:
+    """Whom a decision is about, as a platform sees it."""
     if record.kind in _KINDS:
-        party = parties.read(connection, store.vault, [record.subject])[record.subject]
+        party = parties.read(scope.connection, scope.vault, [record.subject])[record.subject]
         return Subject(type=_KINDS[record.kind], name=party.name, corp_code=party.code)
-    person = next(records.newest_records(connection, store.vault, RecordKind.PERSON, [record.subject]))
+    person = next(records.newest_records(scope.connection, scope.vault, RecordKind.PERSON, [record.subject]))
     assert isinstance(person.content, Worker)
     worker = person.content
     return Subject(type=SubjectType.PERSON, name=worker.name, id_type=worker.id_type, id_number=worker.id_number)
-
-
-def archive_scope(connection: Connection, store: Store, now: datetime) -> Scope:
-    """The centre's own part of the archive, locked for a change."""
-    _, at = lock_feed(connection, CENTRE, now)
-    return Scope(connection=connection, vault=store.vault, platform=CENTRE, at=at)

@@ -6,29 +6,27 @@ again whose answer is lost. Neither can apply an event twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 
 from gateway.codec.redact import clean
 from gateway.contract.connector import GivesFeedback
 from gateway.contract.credit import CURSOR_EXPIRED, PublishesBooks
-from gateway.contract.messages import FeedbackPage, FindingAck, Verdict
-from gateway.credit.awaited import hear_awaited
-from gateway.credit.books import latest_snapshot
-from gateway.credit.case_sending import visit
+from gateway.contract.messages import FeedbackPage, Verdict
+from gateway.credit.awaited import answer_awaited
+from gateway.credit.books import load_snapshot
+from gateway.credit.case_sending import send_cases
 from gateway.credit.decision_sending import send_decisions
-from gateway.credit.fetch import Desk, fill_gaps, heed
+from gateway.credit.fetch import fill_gaps, react_to
 from gateway.credit.rules.statements import AckCode
 from gateway.credit.store import pages
+from gateway.credit.store.acknowledgements import mark_sent, pending
 from gateway.credit.store.pages import Applied
 from gateway.credit.store.parties import learn_employers
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.rules.paging import STALLED
 from gateway.domain.errors import ContractError
 from gateway.domain.states import Event
-from gateway.store.engine import Store
 
 _ACKS = 500
 """most acknowledgements in one call"""
@@ -98,7 +96,7 @@ _QUARANTINED = (
 )
 
 
-async def pull(exchanger: Exchanger, store: Store, now: Callable[[], datetime]) -> FeedbackReport:
+async def pull(exchanger: Exchanger) -> FeedbackReport:
     """Pull all pages there are, then send what is to be acknowledged, earlier leftovers included.
 
     Raises ContractError for a platform that gives no feedback.
@@ -111,27 +109,25 @@ async def pull(exchanger: Exchanger, store: Store, now: Callable[[], datetime]) 
     if stop is not None:
         report.stopped = stop.text
         return report
-    work = _Work(store=store, platform=exchanger.platform, now=now)
-    while await exchanger.in_store(work.learn):
+    while await exchanger.transact(learn_employers):
         pass
-    report.released = await exchanger.in_store(work.rematch)
-    report.decisions, trouble = await send_decisions(exchanger, store, now)
-    trouble = trouble or await _pull_pages(exchanger, connector, work, report)
+    report.released = await exchanger.transact(pages.rematch)
+    report.decisions, trouble = await send_decisions(exchanger)
+    trouble = trouble or await _pull_pages(exchanger, connector, report)
     if trouble is None or trouble.code in _OURS:
-        desk = Desk(store=store, platform=exchanger.platform, now=now)
-        fetched = await fill_gaps(exchanger, desk)
+        fetched = await fill_gaps(exchanger)
         report.fetched = fetched.applied
         trouble = trouble or fetched.trouble
-        await exchanger.in_store(work.watch_gaps)
-        visited = await visit(exchanger, store, now)
-        report.objections, report.objections_refused, report.tickets_told = visited.taken, visited.refused, visited.told
-        trouble = trouble or visited.trouble
-        refused = await _send_acks(exchanger, connector, work, report)
+        await exchanger.transact(pages.watch_gaps)
+        sent = await send_cases(exchanger)
+        report.objections, report.objections_refused, report.tickets_told = sent.taken, sent.refused, sent.tickets
+        trouble = trouble or sent.trouble
+        refused = await _send_acks(exchanger, connector, report)
         if refused is None:
-            heard = await hear_awaited(exchanger, desk, gap=trouble is _GAP)
-            report.acks_again, report.missed = heard.again, heard.missed
-            report.fetched += heard.fetched
-            refused = await _send_acks(exchanger, connector, work, report) or heard.trouble
+            awaited = await answer_awaited(exchanger, gap=trouble is _GAP)
+            report.acks_again, report.missed = awaited.again, awaited.missed
+            report.fetched += awaited.fetched
+            refused = await _send_acks(exchanger, connector, report) or awaited.trouble
         trouble = trouble or refused
     report.stopped = None if trouble is None else clean(f"{trouble.code}: {trouble.reason}")
     return report
@@ -143,60 +139,8 @@ _OURS = frozenset({_GAP.code, _MOVED.code}) | STALLED
 """reasons that do not keep us from talking to the platform"""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Work:
-    """The pieces of store work, each in one transaction."""
-
-    store: Store
-    platform: str
-    now: Callable[[], datetime]
-
-    def learn(self) -> int:
-        with self.store.write() as connection:
-            return learn_employers(connection, self.store.vault, self.now())
-
-    def rematch(self) -> int:
-        with self.store.write() as connection:
-            return pages.rematch(connection, self.store.vault, self.platform, self.now())
-
-    def cursor(self) -> str | None:
-        with self.store.read() as connection:
-            return pages.cursor_of(connection, self.platform)
-
-    def apply(self, page: FeedbackPage, exchange_id: int, raw: bytes, cursor: str | None) -> Applied:
-        with self.store.write() as connection:
-            return pages.apply_page(
-                connection,
-                self.store.vault,
-                self.platform,
-                page,
-                exchange_id=exchange_id,
-                raw=raw,
-                cursor=cursor,
-                now=self.now(),
-            )
-
-    def go_on(self, cursor: str) -> None:
-        with self.store.write() as connection:
-            pages.move_cursor(connection, self.platform, cursor, self.now())
-
-    def watch_gaps(self) -> int:
-        with self.store.write() as connection:
-            return pages.watch_gaps(connection, self.store.vault, self.platform, self.now())
-
-    def pending(self) -> tuple[list[int], list[FindingAck]]:
-        with self.store.read() as connection:
-            return pages.pending(connection, self.platform, _ACKS)
-
-    def mark_sent(self, ids: Sequence[int], refused: Collection[str]) -> None:
-        with self.store.write() as connection:
-            pages.mark_sent(connection, self.store.vault, self.platform, ids=ids, refused=refused, now=self.now())
-
-
-async def _pull_pages(
-    exchanger: Exchanger, connector: GivesFeedback, work: _Work, report: FeedbackReport
-) -> Verdict | None:
-    cursor = await exchanger.in_store(work.cursor)
+async def _pull_pages(exchanger: Exchanger, connector: GivesFeedback, report: FeedbackReport) -> Verdict | None:
+    cursor = await exchanger.query(pages.cursor_of)
     progress = exchanger.progress(cursor)
     while True:
         answer = await exchanger.ask("feedback", partial(connector.encode_feedback, cursor))
@@ -205,17 +149,19 @@ async def _pull_pages(
         page = await exchanger.decoded(answer.response, connector.decode_feedback, answer.response, answer.stamp)
         if isinstance(page, Verdict):
             if page.code != CURSOR_EXPIRED or cursor is None or not isinstance(exchanger.connector, PublishesBooks):
-                return await heed(exchanger, page)
-            snapshot = await latest_snapshot(exchanger, work.store, work.now)
+                return await react_to(exchanger, page)
+            snapshot = await load_snapshot(exchanger)
             if isinstance(snapshot, Verdict):
                 return snapshot
             stalled = progress.after(answer.response, snapshot.cursor)
             if stalled is not None:
                 return stalled
-            await exchanger.in_store(work.go_on, snapshot.cursor)
+            await exchanger.transact(pages.move_cursor, snapshot.cursor)
             cursor = snapshot.cursor
             continue
-        applied = await exchanger.in_store(work.apply, page, answer.exchange_id, answer.response.body, cursor)
+        applied = await exchanger.transact(
+            pages.apply_page, page, exchange_id=answer.exchange_id, raw=answer.response.body, cursor=cursor
+        )
         if applied.moved:
             return _MOVED
         report.add(page, applied)
@@ -229,11 +175,9 @@ async def _pull_pages(
         cursor = page.next_cursor
 
 
-async def _send_acks(
-    exchanger: Exchanger, connector: GivesFeedback, work: _Work, report: FeedbackReport
-) -> Verdict | None:
+async def _send_acks(exchanger: Exchanger, connector: GivesFeedback, report: FeedbackReport) -> Verdict | None:
     while True:
-        ids, acks = await exchanger.in_store(work.pending)
+        ids, acks = await exchanger.query(pending, _ACKS)
         if not ids:
             return None
         answer = await exchanger.ask("feedback_ack", partial(connector.encode_feedback_acks, acks))
@@ -242,7 +186,7 @@ async def _send_acks(
         verdict = connector.decode_feedback_acks(answer.response, acks, answer.stamp)
         refused = {ack.event_id for ack in acks}.intersection(verdict.fields)
         if verdict.event is not Event.ACCEPTED and not (verdict.event is Event.REJECTED and refused):
-            return await heed(exchanger, verdict)
-        await exchanger.in_store(work.mark_sent, ids, refused)
+            return await react_to(exchanger, verdict)
+        await exchanger.transact(mark_sent, ids, refused)
         report.acks_sent += len(acks) - len(refused)
         report.acks_refused += len(refused)

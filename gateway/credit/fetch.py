@@ -1,19 +1,18 @@
-"""Asking a platform about single credit records: to fill a gap, and to learn whether a record is still there."""
+"""Fetches single credit records by id from a platform: to fill a gap, or to learn whether a record still exists."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 
 from gateway.contract.credit import FetchesRecords, Gone
 from gateway.contract.messages import Finding, Verdict
 from gateway.credit.rules.statements import EventType
 from gateway.credit.store import pages
+from gateway.credit.store.odd_events import keep_local_event
 from gateway.delivery.exchanger import Exchanger
 from gateway.domain.states import Event
-from gateway.store.engine import Store
 
 MOST = 200
 """records asked about in one pull; the next pull goes on"""
@@ -33,54 +32,12 @@ class Fetched:
     stuck: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Desk:
-    """The archive's side of asking; each method is one transaction."""
-
-    store: Store
-    platform: str
-    now: Callable[[], datetime]
-
-    def gaps(self) -> list[str]:
-        """Records with a version that waits above a missing one."""
-        with self.store.read() as connection:
-            return pages.gaps(connection, self.platform, MOST)
-
-    def take(self, findings: Sequence[Finding], exchange_id: int, raw: bytes) -> int:
-        """Apply what was fetched; gives how many events came to something."""
-        with self.store.write() as connection:
-            applied = pages.take_fetched(
-                connection,
-                self.store.vault,
-                self.platform,
-                findings,
-                exchange_id=exchange_id,
-                raw=raw,
-                now=self.now(),
-            )
-        return applied.released + sum(applied.codes.values())
-
-    def sight(self, record_id: str, seen: EventType, exchange_id: int, raw: bytes) -> bool:
-        """Keep that a record is gone or back; False where it is no news."""
-        with self.store.write() as connection:
-            return pages.sight(
-                connection,
-                self.store.vault,
-                self.platform,
-                record_id,
-                seen,
-                exchange_id=exchange_id,
-                raw=raw,
-                now=self.now(),
-            )
-
-
-async def fill_gaps(exchanger: Exchanger, desk: Desk) -> Fetched:
+async def fill_gaps(exchanger: Exchanger) -> Fetched:
     """Fetch all versions of the records above whose missing versions others wait (F14)."""
-    return await fetch_versions(exchanger, desk, await exchanger.in_store(desk.gaps))
+    return await fetch_versions(exchanger, await exchanger.query(pages.gaps, MOST))
 
 
-async def fetch_versions(exchanger: Exchanger, desk: Desk, records: Iterable[str]) -> Fetched:
+async def fetch_versions(exchanger: Exchanger, records: Iterable[str]) -> Fetched:
     """Fetch and apply every version of some records; what came before is known again and changes nothing."""
     fetched = Fetched()
     connector = exchanger.connector
@@ -96,14 +53,16 @@ async def fetch_versions(exchanger: Exchanger, desk: Desk, records: Iterable[str
         )
         fetched.asked += 1
         if isinstance(found, Verdict):
-            fetched.trouble, fetched.stuck = await heed(exchanger, found), record_id
+            fetched.trouble, fetched.stuck = await react_to(exchanger, found), record_id
             break
         if not isinstance(found, Gone) and found:
-            fetched.applied += await exchanger.in_store(desk.take, found, answer.exchange_id, answer.response.body)
+            fetched.applied += await exchanger.transact(
+                pages.apply_fetched, found, exchange_id=answer.exchange_id, raw=answer.response.body
+            )
     return fetched
 
 
-async def look_for(exchanger: Exchanger, desk: Desk, records: Iterable[str]) -> Fetched:
+async def look_for(exchanger: Exchanger, records: Iterable[str]) -> Fetched:
     """Ask whether records are still there; tombstones those that are gone, and notes those that are back (F27, F28)."""
     fetched = Fetched()
     connector = exchanger.connector
@@ -117,21 +76,21 @@ async def look_for(exchanger: Exchanger, desk: Desk, records: Iterable[str]) -> 
         found = connector.decode_record(answer.response, record_id, answer.stamp)
         fetched.asked += 1
         if isinstance(found, Verdict):
-            fetched.trouble = await heed(exchanger, found)
+            fetched.trouble = await react_to(exchanger, found)
             break
         there = isinstance(found, Finding)
         fetched.there[record_id] = there
-        page = answer.exchange_id, answer.response.body
+        exchange_id, raw = answer.exchange_id, answer.response.body
         if isinstance(found, Finding):
-            fetched.applied += await exchanger.in_store(desk.take, [found], *page)
-        seen = EventType.RETURNED if there else EventType.TOMBSTONE
-        noted = await exchanger.in_store(desk.sight, record_id, seen, *page)
-        fetched.gone += noted and not there
-        fetched.back += noted and there
+            fetched.applied += await exchanger.transact(pages.apply_fetched, [found], exchange_id=exchange_id, raw=raw)
+        event_type = EventType.RETURNED if there else EventType.TOMBSTONE
+        changed = await exchanger.transact(keep_local_event, record_id, event_type, exchange_id=exchange_id, raw=raw)
+        fetched.gone += changed and not there
+        fetched.back += changed and there
     return fetched
 
 
-async def heed(exchanger: Exchanger, verdict: Verdict) -> Verdict:
+async def react_to(exchanger: Exchanger, verdict: Verdict) -> Verdict:
     """Let the platform rest or log in again, where its answer asks for it."""
     exchanger.forget_token(verdict)
     if verdict.event is Event.HOLD:

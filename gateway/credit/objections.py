@@ -1,6 +1,6 @@
 """Objections of subjects: entered by an officer, kept sealed, sent by the next pull of feedback, and listed.
 
-What is wrong with one is said by field and rule; nothing of what a person wrote, nor the name of a file, is repeated.
+Problems are named by field and rule; nothing of what a person wrote, nor the name of a file, is repeated.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from gateway.credit.store.streams import lock_feed
 from gateway.domain.china import CHINA
 from gateway.domain.errors import InputError
 from gateway.store.audit import note
-from gateway.store.engine import Connection, Store
+from gateway.store.engine import Store
+from gateway.store.scope import Scope, write_scope
 
 _FIELDS = ("platform", "record", "version", "objector", "contact", "ground", "scans")
 _LONGEST = {"objector": 200, "contact": 200, "ground": 1000}
@@ -46,7 +47,7 @@ class Entered:
 
 def enter(
     store: Store,
-    said: Mapping[str, Any],
+    entry: Mapping[str, Any],
     folder: Path,
     officer: Officer,
     *,
@@ -61,35 +62,36 @@ def enter(
     anew:    the platform has said that it has none of it: it leaves as a message of its own
     dry_run: only check; nothing is kept
     """
-    with store.write() as connection:
+    with write_scope(store, platform, officer.now) as scope:
         if not dry_run:
-            lock_feed(connection, platform, officer.now)  # the same file entered twice at once is entered once
-        newest = _newest(connection, platform, said.get("record"))
-        scans, broken = _scans(said.get("scans"), folder, terms)
-        problems = (*_problems(said, newest), *broken)
+            lock_feed(scope)  # the same file entered twice at once is entered once
+        newest = _newest(scope, entry.get("record"))
+        scans, broken = _scans(entry.get("scans"), folder, terms)
+        problems = (*_problems(entry, newest), *broken)
         if problems or newest is None:
             return problems
         given = Given(
             platform=platform,
-            record_id=said["record"],
-            version=said.get("version"),
-            objector=said["objector"].strip(),
-            contact=said["contact"].strip(),
-            ground=said["ground"].strip(),
+            record_id=entry["record"],
+            version=entry.get("version"),
+            objector=entry["objector"].strip(),
+            contact=entry["contact"].strip(),
+            ground=entry["ground"].strip(),
             scans=scans,
         )
-        held = objections.find(connection, store.vault, given)
+        held = objections.find(scope, given)
         new = held is None or _may_go_again(held, terms, officer.now, anew=anew)
         if dry_run or not new:
             return _entered(held, given, newest, new=new)
         if held is None:
-            row = objections.keep(connection, store.vault, given, given.version or newest, officer)
+            row = objections.keep(scope, given, given.version or newest, officer)
         else:
             row = held
             fresh = anew or held.state is State.REFUSED
-            objections.again(connection, store.vault, held, given, officer, anew=fresh)
+            objections.queue_again(scope, held, given, officer, anew=fresh)
         action = "objection" if held is None else "objection_again"
-        note(connection, at=officer.now, actor=officer.by, action=action, subject=row.key, detail={"anew": anew})
+        detail = {"anew": anew}
+        note(scope.connection, at=scope.at, actor=officer.by, action=action, subject=row.key, detail=detail)
         return _entered(row, given, newest, new=True, waits=True)
 
 
@@ -177,26 +179,28 @@ def _entered(held: ObjectionRow | None, given: Given, newest: int, *, new: bool,
     )
 
 
-def _newest(connection: Connection, platform: str, record: Any) -> int | None:
-    return objections.newest_version(connection, platform, record) if isinstance(record, str) and record else None
+def _newest(scope: Scope, record: Any) -> int | None:
+    if not isinstance(record, str) or not record:
+        return None
+    return objections.newest_version(scope.connection, scope.platform, record)
 
 
-def _problems(said: Mapping[str, Any], newest: int | None) -> Iterator[Problem]:
-    for name in sorted(set(said) - set(_FIELDS)):
+def _problems(entry: Mapping[str, Any], newest: int | None) -> Iterator[Problem]:
+    for name in sorted(set(entry) - set(_FIELDS)):
         yield _problem(name, "field", "is no field of an objection", "不是异议的字段")
-    if not said.get("record"):
+    if not entry.get("record"):
         yield _problem("record", "required", "is missing", "缺失")
     elif newest is None:
         yield _problem(
             "record", "held", "the archive holds no such record of this platform", "档案库中没有该平台的此条记录"
         )
-    version = said.get("version")
+    version = entry.get("version")
     if version is not None and (not isinstance(version, int) or isinstance(version, bool) or version < 1):
         yield _problem("version", "number", "is a whole number from 1 on", "应为不小于1的整数")
     elif version is not None and newest is not None and version > newest:
         yield _problem("version", "held", "the archive holds no such version of the record", "档案库中没有此版本")
     for name, longest in _LONGEST.items():
-        yield from _broken_text(name, said.get(name), longest)
+        yield from _broken_text(name, entry.get(name), longest)
 
 
 def _broken_text(name: str, value: Any, longest: int) -> Iterator[Problem]:
@@ -206,7 +210,7 @@ def _broken_text(name: str, value: Any, longest: int) -> Iterator[Problem]:
         yield _problem(name, "text", "is text in quotes", "应为文本")
     elif len(value.strip()) > longest:
         yield _problem(name, "length", f"has at most {longest} characters", f"最多{longest}个字符")
-    elif any(_is_control(one) and not (name == "ground" and one in "\n\r\t") for one in value.strip()):
+    elif any(_is_control(c) and not (name == "ground" and c in "\n\r\t") for c in value.strip()):
         yield _problem(name, "characters", "holds control characters", "含有控制字符")
 
 
@@ -214,20 +218,20 @@ def _is_control(character: str) -> bool:
     return character < " " or character == "\x7f"
 
 
-def _scans(said: Any, folder: Path, terms: DeskTerms) -> tuple[tuple[Scan, ...], tuple[Problem, ...]]:
-    if said is None:
+def _scans(names: Any, folder: Path, terms: DeskTerms) -> tuple[tuple[Scan, ...], tuple[Problem, ...]]:
+    if names is None:
         return (), ()
-    if not isinstance(said, list) or not all(isinstance(one, str) and one for one in said):
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
         return (), (_problem("scans", "list", "is a list of file names", "应为文件名列表"),)
-    if len(said) > _MOST_SCANS:
+    if len(names) > _MOST_SCANS:
         return (), (_problem("scans", "count", f"are at most {_MOST_SCANS}", f"最多{_MOST_SCANS}个"),)
     scans: list[Scan] = []
     problems: list[Problem] = []
-    for number, name in enumerate(said, start=1):
+    for number, name in enumerate(names, start=1):
         found = _scan(folder / name, f"scans[{number}]", terms.scan_bytes)
         if isinstance(found, Problem):
             problems.append(found)
-        elif found.digest in {one.digest for one in scans}:
+        elif found.digest in {scan.digest for scan in scans}:
             problems.append(_problem(f"scans[{number}]", "twice", "is the same file as one before", "与前面的文件相同"))
         else:
             scans.append(found)

@@ -1,4 +1,4 @@
-"""Asking a platform which records it has of one subject: for a stated purpose, and of subjects we hold only (R17).
+"""Searches a platform for the credit records of a subject we hold, for a stated purpose (R17).
 
 The answer is compared with the archive in the words of the daily books; what the archive lacks is fetched by the id of
 its record, as a gap is, so that nothing enters by a second road.
@@ -7,15 +7,14 @@ its record, as a gap is, so that nothing enters by a second road.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import partial
 
 from gateway.codec.redact import clean
 from gateway.contract.credit import SearchesSubjects, SearchPage, SearchTerms
 from gateway.contract.messages import Finding, SubjectType, Verdict
-from gateway.credit.fetch import MOST, Desk, fetch_versions, heed
+from gateway.credit.fetch import MOST, fetch_versions, react_to
 from gateway.credit.rules.books import Difference, Row, classify
 from gateway.credit.store import books, parties
 from gateway.credit.store.events import fit
@@ -26,7 +25,7 @@ from gateway.domain.errors import ContractError, InputError
 from gateway.domain.records import RecordKind, Worker
 from gateway.store import records
 from gateway.store.audit import note
-from gateway.store.engine import Connection, Store
+from gateway.store.scope import Scope
 
 UNREADABLE = "UNREADABLE"
 """class of a record whose events cannot be applied as they stand; the others are those of the daily books"""
@@ -35,16 +34,15 @@ _LACKING = frozenset({Difference.MISSING_LOCAL, Difference.BEHIND, Difference.CO
 
 @dataclass(frozen=True, kw_only=True)
 class Purpose:
-    """Who asks, why, and when. The reason is written down before anything is asked."""
+    """Who asks, and why. The reason is written down before anything is asked."""
 
     reason: str
     by: str
-    now: Callable[[], datetime]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """One record the platform told of: its version there and in the archive, and how the two related when asked.
+    """One record the platform gave: its version there and in the archive, and how the two related when asked.
 
     fetched: what the archive lacked was asked for by the record's id and is there now
     """
@@ -65,7 +63,7 @@ class SearchReport:
     stopped: str | None = None
 
 
-async def ask_about(exchanger: Exchanger, store: Store, who: Who, purpose: Purpose) -> SearchReport:
+async def search_subject(exchanger: Exchanger, who: Who, purpose: Purpose) -> SearchReport:
     """Ask, compare, fetch what is lacking, and write down purpose and result.
 
     Raises InputError without a purpose, and for a subject that cannot be asked for; ContractError for a platform that
@@ -76,100 +74,88 @@ async def ask_about(exchanger: Exchanger, store: Store, who: Who, purpose: Purpo
         raise ContractError(f"{exchanger.platform} cannot be asked for the records of a subject")
     if not purpose.reason.strip():
         raise InputError("the purpose of the question must be stated")
-    terms = await exchanger.in_store(_begin, store, who, purpose, exchanger.platform)
+    terms = await exchanger.transact(_begin, who, purpose)
     report = SearchReport(platform=exchanger.platform)
-    told, trouble = await _told(exchanger, connector, terms)
-    report.records = await exchanger.in_store(_compared, store, exchanger.platform, told)
+    findings, trouble = await _search(exchanger, connector, terms)
+    report.records = await exchanger.query(_compared, findings)
     if trouble is None:
-        lacking = [one.record_id for one in report.records if one.difference in _LACKING]
-        desk = Desk(store=store, platform=exchanger.platform, now=purpose.now)
-        fetched = await fetch_versions(exchanger, desk, lacking[:MOST])
+        lacking = [found.record_id for found in report.records if found.difference in _LACKING]
+        fetched = await fetch_versions(exchanger, lacking[:MOST])
         trouble = fetched.trouble
-        after = {one.record_id: one for one in await exchanger.in_store(_compared, store, exchanger.platform, told)}
+        after = {found.record_id: found for found in await exchanger.query(_compared, findings)}
         report.records = [
-            replace(one, fetched=one.difference in _LACKING and after[one.record_id].difference not in _LACKING)
-            for one in report.records
+            replace(found, fetched=found.difference in _LACKING and after[found.record_id].difference not in _LACKING)
+            for found in report.records
         ]
     report.stopped = None if trouble is None else clean(f"{trouble.code}: {trouble.reason}")
-    await exchanger.in_store(_end, store, who, purpose, report)
+    await exchanger.transact(_end, who, purpose, report)
     return report
 
 
-def _begin(store: Store, who: Who, purpose: Purpose, platform: str) -> SearchTerms:
-    with store.write() as connection:
-        terms = _terms(connection, store, who)
-        note(
-            connection,
-            at=purpose.now(),
-            actor=purpose.by,
-            action="credit_ask",
-            subject=who.key,
-            reason=purpose.reason.strip(),
-            detail={"platform": platform},
-        )
+def _begin(scope: Scope, who: Who, purpose: Purpose) -> SearchTerms:
+    terms = _terms(scope, who)
+    note(
+        scope.connection,
+        at=scope.at,
+        actor=purpose.by,
+        action="credit_ask",
+        subject=who.key,
+        reason=purpose.reason.strip(),
+        detail={"platform": scope.platform},
+    )
     return terms
 
 
-def _end(store: Store, who: Who, purpose: Purpose, report: SearchReport) -> None:
-    classes = Counter(one.difference for one in report.records)
+def _end(scope: Scope, who: Who, purpose: Purpose, report: SearchReport) -> None:
+    classes = Counter(found.difference for found in report.records)
     detail = {"platform": report.platform, **dict(sorted(classes.items())), "complete": report.stopped is None}
-    with store.write() as connection:
-        note(
-            connection,
-            at=purpose.now(),
-            actor=purpose.by,
-            action="credit_answer",
-            subject=who.key,
-            detail=detail,
-        )
+    note(scope.connection, at=scope.at, actor=purpose.by, action="credit_answer", subject=who.key, detail=detail)
 
 
-def _terms(connection: Connection, store: Store, who: Who) -> SearchTerms:
+def _terms(scope: Scope, who: Who) -> SearchTerms:
     """What names the subject to a platform, from what we hold of it."""
-    if who.kind == ENTERPRISE and parties.is_ours(connection, who.key):
-        party = parties.read(connection, store.vault, [who.key]).get(who.key)
+    if who.kind == ENTERPRISE and parties.is_ours(scope.connection, who.key):
+        party = parties.read(scope.connection, scope.vault, [who.key]).get(who.key)
         if party is not None:
             return SearchTerms(subject_type=SubjectType.ENTERPRISE, corp_code=party.code)
-    for one in records.newest_records(connection, store.vault, RecordKind.PERSON, [who.key]):
-        assert isinstance(one.content, Worker)
-        document = {"id_type": one.content.id_type, "id_number": one.content.id_number}
+    for person in records.newest_records(scope.connection, scope.vault, RecordKind.PERSON, [who.key]):
+        assert isinstance(person.content, Worker)
+        document = {"id_type": person.content.id_type, "id_number": person.content.id_number}
         return SearchTerms(subject_type=SubjectType.PERSON, **document)
     raise InputError("only persons and enterprises we hold can be asked for")
 
 
-async def _told(
+async def _search(
     exchanger: Exchanger, connector: SearchesSubjects, terms: SearchTerms
 ) -> tuple[list[Finding], Verdict | None]:
-    """Everything the platform tells, and what ended it early."""
-    told: list[Finding] = []
+    """Everything the platform gives, and what ended it early."""
+    findings: list[Finding] = []
     page: str | None = None
     progress = exchanger.progress(page)
     while True:
         answer = await exchanger.ask("feedback_search", partial(connector.encode_search, terms, page))
         if answer.response is None or answer.verdict is not None:
-            return told, answer.verdict
+            return findings, answer.verdict
         found = await exchanger.decoded(answer.response, connector.decode_search, answer.response, answer.stamp)
         if not isinstance(found, SearchPage):
-            return told, await heed(exchanger, found)
-        told += found.findings
+            return findings, await react_to(exchanger, found)
+        findings += found.findings
         if found.next_page is None:
-            return told, None
+            return findings, None
         stalled = progress.after(answer.response, found.next_page)
         if stalled is not None:
-            return told, stalled
+            return findings, stalled
         page = found.next_page
 
 
-def _compared(store: Store, platform: str, told: Sequence[Finding]) -> list[Found]:
-    newest = {fit(one.record_id, 64): one for one in sorted(told, key=lambda one: one.version)}
-    with store.read() as connection:
-        held = books.held_at(connection, platform, list(newest), None)
+def _compared(scope: Scope, findings: Sequence[Finding]) -> list[Found]:
+    newest = {fit(theirs.record_id, 64): theirs for theirs in sorted(findings, key=lambda finding: finding.version)}
+    held = books.held_at(scope.connection, scope.platform, list(newest), None)
     found = []
-    for record_id, one in sorted(newest.items()):
-        row = Row(record_id=record_id, version=one.version, digest=fit(one.digest, 80), active=True)
+    for record_id, theirs in sorted(newest.items()):
+        row = Row(record_id=record_id, version=theirs.version, digest=fit(theirs.digest, 80), active=True)
         ours = held.get(record_id)
-        difference = UNREADABLE if one.flaw is not None else str(classify(row, ours))
-        found.append(
-            Found(record_id=record_id, theirs=one.version, ours=ours.newest if ours else None, difference=difference)
-        )
+        difference = UNREADABLE if theirs.flaw is not None else str(classify(row, ours))
+        newest_ours = ours.newest if ours else None
+        found.append(Found(record_id=record_id, theirs=theirs.version, ours=newest_ours, difference=difference))
     return found

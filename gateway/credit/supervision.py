@@ -15,11 +15,11 @@ from gateway.credit.rules.draws import METHOD, Checker, Population, draw, read_c
 from gateway.credit.rules.tickets import DUTIES
 from gateway.credit.rules.working_days import WorkCalendar
 from gateway.credit.store import draws
-from gateway.credit.store.acknowledgements import GATEWAY, Scope
+from gateway.credit.store.acknowledgements import GATEWAY
 from gateway.credit.store.draws import Draw, Owed
 from gateway.credit.store.events import CENTRE
 from gateway.credit.store.parties import party_key
-from gateway.credit.store.streams import lock_feed
+from gateway.credit.store.streams import archive_scope
 from gateway.credit.store.subjects import ENTERPRISE
 from gateway.credit.store.void_grounds import resting_on
 from gateway.domain.china import CHINA
@@ -29,9 +29,16 @@ from gateway.domain.ticket_kinds import TicketKind
 from gateway.store import records
 from gateway.store.audit import note
 from gateway.store.engine import Connection, Store
+from gateway.store.scope import Scope
+from gateway.store.vault import Vault
 
 KINDS = ("enterprises", "cities", "certificates")
 _DIGITS = 6
+REASON = "certificate void: other filings of the same enterprise and verification point"
+EXCLUDED = "the void certificate itself"
+_MOST = 100
+"""grounds that are drawn for at once; the population is read once for all of them"""
+_SEED_BYTES = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,102 +57,6 @@ class Order:
     around: str | None = None
 
 
-def read_checker_file(path: Path) -> list[Checker]:
-    """Checkers of a CSV with the columns ``checker`` and ``avoids``."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as handle:
-            return read_checkers(csv.DictReader(handle))
-    except (OSError, ValueError, KeyError):
-        raise InputError(f"{path.name}: not a CSV in UTF-8 with a column 'checker'") from None
-
-
-def population(connection: Connection, store: Store, order: Order) -> Population:
-    """The objects of an order as the store knows them now."""
-    if order.of == "enterprises":
-        objects = draws.enterprises(connection)
-    elif order.of == "certificates":
-        objects = draws.certificates(connection, store.vault, None if order.around is None else {order.around})
-    elif order.of == "cities":
-        codes = [row["code"] for row in table("division_shandong").rows]
-        objects = {code: frozenset[str]() for code in codes if len(code) == _DIGITS and code.endswith("00")}
-    else:
-        raise InputError(f"what is drawn is one of: {', '.join(KINDS)}")
-    if order.around is not None:
-        objects = {name: groups for name, groups in objects.items() if order.around in {name, *groups}}
-    excluded = {_name(store, order.of, name): why for name, why in order.excluded.items()}
-    strangers = sorted(set(excluded) - set(objects))
-    if strangers:
-        raise InputError(f"{len(strangers)} excluded objects are not in the population")
-    return Population(objects=objects, excluded=excluded)
-
-
-def make_draw(store: Store, order: Order, officer: Officer, *, number: str) -> Draw:
-    """Draw, keep it with all that is needed to draw again, and open a ticket for each object."""
-    with store.write() as connection:
-        _, at = lock_feed(connection, CENTRE, officer.now)
-        scope = Scope(connection=connection, vault=store.vault, platform=CENTRE, at=at)
-        found = population(connection, store, order)
-        if not found.drawable:
-            raise InputError("there is nothing to draw from")
-        count = sample_size(order.ratio, len(found.drawable))
-        days = DUTIES[TicketKind.CHECK].days
-        made = Draw(
-            number=number,
-            at=at,
-            actor=officer.by,
-            reason=clean(order.reason),
-            seed=order.seed,
-            method=METHOD,
-            of=order.of if order.around is None else f"{order.of} of {order.around}",
-            population_digest=found.digest,
-            population=len(found.objects),
-            ratio=order.ratio,
-            excluded=dict(found.excluded),
-            checkers={one.name: sorted(one.avoids) for one in order.checkers},
-            drawn=tuple(draw(order.seed, found, count, order.checkers)),
-            due_on=officer.calendar.due(at.astimezone(CHINA).date(), days),
-        )
-        draws.keep(scope, made)
-        note(
-            connection,
-            at=at,
-            actor=officer.by,
-            action="supervise_draw",
-            subject=number,
-            reason=clean(order.reason),
-            detail={"population_digest": made.population_digest, "drawn": len(made.drawn)},
-        )
-    return made
-
-
-def draw_again(store: Store, made: Draw) -> bool | None:
-    """Whether drawing again gives the same; None where the population is another one by now."""
-    of, _, around = made.of.partition(" of ")
-    checkers = [Checker(name=name, avoids=frozenset(avoids)) for name, avoids in sorted(made.checkers.items())]
-    order = Order(of=of, ratio=made.ratio, seed=made.seed, reason="", checkers=checkers, around=around or None)
-    with store.read() as connection:
-        found = population(connection, store, order)
-    found = Population(
-        objects=found.objects, excluded={name: why for name, why in made.excluded.items() if name in found.objects}
-    )
-    if found.digest != made.population_digest:
-        return None
-    count = sample_size(made.ratio, len(found.drawable))
-    return tuple(draw(made.seed, found, count, checkers)) == tuple(made.drawn)
-
-
-def _name(store: Store, of: str, name: str) -> str:
-    is_code = of == "enterprises" and len(name) != len(party_key(store.vault, ENTERPRISE, ""))
-    return party_key(store.vault, ENTERPRISE, name) if is_code else name
-
-
-REASON = "certificate void: other filings of the same enterprise and verification point"
-EXCLUDED = "the void certificate itself"
-_MOST = 100
-"""grounds that are drawn for at once; the population is read once for all of them"""
-_SEED_BYTES = 16
-
-
 @dataclass(frozen=True, kw_only=True)
 class Checks:
     """How checks are drawn: how many of how many, by whom, and what varies from draw to draw."""
@@ -158,27 +69,107 @@ class Checks:
     random_bytes: Callable[[int], bytes]
 
 
+def read_checker_file(path: Path) -> list[Checker]:
+    """Checkers of a CSV with the columns ``checker`` and ``avoids``."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as handle:
+            return read_checkers(csv.DictReader(handle))
+    except (OSError, ValueError, KeyError):
+        raise InputError(f"{path.name}: not a CSV in UTF-8 with a column 'checker'") from None
+
+
+def population(connection: Connection, vault: Vault, order: Order) -> Population:
+    """The objects of an order as the store knows them now."""
+    if order.of == "enterprises":
+        objects = draws.enterprises(connection)
+    elif order.of == "certificates":
+        objects = draws.certificates(connection, vault, None if order.around is None else {order.around})
+    elif order.of == "cities":
+        codes = [row["code"] for row in table("division_shandong").rows]
+        objects = {code: frozenset[str]() for code in codes if len(code) == _DIGITS and code.endswith("00")}
+    else:
+        raise InputError(f"what is drawn is one of: {', '.join(KINDS)}")
+    if order.around is not None:
+        objects = {name: groups for name, groups in objects.items() if order.around in {name, *groups}}
+    excluded = {_name(vault, order.of, name): why for name, why in order.excluded.items()}
+    strangers = sorted(set(excluded) - set(objects))
+    if strangers:
+        raise InputError(f"{len(strangers)} excluded objects are not in the population")
+    return Population(objects=objects, excluded=excluded)
+
+
+def make_draw(store: Store, order: Order, officer: Officer, *, number: str) -> Draw:
+    """Draw, keep it with all that is needed to draw again, and open a ticket for each object."""
+    with archive_scope(store, CENTRE, officer.now) as scope:
+        found = population(scope.connection, scope.vault, order)
+        if not found.drawable:
+            raise InputError("there is nothing to draw from")
+        count = sample_size(order.ratio, len(found.drawable))
+        days = DUTIES[TicketKind.CHECK].days
+        made = Draw(
+            number=number,
+            at=scope.at,
+            actor=officer.by,
+            reason=clean(order.reason),
+            seed=order.seed,
+            method=METHOD,
+            of=order.of if order.around is None else f"{order.of} of {order.around}",
+            population_digest=found.digest,
+            population=len(found.objects),
+            ratio=order.ratio,
+            excluded=dict(found.excluded),
+            checkers={checker.name: sorted(checker.avoids) for checker in order.checkers},
+            drawn=tuple(draw(order.seed, found, count, order.checkers)),
+            due_on=officer.calendar.due(scope.at.astimezone(CHINA).date(), days),
+        )
+        draws.keep(scope, made)
+        _note(scope, made)
+    return made
+
+
+def draw_again(store: Store, made: Draw) -> bool | None:
+    """Whether drawing again gives the same; None where the population is another one by now."""
+    of, _, around = made.of.partition(" of ")
+    checkers = [Checker(name=name, avoids=frozenset(avoids)) for name, avoids in sorted(made.checkers.items())]
+    order = Order(of=of, ratio=made.ratio, seed=made.seed, reason="", checkers=checkers, around=around or None)
+    with store.read() as connection:
+        found = population(connection, store.vault, order)
+    found = Population(
+        objects=found.objects, excluded={name: why for name, why in made.excluded.items() if name in found.objects}
+    )
+    if found.digest != made.population_digest:
+        return None
+    count = sample_size(made.ratio, len(found.drawable))
+    return tuple(draw(made.seed, found, count, checkers)) == tuple(made.drawn)
+
+
 def draw_owed(store: Store, checks: Checks) -> int:
     """Draw what void certificates ask for; gives how many draws were made. A second call makes none again."""
     made = 0
     while True:
         with store.read() as connection:
             found = draws.owed(connection, _MOST)
-            centres = {one: _centres(connection, store, one) for one in found}
+            centres = {owed: _centres(connection, store.vault, owed) for owed in found}
             wanted = {name for names in centres.values() for name in names}
             objects = draws.certificates(connection, store.vault, wanted) if wanted else {}
-        for one, names in centres.items():
-            made += _keep(store, one, [d for name in names if (d := _draw(one, name, objects, checks))], checks.now())
+        for owed, names in centres.items():
+            drawn = [d for name in names if (d := _draw(owed, name, objects, checks))]
+            made += _keep(store, owed, drawn, checks.now())
         if len(found) < _MOST:
             return made
 
 
-def _centres(connection: Connection, store: Store, owed: Owed) -> list[str]:
+def _name(vault: Vault, of: str, name: str) -> str:
+    is_code = of == "enterprises" and len(name) != len(party_key(vault, ENTERPRISE, ""))
+    return party_key(vault, ENTERPRISE, name) if is_code else name
+
+
+def _centres(connection: Connection, vault: Vault, owed: Owed) -> list[str]:
     """The enterprise and the verification point of a certificate that is still void; none where it is not."""
-    void = [one.key for one in resting_on(connection, owed.platform, [owed.record_id])]
+    void = [rests.key for rests in resting_on(connection, owed.platform, [owed.record_id])]
     if owed.certificate_key not in void:
         return []
-    held = records.newest_records(connection, store.vault, RecordKind.CERTIFICATE, [owed.certificate_key])
+    held = records.newest_records(connection, vault, RecordKind.CERTIFICATE, [owed.certificate_key])
     content = next(held).content
     assert isinstance(content, Certificate)
     employer = content.holder.employer
@@ -205,7 +196,7 @@ def _draw(owed: Owed, centre: str, objects: Mapping[str, frozenset[str]], checks
         population=len(found.objects),
         ratio=checks.ratio,
         excluded=dict(found.excluded),
-        checkers={one.name: sorted(one.avoids) for one in checks.checkers},
+        checkers={checker.name: sorted(checker.avoids) for checker in checks.checkers},
         drawn=tuple(draw(seed, found, count, checks.checkers)),
         due_on=checks.calendar.due(at.astimezone(CHINA).date(), DUTIES[TicketKind.CHECK].days),
     )
@@ -213,20 +204,21 @@ def _draw(owed: Owed, centre: str, objects: Mapping[str, frozenset[str]], checks
 
 def _keep(store: Store, owed: Owed, made: Sequence[Draw], now: datetime) -> int:
     """Keep the draws of one ground in one commit; gives how many, none where another process was first."""
-    with store.write() as connection:
-        _, at = lock_feed(connection, CENTRE, now)
-        scope = Scope(connection=connection, vault=store.vault, platform=CENTRE, at=at)
+    with archive_scope(store, CENTRE, now) as scope:
         if not draws.keep_owed(scope, owed, made):
             return 0
-        for one in made:
-            detail = {"population_digest": one.population_digest, "drawn": len(one.drawn)}
-            note(
-                connection,
-                at=at,
-                actor=GATEWAY,
-                action="supervise_draw",
-                subject=one.number,
-                reason=one.reason,
-                detail=detail,
-            )
+        for drawn in made:
+            _note(scope, drawn)
     return len(made)
+
+
+def _note(scope: Scope, made: Draw) -> None:
+    note(
+        scope.connection,
+        at=scope.at,
+        actor=made.actor,
+        action="supervise_draw",
+        subject=made.number,
+        reason=made.reason,
+        detail={"population_digest": made.population_digest, "drawn": len(made.drawn)},
+    )

@@ -1,4 +1,4 @@
-"""The work list: whose each ticket is, until when, what may be done, and doing it, audited with a reason."""
+"""Tickets, the work list of persons: lists them with owner and due day, settles them; reads the working calendar."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ from typing import Any
 
 from gateway.codec.codes import table
 from gateway.codec.redact import clean
-from gateway.credit.rules.subjects import SubjectNews
+from gateway.credit.rules.subjects import SubjectChange
 from gateway.credit.rules.tickets import DUTIES, Act
 from gateway.credit.rules.working_days import WorkCalendar
 from gateway.credit.store import decisions, ticket_messages, tickets, twins
-from gateway.credit.store.acknowledgements import Scope
 from gateway.credit.store.draws import drawn_for
 from gateway.credit.store.events import CENTRE, payload_place
 from gateway.credit.store.reinstate import Reinstated, certificate_named, ground_of, reinstate_all
 from gateway.credit.store.reinstate import reinstate as bring_back
-from gateway.credit.store.streams import lock_feed
+from gateway.credit.store.streams import archive_scope, lock_feed
 from gateway.credit.store.subject_changes import local_key, split
 from gateway.credit.store.subjects import ENTERPRISE
-from gateway.credit.store.ticket_messages import Told
+from gateway.credit.store.ticket_messages import PlatformTicket
 from gateway.credit.store.tickets import Filter, Ticket
 from gateway.credit.store.void_grounds import Ground, resting_on
 from gateway.domain.china import CHINA
@@ -32,8 +31,11 @@ from gateway.domain.errors import ConfigurationError, InputError
 from gateway.domain.records import RecordKind
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store.engine import Connection, Store
+from gateway.store.scope import Scope, write_scope
 
-_NOT_TOLD = Told(number=None, status=None, code=None, outcome=None)
+_NOT_SENT = PlatformTicket(number=None, status=None, code=None, outcome=None)
+BY_HAND = "reinstate"
+"""under which name a person's finding stands that no ticket asked for"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +51,8 @@ class Shown:
     soon: bool
     """an own decision whose day to warn has passed (R09)"""
     acts: tuple[Act, ...]
-    told: Told | None = None
-    """how it stands at the platform, where it was told there"""
+    there: PlatformTicket | None = None
+    """how it stands at the platform, where it was sent there"""
     draws: tuple[str, ...] = ()
     """numbers of the random checks that a void certificate brought about"""
     certificates: tuple[str, ...] = ()
@@ -63,10 +65,38 @@ class Shown:
         duty["acts"] = [str(act) for act in self.acts]
         duty |= {"draws": list(self.draws)} if self.draws else {}
         duty |= {"certificates": list(self.certificates)} if self.certificates else {}
-        there = self.told or _NOT_TOLD
+        there = self.there or _NOT_SENT
         duty |= {"platform_number": there.number, "platform_status": there.status, "platform_code": there.code}
         duty["platform_outcome"] = there.outcome
         return {**fields, "kind": str(self.ticket.kind), "title": self.title, "title_zh": self.title_zh, **duty}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settlement:
+    """What a person does about a ticket.
+
+    subject: whom a record is about, where it is not the one suspected: key of a person or code of an enterprise
+    """
+
+    number: str
+    act: Act
+    reason: str
+    by: str
+    subject: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What a person asks for.
+
+    certificate:  its key or number
+    wrong_person: the record that voided it is about nobody we hold; it counts no longer for whom it was matched with
+    """
+
+    certificate: str
+    reason: str
+    by: str
+    wrong_person: bool = False
 
 
 def work_list(
@@ -75,42 +105,30 @@ def work_list(
     """The tickets wanted, the oldest first, and how many there are in all."""
     with store.read() as connection:
         total, found = tickets.listed(connection, wanted, limit)
-        days = decisions.deadlines(connection, [one.record_id for one in found if one.kind is TicketKind.DEADLINE])
-        there = ticket_messages.of(connection, store.vault, [one.number for one in found])
-    rows = [shown(one, calendar, now, days.get(one.record_id)) for one in found]
-    return total, [replace(row, told=_without_words(there.get(row.ticket.number))) for row in rows]
+        days = decisions.deadlines(
+            connection, [ticket.record_id for ticket in found if ticket.kind is TicketKind.DEADLINE]
+        )
+        there = ticket_messages.at_platform(connection, store.vault, [ticket.number for ticket in found])
+    rows = [shown(ticket, calendar, now, days.get(ticket.record_id)) for ticket in found]
+    return total, [replace(row, there=_without_words(there.get(row.ticket.number))) for row in rows]
 
 
 def look_up(store: Store, calendar: WorkCalendar, number: str, now: datetime) -> Shown | None:
     """One ticket by its number, with how it was closed at the platform, the subject's name and number taken out."""
     with store.read() as connection:
-        found = tickets.one(connection, number)
+        found = tickets.by_number(connection, number)
         if found is None:
             return None
         days = decisions.deadlines(connection, [found.record_id] if found.kind is TicketKind.DEADLINE else [])
-        there = ticket_messages.of(connection, store.vault, [number]).get(number)
+        there = ticket_messages.at_platform(connection, store.vault, [number]).get(number)
         if there is not None and there.outcome is not None:
             there = replace(there, outcome=clean(there.outcome, *_names(connection, store, found)))
         is_void = found.kind is TicketKind.CERTIFICATE
         drawn = drawn_for(connection, found.platform, found.record_id) if is_void else []
         asks = is_void or found.kind is TicketKind.REINSTATE
         resting = resting_on(connection, found.platform, [found.record_id]) if asks else []
-    one = shown(found, calendar, now, days.get(found.record_id))
-    return replace(one, told=there, draws=tuple(drawn), certificates=tuple(rests.key for rests in resting))
-
-
-def _names(connection: Connection, store: Store, about: Ticket) -> list[str]:
-    """What the event behind a ticket calls its subject."""
-    row = tickets.event_row(connection, about)
-    if row is None or row["payload"] is None:
-        return []
-    place = payload_place(about.platform, row["event_id"], row["digest"])
-    subject = json.loads(store.vault.open(row["payload"], place)).get("subject") or {}
-    return [value for value in (subject.get("name"), subject.get("id_number")) if value]
-
-
-def _without_words(there: Told | None) -> Told | None:
-    return None if there is None else replace(there, outcome=None)
+    row = shown(found, calendar, now, days.get(found.record_id))
+    return replace(row, there=there, draws=tuple(drawn), certificates=tuple(rests.key for rests in resting))
 
 
 def shown(
@@ -133,39 +151,71 @@ def shown(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settlement:
-    """What a person does about a ticket.
-
-    subject: whom a record is about, where it is not the one suspected: key of a person or code of an enterprise
-    """
-
-    number: str
-    act: Act
-    reason: str
-    by: str
-    subject: str | None = None
-
-
 def settle(store: Store, given: Settlement, now: datetime) -> Ticket:
     """Close the ticket and carry the act out, in one commit; raises InputError where it is not possible."""
     if not given.reason.strip():
         raise InputError("an act on a ticket needs a reason")
-    with store.write() as connection:
-        found = tickets.one(connection, given.number)
+    with write_scope(store, CENTRE, now) as begun:
+        found = tickets.by_number(begun.connection, given.number)
         if found is None:
             raise InputError("there is no such ticket")
         duty = DUTIES[found.kind]
         if given.act not in duty.acts:
             raise InputError(f"a ticket of kind {found.kind} is settled by: {', '.join(duty.acts)}")
-        _, at = lock_feed(connection, found.platform, now)
-        scope = Scope(connection=connection, vault=store.vault, platform=found.platform, at=at)
+        _, scope = lock_feed(replace(begun, platform=found.platform))
         if not tickets.close(scope, found.number, act=given.act, reason=given.reason, by=given.by):
             raise InputError("the ticket is closed already")
         _CARRIED_OUT.get(given.act, _nothing)(scope, found, given)
-        closed = tickets.one(connection, given.number)
+        closed = tickets.by_number(scope.connection, given.number)
     assert closed is not None
     return closed
+
+
+def read_calendar(further: Path | None = None) -> WorkCalendar:
+    """The calendar; ``further`` adds days and outweighs what is built in for its years."""
+    built_in = WorkCalendar.from_rows(table("working_days").rows)
+    if further is None:
+        return built_in
+    try:
+        with further.open(encoding="utf-8-sig", newline="") as handle:
+            given = WorkCalendar.from_rows(csv.DictReader(handle))
+    except (OSError, ValueError, KeyError) as error:
+        reason = type(error).__name__
+        raise ConfigurationError(f"GATEWAY_CALENDAR: not a CSV with columns day and kind ({reason})") from None
+    off = {day for day in built_in.off if day.year not in given.years} | given.off
+    worked = {day for day in built_in.worked if day.year not in given.years} | given.worked
+    return WorkCalendar(off=frozenset(off), worked=frozenset(worked))
+
+
+def reinstate(store: Store, given: Given, now: datetime) -> Reinstated:
+    """Make it valid again; raises InputError where a ground still stands, or no credit record had voided it.
+
+    Done a second time, nothing changes.
+    """
+    if not given.reason.strip():
+        raise InputError("making a certificate valid again needs a reason")
+    with archive_scope(store, CENTRE, now) as centre:
+        scope = centre
+        key = certificate_named(centre, given.certificate)
+        ground = ground_of(centre, key) if given.wrong_person else None
+        if ground is not None:
+            _, scope = lock_feed(replace(centre, platform=ground.platform))
+            tickets.rule(scope, ground.record_id, None, number=BY_HAND, by=given.by)
+        return bring_back(scope, key, reason=given.reason, by=given.by)
+
+
+def _names(connection: Connection, store: Store, about: Ticket) -> list[str]:
+    """What the event behind a ticket calls its subject."""
+    row = tickets.event_row(connection, about)
+    if row is None or row["payload"] is None:
+        return []
+    place = payload_place(about.platform, row["event_id"], row["digest"])
+    subject = json.loads(store.vault.open(row["payload"], place)).get("subject") or {}
+    return [value for value in (subject.get("name"), subject.get("id_number")) if value]
+
+
+def _without_words(there: PlatformTicket | None) -> PlatformTicket | None:
+    return None if there is None else replace(there, outcome=None)
 
 
 def _nothing(scope: Scope, about: Ticket, given: Settlement) -> None:
@@ -207,9 +257,9 @@ def _undo(scope: Scope, about: Ticket, given: Settlement) -> None:
     if row is None or row["payload"] is None:
         raise InputError("the event behind the ticket is no longer there")
     place = payload_place(scope.platform, row["event_id"], row["digest"])
-    news = SubjectNews.of(json.loads(scope.vault.open(row["payload"], place)))
-    kind = ENTERPRISE if news.enterprise else str(RecordKind.PERSON)
-    key = local_key(scope, kind, news.from_key)
+    change = SubjectChange.of(json.loads(scope.vault.open(row["payload"], place)))
+    kind = ENTERPRISE if change.enterprise else str(RecordKind.PERSON)
+    key = local_key(scope, kind, change.from_key)
     if key is None or not split(scope, kind, key):
         raise InputError("there is no merge in force that could be undone")
 
@@ -234,56 +284,3 @@ _CARRIED_OUT: dict[Act, Callable[[Scope, Ticket, Settlement], None]] = {
     Act.PUSH_AGAIN: _push_again,
     Act.REINSTATE: _reinstate,
 }
-
-
-def read_calendar(further: Path | None = None) -> WorkCalendar:
-    """The calendar; ``further`` adds days and outweighs what is built in for its years."""
-    built_in = WorkCalendar.from_rows(table("working_days").rows)
-    if further is None:
-        return built_in
-    try:
-        with further.open(encoding="utf-8-sig", newline="") as handle:
-            given = WorkCalendar.from_rows(csv.DictReader(handle))
-    except (OSError, ValueError, KeyError) as error:
-        reason = type(error).__name__
-        raise ConfigurationError(f"GATEWAY_CALENDAR: not a CSV with columns day and kind ({reason})") from None
-    off = {day for day in built_in.off if day.year not in given.years} | given.off
-    worked = {day for day in built_in.worked if day.year not in given.years} | given.worked
-    return WorkCalendar(off=frozenset(off), worked=frozenset(worked))
-
-
-BY_HAND = "reinstate"
-"""under which name a person's finding stands that no ticket asked for"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Given:
-    """What a person asks for.
-
-    certificate:  its key or number
-    wrong_person: the record that voided it is about nobody we hold; it counts no longer for whom it was matched with
-    """
-
-    certificate: str
-    reason: str
-    by: str
-    wrong_person: bool = False
-
-
-def reinstate(store: Store, given: Given, now: datetime) -> Reinstated:
-    """Make it valid again; raises InputError where a ground still stands, or no credit record had voided it.
-
-    Done a second time, nothing changes.
-    """
-    if not given.reason.strip():
-        raise InputError("making a certificate valid again needs a reason")
-    with store.write() as connection:
-        _, at = lock_feed(connection, CENTRE, now)
-        scope = Scope(connection=connection, vault=store.vault, platform=CENTRE, at=at)
-        key = certificate_named(scope, given.certificate)
-        ground = ground_of(scope, key) if given.wrong_person else None
-        if ground is not None:
-            _, there = lock_feed(connection, ground.platform, at)
-            scope = Scope(connection=connection, vault=store.vault, platform=ground.platform, at=there)
-            tickets.rule(scope, ground.record_id, None, number=BY_HAND, by=given.by)
-        return bring_back(scope, key, reason=given.reason, by=given.by)

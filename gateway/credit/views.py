@@ -19,8 +19,7 @@ from gateway.credit.rules.matching import plain_number
 from gateway.credit.rules.statements import PUBLIC_CATEGORIES
 from gateway.credit.store import as_of as credit_as_of
 from gateway.credit.store import parties, views
-from gateway.credit.store.acknowledgements import Scope
-from gateway.credit.store.as_of import Believed, Told
+from gateway.credit.store.as_of import Believed, Content
 from gateway.credit.store.events import CENTRE
 from gateway.credit.store.subjects import AUTHORITY, ENTERPRISE, survivors
 from gateway.credit.store.views import Standing
@@ -30,6 +29,8 @@ from gateway.domain.records import RecordKind
 from gateway.store import records
 from gateway.store.audit import note
 from gateway.store.engine import Connection, Store
+from gateway.store.scope import write_scope
+from gateway.store.vault import Vault
 
 PARTNER = "partner"
 PERSON = str(RecordKind.PERSON)
@@ -49,27 +50,27 @@ class View(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Who:
-    """A subject that was found. ``redirected``: it was asked for under a key that another one stands for now."""
+    """A subject that was found. ``redirected``: it was asked for under a key that another stands for now."""
 
     kind: str
     key: str
     redirected: bool = False
 
 
-def find_subject(connection: Connection, store: Store, text: str) -> Who | None:
+def find_subject(connection: Connection, vault: Vault, text: str) -> Who | None:
     """The subject meant: a person by key or certificate number, an enterprise or authority by its code."""
     text = text.strip().upper()
     if len(text) == _CODE:
-        key = parties.party_key(store.vault, ENTERPRISE, text)
-        if key in parties.read(connection, store.vault, [key]):
+        key = parties.party_key(vault, ENTERPRISE, text)
+        if key in parties.read(connection, vault, [key]):
             return _who(connection, ENTERPRISE, key)
     if len(text) == _DIVISION and text in table("division_shandong"):
-        return Who(kind=AUTHORITY, key=parties.party_key(store.vault, AUTHORITY, text))
+        return Who(kind=AUTHORITY, key=parties.party_key(vault, AUTHORITY, text))
     if len(text) == _KEY and records.newest(connection, RecordKind.PERSON, [text]):
         return _who(connection, PERSON, text)
-    found = records.find(connection, store.vault, "certificate_number", [plain_number(text, "")])
+    found = records.find(connection, vault, "certificate_number", [plain_number(text, "")])
     keys = {key for matches in found.values() for kind, key in matches if kind == RecordKind.CERTIFICATE}
-    holders = {one.person_key for one in records.newest(connection, RecordKind.CERTIFICATE, sorted(keys)).values()}
+    holders = {held.person_key for held in records.newest(connection, RecordKind.CERTIFICATE, sorted(keys)).values()}
     return _who(connection, PERSON, holders.pop()) if len(holders) == 1 else None
 
 
@@ -78,40 +79,40 @@ def _who(connection: Connection, kind: str, key: str) -> Who:
     return Who(kind=kind, key=survivor, redirected=survivor != key)
 
 
-def show(store: Store, connection: Connection, who: Who, view: View, at: datetime) -> list[dict[str, Any]]:
+def show(connection: Connection, vault: Vault, who: Who, view: View, at: datetime) -> list[dict[str, Any]]:
     """A subject's records in one view as they stand at ``at``."""
     found = views.current(connection, who.key, at, kind=who.kind)
-    chosen = [one for one in found if _SEEN[view](one)]
-    told = credit_as_of.contents(connection, store.vault, {one.version_id for one in chosen})
-    return [_WRITTEN[view](one, told.get(one.version_id)) for one in chosen]
+    chosen = [standing for standing in found if _SHOWN_IN[view](standing)]
+    contents = credit_as_of.contents(connection, vault, {standing.version_id for standing in chosen})
+    return [_DOCUMENT[view](standing, contents.get(standing.version_id)) for standing in chosen]
 
 
 def as_of(
-    store: Store, connection: Connection, who: Who, valid_at: datetime, known_at: datetime
+    connection: Connection, vault: Vault, who: Who, valid_at: datetime, known_at: datetime
 ) -> list[dict[str, Any]]:
     """What was believed at ``known_at`` to hold at ``valid_at``, as operators see it."""
     found = credit_as_of.as_of(connection, who.kind, who.key, valid_at, known_at)
-    told = credit_as_of.contents(connection, store.vault, {one.version_id for one in found})
+    contents = credit_as_of.contents(connection, vault, {standing.version_id for standing in found})
     return [
         {
-            **_head(one),
-            **_facts(told.get(one.version_id)),
-            **_spans(one),
-            "known_from": one.sys_from,
-            "known_to": one.sys_to,
-            "match": one.match,
+            **_head(standing),
+            **_facts(contents.get(standing.version_id)),
+            **_spans(standing),
+            "known_from": standing.sys_from,
+            "known_to": standing.sys_to,
+            "match": standing.match,
         }
-        for one in found
+        for standing in found
     ]
 
 
-def public(store: Store, connection: Connection, at: datetime, limit: int) -> dict[str, Any]:
+def public(connection: Connection, vault: Vault, at: datetime, limit: int) -> dict[str, Any]:
     """All records the public may see, with counts in which small numbers are suppressed."""
-    found = [one for one in views.shown_now(connection, at, limit) if one.public]
-    told = credit_as_of.contents(connection, store.vault, {one.version_id for one in found})
-    counts = Counter(one.statement.category for one in found)
+    found = [standing for standing in views.shown_now(connection, at, limit) if standing.public]
+    contents = credit_as_of.contents(connection, vault, {standing.version_id for standing in found})
+    counts = Counter(standing.statement.category for standing in found)
     return {
-        "records": [_public(one, told.get(one.version_id)) for one in found],
+        "records": [_public(standing, contents.get(standing.version_id)) for standing in found],
         "counts": {name: count if count >= SUPPRESS_BELOW else None for name, count in sorted(counts.items())},
     }
 
@@ -121,14 +122,14 @@ def share(store: Store, recipient: str, *, by: str, now: datetime, limit: int) -
 
     A statement that replaced one that was given is given anew; what may be shared no longer is named as withdrawn.
     """
-    with store.write() as connection:
+    with write_scope(store, CENTRE, now) as scope:
+        connection = scope.connection
         before = credit_as_of.shared(connection, PARTNER, recipient)
         found = {(s.platform, s.record_id): s for s in views.shown_now(connection, now, limit) if is_shared(s)}
-        fresh = [one for place, one in found.items() if before.get(place) != one.version_id]
-        told = credit_as_of.contents(connection, store.vault, {one.version_id for one in fresh})
+        fresh = [standing for place, standing in found.items() if before.get(place) != standing.version_id]
+        contents = credit_as_of.contents(connection, store.vault, {standing.version_id for standing in fresh})
         gone = sorted(place for place, last in before.items() if last and place not in found)
-        scope = Scope(connection=connection, vault=store.vault, platform=CENTRE, at=now)
-        rely(scope, PARTNER, (recipient, now.isoformat()), [one.version_id for one in fresh], by)
+        rely(scope, PARTNER, (recipient, now.isoformat()), [standing.version_id for standing in fresh], by)
         credit_as_of.take_back(scope, PARTNER, recipient, [before[place] for place in gone], by)
         note(
             connection,
@@ -140,7 +141,7 @@ def share(store: Store, recipient: str, *, by: str, now: datetime, limit: int) -
         )
     return {
         "recipient": recipient,
-        "records": [_partner(one, told.get(one.version_id)) for one in fresh],
+        "records": [_partner(standing, contents.get(standing.version_id)) for standing in fresh],
         "withdrawn": [{"platform": platform, "record_id": record_id} for platform, record_id in gone],
     }
 
@@ -151,41 +152,43 @@ def is_shared(standing: Standing) -> bool:
     return standing.usable and statement.usage_scope in ("0", "1") and statement.category in PUBLIC_CATEGORIES
 
 
-def _internal(one: Standing, told: Told | None) -> dict[str, Any]:
+def _internal(standing: Standing, content: Content | None) -> dict[str, Any]:
     beside = {
-        "usable": one.usable,
-        "public": one.public,
-        "tickets": sorted(one.tickets),
-        "same_as": one.same_as,
-        "group": one.group,
-        "of_predecessor": one.of_predecessor,
+        "usable": standing.usable,
+        "public": standing.public,
+        "tickets": sorted(standing.tickets),
+        "same_as": standing.same_as,
+        "group": standing.group,
+        "of_predecessor": standing.of_predecessor,
     }
-    return {**_head(one), **_facts(told), **_spans(one), **_texts(told), **beside}
+    return {**_head(standing), **_facts(content), **_spans(standing), **_texts(content), **beside}
 
 
-def _usable(one: Standing, told: Told | None) -> dict[str, Any]:
-    return {**_head(one), **_facts(told), **_spans(one)}
+def _usable(standing: Standing, content: Content | None) -> dict[str, Any]:
+    return {**_head(standing), **_facts(content), **_spans(standing)}
 
 
-def _public(one: Standing, told: Told | None) -> dict[str, Any]:
-    plain = told.plain if told else {}
+def _public(standing: Standing, content: Content | None) -> dict[str, Any]:
+    plain = content.plain if content else {}
     subject = plain.get("subject") or {}
     number = subject.get("corp_code") or mask(subject.get("id_number") or "")
-    head = {name: value for name, value in _head(one).items() if name in ("record_id", "category", "under_objection")}
-    return {"name": subject.get("name"), "number": number, **head, **_facts(told), **_spans(one)}
+    head = {
+        name: value for name, value in _head(standing).items() if name in ("record_id", "category", "under_objection")
+    }
+    return {"name": subject.get("name"), "number": number, **head, **_facts(content), **_spans(standing)}
 
 
-def _partner(one: Standing, told: Told | None) -> dict[str, Any]:
-    return {"platform": one.platform, **_public(one, told), "usage_scope": one.statement.usage_scope}
+def _partner(standing: Standing, content: Content | None) -> dict[str, Any]:
+    return {"platform": standing.platform, **_public(standing, content), "usage_scope": standing.statement.usage_scope}
 
 
-_SEEN: Mapping[View, Callable[[Standing], bool]] = {
-    View.INTERNAL: lambda one: True,
-    View.USABLE: lambda one: one.usable,
-    View.PUBLIC: lambda one: one.public,
+_SHOWN_IN: Mapping[View, Callable[[Standing], bool]] = {
+    View.INTERNAL: lambda standing: True,
+    View.USABLE: lambda standing: standing.usable,
+    View.PUBLIC: lambda standing: standing.public,
     View.PARTNER: is_shared,
 }
-_WRITTEN: Mapping[View, Callable[[Standing, Told | None], dict[str, Any]]] = {
+_DOCUMENT: Mapping[View, Callable[[Standing, Content | None], dict[str, Any]]] = {
     View.INTERNAL: _internal,
     View.USABLE: _usable,
     View.PUBLIC: _public,
@@ -198,11 +201,11 @@ def mask(number: str) -> str:
     return f"{number[:3]}{'*' * (len(number) - 5)}{number[-2:]}" if len(number) > _DIVISION else "*" * len(number)
 
 
-def _head(one: Standing | Believed) -> dict[str, Any]:
-    statement = one.statement
+def _head(standing: Standing | Believed) -> dict[str, Any]:
+    statement = standing.statement
     return {
-        "platform": one.platform,
-        "record_id": one.record_id,
+        "platform": standing.platform,
+        "record_id": standing.record_id,
         "version": statement.source_version,
         "status": str(statement.status),
         "category": statement.category,
@@ -210,24 +213,24 @@ def _head(one: Standing | Believed) -> dict[str, Any]:
     }
 
 
-def _facts(told: Told | None) -> dict[str, Any]:
+def _facts(content: Content | None) -> dict[str, Any]:
     """What of a content is about the decision, and never about the person."""
-    plain = told.plain if told else {}
+    plain = content.plain if content else {}
     names = ("credit_type", "credit_code", "decision_no", "decision_date", "authority", "severity")
     return {name: plain.get(name) for name in names}
 
 
-def _texts(told: Told | None) -> dict[str, Any]:
+def _texts(content: Content | None) -> dict[str, Any]:
     """What was decided in words, with the subject's own name and number taken out."""
-    if told is None:
+    if content is None:
         return {"content": None}
-    subject = told.plain.get("subject") or {}
+    subject = content.plain.get("subject") or {}
     known = [value for value in (subject.get("name"), subject.get("id_number")) if value]
-    return {"content": clean(told.plain.get("content") or "", *known)}
+    return {"content": clean(content.plain.get("content") or "", *known)}
 
 
-def _spans(one: Standing | Believed) -> dict[str, Any]:
-    statement = one.statement
+def _spans(standing: Standing | Believed) -> dict[str, Any]:
+    statement = standing.statement
     return {
         "happened": statement.happen_date,
         "valid_from": _day(statement.valid_from),

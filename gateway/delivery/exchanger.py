@@ -35,6 +35,7 @@ from gateway.domain.errors import ConnectorFault, NotSent, TransportFailure
 from gateway.domain.states import Event
 from gateway.domain.traffic import KEPT_BACK, Stop
 from gateway.store.engine import Connection
+from gateway.store.scope import Scope
 from gateway.store.thread import StoreThread
 from gateway.store.vault import random_bytes
 from gateway.transport.sender import Sender
@@ -101,9 +102,24 @@ class Exchanger:
             return decode(*args, **kwargs)
         return await asyncio.to_thread(decode, *args, **kwargs)
 
-    async def in_store(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run synchronous store work that opens its own transactions in the store's thread."""
-        return await self.thread.run(work, *args, **kwargs)
+    async def transact(self, work: Callable[Concatenate[Scope, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run ``work(scope, …)`` for this platform in one transaction of its own; returns after the commit."""
+
+        def run(connection: Connection) -> T:
+            return work(self._scope(connection), *args, **kwargs)
+
+        return await self.thread.write(run)
+
+    async def query(self, work: Callable[Concatenate[Scope, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run ``work(scope, …)`` for this platform on a snapshot."""
+
+        def run(connection: Connection) -> T:
+            return work(self._scope(connection), *args, **kwargs)
+
+        return await self.thread.read(run)
+
+    def _scope(self, connection: Connection) -> Scope:
+        return Scope(connection=connection, vault=self.thread.store.vault, platform=self.platform, at=self.edge.now())
 
     async def write(
         self,

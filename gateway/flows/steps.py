@@ -72,7 +72,7 @@ async def ask_about_doubts(platform: str, chunk: int, due: int) -> Counts:
 async def pull_feedback(platform: str) -> Counts:
     """Pull, apply and acknowledge credit findings, and draw the checks that void certificates ask for."""
     gateway = current()
-    counts = await _exchange(platform, lambda e: pull(e, gateway.store, gateway.edge.now))
+    counts = await _exchange(platform, pull)
     await asyncio.to_thread(gateway.draw_checks)
     return counts
 
@@ -88,7 +88,7 @@ async def compare_books(platform: str) -> Counts:
     """Compare the books that the platform published for the day before; nothing where that is done already."""
     gateway = current()
     async with gateway.exchanger(platform) as exchanger:
-        report = await reconcile_yesterday(exchanger, gateway.store, gateway.edge.now)
+        report = await reconcile_yesterday(exchanger)
     return {} if report is None else {"rows": report.rows, "open": report.open, "stopped": report.stopped}
 
 

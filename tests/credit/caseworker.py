@@ -1,6 +1,6 @@
-"""One visit at the platform's desk in a process that ends itself by SIGKILL; its orders come as JSON on stdin.
+"""Sends objections and tickets once in a process that ends itself by SIGKILL; its orders come as JSON on stdin.
 
-``die`` is a crash point and ``at`` the request at which it is reached; without it the visit runs to its end.
+``die`` is a crash point and ``at`` the request at which it is reached; without it the run goes to its end.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 from datetime import datetime
 
 from connectors.provincial_credit.adapter import build
-from gateway.credit.case_sending import visit
+from gateway.credit.case_sending import send_cases
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.system import CrashPoint, System
 from gateway.settings import loader
@@ -26,7 +26,7 @@ from gateway.transport.sender import Sender
 
 
 def main() -> None:
-    """Visit once."""
+    """Send once."""
     order = json.load(sys.stdin)
     rng, now, passed = random.Random(order["seed"]), datetime.fromisoformat(order["now"]), [0]
     connector = build(loader(order["environment"]))
@@ -51,7 +51,7 @@ def main() -> None:
         )
         with StoreThread(store) as thread:
             async with Sender(connector.endpoint) as sender:
-                done = await visit(Exchanger(connector, sender, thread, edge), store, lambda: now)
+                done = await send_cases(Exchanger(connector, sender, thread, edge))
         sys.stdout.write(json.dumps({"taken": done.taken, "refused": done.refused}))
 
     asyncio.run(run())

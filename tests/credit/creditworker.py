@@ -103,7 +103,7 @@ def main() -> None:
         )
         with StoreThread(store) as thread:
             async with Sender(connector.endpoint) as sender:
-                report = await pull(Exchanger(connector, sender, thread, edge), store, lambda: now)
+                report = await pull(Exchanger(connector, sender, thread, edge))
         sys.stdout.write(json.dumps({"stopped": report.stopped, "pulled": report.pulled}))
 
     asyncio.run(run())

@@ -21,8 +21,9 @@ from connectors.provincial_credit.adapter import build
 from connectors.provincial_credit.sandbox import ProvincialCreditSandbox
 from connectors.provincial_credit.sandbox.http import BASE
 from gateway.contract.messages import Token
-from gateway.credit.case_sending import Visit, visit
+from gateway.credit.case_sending import SentCases, send_cases
 from gateway.credit.feedback import FeedbackReport, pull
+from gateway.credit.fetch import look_for
 from gateway.credit.objections import Entered, enter, listing
 from gateway.credit.rules.objections import State
 from gateway.credit.rules.tickets import Act
@@ -101,18 +102,18 @@ class Road:
         self.moved.append(timedelta(**parts))
 
     def pull(self) -> FeedbackReport:
-        report = self.run(lambda e: pull(e, self.store, self.clock))
+        report = self.run(pull)
         assert report.stopped is None, report
         return report
 
-    def visit(self, fault: str | None = None) -> Visit:
+    def visit(self, fault: str | None = None) -> SentCases:
         """Only the desk, where every call but the login meets the fault."""
         patient = self.connector
         if fault == "timeout_after_commit":
             self.connector = build(loader({**self.environment, "GATEWAY_PROVINCIAL_CREDIT__DEADLINE_SECONDS": "1"}))
         self.sandbox.faults.set(rates={fault: 1.0} if fault else {})
         try:
-            return self.run(lambda e: visit(e, self.store, self.clock))
+            return self.run(send_cases)
         finally:
             self.sandbox.faults.set(rates={})
             self.connector = patient
@@ -460,7 +461,7 @@ def test_a_ticket_whose_answer_is_lost_is_told_once(road: Road, fault: str) -> N
     road.connector = with_tickets
     road.visit(fault)
     road.pass_(hours=1)
-    while not road.visit().told:
+    while not road.visit().tickets:
         road.pass_(hours=1)
     assert road.counts()["tickets"] == len(road.rows(told_ticket)) == 1
 
@@ -470,7 +471,7 @@ def test_a_ticket_the_platform_will_not_take_stays_ours(road: Road) -> None:
     record_id = road.told("F19")
     road.connector = with_tickets
     road.sandbox.books.remove("records", record_id)
-    assert (road.visit().told, road.visit().trouble) == (0, None)
+    assert (road.visit().tickets, road.visit().trouble) == (0, None)
     document = _listed(road)[0].document()
     assert (document["platform_number"], document["platform_code"]) == (None, "NOT_FOUND")
 
@@ -478,17 +479,14 @@ def test_a_ticket_the_platform_will_not_take_stays_ours(road: Road) -> None:
 def test_our_own_sighting_is_no_event_of_the_platform(road: Road) -> None:
     record_id = road.told("F27")
     road.pass_(days=1)
-    road.run(lambda e: _look(e, road, record_id))
-    assert road.visit().told == 1
+    road.run(lambda e: look_for(e, [record_id]))
+    assert road.visit().tickets == 1
     [(_, there)] = road.sandbox.books.items("tickets")
     assert (there["kind"], "eventId" in there) == ("DISAPPEARED", False)
 
 
-async def _look(exchanger: Exchanger, road: Road, record_id: str) -> None:
-    from gateway.credit.fetch import Desk, look_for
-
-    desk = Desk(store=road.store, platform=PLATFORM, now=road.clock)
-    await look_for(exchanger, desk, [record_id])
+async def _look(exchanger: Exchanger, record_id: str) -> None:
+    await look_for(exchanger, [record_id])
 
 
 def _without_tickets(road: Road) -> Any:

@@ -118,8 +118,8 @@ def test_p8_no_log_error_ticket_view_or_clear_column_holds_a_full_number(
                 said.append(str(error))
     with world.store.read() as connection:
         for view in View:
-            said.append(show(world.store, connection, Who(kind="person", key=person.key), view, world.now))
-        said.append(public(world.store, connection, world.now, 1000))
+            said.append(show(connection, world.store.vault, Who(kind="person", key=person.key), view, world.now))
+        said.append(public(connection, world.store.vault, world.now, 1000))
         for table in metadata.sorted_tables:
             clear = [column for column in table.c if not isinstance(column.type, LargeBinary)]
             said += [list(row) for row in connection.execute(select(*clear))] if clear else []

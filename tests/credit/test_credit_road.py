@@ -25,7 +25,7 @@ from gateway.credit.decisions import Officer, draft, publish
 from gateway.credit.feedback import FeedbackReport, pull
 from gateway.credit.rules.books import Difference
 from gateway.credit.rules.statements import AckCode
-from gateway.credit.store import pages
+from gateway.credit.store import views as archive_views
 from gateway.credit.store.books import active_at
 from gateway.credit.store.case_tables import credit_own
 from gateway.credit.store.events import CENTRE
@@ -90,10 +90,10 @@ class Road:
         self.moved.append(timedelta(**parts))
 
     def pull(self) -> FeedbackReport:
-        return self.run(lambda e: pull(e, self.store, self.clock))
+        return self.run(pull)
 
     def books(self, day: date) -> BooksReport:
-        report = self.run(lambda e: reconcile_books(e, self.store, self.clock, day))
+        report = self.run(lambda e: reconcile_books(e, day))
         assert report is not None
         return report
 
@@ -256,7 +256,7 @@ def test_an_own_decision_goes_out_and_its_echo_counts_once(road: Road) -> None:
     while road.pull().pulled:
         pass
     with road.store.read() as connection:
-        held = pages.current(connection, key, road.clock())
+        held = archive_views.current(connection, key, road.clock())
     mine = [one for one in held if one.platform == CENTRE]
     echoes = [one for one in held if one.same_as == mine[0].record_id]
     assert [(one.usable, one.public, one.statement.rule_id) for one in mine] == [(True, True, "R-SD-LOCAL")]

@@ -28,7 +28,7 @@ def source(store: Store) -> Feed:
 
 def rows(source: Feed, key: str, view: View, at: datetime = JUNE) -> list[dict[str, Any]]:
     with source.store.read() as connection:
-        return show(source.store, connection, Who(kind="person", key=key), view, at)
+        return show(connection, source.store.vault, Who(kind="person", key=key), view, at)
 
 
 def given(source: Feed, now: datetime = JUNE) -> tuple[list[str], list[str]]:
@@ -83,11 +83,11 @@ def test_the_past_is_answered_on_both_axes(source: Feed) -> None:
     later = source.now + timedelta(days=1)
     with source.store.read() as connection:
         asked = {
-            (day, known): as_of(source.store, connection, who, day, known)
+            (day, known): as_of(connection, source.store.vault, who, day, known)
             for day in (february, may)
             for known in (first_known, later)
         }
-        before = as_of(source.store, connection, who, february, first_known - timedelta(days=1))
+        before = as_of(connection, source.store.vault, who, february, first_known - timedelta(days=1))
     told = {key: [(row["status"], row["decision_no"]) for row in found] for key, found in asked.items()}
     wrong, right = f"示例罚字〔2019〕{RECORD}号", "示例罚字〔2019〕更正1号"
     assert told == {
@@ -111,7 +111,7 @@ def test_a_merge_does_not_change_what_was_known_before(source: Feed) -> None:
             for key in (one.key, two.key)
             for at in (then, source.now + timedelta(days=1))
         ]
-        who = find_subject(connection, source.store, one.key)
+        who = find_subject(connection, source.store.vault, one.key)
     assert known == [[RECORD], [], [], [RECORD]]
     assert who == Who(kind="person", key=two.key, redirected=True)
 
@@ -133,7 +133,7 @@ def test_what_disappeared_is_taken_back_from_partners_and_given_again_when_it_is
     _, worker = source.person()
     source.apply(finding(worker))
     given(source)
-    source.sight(RECORD, EventType.TOMBSTONE)
+    source.observe(RECORD, EventType.TOMBSTONE)
     assert given(source, source.now) == ([], [RECORD])
 
 
@@ -158,6 +158,6 @@ def test_public_counts_below_ten_are_suppressed(source: Feed) -> None:
     good = finding(worker, record_id="CR-good", stream="PERSON_GOOD", category="GOOD", stream_seq=1)
     source.apply(good)
     with source.store.read() as connection:
-        told = public(source.store, connection, JUNE, 100)
+        told = public(connection, source.store.vault, JUNE, 100)
     assert told["counts"] == {"BAD": 10, "GOOD": None}
     assert len(told["records"]) == 11

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from gateway.credit.decisions import Officer, draft, publish, read_decision
 from gateway.credit.rules.statements import Status
-from gateway.credit.store import pages
+from gateway.credit.store import views as archive_views
 from gateway.credit.store.case_tables import credit_own
 from gateway.credit.store.events import CENTRE
 from gateway.credit.store.subjects import AUTHORITY, ENTERPRISE
@@ -74,7 +74,7 @@ class Office:
 
     def current(self, kind: str, key: str) -> list[Any]:
         with self.store.read() as connection:
-            return pages.current(connection, key, NOW + timedelta(days=1), kind=kind)
+            return archive_views.current(connection, key, NOW + timedelta(days=1), kind=kind)
 
 
 @pytest.fixture
@@ -151,10 +151,10 @@ def test_enterprises_and_cities_are_subjects_too(office: Office, kind: str, code
     said = office.said(code, kind=kind, subject_name="示例主体")
     office.publish(office.draft(said).key)
     with office.store.read() as connection:
-        who = find_subject(connection, office.store, code)
+        who = find_subject(connection, office.store.vault, code)
         assert who is not None
         assert who.kind == kind
-        (row,) = show(office.store, connection, who, View.PUBLIC, NOW + timedelta(days=1))
+        (row,) = show(connection, office.store.vault, who, View.PUBLIC, NOW + timedelta(days=1))
     assert (row["name"], row["number"], row["decision_no"]) == ("示例主体", code, "鲁教决字〔2019〕1号")
 
 
@@ -210,9 +210,9 @@ def test_nothing_of_a_decision_stands_in_clear(office: Office) -> None:
         clear = repr([list(row) for row in connection.execute(select(credit_own))])
         clear += repr([list(row) for row in connection.execute(select(ticket))])
         clear += repr([list(row) for row in connection.execute(select(audit))])
-        who = find_subject(connection, office.store, person.key)
+        who = find_subject(connection, office.store.vault, person.key)
         assert who is not None
-        (row,) = show(office.store, connection, who, View.INTERNAL, NOW + timedelta(days=1))
+        (row,) = show(connection, office.store.vault, who, View.INTERNAL, NOW + timedelta(days=1))
     assert worker.name not in clear
     assert worker.name not in repr(row)
     assert "***" in row["content"]
@@ -223,8 +223,8 @@ def test_a_subject_is_found_by_key_certificate_or_code_and_never_by_name(office:
     _, certificate = office.feed.certificate_record(person)
     with office.store.read() as connection:
         for text in (person.key, certificate.number, certificate.number.lower()):
-            who = find_subject(connection, office.store, text)
+            who = find_subject(connection, office.store.vault, text)
             assert who is not None
             assert who.key == person.key
         for text in (worker.name, worker.id_number, "", "370299"):
-            assert find_subject(connection, office.store, text) is None
+            assert find_subject(connection, office.store.vault, text) is None

@@ -28,7 +28,7 @@ from connectors.provincial_credit.sandbox.scenario import Maker, follow
 from gateway.contract.messages import WireResponse
 from gateway.credit.feedback import FeedbackReport, pull
 from gateway.credit.rules.statements import AckCode
-from gateway.credit.search import Purpose, ask_about
+from gateway.credit.search import Purpose, search_subject
 from gateway.credit.store import pages
 from gateway.credit.store.tables import credit_ack, credit_event, credit_version, ticket
 from gateway.credit.views import Who
@@ -46,6 +46,7 @@ from gateway.settings import loader
 from gateway.store import records
 from gateway.store.engine import Store
 from gateway.store.records import IndexEntry
+from gateway.store.scope import Scope
 from gateway.store.thread import StoreThread
 from gateway.testing import people
 from gateway.testing.serving import running
@@ -92,7 +93,7 @@ class World:
         return asyncio.run(within())
 
     def pull(self) -> FeedbackReport:
-        report: FeedbackReport = self.run(lambda e: pull(e, self.store, self.clock))
+        report: FeedbackReport = self.run(pull)
         return report
 
     def maker(self) -> Maker:
@@ -123,7 +124,7 @@ class World:
 
     def cursor(self) -> str | None:
         with self.store.read() as c:
-            return pages.cursor_of(c, PLATFORM)
+            return pages.cursor_of(Scope(connection=c, vault=self.store.vault, platform=PLATFORM, at=self.clock()))
 
 
 @pytest.fixture
@@ -415,8 +416,8 @@ def test_a_list_whose_pages_lead_nowhere_is_left_and_said(
         if circling == "queryCertificates":
             stopped = world.run(reconcile).stopped
         elif circling == "queryCreditRecords":
-            who, purpose = Who(kind="PERSON", key=key), Purpose(by="tester", reason="paging", now=world.clock)
-            stopped = world.run(lambda e: ask_about(e, world.store, who, purpose)).stopped
+            who, purpose = Who(kind="PERSON", key=key), Purpose(by="tester", reason="paging")
+            stopped = world.run(lambda e: search_subject(e, who, purpose)).stopped
         else:
             stopped = world.pull().stopped
     assert stopped is not None

@@ -7,12 +7,13 @@ import json
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from gateway.contract.credit import CURSOR_EXPIRED, BookFile, BookKind, BookResult, BookRow, Manifest
 from gateway.contract.messages import (
     FeedbackPage,
     Finding,
@@ -25,8 +26,8 @@ from gateway.contract.messages import (
     WireResponse,
 )
 from gateway.credit.feedback import FeedbackReport, pull
-from gateway.credit.store.tables import credit_ack, credit_event, inbox, ticket
-from gateway.delivery.exchanger import Exchanger
+from gateway.credit.store import pages
+from gateway.credit.store.tables import credit_ack, credit_event, feed, inbox, ticket
 from gateway.delivery.store import platforms
 from gateway.delivery.store.tables import exchange
 from gateway.delivery.system import System
@@ -37,12 +38,14 @@ from gateway.domain.states import Event
 from gateway.store import records
 from gateway.store.engine import Store
 from gateway.store.records import IndexEntry
+from gateway.store.scope import Scope
 from gateway.store.thread import StoreThread
 from gateway.testing import people
 from gateway.testing.model import Model, ModelSandbox
 from gateway.testing.serving import running
 from gateway.transport.sender import Sender
 from tests.support.findings import finding
+from tests.support.killed_transactions import Dying, KilledError
 
 NOW = datetime(2019, 4, 2, 1, 0, tzinfo=UTC)
 
@@ -60,7 +63,7 @@ class Telling(Model):
         except ValueError:
             return Verdict(event=Event.RETRY, code="not_json")
         if "refusal" in answer:
-            return Verdict(event=Event(answer["refusal"]), code="refused")
+            return Verdict(event=Event(answer["refusal"]), code=answer.get("code", "refused"))
         events = tuple(_to_finding(event) for event in answer["events"])
         return FeedbackPage(findings=events, next_cursor=answer["next"], has_more=answer["more"])
 
@@ -69,8 +72,43 @@ class Telling(Model):
         return self._request("acks", {"message": stamp.message_id, "acks": rows})
 
     def decode_feedback_acks(self, response: WireResponse, acks: Sequence[FindingAck], stamp: Stamp, /) -> Verdict:
-        refused = tuple(json.loads(response.body)["refused"])
+        answer = json.loads(response.body)
+        if "refusal" in answer:
+            return Verdict(event=Event(answer["refusal"]), code="acks_refused")
+        refused = tuple(answer["refused"])
         return Verdict(event=Event.REJECTED if refused else Event.ACCEPTED, code="x", fields=refused)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publishing(Telling):
+    """The same platform, which publishes a snapshot of what is in force in one file."""
+
+    def encode_manifest(self, day: date | None, stamp: Stamp, /) -> WireRequest:
+        return self._request("manifest", {"message": stamp.message_id})
+
+    def decode_manifest(self, response: WireResponse, day: date | None, stamp: Stamp, /) -> Manifest | Verdict:
+        answer = json.loads(response.body)
+        if "refusal" in answer:
+            return Verdict(event=Event(answer["refusal"]), code="snapshot_refused")
+        file = BookFile(name="active", stream="PERSON_BAD", kind=BookKind.ACTIVE, rows=answer["rows"], digest="0")
+        return Manifest(day=NOW.date(), cutoff=NOW, files=(file,), cursor=answer["cursor"], digest="0")
+
+    def encode_book(self, manifest: Manifest, file: BookFile, stamp: Stamp, /) -> WireRequest:
+        return self._request("book", {"message": stamp.message_id})
+
+    def decode_book(
+        self, response: WireResponse, manifest: Manifest, file: BookFile, stamp: Stamp, /
+    ) -> tuple[BookRow, ...] | Verdict:
+        answer = json.loads(response.body)
+        if "refusal" in answer:
+            return Verdict(event=Event(answer["refusal"]), code="snapshot_refused")
+        return tuple(BookRow(kind=BookKind.ACTIVE, code="ACTIVE", **row) for row in answer["rows"])
+
+    def encode_result(self, result: BookResult, stamp: Stamp, /) -> WireRequest:
+        raise NotImplementedError
+
+    def decode_result(self, response: WireResponse, result: BookResult, stamp: Stamp, /) -> Verdict:
+        raise NotImplementedError
 
 
 class TellingSandbox(ModelSandbox):
@@ -83,6 +121,9 @@ class TellingSandbox(ModelSandbox):
         self.refuses: set[str] = set()
         self.refusal: str | None = None
         self.stuck = False
+        self.expired = False
+        self.refuses_call: dict[str, str] = {}
+        self.meanwhile: Callable[[], None] | None = None
 
     def tell(self, *findings: Finding) -> None:
         for one in findings:
@@ -94,15 +135,34 @@ class TellingSandbox(ModelSandbox):
     def _changes(self, asked: Mapping[str, Any], fault: str | None) -> dict[str, Any]:
         if self.refusal:
             return {"refusal": self.refusal}
+        if self.expired and asked["cursor"] != "snapshot":
+            return {"refusal": "rejected", "code": CURSOR_EXPIRED}
+        if self.meanwhile is not None:
+            self.meanwhile()
+        asked = {"cursor": len(self.events) - 1} if asked["cursor"] == "snapshot" else asked
         start = int(asked["cursor"])
         reached = start if self.stuck else min(start + 2, len(self.events))
         more = self.stuck or reached < len(self.events)
         return {"events": self.events[start : start + 2], "next": str(reached), "more": more}
 
     def _acks(self, asked: Mapping[str, Any], fault: str | None) -> dict[str, Any]:
+        if "acks" in self.refuses_call:
+            return {"refusal": self.refuses_call["acks"]}
         for ack in asked["acks"]:
             self.acks.setdefault(ack["event"], []).append(ack["code"])
         return {"refused": [ack["event"] for ack in asked["acks"] if ack["event"] in self.refuses]}
+
+    def _manifest(self, asked: Mapping[str, Any], fault: str | None) -> dict[str, Any]:
+        if "manifest" in self.refuses_call:
+            return {"refusal": self.refuses_call["manifest"]}
+        return {"rows": len(self.events) - 1, "cursor": "snapshot"}
+
+    def _book(self, asked: Mapping[str, Any], fault: str | None) -> dict[str, Any]:
+        if "book" in self.refuses_call:
+            return {"refusal": self.refuses_call["book"]}
+        names = ("version", "digest")
+        rows = [{"key": event["record_id"], **{name: event[name] for name in names}} for event in self.events[:-1]]
+        return {"rows": rows}
 
 
 def _to_finding(event: Mapping[str, Any]) -> Finding:
@@ -127,9 +187,7 @@ class World:
     def tell(self, record: str = "CR-1", version: int = 1, event_type: str = "CREATED", **changes: Any) -> None:
         self.sandbox.tell(finding(changes.pop("worker", self.worker), version, event_type, record_id=record, **changes))
 
-    def pull(
-        self, times: int = 1, connector: Model | None = None, clock: Callable[[], datetime] | None = None
-    ) -> FeedbackReport:
+    def pull(self, times: int = 1, connector: Model | None = None, die_in: str | None = None) -> FeedbackReport:
         async def sleep(seconds: float) -> None:
             self.now += timedelta(seconds=seconds)
 
@@ -144,10 +202,11 @@ class World:
             model = connector or Telling(base_url=self.url)
             with StoreThread(self.store) as thread:
                 async with Sender(model.endpoint) as sender:
-                    exchanger = Exchanger(model, sender, thread, edge)
+                    exchanger = Dying(model, sender, thread, edge)
+                    exchanger.die_in = die_in
                     for _ in range(times - 1):
-                        await pull(exchanger, self.store, clock or edge.now)
-                    return await pull(exchanger, self.store, clock or edge.now)
+                        await pull(exchanger)
+                    return await pull(exchanger)
 
         return asyncio.run(run())
 
@@ -252,19 +311,12 @@ def test_acknowledgements_whose_answer_is_lost_are_sent_again(world: World, faul
     assert set(world.sandbox.acks["EV-CR-1-1"]) == {"APPLIED"}
 
 
-@pytest.mark.parametrize("step", [1, 2, 3, 4], ids=["rematch", "page", "gaps", "acknowledged"])
-def test_a_crash_in_any_step_loses_and_doubles_nothing(world: World, step: int) -> None:
+@pytest.mark.parametrize("step", ["learn_employers", "rematch", "apply_page", "watch_gaps", "mark_sent"])
+def test_a_crash_in_any_step_loses_and_doubles_nothing(world: World, step: str) -> None:
     world.tell("CR-1")
     world.tell("CR-2")
-    steps = iter(range(1, 100))
-
-    def clock() -> datetime:
-        if next(steps) == step:
-            raise RuntimeError("killed")
-        return world.now
-
-    with pytest.raises(RuntimeError, match="killed"):
-        world.pull(clock=clock)
+    with pytest.raises(KilledError):
+        world.pull(die_in=step)
     report = world.pull()
     assert report.stopped is None
     assert {event: set(codes) for event, codes in world.sandbox.acks.items()} == {
@@ -324,3 +376,79 @@ def test_a_platform_that_is_held_is_not_asked(world: World) -> None:
 def test_a_platform_without_feedback_is_a_mistake_of_the_caller(world: World) -> None:
     with pytest.raises(ContractError, match="model gives no feedback"):
         world.pull(connector=Model(base_url=world.url))
+
+
+@pytest.mark.parametrize("call", ["manifest", "book"])
+@pytest.mark.parametrize(("refusal", "held"), [("retry", False), ("rejected", False), ("hold", True)])
+def test_a_refused_snapshot_moves_no_cursor_and_the_next_pull_goes_on(
+    world: World, call: str, refusal: str, held: bool
+) -> None:
+    publishing = Publishing(base_url=world.url)
+    world.tell("CR-1")
+    assert world.pull(connector=publishing).applied == 1
+    before = [row.cursor for row in world.rows(feed)]
+    world.tell("CR-2")
+    world.sandbox.expired, world.sandbox.refuses_call = True, {call: refusal}
+    report = world.pull(connector=publishing)
+    assert (report.stopped, report.pulled, report.acks_sent) == ("snapshot_refused: ", 0, 0)
+    assert [row.cursor for row in world.rows(feed)] == before
+    assert len(world.rows(credit_event)) == 1
+    with world.store.write() as connection:
+        assert (platforms.pause_of(connection, "model", world.now) is not None) is held
+        platforms.resume(connection, "model", by="test", reason="mended", now=world.now)
+    world.sandbox.refuses_call = {}
+    report = world.pull(connector=publishing)
+    assert (report.stopped, report.applied) == (None, 1)
+    assert world.sandbox.acks == {"EV-CR-1-1": ["APPLIED"], "EV-CR-2-1": ["APPLIED"]}
+
+
+def test_a_cursor_that_has_run_out_is_said_where_there_is_no_snapshot(world: World) -> None:
+    world.tell("CR-1")
+    world.pull()
+    world.sandbox.expired = True
+    assert world.pull().stopped == f"{CURSOR_EXPIRED}: "
+
+
+def test_a_page_of_a_cursor_that_another_pull_moved_is_dropped_and_older_answers_still_go(world: World) -> None:
+    def move() -> None:
+        world.sandbox.meanwhile = None
+        with world.store.write() as connection:
+            scope = Scope(connection=connection, vault=world.store.vault, platform="model", at=world.now)
+            pages.move_cursor(scope, "0")
+
+    world.sandbox.refuses_call = {"acks": "retry"}
+    world.tell("CR-1")
+    world.pull()
+    world.sandbox.refuses_call = {}
+    world.tell("CR-2")
+    with world.store.read() as connection:
+        assert connection.execute(select(feed.c.cursor)).scalar_one() == "1"
+    world.sandbox.meanwhile = move
+    report = world.pull()
+    assert report.stopped == "cursor_moved: another process pulls this feed"
+    assert (report.pulled, report.acks_sent) == (0, 1)
+    assert world.sandbox.acks == {"EV-CR-1-1": ["APPLIED"]}
+    assert [row.event_id for row in world.rows(credit_event)] == ["EV-CR-1-1"]
+    after = world.pull()
+    assert (after.stopped, after.pulled, after.applied, after.duplicates) == (None, 2, 1, 1)
+    assert world.sandbox.acks["EV-CR-2-1"] == ["APPLIED"]
+
+
+@pytest.mark.parametrize(("refusal", "held"), [("retry", False), ("rejected", False), ("hold", True)])
+def test_a_refused_call_of_acknowledgements_leaves_them_waiting_without_a_ticket(
+    world: World, refusal: str, held: bool
+) -> None:
+    world.tell("CR-1")
+    world.tell("CR-2", worker=people.worker(world.rng))
+    world.sandbox.refuses_call = {"acks": refusal}
+    report = world.pull()
+    assert (report.stopped, report.applied, report.unmatched) == ("acks_refused: ", 1, 1)
+    assert (report.acks_sent, report.acks_refused) == (0, 0)
+    assert world.rows(ticket) == []
+    assert {row.sent_at for row in world.rows(credit_ack)} == {None}
+    with world.store.write() as connection:
+        assert (platforms.pause_of(connection, "model", world.now) is not None) is held
+        platforms.resume(connection, "model", by="test", reason="mended", now=world.now)
+    world.sandbox.refuses_call = {}
+    assert world.pull().acks_sent == 2
+    assert world.sandbox.acks == {"EV-CR-1-1": ["APPLIED"], "EV-CR-2-1": ["ACCEPTED_UNMATCHED"]}

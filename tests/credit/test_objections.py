@@ -25,7 +25,8 @@ from gateway.operations.retention import retain
 from gateway.operations.store import retention
 from gateway.schema import metadata
 from gateway.settings import RetentionSettings, load
-from gateway.store.engine import Store
+from gateway.store.engine import Connection, Store
+from gateway.store.scope import Scope
 from gateway.store.tables import audit
 from gateway.testing import people
 from tests.support.creditfeed import PLATFORM, Feed
@@ -106,24 +107,28 @@ class Office:
 
     def waiting(self) -> list[ObjectionRow]:
         with self.store.read() as connection:
-            return [row for row, _ in objections.waiting(connection, self.store.vault, PLATFORM, 10)]
+            return [row for row, _ in objections.waiting(self.scope(connection), 10)]
+
+    def scope(self, connection: Connection) -> Scope:
+        return Scope(connection=connection, vault=self.store.vault, platform=PLATFORM, at=self.now)
 
     def settle(self, state: State, *, tried: timedelta = timedelta()) -> None:
         with self.store.write() as connection:
-            objections.trying(connection, self.row(), self.now - tried)
+            scope = self.scope(connection)
+            objections.mark_tried(replace(scope, at=self.now - tried), self.row())
             if state is State.SUBMITTED:
-                objections.taken(connection, self.row(), "YY1", now=self.now, ask_at=self.now)
+                objections.mark_taken(scope, self.row(), "YY1", timedelta())
             else:
-                objections.not_taken(connection, self.row(), state, code="C", reason="no", now=self.now)
+                objections.mark_not_taken(scope, self.row(), state, code="C", reason="no")
 
     def answer(self, status: str) -> State | None:
         with self.store.write() as connection:
             said = ObjectionState(number="YY1", status=status)
-            return objections.answered(connection, self.row(), said, now=self.now, ask_at=self.now + DAY)
+            return objections.keep_state(self.scope(connection), self.row(), said, DAY)
 
     def hear(self) -> set[str]:
         with self.store.write() as connection:
-            return objections.hear(self.feed.scope(connection))
+            return objections.apply_feed_events(self.feed.scope(connection))
 
     def tell(self, version: int, kind: str, days: float = 0, **objection: str) -> None:
         """The next version of the record, about an objection, from so many days after now."""
@@ -143,7 +148,7 @@ def test_an_objection_is_kept_with_its_scans_and_waits(office: Office) -> None:
     [row] = office.waiting()
     assert (row.key, row.message_id, row.version, row.number) == (entered.key, entered.key, 1, None)
     with office.store.read() as connection:
-        kept = [one.scan for one in scans.of(connection, office.store.vault, row.id)]
+        kept = [one.scan for one in scans.scans_of(office.scope(connection), row.id)]
         trail = [(one.actor, one.action, one.object) for one in connection.execute(select(audit))]
     assert [one and (one.media_type, one.content) for one in kept] == [
         ("application/pdf", PDF),
@@ -251,7 +256,7 @@ def test_nothing_of_an_objection_stands_in_clear(office: Office) -> None:
         assert secret not in clear
         assert secret not in shown
     with office.store.read() as connection:
-        [(_, words)] = objections.waiting(connection, office.store.vault, PLATFORM, 10)
+        [(_, words)] = objections.waiting(office.scope(connection), 10)
     assert (words.objector, words.contact, words.ground) == (said["objector"], said["contact"], said["ground"])
     assert said["contact"] not in repr(words)
 
@@ -403,6 +408,6 @@ def test_bytes_that_went_come_back_when_the_file_is_entered_again(office: Office
         connection.execute(update(scan).values(content=None))
     office.kept(said)
     with office.store.read() as connection:
-        [one] = scans.of(connection, office.store.vault, office.row().id)
+        [one] = scans.scans_of(office.scope(connection), office.row().id)
     assert one.scan is not None
     assert one.scan.content == PDF

@@ -25,6 +25,7 @@ from gateway.credit.feedback import FeedbackReport, pull
 from gateway.credit.rules.tickets import Act
 from gateway.credit.store.case_tables import reinstatement
 from gateway.credit.store.tables import ticket
+from gateway.credit.store.way_back import open_way_back_tickets, way_back
 from gateway.credit.tickets import Settlement, read_calendar, settle
 from gateway.delivery.acknowledge import poll, resolve
 from gateway.delivery.exchanger import Exchanger
@@ -111,7 +112,7 @@ class World:
 
         async def steps(exchanger: Exchanger) -> None:
             for _ in range(12):
-                for step in (push, poll, resolve):
+                for step in (push, _note_way_back, poll, resolve):
                     await step(exchanger)
                 if not self.waiting(exchanger.platform):
                     return
@@ -156,7 +157,7 @@ class World:
 
     def pull(self) -> FeedbackReport:
         """Send what was published and pull what the province tells."""
-        exchanging = self.within(PROVINCE, lambda e: pull(e, self.store, lambda: self.now))
+        exchanging = self.within(PROVINCE, pull)
         report = asyncio.run(exchanging)
         self.now += timedelta(minutes=5)
         return report
@@ -286,6 +287,12 @@ def test_a_decision_that_voids_goes_out_as_a_record_of_its_own_and_so_do_its_lat
         world.decide(event_type=event, change_reason="复议撤销", to=PROVINCE)
         report = world.pull()
         assert (report.decisions, report.stopped) == (1, None)
+
+
+async def _note_way_back(exchanger: Exchanger) -> None:
+    """What the gateway does after each push."""
+    if await exchanger.query(way_back):
+        await exchanger.transact(open_way_back_tickets)
 
 
 def _number(world: World) -> str:

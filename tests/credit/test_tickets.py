@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from gateway.credit.rules.statements import EventType, Status
 from gateway.credit.rules.tickets import Act
-from gateway.credit.store import pages
+from gateway.credit.store import views as archive_views
 from gateway.credit.store.tickets import Filter
 from gateway.credit.tickets import Settlement, read_calendar, settle, work_list
 from gateway.domain.errors import InputError
@@ -44,7 +44,7 @@ class Desk:
 
     def usable(self, key: str) -> list[bool]:
         with self.feed.store.read() as connection:
-            return [held.usable for held in pages.current(connection, key, JUNE)]
+            return [held.usable for held in archive_views.current(connection, key, JUNE)]
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_a_fork_is_settled_for_one_of_the_two_contents(desk: Desk, act: Act, las
     desk.feed.apply(finding(worker), other)
     desk.settle(act)
     with desk.feed.store.read() as connection:
-        (held,) = pages.current(connection, record.key, datetime(2019, 4, 20, tzinfo=CHINA))
+        (held,) = archive_views.current(connection, record.key, datetime(2019, 4, 20, tzinfo=CHINA))
     assert held.usable
     assert held.statement.publish_to == datetime.combine(last_day, datetime.min.time(), CHINA) + timedelta(days=1)
     assert desk.feed.tickets() == []
@@ -124,8 +124,8 @@ def test_what_contradicts_a_final_state_cannot_be_taken(desk: Desk) -> None:
 def test_a_record_that_came_back_is_used_again_once_somebody_looked(desk: Desk) -> None:
     record, worker = desk.feed.person()
     desk.feed.apply(finding(worker))
-    desk.feed.sight(RECORD, EventType.TOMBSTONE)
-    desk.feed.sight(RECORD, EventType.RETURNED)
+    desk.feed.observe(RECORD, EventType.TOMBSTONE)
+    desk.feed.observe(RECORD, EventType.RETURNED)
     assert desk.usable(record.key) == [False]
     desk.settle(Act.RESUME)
     assert desk.usable(record.key) == [True]

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Table, insert, select
 from gateway.contract.messages import JSON, FeedbackPage, Finding
 from gateway.credit.rules.statements import EventType
 from gateway.credit.store import pages
-from gateway.credit.store.acknowledgements import Scope
+from gateway.credit.store.odd_events import keep_local_event
 from gateway.credit.store.pages import Applied
 from gateway.credit.store.parties import learn_employers
 from gateway.credit.store.streams import lock_feed
@@ -24,6 +24,7 @@ from gateway.domain.records import Certificate, Record, RecordKind, Worker
 from gateway.store import records
 from gateway.store.engine import Store
 from gateway.store.records import IndexEntry
+from gateway.store.scope import Scope
 from gateway.testing import people
 
 PLATFORM = "provincial_credit"
@@ -67,7 +68,7 @@ class Feed:
         ]
         self.hold(record, entries)
         with self.store.write() as connection:
-            learn_employers(connection, self.store.vault, self.now)
+            learn_employers(self.at_now(connection))
         return record, record.content
 
     def hold(self, record: Record, entries: Sequence[IndexEntry]) -> None:
@@ -88,15 +89,9 @@ class Feed:
         self.pages += 1
         page = FeedbackPage(findings=findings, next_cursor=next_cursor or f"c{self.pages}", has_more=False)
         exchange_id = self.exchange_in(connection)
+        scope = self.at_now(connection)
         return pages.apply_page(
-            connection,
-            self.store.vault,
-            self.platform,
-            page,
-            exchange_id=exchange_id,
-            raw=b'{"events": []}',
-            cursor=cursor or pages.cursor_of(connection, self.platform),
-            now=self.now,
+            scope, page, exchange_id=exchange_id, raw=b'{"events": []}', cursor=cursor or pages.cursor_of(scope)
         )
 
     def exchange_in(self, connection: Connection) -> int:
@@ -112,19 +107,12 @@ class Feed:
         }
         return int(connection.execute(insert(exchange).values(values).returning(exchange.c.id)).scalar_one())
 
-    def sight(self, record_id: str, seen: EventType) -> bool:
+    def observe(self, record_id: str, event_type: EventType) -> bool:
         """Let the gateway see that a record is gone or back."""
         with self.store.write() as connection:
-            return pages.sight(
-                connection,
-                self.store.vault,
-                self.platform,
-                record_id,
-                seen,
-                exchange_id=self.exchange_in(connection),
-                raw=b'{"status": 410}',
-                now=self.now,
-            )
+            exchange_id = self.exchange_in(connection)
+            scope = self.at_now(connection)
+            return keep_local_event(scope, record_id, event_type, exchange_id=exchange_id, raw=b'{"status": 410}')
 
     @staticmethod
     def with_succession(told: Finding, **succession: JSON) -> Finding:
@@ -135,13 +123,16 @@ class Feed:
         """Judge again what waits."""
         self.now += timedelta(minutes=1)
         with self.store.write() as connection:
-            return pages.rematch(connection, self.store.vault, self.platform, self.now)
+            return pages.rematch(self.at_now(connection))
 
     def scope(self, connection: Connection) -> Scope:
         """The next recorded moment, for work in a transaction of the caller."""
         self.now += timedelta(minutes=1)
-        _, at = lock_feed(connection, self.platform, self.now)
-        return Scope(connection=connection, vault=self.store.vault, platform=self.platform, at=at)
+        return lock_feed(self.at_now(connection))[1]
+
+    def at_now(self, connection: Connection) -> Scope:
+        """Work in a transaction of the caller, for functions that lock the archive themselves."""
+        return Scope(connection=connection, vault=self.store.vault, platform=self.platform, at=self.now)
 
     def rows(self, table: Table, *where: Any) -> list[Any]:
         """Rows of a table, oldest first."""

@@ -1,4 +1,4 @@
-"""Comparing a platform's daily books of credit records with the archive as it was recorded at their cut-off.
+"""Compares a platform's daily books of credit records with the archive as it was recorded at their cut-off.
 
 Every row of a file gets one class, and what the archive holds beyond the file one more, so the classes add up (P9).
 """
@@ -35,7 +35,7 @@ BEYOND = frozenset({Difference.MISSING_REMOTE})
 class Held:
     """What the archive held of one record at the cut-off.
 
-    versions: the digests told under each version
+    versions: the digests given under each version
     status:   believed then to hold then; None where nothing was in force (quarantine, void)
     own:      newest version of a record of our own, as the platform had taken it
     """
@@ -111,12 +111,12 @@ def classify(row: Row, held: Held | None) -> Difference:
         return Difference.MISSING_LOCAL
     if held.own is not None and row.version <= held.own:
         return Difference.MATCH if row.version == held.own or not row.active else Difference.AHEAD
-    told = held.versions.get(row.version)
-    if told is not None and row.digest not in told:
+    digests = held.versions.get(row.version)
+    if digests is not None and row.digest not in digests:
         return Difference.CONTENT_DIFF
     if row.active and held.newest > row.version:
         return Difference.AHEAD
-    if told is None:
+    if digests is None:
         return Difference.BEHIND
     if row.active and held.status not in (Status.ACTIVE, None):
         return Difference.STATUS_DIFF

@@ -79,7 +79,7 @@ def draw(seed: str, population: Population, count: int, checkers: Sequence[Check
     drawn = []
     for name in chosen:
         around = {name, *population.objects[name]}
-        free = [one.name for one in checkers if not one.avoids & around]
+        free = [checker.name for checker in checkers if not checker.avoids & around]
         checker = min(free, key=lambda who: (load[who], rank(seed, "checker", name, who)), default=None)
         if checker is not None:
             load[checker] += 1
@@ -99,9 +99,9 @@ def read_checkers(rows: Iterable[Mapping[str, str]]) -> list[Checker]:
         for row in rows
         if (row.get("checker") or "").strip()
     ]
-    if not found or len({one.name for one in found}) < len(found):
+    if not found or len({checker.name for checker in found}) < len(found):
         raise InputError("checkers: at least one, each once, in a column 'checker'")
-    return sorted(found, key=lambda one: one.name)
+    return sorted(found, key=lambda checker: checker.name)
 
 
 def _positive(number: int) -> int:

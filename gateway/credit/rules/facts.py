@@ -28,7 +28,7 @@ class Fact:
     key_facts:  digest over name, identifier, document number, decision date, amount and conduct code
     subject:    key of the local subject that was matched
     outcome:    how it was acknowledged; None for one that has just arrived
-    local:      seen by the gateway itself about the version it then held; never acknowledged, never orders events
+    local:      made by the gateway itself about the version it then held; never acknowledged, never orders events
     preferred:  chosen by a person among different events under one version
     owner:      who made the decision, and ``sender`` who supplied it, as digests; None where it is not said
     """

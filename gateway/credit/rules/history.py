@@ -104,13 +104,13 @@ def decide(held: Held, arrived: Sequence[Fact]) -> Decision:
 
 def replay(facts: Sequence[Fact], rules: Iterable[DisclosureRule] = ()) -> History:
     """Rebuild a record from its events, given in order of arrival and without repeats."""
-    told = [fact for fact in facts if not fact.local]
-    foreign = _foreign(told)
+    given = [fact for fact in facts if not fact.local]
+    foreign = _foreign(given)
     first: dict[int, Fact] = {}
-    for fact in sorted(told, key=lambda fact: not fact.preferred):
+    for fact in sorted(given, key=lambda fact: not fact.preferred):
         if fact.ref not in foreign:
             first.setdefault(fact.version, fact)
-    reached = _reached(first, {fact.version for fact in told if fact.ref in foreign})
+    reached = _reached(first, {fact.version for fact in given if fact.ref in foreign})
     settled = max((version for version in reached if first[version].match.applies), default=0)
     timeline = Timeline(rules)
     for version in sorted(version for version in first if version <= settled):
@@ -143,14 +143,14 @@ def _reached(first: Mapping[int, Fact], passed: Collection[int]) -> frozenset[in
     return frozenset(reached.intersection(first))
 
 
-def _foreign(told: Sequence[Fact]) -> frozenset[str]:
+def _foreign(facts: Sequence[Fact]) -> frozenset[str]:
     """The events by which somebody else than its owner would change the record."""
-    origin = min(told, key=lambda fact: fact.version, default=None)
+    origin = min(facts, key=lambda fact: fact.version, default=None)
     if origin is None or origin.owner is None:
         return frozenset()
     return frozenset(
         fact.ref
-        for fact in told
+        for fact in facts
         if fact.version > origin.version
         and fact.owner not in (None, origin.owner)
         and (fact.sender is None or fact.sender not in (origin.owner, origin.sender))

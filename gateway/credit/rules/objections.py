@@ -62,27 +62,27 @@ def fate_of(event: Event, receipt: str | None) -> Fate:
     return _FATES.get(event, Fate.UNCLEAR)
 
 
-def leads_on(held: State, told: str) -> State | None:
-    """The state that follows from what the platform says; None where it is no news, or a word nobody taught us."""
-    if held not in RUNNING or told not in RUNNING | ANSWERED:
+def next_state(held: State, given: str) -> State | None:
+    """The state that follows from what the platform says; None where it is no change, or a word nobody taught us."""
+    if held not in RUNNING or given not in RUNNING | ANSWERED:
         return None
-    after = State(told)
+    after = State(given)
     return after if after is not held and after is not State.SUBMITTED else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ObjectionNews:
+class ObjectionEvent:
     """What an event of the feed says about an objection (F13). ``result`` once it was closed."""
 
     number: str
     result: State | None = None
 
     @classmethod
-    def of(cls, plain: Mapping[str, Any]) -> ObjectionNews | None:
+    def of(cls, plain: Mapping[str, Any]) -> ObjectionEvent | None:
         """Read the fields of a finding; None where it names no objection."""
-        said = (plain.get("extra") or {}).get("objection")
-        number = said.get("no") if isinstance(said, Mapping) else None
-        if not isinstance(said, Mapping) or not isinstance(number, str) or not number:
+        given = (plain.get("extra") or {}).get("objection")
+        number = given.get("no") if isinstance(given, Mapping) else None
+        if not isinstance(given, Mapping) or not isinstance(number, str) or not number:
             return None
-        result = said.get("result")
+        result = given.get("result")
         return cls(number=number, result=State(result) if result in ANSWERED else None)

@@ -1,4 +1,4 @@
-"""What a platform says about subjects rather than records: merged, split, renamed, succeeded (F21 to F24).
+"""Reads a platform's events about subjects, not records: merged, split, renamed, succeeded (F21 to F24).
 
 The keys in such an event are ours for persons (the platform has them from the push: ``person.personKey``) and unified
 social credit codes for enterprises. This is an assumption of the proposed contract, see the connector's README.
@@ -28,7 +28,7 @@ class How(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SubjectNews:
+class SubjectChange:
     """One such event, readable from the finding and from its sealed payload alike.
 
     since:    the day it holds from; None: from the event on
@@ -51,11 +51,11 @@ class SubjectNews:
     inherits: bool = False
 
     @classmethod
-    def of(cls, plain: Mapping[str, Any]) -> SubjectNews:
+    def of(cls, plain: Mapping[str, Any]) -> SubjectChange:
         """Read the fields of a finding; what is not said or cannot be read is left blank."""
         subject = plain["subject"] or {}
-        said = (plain.get("extra") or {}).get("succession")
-        succession = said if isinstance(said, Mapping) else {}
+        given = (plain.get("extra") or {}).get("succession")
+        succession = given if isinstance(given, Mapping) else {}
         how = succession.get("kind")
         return cls(
             event_id=plain["event_id"],

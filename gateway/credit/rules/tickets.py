@@ -35,7 +35,7 @@ class Act(StrEnum):
     RESUME = "resume"
     """use and disclosure may go on"""
     SAME = "same"
-    """one decision told twice: goes on counting once"""
+    """one decision given twice: goes on counting once"""
     DIFFERENT = "different"
     """two decisions: both count"""
     UNDO = "undo"

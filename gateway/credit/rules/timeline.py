@@ -1,4 +1,4 @@
-"""What one event after the other makes of a credit record on the axis of valid time.
+"""Builds a credit record's statements on the axis of valid time from its events, one after the other.
 
 A change holds from its date on, a correction holds wherever the corrected statement stood, and a record that was void
 from the start leaves nothing but a mark. Time never orders events; their version does.
@@ -117,9 +117,9 @@ class Timeline:
         status = _move(segments[-1], _E.CREATED)
         if status is None:
             return None
-        told = replace(self._state(fact, _E.CREATED), status=status)
-        kept = [piece for piece in _cut(segments, told.valid_from) if piece.valid_from < told.valid_from]
-        return [*kept, told]
+        stated = replace(self._state(fact, _E.CREATED), status=status)
+        kept = [piece for piece in _cut(segments, stated.valid_from) if piece.valid_from < stated.valid_from]
+        return [*kept, stated]
 
     def _spread(
         self,

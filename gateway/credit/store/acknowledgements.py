@@ -1,13 +1,11 @@
-"""What the archive answers: acknowledgements waiting to be sent, and tickets for what a person must look at."""
+"""Acknowledgements of credit events queued for sending, and tickets opened and closed for persons."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import insert, select, update
 
 from gateway.contract.messages import FindingAck
 from gateway.credit.rules.history import Decision, Outcome
@@ -16,7 +14,7 @@ from gateway.credit.store.case_tables import told_ticket
 from gateway.credit.store.tables import credit_ack, ticket
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store.metadata import chunks
-from gateway.store.vault import Vault
+from gateway.store.scope import Scope
 
 GATEWAY = "gateway"
 Values = dict[str, Any]
@@ -31,16 +29,6 @@ _NAMED = {
     AckCode.SIGNATURE_INVALID: TicketKind.SIGNATURE,
 }
 """the ticket that an acknowledgement refers to"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scope:
-    """One transaction's work for one platform. ``at`` is the recorded moment, later than any before it."""
-
-    connection: Connection
-    vault: Vault
-    platform: str
-    at: datetime
 
 
 def answer(scope: Scope, decisions: Mapping[str, Decision]) -> list[Outcome]:
@@ -61,8 +49,8 @@ def answer(scope: Scope, decisions: Mapping[str, Decision]) -> list[Outcome]:
     }
     tickets |= open_new(scope, wanted, tickets)
     answers = [(record_id, outcome) for record_id, decision in decisions.items() for outcome in decision.outcomes]
-    told = [(record_id, outcome) for record_id, outcome in answers if not outcome.fact.local]
-    queue(scope, [_ack(scope, record_id, outcome, tickets) for record_id, outcome in told])
+    foreign = [(record_id, outcome) for record_id, outcome in answers if not outcome.fact.local]
+    queue(scope, [_ack(scope, record_id, outcome, tickets) for record_id, outcome in foreign])
     return [outcome for _, outcome in answers]
 
 
@@ -148,15 +136,15 @@ def last_codes(scope: Scope, event_ids: Collection[str]) -> dict[str, AckCode]:
     return found
 
 
-def pending(connection: Connection, platform: str, limit: int) -> tuple[list[int], list[FindingAck]]:
+def pending(scope: Scope, limit: int) -> tuple[list[int], list[FindingAck]]:
     """The oldest queued acknowledgements and their row ids; of several for one event only the last is to be sent.
 
     A ticket has the platform's number where the platform was told of it, else ours.
     """
-    rows = connection.execute(
+    rows = scope.connection.execute(
         select(credit_ack, told_ticket.c.number)
         .outerjoin(told_ticket, told_ticket.c.ticket == credit_ack.c.ticket)
-        .where(credit_ack.c.platform == platform, credit_ack.c.sent_at.is_(None))
+        .where(credit_ack.c.platform == scope.platform, credit_ack.c.sent_at.is_(None))
         .order_by(credit_ack.c.id)
         .limit(limit)
     ).all()
@@ -176,7 +164,7 @@ def pending(connection: Connection, platform: str, limit: int) -> tuple[list[int
 
 
 def mark_sent(scope: Scope, ids: Sequence[int], refused: Collection[str] = ()) -> None:
-    """Note that the platform heard these acknowledgements.
+    """Note that the platform has these acknowledgements.
 
     refused: event ids whose acknowledgement it would not take; sending them again would not help, so a ticket is opened
     """

@@ -1,4 +1,4 @@
-"""Questions about the archive on both axes of time, and what left the house on the ground of which statement."""
+"""Bitemporal queries of the archive (in force when, as known when), and what left us on the ground of a statement."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, and_, or_, select
 
 from gateway.credit.rules.statements import Statement
-from gateway.credit.store.acknowledgements import Scope
 from gateway.credit.store.case_tables import credit_reliance, credit_succession
 from gateway.credit.store.events import payload_place, to_statement
 from gateway.credit.store.subjects import ENTERPRISE
 from gateway.credit.store.tables import credit_event, credit_link, credit_version
 from gateway.credit.store.void import rely
 from gateway.store.metadata import chunks
+from gateway.store.scope import Scope
 from gateway.store.vault import Vault
 
 
@@ -71,15 +71,15 @@ def history(connection: Connection, kind: str, key: str) -> list[Believed]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class Content:
     """What the event behind a statement says, opened. Memory only."""
 
     plain: Mapping[str, Any] = field(repr=False)
 
 
-def contents(connection: Connection, vault: Vault, version_ids: Collection[int]) -> dict[int, Told]:
+def contents(connection: Connection, vault: Vault, version_ids: Collection[int]) -> dict[int, Content]:
     """The opened contents of statements by row; those whose content was cleared are left out."""
-    found: dict[int, Told] = {}
+    found: dict[int, Content] = {}
     for part in chunks(version_ids):
         rows = connection.execute(
             select(
@@ -94,7 +94,7 @@ def contents(connection: Connection, vault: Vault, version_ids: Collection[int])
         )
         for row in rows:
             opened = vault.open(row.payload, payload_place(row.platform, row.event_id, row.digest))
-            found[row.id] = Told(plain=json.loads(opened))
+            found[row.id] = Content(plain=json.loads(opened))
     return found
 
 
@@ -155,7 +155,7 @@ def _with_predecessors(connection: Connection, kind: str, key: str, known_at: da
                 credit_succession.c.successor.in_(asked), *_recorded(credit_succession, known_at)
             )
         ).scalars()
-        asked = [one for one in dict.fromkeys(rows) if one not in keys]
+        asked = [predecessor for predecessor in dict.fromkeys(rows) if predecessor not in keys]
         keys += asked
     return keys
 

@@ -1,4 +1,4 @@
-"""The archive as it was recorded at a moment, in the form in which a platform's books are compared with it."""
+"""Compares a platform's daily books with the archive as it was recorded at a moment; keeps what each day came to."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from gateway.contract.credit import BookRow, Manifest
 from gateway.credit.rules.books import Comparison, Difference, Held, Item
 from gateway.credit.rules.statements import Status
 from gateway.credit.store import acknowledgements as answers
-from gateway.credit.store.acknowledgements import Scope, Tickets
+from gateway.credit.store.acknowledgements import Tickets
 from gateway.credit.store.case_tables import credit_book
 from gateway.credit.store.decisions import send_again, versions_taken
+from gateway.credit.store.streams import lock_feed
 from gateway.credit.store.tables import credit_ack, credit_event, credit_version
 from gateway.delivery.store.tables import delivery
 from gateway.domain.records import RecordKind
 from gateway.domain.states import State
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store.metadata import chunks
+from gateway.store.scope import Scope
 
 _TAKEN = "20"
 """result of a pushed item that the platform holds"""
@@ -32,23 +34,23 @@ def held_at(connection: Connection, platform: str, records: Collection[str], at:
     versions: dict[str, dict[int, set[str]]] = {key: {} for key in own}
     states: dict[str, Status] = {}
     for part in chunks(records):
-        told = select(credit_event.c.record_id, credit_event.c.version, credit_event.c.digest).where(
+        given = select(credit_event.c.record_id, credit_event.c.version, credit_event.c.digest).where(
             credit_event.c.platform == platform,
             credit_event.c.record_id.in_(part),
             ~credit_event.c.local,
         )
-        told = told if at is None else told.where(credit_event.c.received_at <= at)
-        for row in connection.execute(told):
+        given = given if at is None else given.where(credit_event.c.received_at <= at)
+        for row in connection.execute(given):
             versions.setdefault(row.record_id, {}).setdefault(row.version, set()).add(row.digest)
         if at is not None:
             states |= _states(connection, platform, part, at)
     return {
         record_id: Held(
-            versions={version: frozenset(digests) for version, digests in told_as.items()},
+            versions={version: frozenset(digests) for version, digests in by_version.items()},
             status=states.get(record_id),
             own=own.get(record_id),
         )
-        for record_id, told_as in versions.items()
+        for record_id, by_version in versions.items()
     }
 
 
@@ -69,12 +71,12 @@ def active_at(connection: Connection, platform: str, streams: Collection[str], a
     return {row.record_id: row.version for row in rows}
 
 
-def compare_pushed(connection: Connection, platform: str, rows: Iterable[BookRow], comparison: Comparison) -> None:
+def compare_pushed(scope: Scope, rows: Iterable[BookRow], comparison: Comparison) -> None:
     """Classify rows about certificates we pushed, by what our ledger says of them."""
     for part in chunks(rows):
-        found = connection.execute(
+        found = scope.connection.execute(
             select(delivery.c.record_key, delivery.c.version, delivery.c.state).where(
-                delivery.c.platform == platform,
+                delivery.c.platform == scope.platform,
                 delivery.c.kind.in_([RecordKind.CERTIFICATE, RecordKind.STATUS_CHANGE, RecordKind.WITHDRAWAL]),
                 delivery.c.record_key.in_({row.key for row in part}),
             )
@@ -91,13 +93,13 @@ def compare_pushed(connection: Connection, platform: str, rows: Iterable[BookRow
             comparison.add(kind, None if kind is Difference.MATCH else item)
 
 
-def compare_answers(connection: Connection, platform: str, rows: Iterable[BookRow], comparison: Comparison) -> None:
+def compare_answers(scope: Scope, rows: Iterable[BookRow], comparison: Comparison) -> None:
     """Classify rows about acknowledgements: each is one that we sent."""
     for part in chunks(rows):
         sent: dict[str, set[str]] = defaultdict(set)
-        for row in connection.execute(
+        for row in scope.connection.execute(
             select(credit_ack.c.event_id, credit_ack.c.code).where(
-                credit_ack.c.platform == platform, credit_ack.c.event_id.in_({row.key for row in part})
+                credit_ack.c.platform == scope.platform, credit_ack.c.event_id.in_({row.key for row in part})
             )
         ):
             sent[row.event_id].add(row.code)
@@ -111,6 +113,7 @@ def compare_answers(connection: Connection, platform: str, rows: Iterable[BookRo
 
 def open_for(scope: Scope, wanted: Sequence[tuple[str, TicketKind]]) -> Tickets:
     """Open tickets for differences; gives the numbers of all that are open for them."""
+    _, scope = lock_feed(scope)
     for key, kind in wanted:
         if kind is TicketKind.AHEAD:
             # ours is newer: it is kept and sent once more (F38)
@@ -120,23 +123,23 @@ def open_for(scope: Scope, wanted: Sequence[tuple[str, TicketKind]]) -> Tickets:
     return known | answers.open_new(scope, places, known)
 
 
-def last_digest(connection: Connection, platform: str, before: date) -> str | None:
+def last_digest(scope: Scope, before: date) -> str | None:
     """Digest of the manifest of the day before, as we compared it; None where we did not."""
-    found: str | None = connection.execute(
+    found: str | None = scope.connection.execute(
         select(credit_book.c.digest)
-        .where(credit_book.c.platform == platform, credit_book.c.day == before - timedelta(days=1))
+        .where(credit_book.c.platform == scope.platform, credit_book.c.day == before - timedelta(days=1))
         .order_by(credit_book.c.id.desc())
         .limit(1)
     ).scalar()
     return found
 
 
-def settled(connection: Connection, platform: str, day: date) -> bool:
+def settled(scope: Scope, day: date) -> bool:
     """Whether the day's books were compared and every difference had an outcome."""
     closed = select(credit_book.c.id).where(
-        credit_book.c.platform == platform, credit_book.c.day == day, credit_book.c.closed
+        credit_book.c.platform == scope.platform, credit_book.c.day == day, credit_book.c.closed
     )
-    return connection.execute(closed.limit(1)).first() is not None
+    return scope.connection.execute(closed.limit(1)).first() is not None
 
 
 def keep(scope: Scope, manifest: Manifest, comparison: Comparison, *, closed: bool) -> None:

@@ -1,4 +1,4 @@
-"""Tables of the credit desk: whom records may be about, what follows from them, and what persons decided about them.
+"""Tables of credit cases: subjects of records, own decisions, books, draws, objections, reinstatements.
 
 Rows with ``sys_from`` and ``sys_to`` are on the axis of recorded time and are only added; the one change ever made is
 to set ``sys_to``. Names and contents are sealed; keys of enterprises and authorities are keyed digests of their codes.
@@ -26,6 +26,8 @@ from gateway.store.metadata import Id, Moment, metadata
 
 _BELIEVED = text("sys_to IS NULL")
 _UNSENT = text("sent_at IS NULL")
+_RUNNING = text("ended_at IS NULL")
+_UNDRAWN = text("drawn_at IS NULL")
 
 credit_party = Table(
     "credit_party",
@@ -220,7 +222,6 @@ supervision_draw = Table(
     Column("due_on", Date),
 )
 """Double-random draws (双随机): what was drawn, for whom, and everything needed to draw it again."""
-_RUNNING = text("ended_at IS NULL")
 
 objection = Table(
     "objection",
@@ -299,8 +300,6 @@ told_ticket = Table(
     Index("ix_told_ticket_running", "platform", "ask_at", sqlite_where=_RUNNING, postgresql_where=_RUNNING),
 )
 """Tickets of ours that the platform was told of: its number, how it stands there, and how it was closed."""
-_UNDRAWN = text("drawn_at IS NULL")
-
 reinstatement = Table(
     "reinstatement",
     metadata,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from hashlib import sha256
 from typing import Any
@@ -14,15 +14,16 @@ from sqlalchemy import Connection, func, insert, select, update
 from gateway.contract.messages import Finding
 from gateway.credit.rules.decisions import OwnState
 from gateway.credit.store import acknowledgements as answers
-from gateway.credit.store.acknowledgements import Scope
 from gateway.credit.store.case_tables import credit_own, credit_ruling
 from gateway.credit.store.events import CENTRE, to_event
 from gateway.credit.store.histories import apply_events
+from gateway.credit.store.streams import lock_feed
 from gateway.credit.store.tables import inbox
 from gateway.credit.store.void import follow
 from gateway.delivery.store.tables import exchange
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store.metadata import chunks
+from gateway.store.scope import Scope
 from gateway.store.vault import Vault
 
 
@@ -112,7 +113,7 @@ def rows(connection: Connection, vault: Vault, *, key: str | None = None, limit:
     return [_to_row(dict(row), vault) for row in connection.execute(query).mappings()]
 
 
-def unsent(connection: Connection, vault: Vault, platform: str, limit: int) -> list[OwnRow]:
+def unsent(scope: Scope, limit: int) -> list[OwnRow]:
     """Published versions that the platform has not taken, each record's oldest first and only that."""
     older = credit_own.alias("older")
     waits = (
@@ -124,7 +125,7 @@ def unsent(connection: Connection, vault: Vault, platform: str, limit: int) -> l
         select(credit_own)
         .where(
             credit_own.c.state == OwnState.PUBLISHED,
-            credit_own.c.platform == platform,
+            credit_own.c.platform == scope.platform,
             credit_own.c.sent_at.is_(None),
             credit_own.c.code.is_(None),
             ~waits,
@@ -132,7 +133,7 @@ def unsent(connection: Connection, vault: Vault, platform: str, limit: int) -> l
         .order_by(credit_own.c.id)
         .limit(limit)
     )
-    return [_to_row(dict(row), vault) for row in connection.execute(query).mappings()]
+    return [_to_row(dict(row), scope.vault) for row in scope.connection.execute(query).mappings()]
 
 
 def platform_record(connection: Connection, key: str) -> str | None:
@@ -147,6 +148,7 @@ def platform_record(connection: Connection, key: str) -> str | None:
 
 def mark_sent(scope: Scope, row: OwnRow, record_id: str) -> None:
     """Note that the platform has taken a version; the deadline is met."""
+    _, scope = lock_feed(replace(scope, platform=CENTRE))
     here = (credit_own.c.key == row.key, credit_own.c.version == row.version)
     scope.connection.execute(
         update(credit_own).where(*here).values(sent_at=scope.at, platform_record_id=record_id[:64], code=None)
@@ -156,6 +158,7 @@ def mark_sent(scope: Scope, row: OwnRow, record_id: str) -> None:
 
 def mark_refused(scope: Scope, row: OwnRow, code: str) -> None:
     """Note that the platform would not take a version; a person looks at it."""
+    _, scope = lock_feed(replace(scope, platform=CENTRE))
     here = (credit_own.c.key == row.key, credit_own.c.version == row.version)
     scope.connection.execute(update(credit_own).where(*here).values(code=code[:80]))
     place = (row.key, str(TicketKind.REVIEW))
@@ -205,7 +208,7 @@ def versions_taken(connection: Connection, platform: str, records: list[str], at
 
 
 def _in_time(scope: Scope, key: str) -> None:
-    centre = Scope(connection=scope.connection, vault=scope.vault, platform=CENTRE, at=scope.at)
+    centre = replace(scope, platform=CENTRE)
     number = answers.open_tickets(centre, [key]).get((key, str(TicketKind.DEADLINE)))
     answers.close_tickets(centre, [number] if number else [])
 

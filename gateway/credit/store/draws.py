@@ -1,4 +1,4 @@
-"""What can be drawn for a check, and the draws that were made."""
+"""Draws for random checks as rows: the objects that can be drawn, draws that were made, and checks still owed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sqlalchemy import Connection, insert, select, update
 
 from gateway.credit.rules.draws import Drawn
 from gateway.credit.store import acknowledgements as answers
-from gateway.credit.store.acknowledgements import Scope
 from gateway.credit.store.case_tables import check_owed, credit_party, supervision_draw
 from gateway.credit.store.subjects import ENTERPRISE
 from gateway.domain.records import RecordKind
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store.metadata import CHUNK
 from gateway.store.records import record_place
+from gateway.store.scope import Scope
 from gateway.store.tables import record
 from gateway.store.vault import Vault
 
@@ -79,9 +79,9 @@ def certificates(
             return found
         for row in rows:
             # three fields of each: making the whole value of it would take several times as long
-            said = json.loads(vault.open(row.content, record_place(RecordKind.CERTIFICATE, row.key, row.version)))
-            employer, verified = said["holder"].get("employer"), said["verification"]
-            groups = {verified["point_code"], verified["review_region"], said["assessment_region"]}
+            plain = json.loads(vault.open(row.content, record_place(RecordKind.CERTIFICATE, row.key, row.version)))
+            employer, verified = plain["holder"].get("employer"), plain["verification"]
+            groups = {verified["point_code"], verified["review_region"], plain["assessment_region"]}
             groups |= {employer["code"]} if employer else set()
             if around is None or not groups.union({row.key}).isdisjoint(around):
                 found[row.key] = frozenset(groups)
@@ -93,11 +93,11 @@ def certificates(
 def keep(scope: Scope, draw: Draw) -> None:
     """Keep a draw and give each of its objects to a person as a ticket."""
     values = {name: getattr(draw, name) for name in Draw.__dataclass_fields__ if name not in ("of", "drawn")}
-    drawn = {"of": draw.of, "pairs": [[one.object, one.checker] for one in draw.drawn]}
+    drawn = {"of": draw.of, "pairs": [[pair.object, pair.checker] for pair in draw.drawn]}
     scope.connection.execute(insert(supervision_draw).values({**values, "drawn": drawn}))
     kind = str(TicketKind.CHECK)
-    wanted: dict[tuple[str, str], str | None] = {(one.object, kind): draw.number for one in draw.drawn}
-    known = answers.open_tickets(scope, [one.object for one in draw.drawn])
+    wanted: dict[tuple[str, str], str | None] = {(pair.object, kind): draw.number for pair in draw.drawn}
+    known = answers.open_tickets(scope, [pair.object for pair in draw.drawn])
     answers.open_new(scope, wanted, known)
 
 
@@ -128,7 +128,7 @@ def drawn_for(connection: Connection, platform: str, record_id: str) -> list[str
     return list(connection.execute(select(check_owed.c.draws).where(*here)).scalar() or ())
 
 
-def one(connection: Connection, number: str) -> Draw | None:
+def draw_by_number(connection: Connection, number: str) -> Draw | None:
     """The draw of that number."""
     row = connection.execute(select(supervision_draw).where(supervision_draw.c.number == number)).mappings().first()
     return None if row is None else _to_draw(dict(row))
@@ -141,6 +141,6 @@ def listed(connection: Connection, limit: int) -> list[Draw]:
 
 
 def _to_draw(row: dict[str, Any]) -> Draw:
-    told = row.pop("drawn")
-    pairs = tuple(Drawn(object=name, checker=checker) for name, checker in told["pairs"])
-    return Draw(**row, of=told["of"], drawn=pairs)
+    kept = row.pop("drawn")
+    pairs = tuple(Drawn(object=name, checker=checker) for name, checker in kept["pairs"])
+    return Draw(**row, of=kept["of"], drawn=pairs)

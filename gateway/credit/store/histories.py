@@ -1,4 +1,4 @@
-"""Carries out what the core decides about credit records: many records at once, a fixed number of statements."""
+"""Applies events to the histories of credit records: many records at once, a fixed number of SQL statements."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy import Table, bindparam, func, insert, select, update
 from gateway.contract.messages import SubjectType
 from gateway.credit.rules.history import Decision, Held, Outcome, decide
 from gateway.credit.rules.statements import AckCode, EventType, Row
-from gateway.credit.store.acknowledgements import Scope, Values, answer
+from gateway.credit.store.acknowledgements import Values, answer
 from gateway.credit.store.events import Event, disclosure_rules, from_statement, reference, to_row
 from gateway.credit.store.subjects import AUTHORITY, ENTERPRISE, match, rulings, survivors
 from gateway.credit.store.tables import credit_event, credit_link, credit_version
@@ -20,6 +20,7 @@ from gateway.credit.store.twins import mark_twins
 from gateway.domain.errors import StoreError
 from gateway.domain.records import RecordKind
 from gateway.store.metadata import chunks
+from gateway.store.scope import Scope
 
 RECORD_EVENTS = frozenset(EventType) - {
     EventType.SUBJECT_MERGED,
@@ -35,7 +36,7 @@ ByRecord = Mapping[str, Sequence[Event]]
 
 
 @dataclass(kw_only=True)
-class _Shelf:
+class _Loaded:
     """What the store holds of the records at hand."""
 
     events: dict[str, list[Event]] = field(default_factory=lambda: defaultdict(list))
@@ -54,23 +55,23 @@ def apply_events(scope: Scope, arrived: Sequence[Event], records: Collection[str
     for event in match(scope.connection, arrived):
         fresh[event.values["record_id"]].append(event)
     touched = list(dict.fromkeys((*records, *fresh)))
-    shelf = _load(scope, touched)
-    held = _matched_again(scope, shelf)
+    loaded = _load(scope, touched)
+    held = _matched_again(scope, loaded)
     decisions = {
         record_id: decide(
             Held(
                 facts=tuple(event.fact for event in held[record_id]),
-                rows=tuple(shelf.rows[record_id]),
+                rows=tuple(loaded.rows[record_id]),
                 rules=disclosure_rules(scope.platform),
             ),
             [event.fact for event in fresh[record_id]],
         )
         for record_id in touched
     }
-    ids = _keep_events(scope, decisions, fresh, held, shelf)
-    _keep_versions(scope, decisions, shelf, ids)
+    ids = _keep_events(scope, decisions, fresh, held, loaded)
+    _keep_versions(scope, decisions, loaded, ids)
     subjects = {event.ref: event for group in (fresh, held) for events in group.values() for event in events}
-    _keep_links(scope, decisions, shelf, subjects, ids)
+    _keep_links(scope, decisions, loaded, subjects, ids)
     outcomes = answer(scope, decisions)
     decisions_named = {event.values["decision_digest"] for event in subjects.values()}
     mark_twins(scope, decisions_named - {None})
@@ -93,25 +94,25 @@ def insert_events(scope: Scope, events: Sequence[Event]) -> dict[str, int]:
     return ids
 
 
-def _load(scope: Scope, records: Sequence[str]) -> _Shelf:
-    shelf = _Shelf()
+def _load(scope: Scope, records: Sequence[str]) -> _Loaded:
+    loaded = _Loaded()
     for part in chunks(records):
-        _load_events(scope, part, shelf)
-        refs = {event.id: event.ref for events in shelf.events.values() for event in events if event.id is not None}
+        _load_events(scope, part, loaded)
+        refs = {event.id: event.ref for events in loaded.events.values() for event in events if event.id is not None}
         for row in _believed(scope, credit_version, part):
-            shelf.rows[row["record_id"]].append(to_row(row, refs))
+            loaded.rows[row["record_id"]].append(to_row(row, refs))
         for row in _believed(scope, credit_link, part):
-            shelf.links[row["record_id"]].append(row)
+            loaded.links[row["record_id"]].append(row)
         last = scope.connection.execute(
             select(credit_version.c.record_id, func.max(credit_version.c.version_no).label("last"))
             .where(credit_version.c.platform == scope.platform, credit_version.c.record_id.in_(part))
             .group_by(credit_version.c.record_id)
         )
-        shelf.last_no |= {row.record_id: row.last for row in last}
-    return shelf
+        loaded.last_no |= {row.record_id: row.last for row in last}
+    return loaded
 
 
-def _load_events(scope: Scope, records: Sequence[str], shelf: _Shelf) -> None:
+def _load_events(scope: Scope, records: Sequence[str], loaded: _Loaded) -> None:
     rows = scope.connection.execute(
         select(*(column for column in credit_event.c if column.name != "payload"))
         .where(
@@ -124,7 +125,7 @@ def _load_events(scope: Scope, records: Sequence[str], shelf: _Shelf) -> None:
         .order_by(credit_event.c.id)
     ).mappings()
     for row in rows:
-        shelf.events[row["record_id"]].append(Event(values=dict(row), id=row["id"]))
+        loaded.events[row["record_id"]].append(Event(values=dict(row), id=row["id"]))
 
 
 def _believed(scope: Scope, source: Table, records: Sequence[str]) -> list[Values]:
@@ -136,27 +137,27 @@ def _believed(scope: Scope, source: Table, records: Sequence[str]) -> list[Value
     return [dict(row) for row in rows]
 
 
-def _matched_again(scope: Scope, shelf: _Shelf) -> dict[str, list[Event]]:
+def _matched_again(scope: Scope, loaded: _Loaded) -> dict[str, list[Event]]:
     """The held events, those without a final answer matched anew: what was unknown then may be known now.
 
     What a person ruled about a record holds for events that were applied before, too: they may have been about another.
     """
-    ruled = rulings(scope.connection, [event for events in shelf.events.values() for event in events[:1]])
+    ruled = rulings(scope.connection, [event for events in loaded.events.values() for event in events[:1]])
     waiting = [
         event
-        for record_id, events in shelf.events.items()
+        for record_id, events in loaded.events.items()
         for event in events
         if record_id in ruled or not AckCode(event.values["outcome"]).final
     ]
     again = {event.ref: event for event in match(scope.connection, waiting)}
     held: dict[str, list[Event]] = defaultdict(list)
-    for record_id, events in shelf.events.items():
+    for record_id, events in loaded.events.items():
         held[record_id] = [again.get(event.ref, event) for event in events]
     return held
 
 
 def _keep_events(
-    scope: Scope, decisions: Mapping[str, Decision], fresh: ByRecord, held: ByRecord, shelf: _Shelf
+    scope: Scope, decisions: Mapping[str, Decision], fresh: ByRecord, held: ByRecord, loaded: _Loaded
 ) -> dict[str, int]:
     """Insert the new events with their outcome, and mark the held ones whose outcome or match is another now."""
     outcomes = {o.fact.ref: o for decision in decisions.values() for o in decision.outcomes}
@@ -164,7 +165,7 @@ def _keep_events(
     ids = insert_events(scope, [event for event in new if event.values["outcome"] is not AckCode.DUPLICATE])
     moved: list[Values] = []
     for record_id, events in held.items():
-        for before, after in zip(shelf.events[record_id], (_judged(e, outcomes) for e in events), strict=True):
+        for before, after in zip(loaded.events[record_id], (_judged(e, outcomes) for e in events), strict=True):
             assert before.id is not None
             ids[before.ref] = before.id
             if any(before.values[name] != after.values[name] for name in _JUDGED):
@@ -186,7 +187,7 @@ def _judged(event: Event, outcomes: Mapping[str, Outcome]) -> Event:
     return replace(event, values={**event.values, "outcome": outcome.code, "effect": outcome.effect})
 
 
-def _keep_versions(scope: Scope, decisions: Mapping[str, Decision], shelf: _Shelf, ids: Mapping[str, int]) -> None:
+def _keep_versions(scope: Scope, decisions: Mapping[str, Decision], loaded: _Loaded, ids: Mapping[str, int]) -> None:
     ended = [row.id for decision in decisions.values() for row in decision.close]
     for part in chunks(ended):
         changed = scope.connection.execute(
@@ -200,7 +201,7 @@ def _keep_versions(scope: Scope, decisions: Mapping[str, Decision], shelf: _Shel
         {
             "platform": scope.platform,
             "record_id": record_id,
-            "version_no": shelf.last_no.get(record_id, 0) + number,
+            "version_no": loaded.last_no.get(record_id, 0) + number,
             "sys_from": scope.at,
             "actor": scope.platform,
             **from_statement(statement, ids),
@@ -215,7 +216,7 @@ def _keep_versions(scope: Scope, decisions: Mapping[str, Decision], shelf: _Shel
 def _keep_links(
     scope: Scope,
     decisions: Mapping[str, Decision],
-    shelf: _Shelf,
+    loaded: _Loaded,
     events: Mapping[str, Event],
     ids: Mapping[str, int],
 ) -> None:
@@ -226,13 +227,13 @@ def _keep_links(
     merged = survivors(scope.connection, {events[ref].values["subject_key"] for ref in named} - {None})
     for record_id, decision in decisions.items():
         wanted = _wanted(decision, events, merged)
-        for link in shelf.links[record_id]:
+        for link in loaded.links[record_id]:
             if wanted.get((link["kind"], link["key"])) == link["match"]:
                 del wanted[link["kind"], link["key"]]
             else:
                 ended.append(link["id"])
         if wanted and decision.subject is not None:
-            kept = [row.statement for row in shelf.rows[record_id] if row not in decision.close]
+            kept = [row.statement for row in loaded.rows[record_id] if row not in decision.close]
             common = {
                 "platform": scope.platform,
                 "record_id": record_id,

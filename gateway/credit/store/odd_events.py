@@ -1,7 +1,7 @@
-"""What the gateway itself saw of a record: that the platform no longer tells it (F27), and that it does again (F28).
+"""Events that are not applied as the feed gave them: flawed ones, strangers given up, and those of our own making.
 
-A sighting is kept like an event, with the platform's answer as its page, but is never acknowledged. It holds until a
-later version of the record explains what happened.
+The gateway makes an event itself where a record is missing at the platform (F27) or has returned (F28). It is kept with
+the platform's answer as its page, is never acknowledged, and holds until a later version explains what happened.
 """
 
 from __future__ import annotations
@@ -14,23 +14,25 @@ from sqlalchemy import func, insert, select, update
 from gateway.contract.messages import Finding
 from gateway.credit.rules.statements import AckCode, EventType
 from gateway.credit.store import acknowledgements as answers
-from gateway.credit.store.acknowledgements import Scope, Values
+from gateway.credit.store.acknowledgements import Values
 from gateway.credit.store.events import Event, fit
 from gateway.credit.store.histories import apply_events, insert_events
-from gateway.credit.store.streams import TRIES
+from gateway.credit.store.streams import TRIES, lock_feed
 from gateway.credit.store.tables import credit_ack, credit_event, inbox, ticket
 from gateway.domain.china import in_calendar
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store.metadata import chunks
+from gateway.store.scope import Scope
 
 LOCAL_STREAM = "LOCAL"
 
 
-def note_sighting(scope: Scope, record_id: str, seen: EventType, *, exchange_id: int, raw: bytes) -> bool:
+def keep_local_event(scope: Scope, record_id: str, event_type: EventType, *, exchange_id: int, raw: bytes) -> bool:
     """Keep a TOMBSTONE or RETURNED for the version we hold; False where it says nothing new.
 
-    raw: the answer in which it was seen
+    raw: the answer that showed it
     """
+    _, scope = lock_feed(scope)
     held = _newest(scope, record_id)
     if held is None:
         return False
@@ -46,9 +48,9 @@ def note_sighting(scope: Scope, record_id: str, seen: EventType, *, exchange_id:
         .limit(1)
     ).scalar()
     gone = last == EventType.TOMBSTONE
-    if gone is (seen is EventType.TOMBSTONE):
+    if gone is (event_type is EventType.TOMBSTONE):
         return False
-    mark = sha256(f"{scope.platform}/{record_id}/{seen}/{scope.at.isoformat()}".encode()).hexdigest()[:32]
+    mark = sha256(f"{scope.platform}/{record_id}/{event_type}/{scope.at.isoformat()}".encode()).hexdigest()[:32]
     page = {
         "platform": scope.platform,
         "exchange_id": exchange_id,
@@ -64,7 +66,7 @@ def note_sighting(scope: Scope, record_id: str, seen: EventType, *, exchange_id:
         "digest": f"local:{mark}",
         "stream": LOCAL_STREAM,
         "stream_seq": 0,
-        "event_type": seen,
+        "event_type": event_type,
         "event_time": scope.at,
         "received_at": scope.at,
         "effective_from": scope.at,
@@ -78,25 +80,6 @@ def note_sighting(scope: Scope, record_id: str, seen: EventType, *, exchange_id:
     }
     apply_events(scope, [Event(values={**values, **changes})])
     return True
-
-
-def _newest(scope: Scope, record_id: str) -> Event | None:
-    row = (
-        scope.connection.execute(
-            select(credit_event)
-            .where(
-                credit_event.c.platform == scope.platform,
-                credit_event.c.record_id == record_id,
-                credit_event.c.outcome == AckCode.APPLIED,
-                ~credit_event.c.local,
-            )
-            .order_by(credit_event.c.version.desc(), credit_event.c.id)
-            .limit(1)
-        )
-        .mappings()
-        .first()
-    )
-    return None if row is None else Event(values=dict(row), id=row["id"])
 
 
 def flaw_of(finding: Finding) -> AckCode | None:
@@ -130,6 +113,49 @@ def keep_flawed(scope: Scope, flawed: Sequence[tuple[Event, AckCode]]) -> list[A
     return [code for _, code in flawed]
 
 
+def reject_forgotten(scope: Scope) -> int:
+    """Answer finally about strangers whose contents retention has cleared: keeping them had no purpose any more.
+
+    Gives how many. The events stay with their digests, so that one that comes again is known.
+    """
+    rows = (
+        scope.connection.execute(
+            select(credit_event.c.id, credit_event.c.event_id, credit_event.c.record_id, credit_event.c.version).where(
+                credit_event.c.platform == scope.platform,
+                credit_event.c.outcome == AckCode.ACCEPTED_UNMATCHED,
+                credit_event.c.payload.is_(None),
+                ~credit_event.c.local,
+            )
+        )
+        .mappings()
+        .all()
+    )
+    for part in chunks(rows):
+        here = credit_event.c.id.in_([row["id"] for row in part])
+        scope.connection.execute(update(credit_event).where(here).values(outcome=AckCode.REJECTED_POLICY))
+        answers.queue(scope, [answers.ack_row(scope, dict(row), AckCode.REJECTED_POLICY) for row in part])
+    return len(rows)
+
+
+def _newest(scope: Scope, record_id: str) -> Event | None:
+    row = (
+        scope.connection.execute(
+            select(credit_event)
+            .where(
+                credit_event.c.platform == scope.platform,
+                credit_event.c.record_id == record_id,
+                credit_event.c.outcome == AckCode.APPLIED,
+                ~credit_event.c.local,
+            )
+            .order_by(credit_event.c.version.desc(), credit_event.c.id)
+            .limit(1)
+        )
+        .mappings()
+        .first()
+    )
+    return None if row is None else Event(values=dict(row), id=row["id"])
+
+
 def _unreadable(scope: Scope, events: Sequence[Event]) -> dict[str, str]:
     """A ticket for each record with an event that cannot be read; by the event's id where the record's is missing."""
     wanted: dict[tuple[str, str], str | None] = {
@@ -160,27 +186,3 @@ def _alarm(scope: Scope) -> None:
         place = fit(scope.platform, 64)
         wanted: dict[tuple[str, str], str | None] = {(place, str(TicketKind.SIGNATURE)): None}
         answers.open_new(scope, wanted, answers.open_tickets(scope, [place]))
-
-
-def let_go(scope: Scope) -> int:
-    """Answer finally about strangers whose contents retention has cleared: keeping them had no purpose any more.
-
-    Gives how many. The events stay with their digests, so that one that comes again is known.
-    """
-    rows = (
-        scope.connection.execute(
-            select(credit_event.c.id, credit_event.c.event_id, credit_event.c.record_id, credit_event.c.version).where(
-                credit_event.c.platform == scope.platform,
-                credit_event.c.outcome == AckCode.ACCEPTED_UNMATCHED,
-                credit_event.c.payload.is_(None),
-                ~credit_event.c.local,
-            )
-        )
-        .mappings()
-        .all()
-    )
-    for part in chunks(rows):
-        here = credit_event.c.id.in_([row["id"] for row in part])
-        scope.connection.execute(update(credit_event).where(here).values(outcome=AckCode.REJECTED_POLICY))
-        answers.queue(scope, [answers.ack_row(scope, dict(row), AckCode.REJECTED_POLICY) for row in part])
-    return len(rows)

@@ -1,4 +1,4 @@
-"""The archive of credit feedback: a page of events goes in whole, in the caller's transaction, with its cursor.
+"""Applies a page of credit feedback whole, in one transaction with its cursor; judges again what waits.
 
 A page that comes again changes nothing; one whose transaction is lost comes again, because the cursor is lost with it.
 Recorded time only moves forward, even where the clock was set back.
@@ -7,34 +7,27 @@ Recorded time only moves forward, even where the clock was set back.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from hashlib import sha256
 
-from sqlalchemy import Connection, and_, exists, insert, or_, select, update
+from sqlalchemy import and_, exists, insert, or_, select, update
 
 from gateway.contract.messages import FeedbackPage, Finding
 from gateway.credit.rules.matching import Match
-from gateway.credit.rules.statements import AckCode, EventType
+from gateway.credit.rules.statements import AckCode
 from gateway.credit.store import acknowledgements as answers
-from gateway.credit.store.acknowledgements import Scope, pending
 from gateway.credit.store.events import Event, reference, to_event
 from gateway.credit.store.histories import RECORD_EVENTS, apply_events
-from gateway.credit.store.odd_events import flaw_of, keep_flawed, let_go, note_sighting
+from gateway.credit.store.odd_events import flaw_of, keep_flawed, reject_forgotten
 from gateway.credit.store.streams import TRIES, Pair, divide, lock_feed
-from gateway.credit.store.subject_changes import news_waiting, retry_news, take_news
+from gateway.credit.store.subject_changes import apply_changes, changes_waiting, retry_changes
 from gateway.credit.store.tables import credit_event, feed, inbox, inbox_repeat
-from gateway.credit.store.views import counts, current
 from gateway.credit.store.void import follow
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store.metadata import chunks
+from gateway.store.scope import Scope
 from gateway.store.tables import search_index
-from gateway.store.vault import Vault
-
-__all__ = ["Applied", "apply_page", "counts", "current", "cursor_of", "mark_sent", "pending", "rematch", "watch_gaps"]
-
-_TICK = timedelta(microseconds=1)
 
 
 @dataclass(kw_only=True)
@@ -55,54 +48,38 @@ class Applied:
     moved: bool = False
 
 
-def cursor_of(connection: Connection, platform: str) -> str | None:
+def cursor_of(scope: Scope) -> str | None:
     """Where the next pull begins; None for the beginning."""
-    return connection.execute(select(feed.c.cursor).where(feed.c.platform == platform)).scalar_one_or_none()
+    return scope.connection.execute(select(feed.c.cursor).where(feed.c.platform == scope.platform)).scalar_one_or_none()
 
 
-def apply_page(
-    connection: Connection,
-    vault: Vault,
-    platform: str,
-    page: FeedbackPage,
-    *,
-    exchange_id: int,
-    raw: bytes,
-    cursor: str | None,
-    now: datetime,
-) -> Applied:
+def apply_page(scope: Scope, page: FeedbackPage, *, exchange_id: int, raw: bytes, cursor: str | None) -> Applied:
     """Store, judge and acknowledge a page and move the cursor, all or nothing.
 
     cursor: the one the page was asked with; where the feed has moved on meanwhile, nothing is done
     Where a stream's numbers have a gap, what stands behind it is deferred and the cursor stays (F36).
     """
-    stands, at = lock_feed(connection, platform, now)
+    stands, scope = lock_feed(scope)
     if stands != cursor:
         return Applied(moved=True)
-    scope = Scope(connection=connection, vault=vault, platform=platform, at=at)
     applied = Applied()
     if page.findings:
         inbox_id = _receive(scope, page, exchange_id, raw, cursor)
-        events = [
-            (finding, to_event(finding, vault, platform=platform, inbox_id=inbox_id, received_at=at))
-            for finding in page.findings
-        ]
-        ready, deferred = divide(scope, events)
+        ready, deferred = divide(scope, _events(scope, page.findings, inbox_id))
         again = _take(scope, ready, applied)
         _defer(scope, deferred, applied)
         _note_repeats(scope, inbox_id, [*again, *(event for _, event in deferred)])
-    moved_to = cursor if applied.gap else page.next_cursor
-    connection.execute(update(feed).where(feed.c.platform == platform).values(cursor=moved_to))
+    _set_cursor(scope, cursor if applied.gap else page.next_cursor)
     return applied
 
 
-def move_cursor(connection: Connection, platform: str, cursor: str, now: datetime) -> None:
+def move_cursor(scope: Scope, cursor: str) -> None:
     """Go on from another cursor, after a snapshot has brought the archive level (the feed's own had run out)."""
-    lock_feed(connection, platform, now)
-    connection.execute(update(feed).where(feed.c.platform == platform).values(cursor=cursor))
+    lock_feed(scope)
+    _set_cursor(scope, cursor)
 
 
-def rematch(connection: Connection, vault: Vault, platform: str, now: datetime) -> int:
+def rematch(scope: Scope) -> int:
     """Judge again the records whose subject has become known since; gives how many events came into force (F16)."""
     event, index = credit_event, search_index
     numbered = index.c.digest == event.c.number_digest
@@ -117,81 +94,55 @@ def rematch(connection: Connection, vault: Vault, platform: str, now: datetime) 
         and_(conflict, event.c.match == Match.CERT_NAME, numbered),
         and_(conflict, event.c.match == Match.ID_ONLY, named),
     )
-    records = connection.execute(
+    records = scope.connection.execute(
         select(event.c.record_id)
         .where(
-            event.c.platform == platform,
+            event.c.platform == scope.platform,
             or_(exists(select(index.c.digest).where(known_now)), event.c.outcome == AckCode.DEFERRED),
         )
         .distinct()
     ).scalars()
     touched = list(records)
-    if not touched and not news_waiting(connection, platform):
+    if not touched and not changes_waiting(scope.connection, scope.platform):
         return 0
-    _, at = lock_feed(connection, platform, now)
-    scope = Scope(connection=connection, vault=vault, platform=platform, at=at)
-    done = retry_news(scope)
+    _, scope = lock_feed(scope)
+    done = retry_changes(scope)
     outcomes = apply_events(scope, [], touched)
-    follow(scope, outcomes, [(platform, record_id) for record_id in touched])
+    follow(scope, outcomes, [(scope.platform, record_id) for record_id in touched])
     return done + sum(outcome.code is AckCode.APPLIED for outcome in outcomes)
 
 
-def take_fetched(
-    connection: Connection,
-    vault: Vault,
-    platform: str,
-    findings: Sequence[Finding],
-    *,
-    exchange_id: int,
-    raw: bytes,
-    now: datetime,
-) -> Applied:
-    """Apply events that were fetched by the id of their record; the cursor stays where it is."""
-    cursor, at = lock_feed(connection, platform, now)
-    scope = Scope(connection=connection, vault=vault, platform=platform, at=at)
+def apply_fetched(scope: Scope, findings: Sequence[Finding], *, exchange_id: int, raw: bytes) -> int:
+    """Apply events that were fetched by the id of their record; the cursor stays where it is.
+
+    Gives how many events came to something, earlier ones that were released included.
+    """
+    cursor, scope = lock_feed(scope)
     applied = Applied()
     page = FeedbackPage(findings=tuple(findings), next_cursor=cursor or "", has_more=False)
     inbox_id = _receive(scope, page, exchange_id, raw, cursor)
-    found = [(f, to_event(f, vault, platform=platform, inbox_id=inbox_id, received_at=at)) for f in findings]
-    _note_repeats(scope, inbox_id, _take(scope, found, applied))
-    return applied
+    _note_repeats(scope, inbox_id, _take(scope, _events(scope, findings, inbox_id), applied))
+    return applied.released + sum(applied.codes.values())
 
 
-def gaps(connection: Connection, platform: str, limit: int) -> list[str]:
+def gaps(scope: Scope, limit: int) -> list[str]:
     """Records with a version parked above a missing one, which was not yet asked for too often (F14)."""
-    parked = (credit_event.c.platform == platform, credit_event.c.outcome == AckCode.VERSION_GAP)
-    rows = connection.execute(
+    parked = (credit_event.c.platform == scope.platform, credit_event.c.outcome == AckCode.VERSION_GAP)
+    rows = scope.connection.execute(
         select(credit_event.c.record_id).where(*parked, credit_event.c.tries < TRIES).distinct().limit(limit)
     )
     return list(rows.scalars())
 
 
-def sight(
-    connection: Connection,
-    vault: Vault,
-    platform: str,
-    record_id: str,
-    seen: EventType,
-    *,
-    exchange_id: int,
-    raw: bytes,
-    now: datetime,
-) -> bool:
-    """Keep what we saw ourselves of a record (F27, F28); False where it is no news."""
-    _, at = lock_feed(connection, platform, now)
-    scope = Scope(connection=connection, vault=vault, platform=platform, at=at)
-    return note_sighting(scope, record_id, seen, exchange_id=exchange_id, raw=raw)
-
-
-def watch_gaps(connection: Connection, vault: Vault, platform: str, now: datetime) -> int:
+def watch_gaps(scope: Scope) -> int:
     """Count one more try for every parked event; the third opens a ticket (F14). Gives how many were opened.
 
     Strangers whose time in quarantine is over get their final answer here too.
     """
-    let_go(Scope(connection=connection, vault=vault, platform=platform, at=now))
-    parked = (credit_event.c.platform == platform, credit_event.c.outcome == AckCode.VERSION_GAP)
-    connection.execute(update(credit_event).where(*parked).values(tries=credit_event.c.tries + 1))
-    rows = connection.execute(
+    reject_forgotten(scope)
+    parked = (credit_event.c.platform == scope.platform, credit_event.c.outcome == AckCode.VERSION_GAP)
+    scope.connection.execute(update(credit_event).where(*parked).values(tries=credit_event.c.tries + 1))
+    rows = scope.connection.execute(
         select(credit_event.c.event_id, credit_event.c.record_id, credit_event.c.version).where(
             *parked, credit_event.c.tries >= TRIES
         )
@@ -199,7 +150,6 @@ def watch_gaps(connection: Connection, vault: Vault, platform: str, now: datetim
     overdue = [dict(row) for row in rows]
     if not overdue:
         return 0
-    scope = Scope(connection=connection, vault=vault, platform=platform, at=now)
     known = answers.open_tickets(scope, {row["record_id"] for row in overdue})
     wanted: dict[tuple[str, str], str | None] = {(row["record_id"], TicketKind.GAP): row["event_id"] for row in overdue}
     made = answers.open_new(scope, wanted, known)
@@ -214,17 +164,15 @@ def watch_gaps(connection: Connection, vault: Vault, platform: str, now: datetim
     return len(made)
 
 
-def mark_sent(
-    connection: Connection,
-    vault: Vault,
-    platform: str,
-    *,
-    ids: Sequence[int],
-    refused: Collection[str] = (),
-    now: datetime,
-) -> None:
-    """Note that the platform heard these acknowledgements; those it refused get a ticket instead of another try."""
-    answers.mark_sent(Scope(connection=connection, vault=vault, platform=platform, at=now), ids, refused)
+def _events(scope: Scope, findings: Sequence[Finding], inbox_id: int) -> list[Pair]:
+    return [
+        (finding, to_event(finding, scope.vault, platform=scope.platform, inbox_id=inbox_id, received_at=scope.at))
+        for finding in findings
+    ]
+
+
+def _set_cursor(scope: Scope, cursor: str | None) -> None:
+    scope.connection.execute(update(feed).where(feed.c.platform == scope.platform).values(cursor=cursor))
 
 
 def _receive(scope: Scope, page: FeedbackPage, exchange_id: int, raw: bytes, cursor: str | None) -> int:
@@ -267,8 +215,8 @@ def _take(scope: Scope, events: Sequence[Pair], applied: Applied) -> list[Event]
     flawed = [(event, code) for finding, event in fresh.values() if (code := flaw_of(finding)) is not None]
     applied.codes.update(keep_flawed(scope, flawed))
     refused = {event.ref for event, _ in flawed}
-    news = [pair for ref, pair in fresh.items() if ref not in refused and not _of_record(pair[1])]
-    applied.codes.update(take_news(scope, news))
+    changes = [pair for ref, pair in fresh.items() if ref not in refused and not _of_record(pair[1])]
+    applied.codes.update(apply_changes(scope, changes))
     arrived = [event for ref, (_, event) in fresh.items() if ref not in refused and _of_record(event)]
     refs = {event.ref for event in arrived}
     outcomes = apply_events(scope, arrived)

@@ -19,6 +19,7 @@ from gateway.credit.store.subjects import AUTHORITY, ENTERPRISE
 from gateway.domain.records import Certificate, RecordKind
 from gateway.store.metadata import CHUNK, chunks
 from gateway.store.records import to_record
+from gateway.store.scope import Scope
 from gateway.store.tables import record, search_index
 from gateway.store.vault import Vault
 
@@ -78,11 +79,12 @@ def hold(connection: Connection, vault: Vault, parties: Iterable[Party], basis: 
     return list(by_key)
 
 
-def learn_employers(connection: Connection, vault: Vault, now: datetime) -> int:
+def learn_employers(scope: Scope) -> int:
     """Make the employers of certificates known that were added since the last time; gives how many were looked at.
 
     One batch; call again until it gives none.
     """
+    connection = scope.connection
     marker = connection.execute(select(credit_marker.c.up_to).where(credit_marker.c.name == _MARK)).scalar()
     if marker is None:
         connection.execute(insert(credit_marker).values(name=_MARK, up_to=0))
@@ -95,13 +97,13 @@ def learn_employers(connection: Connection, vault: Vault, now: datetime) -> int:
     employers: dict[str, Party] = {}
     last, count = marker or 0, 0
     for row in rows:
-        content = to_record(dict(row), vault).content
+        content = to_record(dict(row), scope.vault).content
         employer = content.holder.employer if isinstance(content, Certificate) else None
         if employer is not None:
             employers[employer.code] = Party(kind=ENTERPRISE, code=employer.code, name=employer.name)
         last, count = row["id"], count + 1
     if count:
-        hold(connection, vault, employers.values(), HELD, now)
+        hold(connection, scope.vault, employers.values(), HELD, scope.at)
         connection.execute(update(credit_marker).where(credit_marker.c.name == _MARK).values(up_to=last))
     return count
 

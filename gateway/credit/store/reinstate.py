@@ -1,4 +1,4 @@
-"""Make a certificate valid again whose voiding has lost its ground. A person decides; nothing here runs by itself.
+"""Makes a certificate valid again whose voiding has lost its ground. A person decides; nothing here runs by itself.
 
 It becomes what it was before, as a version of its own in both forms. What the platforms have to be told of it follows
 from what each of them had been told (``reinstated``).
@@ -12,7 +12,6 @@ from sqlalchemy import insert, select, update
 
 from gateway.codec.redact import clean
 from gateway.credit.rules.tickets import Act
-from gateway.credit.store.acknowledgements import Scope
 from gateway.credit.store.case_tables import reinstatement
 from gateway.credit.store.tables import ticket
 from gateway.credit.store.void import keep_decision, last_version, rely, statement_in_force
@@ -26,12 +25,14 @@ from gateway.domain.status import RESCINDED, Decision, operation_back_to
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store import records
 from gateway.store.audit import note
+from gateway.store.scope import Scope
 from gateway.store.tables import record
 
 REINSTATEMENT = "reinstatement"
 """purpose under which a certificate is valid again on the strength of a credit record that fell"""
 BACK = "撤销证书的决定已不成立，恢复原状态"
 """what the platforms are told"""
+CHANGED = "reinstated: the ground of its end fell"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ class Reinstated:
 
 def reinstate_all(scope: Scope, ground: Ground, *, reason: str, by: str) -> list[Reinstated]:
     """Make valid again what rests on this record; raises InputError where nothing does, or something else stands."""
-    resting = [one.key for one in resting_on(scope.connection, ground.platform, [ground.record_id])]
+    resting = [rests.key for rests in resting_on(scope.connection, ground.platform, [ground.record_id])]
     if not resting:
         raise InputError("no void certificate rests on this record")
     return [reinstate(scope, key, reason=reason, by=by) for key in dict.fromkeys(resting)]
@@ -82,6 +83,26 @@ def reinstate(scope: Scope, key: str, *, reason: str, by: str) -> Reinstated:
     return Reinstated(key=key, version=version, status=after.status, done=True)
 
 
+def ground_of(scope: Scope, key: str) -> Ground | None:
+    """The record on which the end of a certificate rests; None where none does."""
+    void = rests(scope.connection, key, last_version(scope, key))
+    return None if void is None else void.ground
+
+
+def certificate_named(scope: Scope, text: str) -> str:
+    """The key of a certificate named by key or number; raises InputError where there is none, or are several."""
+    known = select(record.c.key).where(record.c.kind == RecordKind.CERTIFICATE, record.c.key == text)
+    if scope.connection.execute(known.limit(1)).first() is not None:
+        return text
+    matches = records.find(scope.connection, scope.vault, "certificate_number", [text.strip().upper()])
+    keys = {key for found in matches.values() for kind, key in found if kind == RecordKind.CERTIFICATE}
+    if len(keys) != 1:
+        raise InputError(
+            "several certificates have this number: name its key" if keys else "there is no such certificate"
+        )
+    return keys.pop()
+
+
 def _is_back(scope: Scope, held: Record) -> bool:
     """Whether the certificate was made valid again and nothing has voided it since."""
     assert isinstance(held.content, Certificate)
@@ -101,8 +122,8 @@ def _refuse_where_one_stands(scope: Scope, void: Rests) -> None:
 def _bring_back(scope: Scope, held: Record, void: Rests) -> tuple[Certificate, int]:
     """Keep both forms of the version in which the certificate is again what it was before its end."""
     [change] = [
-        one.content
-        for one in records.newest_records(scope.connection, scope.vault, RecordKind.STATUS_CHANGE, [void.key])
+        form.content
+        for form in records.newest_records(scope.connection, scope.vault, RecordKind.STATUS_CHANGE, [void.key])
     ]
     assert isinstance(change, StatusChange)
     before = change.certificate
@@ -121,9 +142,6 @@ def _bring_back(scope: Scope, held: Record, void: Rests) -> tuple[Certificate, i
     return keep_decision(scope, held, decision, held.version + 1), held.version + 1
 
 
-CHANGED = "reinstated: the ground of its end fell"
-
-
 def _close_tickets(scope: Scope, key: str, *, reason: str, by: str) -> None:
     """Nothing is left to be decided about this certificate, whichever of its grounds asked."""
     for ground in standing_of(scope.connection, key, scope.at):
@@ -137,23 +155,3 @@ def _close_tickets(scope: Scope, key: str, *, reason: str, by: str) -> None:
             )
             .values(closed_at=scope.at, closed_by=by, act=str(Act.REINSTATE), note=clean(reason))
         )
-
-
-def ground_of(scope: Scope, key: str) -> Ground | None:
-    """The record on which the end of a certificate rests; None where none does."""
-    void = rests(scope.connection, key, last_version(scope, key))
-    return None if void is None else void.ground
-
-
-def certificate_named(scope: Scope, text: str) -> str:
-    """The key of a certificate named by key or number; raises InputError where there is none, or are several."""
-    known = select(record.c.key).where(record.c.kind == RecordKind.CERTIFICATE, record.c.key == text)
-    if scope.connection.execute(known.limit(1)).first() is not None:
-        return text
-    matches = records.find(scope.connection, scope.vault, "certificate_number", [text.strip().upper()])
-    keys = {key for found in matches.values() for kind, key in found if kind == RecordKind.CERTIFICATE}
-    if len(keys) != 1:
-        raise InputError(
-            "several certificates have this number: name its key" if keys else "there is no such certificate"
-        )
-    return keys.pop()

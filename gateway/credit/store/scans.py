@@ -1,4 +1,4 @@
-"""Scans that go with objections: each file once for a platform, sealed, with the message that hands it in."""
+"""Scans that go with objections: each file once for a platform, sealed, with the message that sends it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from gateway.contract.desk import Scan
 from gateway.credit.store.case_tables import objection_scan, scan
-from gateway.store.vault import Vault
+from gateway.store.scope import Scope
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,29 +24,22 @@ class ScanRow:
     scan: Scan | None
 
 
-def keep(
-    connection: Connection,
-    vault: Vault,
-    platform: str,
-    scans: Sequence[Scan],
-    *,
-    new_id: Callable[[], str],
-    now: datetime,
-) -> list[int]:
+def keep_scans(scope: Scope, scans: Sequence[Scan], new_id: Callable[[], str]) -> list[int]:
     """Keep files, those that are held already only where their bytes are gone; gives their rows in order."""
     ids = []
-    for one in scans:
-        here = (scan.c.platform == platform, scan.c.digest == one.digest)
+    connection = scope.connection
+    for given in scans:
+        here = (scan.c.platform == scope.platform, scan.c.digest == given.digest)
         held = connection.execute(select(scan.c.id).where(*here)).scalar()
-        sealed = vault.seal(one.content, _place(platform, one.digest))
+        sealed = scope.vault.seal(given.content, _place(scope.platform, given.digest))
         if held is None:
             values = {
-                "platform": platform,
-                "digest": one.digest,
-                "media_type": one.media_type,
-                "size": len(one.content),
+                "platform": scope.platform,
+                "digest": given.digest,
+                "media_type": given.media_type,
+                "size": len(given.content),
                 "content": sealed,
-                "created_at": now,
+                "created_at": scope.at,
                 "message_id": new_id(),
             }
             held = connection.execute(insert(scan).values(values).returning(scan.c.id)).scalar_one()
@@ -60,9 +53,9 @@ def keep(
     return ids
 
 
-def of(connection: Connection, vault: Vault, objection_id: int) -> list[ScanRow]:
+def scans_of(scope: Scope, objection_id: int) -> list[ScanRow]:
     """The scans of an objection in their order."""
-    rows = connection.execute(
+    rows = scope.connection.execute(
         select(scan)
         .join(objection_scan, objection_scan.c.scan_id == scan.c.id)
         .where(objection_scan.c.objection_id == objection_id)
@@ -79,29 +72,31 @@ def of(connection: Connection, vault: Vault, objection_id: int) -> list[ScanRow]
             else Scan(
                 media_type=row.media_type,
                 digest=row.digest,
-                content=vault.open(row.content, _place(row.platform, row.digest)),
+                content=scope.vault.open(row.content, _place(row.platform, row.digest)),
             ),
         )
         for row in rows
     ]
 
 
-def anew(connection: Connection, objection_id: int, new_id: Callable[[], str]) -> None:
+def renew_messages(connection: Connection, objection_id: int, new_id: Callable[[], str]) -> None:
     """Let what the platform did not take of an objection's scans leave as new messages."""
     mine = select(objection_scan.c.scan_id).where(objection_scan.c.objection_id == objection_id)
     for number in connection.execute(select(scan.c.id).where(scan.c.id.in_(mine), scan.c.number.is_(None))).scalars():
         connection.execute(update(scan).where(scan.c.id == number).values(message_id=new_id(), tried_at=None))
 
 
-def trying(connection: Connection, row: ScanRow, now: datetime) -> None:
+def mark_scan_tried(scope: Scope, row: ScanRow) -> None:
     """Note when a scan was first sent, before it is."""
-    connection.execute(update(scan).where(scan.c.id == row.id, scan.c.tried_at.is_(None)).values(tried_at=now))
+    scope.connection.execute(
+        update(scan).where(scan.c.id == row.id, scan.c.tried_at.is_(None)).values(tried_at=scope.at)
+    )
 
 
-def taken(connection: Connection, row: ScanRow, number: str, now: datetime) -> None:
+def mark_scan_taken(scope: Scope, row: ScanRow, number: str) -> None:
     """Note the platform's number of a scan."""
-    connection.execute(
-        update(scan).where(scan.c.id == row.id, scan.c.number.is_(None)).values(number=number[:64], taken_at=now)
+    scope.connection.execute(
+        update(scan).where(scan.c.id == row.id, scan.c.number.is_(None)).values(number=number[:64], taken_at=scope.at)
     )
 
 

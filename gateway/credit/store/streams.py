@@ -1,18 +1,22 @@
-"""The order in which a platform's events come: every stream is numbered, and a missing number stops it (F36)."""
+"""Locks a platform's feed for a change, and finds gaps in its numbered streams: a missing number stops one (F36)."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, func, insert, select, update
+from sqlalchemy import and_, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.contract.messages import Finding
-from gateway.credit.store.acknowledgements import Scope, close_tickets, open_new, open_tickets
+from gateway.credit.store.acknowledgements import close_tickets, open_new, open_tickets
 from gateway.credit.store.events import Event
 from gateway.credit.store.tables import credit_event, credit_stream, feed
 from gateway.domain.ticket_kinds import TicketKind
+from gateway.store.engine import Store
+from gateway.store.scope import Scope, write_scope
 
 TRIES = 3
 """how often a gap is met, or a signature refused, before a person is told"""
@@ -21,15 +25,27 @@ Pair = tuple[Finding, Event]
 _TICK = timedelta(microseconds=1)
 
 
-def lock_feed(connection: Connection, platform: str, now: datetime) -> tuple[str | None, datetime]:
-    """Take the feed for this transaction; gives its cursor and the next recorded moment."""
+def lock_feed(scope: Scope) -> tuple[str | None, Scope]:
+    """Lock the platform's archive until the commit; gives the feed's cursor and the scope at the recorded moment.
+
+    Whoever changes the archive begins with it, so that changes come one after another and each is recorded later than
+    all before it, even where the clock was set back.
+    """
+    connection, here = scope.connection, feed.c.platform == scope.platform
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    first = {"platform": platform, "cursor": None, "updated_at": now - _TICK}
+    first = {"platform": scope.platform, "cursor": None, "updated_at": scope.at - _TICK}
     connection.execute(dialect.insert(feed).values(first).on_conflict_do_nothing())
-    row = connection.execute(select(feed).where(feed.c.platform == platform).with_for_update()).one()
-    at = max(now, row.updated_at + _TICK)
-    connection.execute(update(feed).where(feed.c.platform == platform).values(updated_at=at))
-    return row.cursor, at
+    row = connection.execute(select(feed).where(here).with_for_update()).one()
+    at = max(scope.at, row.updated_at + _TICK)
+    connection.execute(update(feed).where(here).values(updated_at=at))
+    return row.cursor, replace(scope, at=at)
+
+
+@contextmanager
+def archive_scope(store: Store, platform: str, at: datetime) -> Iterator[Scope]:
+    """One write transaction in which a platform's archive is locked."""
+    with write_scope(store, platform, at) as scope:
+        yield lock_feed(scope)[1]
 
 
 def divide(scope: Scope, events: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:

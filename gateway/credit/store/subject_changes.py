@@ -1,4 +1,4 @@
-"""Carries out what a platform says about subjects: links point elsewhere by new rows, and never a fact is touched.
+"""Merges, splits, renames and succeeds subjects as a platform says: links get new rows, and no fact is touched.
 
 The highest version of such an event counts, in whatever order they come. One about somebody we do not hold waits like
 a record of a stranger.
@@ -16,10 +16,10 @@ from sqlalchemy import Connection, exists, insert, select, union, update
 
 from gateway.contract.messages import Finding
 from gateway.credit.rules.statements import AckCode, EventType
-from gateway.credit.rules.subjects import SUBJECT_EVENTS, How, SubjectNews
+from gateway.credit.rules.subjects import SUBJECT_EVENTS, How, SubjectChange
 from gateway.credit.store import acknowledgements as answers
 from gateway.credit.store import parties
-from gateway.credit.store.acknowledgements import Scope, Values
+from gateway.credit.store.acknowledgements import Values
 from gateway.credit.store.case_tables import credit_alias, credit_merge, credit_party, credit_succession
 from gateway.credit.store.events import Event, number_value, payload_place
 from gateway.credit.store.histories import apply_events, insert_events
@@ -33,20 +33,21 @@ from gateway.domain.records import RecordKind, Worker
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store import records
 from gateway.store.records import IndexEntry
+from gateway.store.scope import Scope
 from gateway.store.tables import record, search_index
 
 _TYPES = sorted(SUBJECT_EVENTS)
 _PERSON = str(RecordKind.PERSON)
 
 
-def take_news(scope: Scope, arrived: Sequence[tuple[Finding, Event]]) -> list[AckCode]:
+def apply_changes(scope: Scope, arrived: Sequence[tuple[Finding, Event]]) -> list[AckCode]:
     """Keep and carry out new events about subjects; gives their acknowledgements in the order of their versions."""
     codes: list[AckCode] = []
     rows: list[Values] = []
     for finding, event in sorted(arrived, key=lambda pair: pair[0].version):
         code, key = _overtaken(scope, event), None
         if code is None:
-            code, key = _carry_out(scope, SubjectNews.of(dataclasses.asdict(finding)))
+            code, key = _carry_out(scope, SubjectChange.of(dataclasses.asdict(finding)))
         if code is not AckCode.DUPLICATE:
             insert_events(scope, [Event(values={**event.values, "subject_key": key, "outcome": code})])
         codes.append(code)
@@ -55,7 +56,7 @@ def take_news(scope: Scope, arrived: Sequence[tuple[Finding, Event]]) -> list[Ac
     return codes
 
 
-def retry_news(scope: Scope) -> int:
+def retry_changes(scope: Scope) -> int:
     """Carry out what waited for somebody who is known now; gives how many came into force."""
     waiting = scope.connection.execute(
         select(credit_event)
@@ -74,7 +75,7 @@ def retry_news(scope: Scope) -> int:
         code = _overtaken(scope, event)
         key = None
         if code is None:
-            code, key = _carry_out(scope, SubjectNews.of(json.loads(scope.vault.open(row["payload"], place))))
+            code, key = _carry_out(scope, SubjectChange.of(json.loads(scope.vault.open(row["payload"], place))))
         if code is AckCode.ACCEPTED_UNMATCHED:
             continue
         scope.connection.execute(
@@ -85,7 +86,7 @@ def retry_news(scope: Scope) -> int:
     return done
 
 
-def news_waiting(connection: Connection, platform: str) -> bool:
+def changes_waiting(connection: Connection, platform: str) -> bool:
     """Whether something about subjects waits for somebody to be known."""
     waits = exists().where(
         credit_event.c.platform == platform,
@@ -140,41 +141,43 @@ def _overtaken(scope: Scope, event: Event) -> AckCode | None:
     return AckCode.STALE if above else None
 
 
-def _carry_out(scope: Scope, news: SubjectNews) -> tuple[AckCode, str | None]:
-    kind = ENTERPRISE if news.enterprise else _PERSON
-    old, new = (local_key(scope, kind, key) for key in (news.from_key, news.to_key))
-    if news.event_type is EventType.SUBJECT_RENAMED:
-        return _rename(scope, news, old)
+def _carry_out(scope: Scope, change: SubjectChange) -> tuple[AckCode, str | None]:
+    kind = ENTERPRISE if change.enterprise else _PERSON
+    old, new = (local_key(scope, kind, key) for key in (change.from_key, change.to_key))
+    if change.event_type is EventType.SUBJECT_RENAMED:
+        return _rename(scope, change, old)
     if old is None or new is None or old == new:
         return AckCode.ACCEPTED_UNMATCHED, None
-    if news.event_type is EventType.SUBJECT_MERGED:
-        merge(scope, kind, (old, new), event_id=news.event_id, actor=scope.platform)
+    if change.event_type is EventType.SUBJECT_MERGED:
+        merge(scope, kind, (old, new), event_id=change.event_id, actor=scope.platform)
     else:
         split(scope, kind, old)
     return AckCode.APPLIED, new
 
 
-def _rename(scope: Scope, news: SubjectNews, old: str | None) -> tuple[AckCode, str | None]:
-    if news.enterprise:
-        return _rename_enterprise(scope, news, old)
-    if old is None and news.id_number:
-        found = records.find(scope.connection, scope.vault, "id_number", [number_value(news.id_type, news.id_number)])
+def _rename(scope: Scope, change: SubjectChange, old: str | None) -> tuple[AckCode, str | None]:
+    if change.enterprise:
+        return _rename_enterprise(scope, change, old)
+    if old is None and change.id_number:
+        found = records.find(
+            scope.connection, scope.vault, "id_number", [number_value(change.id_type, change.id_number)]
+        )
         keys = {key for matches in found.values() for kind, key in matches if kind == _PERSON}
         old = keys.pop() if len(keys) == 1 else None
     if old is None:
         return AckCode.ACCEPTED_UNMATCHED, None
-    since = day_start(news.since) if news.since else None
+    since = day_start(change.since) if change.since else None
     for person in records.newest_records(scope.connection, scope.vault, RecordKind.PERSON, [old]):
         if isinstance(person.content, Worker):
-            _alias(scope, news, old, ("name", person.content.name), (None, since))
+            _alias(scope, change, old, ("name", person.content.name), (None, since))
             number = number_value(person.content.id_type, person.content.id_number)
-            _alias(scope, news, old, ("id_number", number), (None, since))
-    entries = [IndexEntry(kind=RecordKind.PERSON, key=old, what="name", value=form(news.name)) for form in _FORMS]
-    _alias(scope, news, old, ("name", news.name), (since, None))
-    if news.id_number:
-        number = number_value(news.id_type, news.id_number)
+            _alias(scope, change, old, ("id_number", number), (None, since))
+    entries = [IndexEntry(kind=RecordKind.PERSON, key=old, what="name", value=form(change.name)) for form in _FORMS]
+    _alias(scope, change, old, ("name", change.name), (since, None))
+    if change.id_number:
+        number = number_value(change.id_type, change.id_number)
         entries.append(IndexEntry(kind=RecordKind.PERSON, key=old, what="id_number", value=number))
-        _alias(scope, news, old, ("id_number", number), (since, None))
+        _alias(scope, change, old, ("id_number", number), (since, None))
     records.index(scope.connection, scope.vault, entries, scope.at)
     return AckCode.APPLIED, old
 
@@ -182,29 +185,29 @@ def _rename(scope: Scope, news: SubjectNews, old: str | None) -> tuple[AckCode, 
 _FORMS = (plain_name, variant_name)
 
 
-def _rename_enterprise(scope: Scope, news: SubjectNews, old: str | None) -> tuple[AckCode, str | None]:
-    old = old or (local_key(scope, ENTERPRISE, news.corp_code) if not news.succeeds else None)
+def _rename_enterprise(scope: Scope, change: SubjectChange, old: str | None) -> tuple[AckCode, str | None]:
+    old = old or (local_key(scope, ENTERPRISE, change.corp_code) if not change.succeeds else None)
     if old is None:
         return AckCode.ACCEPTED_UNMATCHED, None
-    since = day_start(news.since) if news.since else None
-    if not news.succeeds:
+    since = day_start(change.since) if change.since else None
+    if not change.succeeds:
         before = parties.read(scope.connection, scope.vault, [old])
         for party in before.values():
-            _alias(scope, news, old, ("name", party.name), (None, since))
-        _alias(scope, news, old, ("name", news.name), (since, None))
+            _alias(scope, change, old, ("name", party.name), (None, since))
+        _alias(scope, change, old, ("name", change.name), (since, None))
         return AckCode.APPLIED, old
-    assert news.to_key is not None
-    heir = Party(kind=ENTERPRISE, code=news.to_key, name=news.name)
+    assert change.to_key is not None
+    heir = Party(kind=ENTERPRISE, code=change.to_key, name=change.name)
     [new] = parties.hold(scope.connection, scope.vault, [heir], parties.TOLD, scope.at)
     scope.connection.execute(
         insert(credit_succession).values(
             predecessor=old,
             successor=new,
-            how=news.how or How.REPLACED,
-            since=news.since or scope.at.date(),
-            inherits=news.inherits,
+            how=change.how or How.REPLACED,
+            since=change.since or scope.at.date(),
+            inherits=change.inherits,
             sys_from=scope.at,
-            event_id=news.event_id,
+            event_id=change.event_id,
         )
     )
     return AckCode.APPLIED, new
@@ -212,7 +215,7 @@ def _rename_enterprise(scope: Scope, news: SubjectNews, old: str | None) -> tupl
 
 def _alias(
     scope: Scope,
-    news: SubjectNews,
+    change: SubjectChange,
     key: str,
     named: tuple[str, str],
     valid: tuple[datetime | None, datetime | None],
@@ -220,7 +223,7 @@ def _alias(
     """Keep a name or number with the time of its use; one that is kept already stays as it is."""
     what, value = named
     digest = scope.vault.index(what, plain_name(value) if what == "name" else value)
-    kind = ENTERPRISE if news.enterprise else _PERSON
+    kind = ENTERPRISE if change.enterprise else _PERSON
     same = (credit_alias.c.kind == kind, credit_alias.c.key == key, credit_alias.c.digest == digest)
     if scope.connection.execute(select(exists().where(*same, credit_alias.c.sys_to.is_(None)))).scalar_one():
         return
@@ -233,7 +236,7 @@ def _alias(
         "valid_from": valid[0],
         "valid_to": valid[1],
         "sys_from": scope.at,
-        "event_id": news.event_id,
+        "event_id": change.event_id,
     }
     scope.connection.execute(insert(credit_alias).values(values))
 

@@ -1,4 +1,4 @@
-"""Whose records they are: events compared with the search index by digest, many at once.
+"""Matches events to the subjects we hold: compared with the search index by digest, many at once.
 
 What a person ruled about a record goes before every comparison. Subjects that were merged count as one (F21).
 """
@@ -75,10 +75,10 @@ def survivors(connection: Connection, keys: Iterable[str]) -> dict[str, str]:
 
 
 def _last(steps: Mapping[str, str], key: str) -> str:
-    seen = {key}
-    while key in steps and steps[key] not in seen:
+    passed = {key}
+    while key in steps and steps[key] not in passed:
         key = steps[key]
-        seen.add(key)
+        passed.add(key)
     return key
 
 

@@ -1,4 +1,4 @@
-"""Tickets as rows: found, closed by a person, and never reopened. What an act brings about stands in the service."""
+"""Tickets as rows: listed, closed by a person and never reopened; what a person ruled about a record is kept."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from gateway.codec.redact import clean
 from gateway.credit.rules.statements import AckCode
-from gateway.credit.store.acknowledgements import Scope
 from gateway.credit.store.case_tables import credit_ruling
 from gateway.credit.store.histories import apply_events
 from gateway.credit.store.tables import credit_event, ticket
 from gateway.credit.store.void import follow
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store.audit import note
+from gateway.store.scope import Scope
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ def listed(connection: Connection, wanted: Filter, limit: int) -> tuple[int, lis
     return total, [_to_ticket(row._mapping) for row in rows]
 
 
-def one(connection: Connection, number: str) -> Ticket | None:
+def by_number(connection: Connection, number: str) -> Ticket | None:
     """The ticket of that number."""
     row = connection.execute(select(ticket).where(ticket.c.number == number)).first()
     return None if row is None else _to_ticket(row._mapping)

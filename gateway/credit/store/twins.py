@@ -1,4 +1,4 @@
-"""One decision told under two record ids (F29): kept apart, counted once, and shown to a person.
+"""Finds one decision given under two record ids (F29): kept apart, counted once, and shown to a person.
 
 Which of them counts does not depend on the order in which they came: it is the one with the smaller id. A person who
 finds two decisions parts them for good. The same decision about several subjects is no such case (F30).
@@ -15,12 +15,12 @@ from sqlalchemy import and_, insert, select, update
 from gateway.credit.rules.statements import AckCode
 from gateway.credit.rules.tickets import Act
 from gateway.credit.store import acknowledgements as answers
-from gateway.credit.store.acknowledgements import Scope
 from gateway.credit.store.case_tables import credit_twin
 from gateway.credit.store.tables import credit_event, credit_link, credit_version, ticket
 from gateway.domain.records import RecordKind
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store.metadata import chunks
+from gateway.store.scope import Scope
 
 _DUPLICATE = str(TicketKind.DUPLICATE)
 
@@ -48,7 +48,8 @@ def mark_twins(scope: Scope, digests: Collection[str]) -> None:
     fresh = {record_id: first for record_id, first in wanted.items() if record_id not in kept}
     for part in chunks(fresh):
         values = [
-            {"platform": scope.platform, "record_id": one, "first_id": fresh[one], "sys_from": scope.at} for one in part
+            {"platform": scope.platform, "record_id": twin, "first_id": fresh[twin], "sys_from": scope.at}
+            for twin in part
         ]
         scope.connection.execute(insert(credit_twin), values)
     _tickets(scope, fresh, {row.record_id for row in gone} - set(fresh))
@@ -96,7 +97,7 @@ def _same_decision(scope: Scope, digests: Collection[str]) -> dict[str, tuple[st
     if _believed(scope, stated):
         return stated
     times = Counter(digest for digest, _ in stated.values())
-    return {record_id: said for record_id, said in stated.items() if times[said[0]] > 1}
+    return {record_id: stated_as for record_id, stated_as in stated.items() if times[stated_as[0]] > 1}
 
 
 def _believed(scope: Scope, records: Collection[str]) -> bool:

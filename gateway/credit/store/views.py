@@ -1,4 +1,4 @@
-"""What the credit archive can be asked: how much stands where, and what holds for a person."""
+"""Queries of the credit archive: counts by state, and the records of a subject or the public as they stand."""
 
 from __future__ import annotations
 
@@ -146,8 +146,8 @@ def whose(connection: Connection, kind: str, key: str) -> dict[str, Share]:
             else Share.SHOWN
             for row in rows
         }
-        asked = [one for one in before if one not in subjects]
-        subjects |= {one: before[one] for one in asked}
+        asked = [key for key in before if key not in subjects]
+        subjects |= {key: before[key] for key in asked}
     return subjects
 
 

@@ -1,4 +1,4 @@
-"""What follows outside the archive once a certificate is declared void (F26), in the same commit as the event.
+"""Changes a certificate's status once a credit record declares it void (F26), in the same commit as the event.
 
 Where the record no longer says so, a person is asked whether the certificate is valid after all; nothing brings it back
 by itself.
@@ -21,7 +21,7 @@ from gateway.credit.rules.history import Outcome
 from gateway.credit.rules.statements import AckCode, Effect
 from gateway.credit.store import acknowledgements as answers
 from gateway.credit.store import void_grounds
-from gateway.credit.store.acknowledgements import Scope, event_id_of
+from gateway.credit.store.acknowledgements import event_id_of
 from gateway.credit.store.case_tables import check_owed, credit_reliance
 from gateway.credit.store.events import payload_place
 from gateway.credit.store.tables import credit_event, credit_link, credit_version
@@ -34,6 +34,7 @@ from gateway.domain.status import CODES, Decision, StatusStep, decided, is_void
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store import records
 from gateway.store.metadata import chunks
+from gateway.store.scope import Scope
 from gateway.store.tables import record
 
 VOID = "证书被宣布无效"
@@ -79,7 +80,7 @@ def _ask_whether_void(scope: Scope, judged: Iterable[tuple[str, str]], events: S
         rows = scope.connection.execute(select(credit_event.c.record_id, credit_event.c.event_id).where(*here))
         touched |= {(scope.platform, row.record_id): row.event_id for row in rows}
     for platform in {platform for platform, _ in touched}:
-        records_here = [record_id for one, record_id in touched if one == platform]
+        records_here = [record_id for place, record_id in touched if place == platform]
         there = replace(scope, platform=platform)
         for void in void_grounds.resting_on(scope.connection, platform, records_here):
             says = void_grounds.says_now(scope.connection, void.key, void.ground, scope.at)
@@ -175,15 +176,15 @@ def certificate_of(scope: Scope, record_id: str) -> str | None:
 def _invalidate(scope: Scope, outcome: Outcome) -> bool:
     event = _event(scope, outcome)
     key = certificate_of(scope, event["record_id"])
-    told = json.loads(
+    plain = json.loads(
         scope.vault.open(event["payload"], payload_place(scope.platform, event["event_id"], event["digest"]))
     )
-    since = _day(told, event)
+    since = _day(plain, event)
     ground_of_it = void_grounds.Ground(platform=scope.platform, record_id=event["record_id"])
     says = Standing.STANDS if key is None else void_grounds.says_now(scope.connection, key, ground_of_it, scope.at)
     if says is Standing.FELL:
         return False  # revoked by an event that came with it: the final state counts (F40)
-    if key is None or not told["decision_no"] or not told["authority"] or says is Standing.ALTERED:
+    if key is None or not plain["decision_no"] or not plain["authority"] or says is Standing.ALTERED:
         # an officer decides where the decision is not named, was stated anew or is not about ours (no machine alone)
         place = (event["record_id"], str(TicketKind.REVIEW))
         answers.open_new(scope, {place: event["event_id"]}, answers.open_tickets(scope, [place[0]]))
@@ -191,8 +192,8 @@ def _invalidate(scope: Scope, outcome: Outcome) -> bool:
     ground = Ground(
         reason=VOID,
         since=since,
-        decision_no=told["decision_no"],
-        decision_org=told["authority"],
+        decision_no=plain["decision_no"],
+        decision_org=plain["authority"],
         void_from_start=event["effective_from"] is None,
     )
     row = statement_in_force(scope, event["record_id"])
@@ -226,12 +227,12 @@ def _event(scope: Scope, outcome: Outcome) -> Mapping[str, Any]:
     return dict(row)
 
 
-def _day(told: Mapping[str, Any], event: Mapping[str, Any]) -> date:
+def _day(plain: Mapping[str, Any], event: Mapping[str, Any]) -> date:
     moment: datetime | None = event["effective_from"]
     if moment is not None:
         return moment.astimezone(CHINA).date()
     happened: datetime = event["event_time"]
-    return date.fromisoformat(told["decision_date"]) if told["decision_date"] else happened.astimezone(CHINA).date()
+    return date.fromisoformat(plain["decision_date"]) if plain["decision_date"] else happened.astimezone(CHINA).date()
 
 
 def last_version(scope: Scope, key: str) -> int:

@@ -1,4 +1,4 @@
-"""On which credit records the end of a certificate rests, and whether they still say so.
+"""Finds the credit records on which the end of a certificate rests, and whether they still say so.
 
 A ground stands while the archive believes a record in force that declares this certificate void. It is altered where
 its content was stated anew by another event, which a person has to read; and it fell where the record was revoked,
@@ -130,7 +130,7 @@ def says_now(connection: Connection, key: str, ground: Ground, at: datetime) -> 
 
 
 def _standing(connection: Connection, ground: Ground, at: datetime) -> Standing:
-    told: str | None = connection.execute(
+    newest: str | None = connection.execute(
         select(credit_event.c.event_type)
         .join(credit_version, credit_version.c.content_id == credit_event.c.id)
         .where(
@@ -144,9 +144,9 @@ def _standing(connection: Connection, ground: Ground, at: datetime) -> Standing:
         .order_by(credit_version.c.valid_from.desc())
         .limit(1)
     ).scalar()
-    if told is None:
+    if newest is None:
         return Standing.FELL
-    return Standing.STANDS if told == EventType.CERT_INVALIDATED else Standing.ALTERED
+    return Standing.STANDS if newest == EventType.CERT_INVALIDATED else Standing.ALTERED
 
 
 def withheld(connection: Connection, ground: Ground) -> bool:

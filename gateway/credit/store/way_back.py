@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, select, update
 
 from gateway.credit.rules.tickets import Act
-from gateway.credit.store.acknowledgements import Scope, open_new
+from gateway.credit.store.acknowledgements import open_new
 from gateway.credit.store.case_tables import reinstatement
 from gateway.credit.store.tables import ticket
 from gateway.delivery.store.tables import delivery
@@ -16,7 +15,7 @@ from gateway.domain.records import RecordKind
 from gateway.domain.states import State
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store.audit import note
-from gateway.store.vault import Vault
+from gateway.store.scope import Scope
 
 
 def _delivers(platform: str) -> ColumnElement[bool]:
@@ -31,10 +30,10 @@ def _delivers(platform: str) -> ColumnElement[bool]:
 
 @dataclass(frozen=True, kw_only=True)
 class WayBack:
-    """What a person is to hear of certificates that a platform was to make valid again."""
+    """Certificates that a platform was to make valid again, of which a person is not notified yet."""
 
     refused: tuple[tuple[str, int], ...]
-    """certificates, by key and version, that it did not take back as valid, and that nobody was told of yet"""
+    """certificates, by key and version, that it did not take back as valid, and that have no ticket yet"""
     taken: tuple[str, ...]
     """tickets about such a certificate that it took after all"""
 
@@ -42,16 +41,17 @@ class WayBack:
         return bool(self.refused or self.taken)
 
 
-def way_back(connection: Connection, platform: str) -> WayBack:
-    """What has not been told yet."""
+def way_back(scope: Scope) -> WayBack:
+    """What needs a ticket, or no longer needs its open one."""
+    connection, platform = scope.connection, scope.platform
     ours = (ticket.c.platform == platform, ticket.c.kind == TicketKind.WAY_BACK)
     refused = _ended_as(connection, platform, State.REJECTED, State.PARKED)
-    told = set(connection.execute(select(ticket.c.event_id).where(*ours)).scalars()) if refused else set()
+    noted = set(connection.execute(select(ticket.c.event_id).where(*ours)).scalars()) if refused else set()
     open_ = select(ticket.c.event_id, ticket.c.number).where(*ours, ticket.c.closed_at.is_(None))
     numbers = {row.event_id: row.number for row in connection.execute(open_)}
     accepted = _ended_as(connection, platform, State.ACCEPTED) if numbers else []
     return WayBack(
-        refused=tuple(place for place in refused if _name(place) not in told),
+        refused=tuple(place for place in refused if _name(place) not in noted),
         taken=tuple(numbers[_name(place)] for place in accepted if _name(place) in numbers),
     )
 
@@ -70,20 +70,19 @@ def _name(place: tuple[str, int]) -> str:
     return f"{place[0]}/{place[1]}"
 
 
-def tell_way_back(connection: Connection, vault: Vault, platform: str, now: datetime) -> None:
+def open_way_back_tickets(scope: Scope) -> None:
     """Open a ticket for every certificate that the platform did not take back as valid, once; close those it took."""
-    scope = Scope(connection=connection, vault=vault, platform=platform, at=now)
-    found = way_back(connection, platform)
+    connection, found = scope.connection, way_back(scope)
     for number in found.taken:
         reason = "the platform took it after all"
-        said = {"closed_at": now, "closed_by": "gateway", "act": str(Act.DONE), "note": reason}
-        ours = update(ticket).where(ticket.c.number == number, ticket.c.closed_at.is_(None)).values(said)
+        closing = {"closed_at": scope.at, "closed_by": "gateway", "act": str(Act.DONE), "note": reason}
+        ours = update(ticket).where(ticket.c.number == number, ticket.c.closed_at.is_(None)).values(closing)
         if connection.execute(ours).rowcount:  # else a person was quicker
-            note(connection, at=now, actor="gateway", action="ticket", subject=number, reason=reason)
+            note(connection, at=scope.at, actor="gateway", action="ticket", subject=number, reason=reason)
     for key, version in found.refused:
         place = (key, str(TicketKind.WAY_BACK))
         still = select(ticket.c.number).where(
-            ticket.c.platform == platform,
+            ticket.c.platform == scope.platform,
             ticket.c.record_id == key,
             ticket.c.kind == TicketKind.WAY_BACK,
             ticket.c.closed_at.is_(None),

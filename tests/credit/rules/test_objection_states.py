@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.credit.rules.objections import ANSWERED, RUNNING, Fate, ObjectionNews, State, fate_of, leads_on
+from gateway.credit.rules.objections import ANSWERED, RUNNING, Fate, ObjectionEvent, State, fate_of, next_state
 from gateway.domain.states import Event
 
 FATES = {
@@ -32,16 +32,16 @@ def test_only_an_acceptance_with_a_number_is_taken() -> None:
 @pytest.mark.parametrize("told", [*State, "SOMETHING"])
 def test_a_state_leads_forward_only(held: State, told: str) -> None:
     forward = held in RUNNING and told in ANSWERED | {State.ACCEPTED} and told != held
-    assert leads_on(held, told) == (told if forward else None)
+    assert next_state(held, told) == (told if forward else None)
 
 
 @pytest.mark.parametrize(
     ("extra", "news"),
     [
-        ({"objection": {"no": "YY1"}}, ObjectionNews(number="YY1")),
-        ({"objection": {"no": "YY1", "result": "CHANGED"}}, ObjectionNews(number="YY1", result=State.CHANGED)),
-        ({"objection": {"no": "YY1", "result": "WITHDRAWN"}}, ObjectionNews(number="YY1")),
-        ({"objection": {"no": "YY1", "result": 3}}, ObjectionNews(number="YY1")),
+        ({"objection": {"no": "YY1"}}, ObjectionEvent(number="YY1")),
+        ({"objection": {"no": "YY1", "result": "CHANGED"}}, ObjectionEvent(number="YY1", result=State.CHANGED)),
+        ({"objection": {"no": "YY1", "result": "WITHDRAWN"}}, ObjectionEvent(number="YY1")),
+        ({"objection": {"no": "YY1", "result": 3}}, ObjectionEvent(number="YY1")),
         ({"objection": {"no": ""}}, None),
         ({"objection": {"no": 7}}, None),
         ({"objection": "YY1"}, None),
@@ -49,5 +49,5 @@ def test_a_state_leads_forward_only(held: State, told: str) -> None:
         (None, None),
     ],
 )
-def test_an_event_is_read_as_far_as_it_can_be(extra: Any, news: ObjectionNews | None) -> None:
-    assert ObjectionNews.of({"extra": extra}) == news
+def test_an_event_is_read_as_far_as_it_can_be(extra: Any, news: ObjectionEvent | None) -> None:
+    assert ObjectionEvent.of({"extra": extra}) == news

@@ -16,6 +16,8 @@ from sqlalchemy import func, select
 from gateway.contract.messages import SubjectType
 from gateway.credit.rules.statements import AckCode, Status
 from gateway.credit.store import pages
+from gateway.credit.store import views as archive_views
+from gateway.credit.store.acknowledgements import mark_sent, pending
 from gateway.credit.store.events import payload_place
 from gateway.credit.store.tables import (
     credit_ack,
@@ -75,8 +77,8 @@ def test_the_current_view_of_a_person_shows_what_holds(source: Feed) -> None:
     record, worker = source.person()
     source.apply(finding(worker), finding(worker, 2, "REPAIRED"))
     with source.store.read() as connection:
-        (before,) = pages.current(connection, record.key, datetime(2019, 2, 1, tzinfo=CHINA))
-        (after,) = pages.current(connection, record.key, JUNE)
+        (before,) = archive_views.current(connection, record.key, datetime(2019, 2, 1, tzinfo=CHINA))
+        (after,) = archive_views.current(connection, record.key, JUNE)
     assert (before.statement.status, before.usable, before.public) == (Status.ACTIVE, True, True)
     assert (after.statement.status, after.usable, after.public) == (Status.REPAIRED, False, False)
 
@@ -110,7 +112,7 @@ def test_a_crash_before_the_commit_loses_and_doubles_nothing(source: Feed) -> No
     with pytest.raises(RuntimeError, match="killed"):
         crash()
     with source.store.read() as connection:
-        assert pages.cursor_of(connection, PLATFORM) is None
+        assert pages.cursor_of(source.at_now(connection)) is None
     source.apply(finding(worker))
     assert source.codes() == [("EV-CR370000-2019-000001-1", "APPLIED")]
 
@@ -140,11 +142,11 @@ def test_f16_an_unknown_person_waits_in_quarantine_until_the_store_holds_them(so
     record = replace(people.person_record(source.rng), content=stranger)
     source.hold(record, feeds.person_entries(record.key, stranger))
     with source.store.write() as connection:
-        assert pages.rematch(connection, source.store.vault, PLATFORM, source.now) == 2
+        assert pages.rematch(source.at_now(connection)) == 2
     assert source.statuses() == [Status.ACTIVE, Status.REPAIRED]
     assert [code for _, code in source.codes()] == ["ACCEPTED_UNMATCHED"] * 2 + ["APPLIED"] * 2
     with source.store.write() as connection:
-        assert pages.rematch(connection, source.store.vault, PLATFORM, source.now) == 0
+        assert pages.rematch(source.at_now(connection)) == 0
 
 
 def test_f17_an_unknown_enterprise_waits_in_quarantine(source: Feed) -> None:
@@ -171,7 +173,7 @@ def test_f19_another_name_under_a_known_number_is_a_conflict_with_a_ticket(sourc
     with source.store.write() as connection:
         entry = IndexEntry(kind=RecordKind.PERSON, key=record.key, what="name", value=plain_name("李娜"))
         records.index(connection, source.store.vault, [entry], source.now)
-        assert pages.rematch(connection, source.store.vault, PLATFORM, source.now) == 1
+        assert pages.rematch(source.at_now(connection)) == 1
     assert [row.closed_by for row in source.rows(ticket)] == ["gateway"]
 
 
@@ -199,7 +201,7 @@ def test_a_record_that_moves_to_another_person_leaves_the_first_at_once(source: 
     believed = {row.key for row in source.rows(credit_link, credit_link.c.sys_to.is_(None))}
     assert believed == {second.key}
     with source.store.read() as connection:
-        assert pages.current(connection, first.key, JUNE) == []
+        assert archive_views.current(connection, first.key, JUNE) == []
 
 
 def test_a_parked_version_is_released_by_the_missing_one(source: Feed) -> None:
@@ -217,7 +219,7 @@ def test_f14_a_version_that_stays_missing_opens_one_ticket_at_the_third_try(sour
     opened = []
     for _ in range(5):
         with source.store.write() as connection:
-            opened.append(pages.watch_gaps(connection, source.store.vault, PLATFORM, source.now))
+            opened.append(pages.watch_gaps(source.at_now(connection)))
     assert opened == [0, 0, 1, 0, 0]
     assert [code for _, code in source.codes()] == ["VERSION_GAP", "VERSION_GAP"]
     assert source.rows(credit_ack)[-1].ticket == source.rows(ticket)[0].number
@@ -227,11 +229,11 @@ def test_other_content_under_one_version_stops_use_until_it_is_settled(source: F
     record, worker = source.person()
     source.apply(finding(worker), finding(worker, event_id="EV-fork", digest="sha-256:other", stream_seq=2))
     with source.store.read() as connection:
-        (held,) = pages.current(connection, record.key, JUNE)
+        (held,) = archive_views.current(connection, record.key, JUNE)
     assert (held.usable, held.public, set(held.tickets)) == (False, True, {TicketKind.FORK})
     source.apply(finding(worker, 2, "CORRECTED", stream_seq=3))
     with source.store.read() as connection:
-        (held,) = pages.current(connection, record.key, JUNE)
+        (held,) = archive_views.current(connection, record.key, JUNE)
     assert (held.usable, held.tickets) == (True, frozenset())
     assert Counter(source.codes())["EV-fork", "STALE"] == 1
 
@@ -287,12 +289,12 @@ def test_f36_a_gap_in_a_stream_defers_what_is_behind_it_and_keeps_the_cursor(sou
     assert applied.gap
     assert applied.codes == Counter({AckCode.DEFERRED: 1, AckCode.APPLIED: 1})
     with source.store.read() as connection:
-        assert pages.cursor_of(connection, PLATFORM) == "here"
+        assert pages.cursor_of(source.at_now(connection)) == "here"
     source.apply(finding(worker, record_id="CR-4", stream_seq=2), late, other)
     codes = [code for event_id, code in source.codes() if event_id == late.event_id]
     assert codes == ["DEFERRED", "APPLIED"]
     with source.store.read() as connection:
-        assert pages.cursor_of(connection, PLATFORM) != "here"
+        assert pages.cursor_of(source.at_now(connection)) != "here"
 
 
 def test_a_gap_met_for_the_third_time_opens_a_ticket_that_closes_when_it_is_filled(source: Feed) -> None:
@@ -349,11 +351,11 @@ def test_only_the_last_answer_about_an_event_is_sent(source: Feed) -> None:
     record = replace(people.person_record(source.rng), content=stranger)
     source.hold(record, feeds.person_entries(record.key, stranger))
     with source.store.write() as connection:
-        pages.rematch(connection, source.store.vault, PLATFORM, source.now)
-        ids, acks = pages.pending(connection, PLATFORM, 500)
+        pages.rematch(source.at_now(connection))
+        ids, acks = pending(source.at_now(connection), 500)
         assert (len(ids), [ack.code for ack in acks]) == (2, ["APPLIED"])
-        pages.mark_sent(connection, source.store.vault, PLATFORM, ids=ids, now=source.now)
-        assert pages.pending(connection, PLATFORM, 500) == ([], [])
+        mark_sent(source.at_now(connection), ids)
+        assert pending(source.at_now(connection), 500) == ([], [])
 
 
 def test_counts_tell_where_everything_stands(source: Feed) -> None:
@@ -366,7 +368,7 @@ def test_counts_tell_where_everything_stands(source: Feed) -> None:
         finding(stranger, record_id="CR-3", stream_seq=4),
     )
     with source.store.read() as connection:
-        counts = pages.counts(connection, PLATFORM, JUNE)
+        counts = archive_views.counts(connection, PLATFORM, JUNE)
     assert counts["status"] == {"REVOKED": 1, "ACTIVE": 1}
     assert counts["outcome"] == {"APPLIED": 3, "ACCEPTED_UNMATCHED": 1}
     assert counts["tickets"] == {"NOTIFY": 1}

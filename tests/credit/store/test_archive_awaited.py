@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -38,7 +39,7 @@ def send(feed: Feed) -> None:
 
 def hear(feed: Feed, *awaited: Awaited) -> tuple[list[str], int]:
     with feed.store.write() as connection:
-        unseen, again = credit_awaited.hear(feed.scope(connection), awaited)
+        unseen, again = credit_awaited.resend_lost(feed.scope(connection), awaited)
     return [one.event_id for one in unseen], again
 
 
@@ -107,11 +108,11 @@ def test_ids_longer_than_a_column_are_cut_alike_everywhere(source: Feed) -> None
 def test_how_far_the_list_was_read_is_kept(source: Feed) -> None:
     def reading(hours: int) -> tuple[bool, str | None]:
         with source.store.read() as connection:
-            return credit_awaited.reading(connection, source.platform, DAY, NOW + timedelta(hours=hours))
+            return credit_awaited.reading(replace(source.at_now(connection), at=NOW + timedelta(hours=hours)), DAY)
 
     def go_on(cursor: str | None) -> None:
         with source.store.write() as connection:
-            credit_awaited.go_on(connection, source.platform, cursor, NOW)
+            credit_awaited.keep_cursor(replace(source.at_now(connection), at=NOW), cursor)
 
     assert reading(0) == (True, None)
     go_on("page 2")
@@ -123,12 +124,12 @@ def test_how_far_the_list_was_read_is_kept(source: Feed) -> None:
 def test_failures_are_counted_until_they_are_too_many_or_a_page_is_done(source: Feed) -> None:
     def stuck() -> bool:
         with source.store.write() as connection:
-            return credit_awaited.stuck(connection, source.platform)
+            return credit_awaited.count_failure(source.at_now(connection))
 
     assert [stuck() for _ in range(2 * TIMES)] == ([False] * (TIMES - 1) + [True]) * 2
     stuck()
     with source.store.write() as connection:
-        credit_awaited.go_on(connection, source.platform, "page 2", NOW)
+        credit_awaited.keep_cursor(source.at_now(connection), "page 2")
     assert [stuck() for _ in range(TIMES)] == [False] * (TIMES - 1) + [True]
 
 
@@ -137,15 +138,7 @@ def test_numbers_of_events_that_were_fetched_are_no_gap_of_the_stream(source: Fe
     _, worker = source.person("李娜")
     fetched = finding(worker, 1, record_id="CR-2", event_id="EV-2", stream_seq=2)
     with source.store.write() as connection:
-        pages.take_fetched(
-            connection,
-            source.store.vault,
-            source.platform,
-            [fetched],
-            exchange_id=source.exchange_in(connection),
-            raw=b"[]",
-            now=source.now,
-        )
+        pages.apply_fetched(source.at_now(connection), [fetched], exchange_id=source.exchange_in(connection), raw=b"[]")
     assert source.apply(finding(worker, 1, record_id="CR-4", event_id="EV-4", stream_seq=4)).gap, "3 is missing"
     both = [finding(worker, 1, record_id=f"CR-{n}", event_id=f"EV-{n}", stream_seq=n) for n in (3, 4)]
     assert not source.apply(*both).gap

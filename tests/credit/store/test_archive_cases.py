@@ -14,6 +14,7 @@ from gateway.contract.messages import Finding, Subject, SubjectType
 from gateway.credit.rules.books import Difference, Row, classify
 from gateway.credit.rules.statements import AckCode, EventType, Status
 from gateway.credit.store import books, decisions, pages, parties
+from gateway.credit.store import views as archive_views
 from gateway.credit.store.case_tables import (
     credit_alias,
     credit_merge,
@@ -74,8 +75,8 @@ def employer(source: Feed) -> tuple[str, str]:
     held = replace(record, content=replace(record.content, holder=replace(worker, employer=boss)))
     source.hold(held, [])
     with source.store.write() as connection:
-        assert parties.learn_employers(connection, source.store.vault, source.now) == 1
-        assert parties.learn_employers(connection, source.store.vault, source.now) == 0
+        assert parties.learn_employers(source.at_now(connection)) == 1
+        assert parties.learn_employers(source.at_now(connection)) == 0
     return boss.code, party_key(source.store.vault, ENTERPRISE, boss.code)
 
 
@@ -89,7 +90,7 @@ def test_f17_an_enterprise_we_know_is_matched_by_its_code_and_an_unknown_one_wai
     assert applied.codes == Counter({AckCode.APPLIED: 1, AckCode.ACCEPTED_UNMATCHED: 1})
     assert source.links() == {("CR370000-2019-000001", ENTERPRISE, key, "EXACT")}
     with source.store.read() as connection:
-        (held,) = pages.current(connection, key, JUNE, kind=ENTERPRISE)
+        (held,) = archive_views.current(connection, key, JUNE, kind=ENTERPRISE)
         assert parties.read(connection, source.store.vault, [key])[key].code == code
     assert (held.usable, held.public) == (True, True)
     assert source.tickets() == []
@@ -105,11 +106,11 @@ def test_f21_two_people_who_are_one_share_their_records_and_the_old_key_points_o
         ("CR-2", two.key),
     }
     with source.store.read() as connection:
-        assert {held.record_id for held in pages.current(connection, two.key, JUNE)} == {
+        assert {held.record_id for held in archive_views.current(connection, two.key, JUNE)} == {
             "CR370000-2019-000001",
             "CR-2",
         }
-        assert pages.current(connection, one.key, JUNE) == pages.current(connection, two.key, JUNE)
+        assert archive_views.current(connection, one.key, JUNE) == archive_views.current(connection, two.key, JUNE)
     assert source.tickets() == ["SUBJECT"]
 
 
@@ -188,7 +189,7 @@ def test_f24_a_successor_is_shown_the_records_and_inherits_only_where_the_source
     ]
     with source.store.read() as connection:
         shown = [
-            pages.current(connection, party_key(source.store.vault, ENTERPRISE, heir), JUNE, kind=ENTERPRISE)
+            archive_views.current(connection, party_key(source.store.vault, ENTERPRISE, heir), JUNE, kind=ENTERPRISE)
             for heir in heirs
         ]
     assert [[(one.of_predecessor, one.usable, one.public) for one in held] for held in shown] == [
@@ -318,21 +319,21 @@ def test_f26_without_a_named_decision_about_one_of_ours_an_officer_decides(sourc
 def test_f27_a_record_that_silently_disappears_is_withheld_at_once(source: Feed) -> None:
     record, worker = source.person()
     source.apply(finding(worker))
-    assert source.sight("CR370000-2019-000001", EventType.TOMBSTONE)
+    assert source.observe("CR370000-2019-000001", EventType.TOMBSTONE)
     assert source.statuses() == [Status.ACTIVE, Status.WITHHELD]
     with source.store.read() as connection:
-        (held,) = pages.current(connection, record.key, JUNE)
+        (held,) = archive_views.current(connection, record.key, JUNE)
     assert (held.statement.status, held.usable, held.public) == (Status.WITHHELD, False, False)
     assert source.tickets() == ["DISAPPEARED"]
     assert [code for _, code in source.codes()] == ["APPLIED"], "our own observation is not acknowledged"
-    assert not source.sight("CR370000-2019-000001", EventType.TOMBSTONE)
-    assert not source.sight("CR-unknown", EventType.TOMBSTONE)
+    assert not source.observe("CR370000-2019-000001", EventType.TOMBSTONE)
+    assert not source.observe("CR-unknown", EventType.TOMBSTONE)
 
 
 def test_f27_a_later_version_explains_where_the_record_went(source: Feed) -> None:
     _, worker = source.person()
     source.apply(finding(worker))
-    source.sight("CR370000-2019-000001", EventType.TOMBSTONE)
+    source.observe("CR370000-2019-000001", EventType.TOMBSTONE)
     source.apply(finding(worker, 2, "REPAIRED"))
     assert source.statuses() == [Status.ACTIVE, Status.REPAIRED, Status.REPAIRED]
 
@@ -340,17 +341,17 @@ def test_f27_a_later_version_explains_where_the_record_went(source: Feed) -> Non
 def test_f28_a_record_that_reappears_is_active_again_but_waits_for_a_look(source: Feed) -> None:
     record, worker = source.person()
     source.apply(finding(worker))
-    assert not source.sight("CR370000-2019-000001", EventType.RETURNED)
-    source.sight("CR370000-2019-000001", EventType.TOMBSTONE)
-    assert source.sight("CR370000-2019-000001", EventType.RETURNED)
+    assert not source.observe("CR370000-2019-000001", EventType.RETURNED)
+    source.observe("CR370000-2019-000001", EventType.TOMBSTONE)
+    assert source.observe("CR370000-2019-000001", EventType.RETURNED)
     assert source.statuses() == [Status.ACTIVE, Status.WITHHELD, Status.ACTIVE, Status.EXPIRED]
     with source.store.read() as connection:
-        (held,) = pages.current(connection, record.key, JUNE)
+        (held,) = archive_views.current(connection, record.key, JUNE)
     assert (held.statement.status, held.usable) == (Status.ACTIVE, False)
     with source.store.write() as connection:
         connection.execute(update(ticket).values(closed_at=source.now))
     with source.store.read() as connection:
-        (held,) = pages.current(connection, record.key, JUNE)
+        (held,) = archive_views.current(connection, record.key, JUNE)
     assert (held.usable, held.public) == (True, True)
 
 
@@ -365,7 +366,7 @@ def test_f29_one_decision_under_two_ids_counts_once_whatever_comes_first(source:
         source.apply(replace(twins[place], stream_seq=number))
     assert [(row.record_id, row.first_id) for row in source.rows(credit_twin)] == [("CR-2", "CR-1")]
     with source.store.read() as connection:
-        held = pages.current(connection, record.key, JUNE)
+        held = archive_views.current(connection, record.key, JUNE)
     assert [(one.record_id, one.same_as, one.usable, one.public) for one in held] == [
         ("CR-1", None, True, True),
         ("CR-2", "CR-1", False, False),
@@ -382,7 +383,7 @@ def test_f29_the_other_counts_once_one_of_the_two_is_void(source: Feed) -> None:
         finding(worker, 2, "VOIDED", record_id="CR-1", decision_no="示例罚字〔2019〕7号", stream_seq=3),
     )
     with source.store.read() as connection:
-        held = pages.current(connection, record.key, JUNE)
+        held = archive_views.current(connection, record.key, JUNE)
     assert [(one.record_id, one.public) for one in held] == [("CR-2", True)]
     assert source.tickets() == []
 
@@ -396,7 +397,7 @@ def test_f30_one_decision_about_several_people_makes_one_record_each_in_one_grou
         )
     )
     with source.store.read() as connection:
-        held = [pages.current(connection, record.key, JUNE)[0] for record, _ in people_]
+        held = [archive_views.current(connection, record.key, JUNE)[0] for record, _ in people_]
     assert [one.public for one in held] == [True, True]
     assert held[0].group == held[1].group
     assert held[0].group is not None
@@ -409,7 +410,7 @@ def test_f32_a_decision_from_before_we_knew_the_person_is_stored_and_over(source
     source.apply(finding(worker, decision_date=decided, publish_begin=decided, publish_end=None))
     assert [code for _, code in source.codes()] == ["APPLIED"]
     with source.store.read() as connection:
-        (held,) = pages.current(connection, record.key, JUNE)
+        (held,) = archive_views.current(connection, record.key, JUNE)
     assert (held.statement.status, held.usable, held.public) == (Status.EXPIRED, False, False)
     assert held.statement.rule_id == "R-2007-BAD"
     assert source.tickets() == []
@@ -427,7 +428,7 @@ def test_f34_a_change_by_somebody_else_than_the_owner_is_kept_and_not_applied(so
     source.apply(finding(worker, 3, "REPAIRED", **owner))
     assert source.codes()[-1][1] == "APPLIED", "the stranger's version is passed over"
     with source.store.read() as connection:
-        (held,) = pages.current(connection, record.key, JULY)
+        (held,) = archive_views.current(connection, record.key, JULY)
     assert held.statement.status is Status.REPAIRED
 
 
@@ -478,13 +479,13 @@ def test_f38_our_own_decision_is_kept_and_sent_again_where_the_platform_is_behin
                 .where(credit_own.c.version == version)
                 .values(state="PUBLISHED", published_at=scope.at, platform=PLATFORM)
             )
-            [row] = decisions.unsent(connection, source.store.vault, PLATFORM, 9)
+            [row] = decisions.unsent(source.at_now(connection), 9)
             decisions.mark_sent(scope, row, "CR370000-2019-000001")
         held = books.held_at(connection, PLATFORM, ["CR370000-2019-000001"], None)
         behind = Row(record_id="CR370000-2019-000001", version=1, digest="sha-256:theirs", active=True)
         assert classify(behind, held["CR370000-2019-000001"]) is Difference.AHEAD
         books.open_for(scope, [("CR370000-2019-000001", TicketKind.AHEAD)])
-        again = decisions.unsent(connection, source.store.vault, PLATFORM, 9)
+        again = decisions.unsent(source.at_now(connection), 9)
     assert [row.version for row in again] == [2]
     assert source.tickets() == ["AHEAD"]
     assert source.statuses() == [Status.ACTIVE, Status.EXPIRED]
@@ -495,7 +496,7 @@ def test_f39_a_good_record_withdrawn_brings_nobody_a_bonus(source: Feed) -> None
     good: dict[str, Any] = {"category": "GOOD", "stream": "PERSON_GOOD"}
     source.apply(finding(worker, **good), finding(worker, 2, "REVOKED", **good))
     with source.store.read() as connection:
-        assert pages.current(connection, record.key, JUNE) == []
+        assert archive_views.current(connection, record.key, JUNE) == []
     assert source.statuses() == [Status.REVOKED]
     assert [code for _, code in source.codes()] == ["APPLIED", "APPLIED"]
 
@@ -508,7 +509,7 @@ def test_a_stranger_whose_contents_were_cleared_gets_a_final_answer_and_leaves_n
     retain(source.store, days, source.now, by="auditor")
     for _ in range(2):
         with source.store.write() as connection:
-            pages.watch_gaps(connection, source.store.vault, PLATFORM, source.now)
+            pages.watch_gaps(source.at_now(connection))
     assert [code for _, code in source.codes()] == ["ACCEPTED_UNMATCHED", "REJECTED_POLICY"]
     (event,) = source.rows(credit_event)
     assert (event.payload, event.number_digest, event.name_digest) == (None, None, None)

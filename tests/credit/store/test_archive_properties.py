@@ -18,7 +18,7 @@ from gateway.contract.messages import Finding
 from gateway.credit.rules.books import BEYOND, Comparison, Row, compare, unlisted
 from gateway.credit.rules.statements import AckCode, EventType, Status
 from gateway.credit.store import as_of, books
-from gateway.credit.store import pages as credit_pages
+from gateway.credit.store import views as archive_views
 from gateway.credit.store.subject_changes import merge, split
 from gateway.credit.store.tables import credit_ack, credit_event, credit_link, credit_version, ticket
 from gateway.domain.records import Worker
@@ -111,7 +111,7 @@ class World:
             views = {
                 (name, one.record_id, one.usable, one.public, one.same_as)
                 for name, (key, _) in self.people.items()
-                for one in credit_pages.current(connection, key, JUNE)
+                for one in archive_views.current(connection, key, JUNE)
             }
         return facts, self.links(), views
 
@@ -169,7 +169,7 @@ def test_p3_no_view_shows_what_is_over_or_stopped(make_world: Callable[[], World
     world, at = make_world(), JUNE + timedelta(days=days)
     world.tell(told, told.pages)
     with world.feed.store.read() as connection:
-        held = [one for key, _ in world.people.values() for one in credit_pages.current(connection, key, at)]
+        held = [one for key, _ in world.people.values() for one in archive_views.current(connection, key, at)]
     for one in held:
         if one.usable or one.public:
             assert one.statement.status is Status.ACTIVE

@@ -185,7 +185,7 @@ def test_what_says_nothing_of_the_decision_asks_nobody_and_lets_nobody(holder: H
 
 def test_a_record_that_only_disappeared_has_its_own_ticket_and_a_person_may_act(holder: Holder) -> None:
     holder.source.apply(holder.void())
-    holder.source.sight("CE-1", EventType.TOMBSTONE)
+    holder.source.observe("CE-1", EventType.TOMBSTONE)
     assert holder.open_tickets("REINSTATE") == []
     assert holder.back().done
 
@@ -456,12 +456,12 @@ def test_a_platform_without_a_way_back_is_told_to_a_person_once(holder: Holder, 
     not_taken_back(holder, end)
     for _ in range(2):
         with holder.store.write() as connection:
-            way_back.tell_way_back(connection, holder.store.vault, "a", holder.source.now)
+            way_back.open_way_back_tickets(replace(holder.source.at_now(connection), platform="a"))
     [told] = holder.open_tickets("WAY_BACK")
     assert (told.platform, told.record_id, told.event_id) == ("a", holder.key, f"{holder.key}/3")
     settle(holder.store, Settlement(number=told.number, act=Act.DONE, reason="电话办理", by="o"), holder.source.now)
     with holder.store.read() as connection:
-        assert way_back.way_back(connection, "a").refused == ()
+        assert way_back.way_back(replace(holder.source.at_now(connection), platform="a")).refused == ()
 
 
 def test_a_ticket_about_the_way_back_ends_when_the_platform_takes_it_after_all(holder: Holder) -> None:
@@ -469,7 +469,7 @@ def test_a_ticket_about_the_way_back_ends_when_the_platform_takes_it_after_all(h
 
     def tell() -> None:
         with holder.store.write() as connection:
-            way_back.tell_way_back(connection, holder.store.vault, "a", holder.source.now)
+            way_back.open_way_back_tickets(replace(holder.source.at_now(connection), platform="a"))
 
     tell()
     assert len(holder.open_tickets("WAY_BACK")) == 1

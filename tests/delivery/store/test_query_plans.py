@@ -40,6 +40,7 @@ from gateway.operations.store import evidence, metrics, report, why
 from gateway.store import records
 from gateway.store.batch_sql import WriteSet
 from gateway.store.engine import Store, open_engine
+from gateway.store.scope import Scope
 from gateway.store.vault import KeyRing, Vault
 from gateway.testing import people
 from gateway.testing.model import Model
@@ -223,7 +224,7 @@ def _reinstated(c: Connection) -> None:
     values = {"at": NOW, "certificate_key": "K00000007", "void_version": 1, "version": 2, "actor": "o"}
     c.execute(insert(reinstatement).values(**values, platform="model", record_id="CR"))
     owing.owe(c, replace(INFO, kinds={kind: INFO.kinds[RecordKind.PERSON] for kind in RecordKind}), NOW)
-    way_back.way_back(c, "model")
+    way_back.way_back(Scope(connection=c, vault=VAULT, platform="model", at=NOW))
 
 
 DAILY: dict[str, Callable[[Connection], Any]] = {

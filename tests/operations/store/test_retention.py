@@ -28,6 +28,7 @@ from gateway.settings import RetentionSettings, load
 from gateway.store import records
 from gateway.store.engine import Store
 from gateway.store.records import IndexEntry
+from gateway.store.scope import Scope
 from gateway.store.tables import audit, batch
 from gateway.testing import people
 from tests.support.findings import finding
@@ -256,9 +257,8 @@ def found(book: Any) -> Callable[..., str]:
                 "request_digest": "0" * 64,
             }
             number = c.execute(insert(exchange).values(values).returning(exchange.c.id)).scalar_one()
-            before = pages.cursor_of(c, "provincial_credit")
-            given = {"exchange_id": number, "raw": b"{}", "cursor": before, "now": book.now}
-            pages.apply_page(c, book.store.vault, "provincial_credit", page, **given)
+            scope = Scope(connection=c, vault=book.store.vault, platform="provincial_credit", at=book.now)
+            pages.apply_page(scope, page, exchange_id=number, raw=b"{}", cursor=pages.cursor_of(scope))
         return person.key
 
     return apply

@@ -22,6 +22,7 @@ from gateway.operations.store import retention
 from gateway.operations.store.tables import purge
 from gateway.settings import RetentionSettings, load
 from gateway.store.engine import Store
+from gateway.store.scope import Scope
 from gateway.testing import people
 from tests.support.creditfeed import Feed
 from tests.support.findings import finding
@@ -53,10 +54,9 @@ class Pages(Feed):
             number = self.exchange_in(c)
             closing = Closing(exchange_id=number, closed_at=self.now, status=200, body=raw)
             exchanges.closed(self.store.vault, [closing])(c)
-            before = pages.cursor_of(c, self.platform)
             page = FeedbackPage(findings=findings, next_cursor=f"c{number}", has_more=False)
-            given: dict[str, Any] = {"exchange_id": number, "raw": raw, "cursor": before, "now": self.now}
-            pages.apply_page(c, self.store.vault, self.platform, page, **given)
+            scope = Scope(connection=c, vault=self.store.vault, platform=self.platform, at=self.now)
+            pages.apply_page(scope, page, exchange_id=number, raw=raw, cursor=pages.cursor_of(scope))
 
     def clear(self, later: timedelta, **how: Any) -> dict[str, int]:
         return retain(self.store, load(RetentionSettings).model_dump(), self.now + later, by="tester", **how).rows
