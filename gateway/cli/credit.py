@@ -196,12 +196,12 @@ def reinstate(
     as_json: AsJson = False,
 ) -> None:
     """Make a certificate valid again that was voided wrongly. Refused while a ground for its end stands."""
-    from gateway.credit.tickets import Given
+    from gateway.credit.tickets import TicketRequest
     from gateway.credit.tickets import reinstate as run
 
     text = typer.prompt("certificate", hide_input=True) if certificate == "-" else certificate
     with opened() as gateway:
-        given = Given(certificate=text, reason=reason, by=actor(), wrong_person=wrong_person)
+        given = TicketRequest(certificate=text, reason=reason, by=actor(), wrong_person=wrong_person)
         done = run(gateway.store, given, gateway.edge.now())
         gateway.seal()
     if as_json:

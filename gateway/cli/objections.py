@@ -28,12 +28,12 @@ def object_(
     """Keep a subject's objection to a record; the next `gateway feedback` sends it, once. Exit code 1: problems."""
     from gateway.credit.decisions import read_decision
     from gateway.credit.objections import Entered, enter
-    from gateway.credit.store.objections import Officer
+    from gateway.credit.store.objections import EnteringOfficer
 
     with opened() as gateway:
         entry = read_decision(file)
         platform, terms = _platform(gateway, entry)
-        officer = Officer(by=actor(), now=gateway.edge.now(), new_id=gateway.edge.new_id)
+        officer = EnteringOfficer(by=actor(), now=gateway.edge.now(), new_id=gateway.edge.new_id)
         done = enter(
             gateway.store, entry, file.parent, officer, platform=platform, terms=terms, anew=anew, dry_run=dry_run
         )

@@ -70,11 +70,11 @@ def settle(
     as_json: AsJson = False,
 ) -> None:
     """Settle one ticket; what the act asks for is carried out with it."""
-    from gateway.credit.tickets import Settlement
+    from gateway.credit.tickets import TicketAct
     from gateway.credit.tickets import settle as run
 
     with opened() as gateway:
-        given = Settlement(number=number, act=act, reason=reason, by=actor(), subject=subject)
+        given = TicketAct(number=number, act=act, reason=reason, by=actor(), subject=subject)
         closed = run(gateway.store, given, gateway.edge.now())
         gateway.seal()
     if as_json:

@@ -15,7 +15,7 @@ from gateway.codec.redact import clean
 from gateway.contract.credit import BookFile, BookItem, BookKind, BookResult, BookRow, Manifest, PublishesBooks
 from gateway.contract.messages import Verdict, WireResponse
 from gateway.credit.fetch import Fetched, fetch_versions, look_for, react_to
-from gateway.credit.rules.books import Comparison, Difference, Item, Row, compare, unlisted
+from gateway.credit.rules.books import BookDifference, BookLine, BookMismatch, Comparison, compare, unlisted
 from gateway.credit.store import books as store
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.rules.paging import PageProgress
@@ -24,9 +24,11 @@ from gateway.domain.states import Event
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store.scope import Scope
 
-_FETCHED = frozenset({Difference.MISSING_LOCAL, Difference.BEHIND, Difference.CONTENT_DIFF, Difference.AHEAD})
-_LOOKED_FOR = frozenset({Difference.MISSING_REMOTE, Difference.STATUS_DIFF})
-_TICKETS = {Difference.AHEAD: TicketKind.AHEAD, Difference.STATUS_DIFF: TicketKind.PERIOD}
+_FETCHED = frozenset(
+    {BookDifference.MISSING_LOCAL, BookDifference.BEHIND, BookDifference.CONTENT_DIFF, BookDifference.AHEAD}
+)
+_LOOKED_FOR = frozenset({BookDifference.MISSING_REMOTE, BookDifference.STATUS_DIFF})
+_TICKETS = {BookDifference.AHEAD: TicketKind.AHEAD, BookDifference.STATUS_DIFF: TicketKind.PERIOD}
 """other differences get a ticket of the books, unless the record turns out to be gone"""
 _RECORDS = (BookKind.CHANGES, BookKind.ACTIVE)
 
@@ -80,7 +82,7 @@ async def reconcile_books(exchanger: Exchanger, day: date) -> BooksReport | None
     for file in manifest.files:
         rows = await _rows(exchanger, connector, manifest, file, progress)
         if isinstance(rows, Verdict):
-            comparison.add(Difference.COUNT_DIFF)
+            comparison.add(BookDifference.COUNT_DIFF)
             await exchanger.transact(store.keep, manifest, comparison, closed=False)
             await _refused(exchanger, report, f"books:{day}", _explain(rows))
             return report
@@ -163,7 +165,7 @@ async def _settle(
     report.stopped = None if trouble is None else _explain(trouble)
 
 
-async def _ask(exchanger: Exchanger, items: Sequence[Item]) -> Fetched:
+async def _ask(exchanger: Exchanger, items: Sequence[BookMismatch]) -> Fetched:
     """Fetch what we lack, and look for what one side only has."""
     fetched = await fetch_versions(exchanger, dict.fromkeys(i.key for i in items if i.kind in _FETCHED))
     if fetched.trouble is not None:
@@ -247,21 +249,21 @@ def _compare_unlisted(scope: Scope, listed: Mapping[str, set[str]], at: datetime
         unlisted(comparison, records, store.active_at(scope.connection, scope.platform, [stream], at))
 
 
-def _mended(scope: Scope, items: Sequence[Item]) -> set[int]:
+def _mended(scope: Scope, items: Sequence[BookMismatch]) -> set[int]:
     """Which differences, by place, are gone now that the platform was asked."""
     held = store.held_at(scope.connection, scope.platform, {item.key for item in items}, None)
     return {
         place
         for place, item in enumerate(items)
-        if item.kind in (Difference.MISSING_LOCAL, Difference.BEHIND)
+        if item.kind in (BookDifference.MISSING_LOCAL, BookDifference.BEHIND)
         and item.key in held
         and item.remote_version in held[item.key].versions
     }
 
 
-def _plain(rows: Iterable[BookRow]) -> list[Row]:
+def _plain(rows: Iterable[BookRow]) -> list[BookLine]:
     return [
-        Row(record_id=row.key, version=row.version, digest=row.digest, active=row.kind is BookKind.ACTIVE)
+        BookLine(record_id=row.key, version=row.version, digest=row.digest, active=row.kind is BookKind.ACTIVE)
         for row in rows
     ]
 

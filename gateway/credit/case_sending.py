@@ -16,7 +16,7 @@ from gateway.codec.redact import clean
 from gateway.contract.desk import Conflict, DeskTerms, Objection, TakesObjections, TakesScans, TakesTickets
 from gateway.contract.messages import Stamp, Verdict, WireRequest, WireResponse
 from gateway.credit.fetch import fetch_versions, react_to
-from gateway.credit.rules.objections import ANSWERED, Fate, State, fate_of
+from gateway.credit.rules.objections import ANSWERED, Fate, ObjectionPhase, fate_of
 from gateway.credit.rules.tickets import CONFLICTS
 from gateway.credit.store import objections, ticket_messages
 from gateway.credit.store.objections import ObjectionRow, Words
@@ -145,7 +145,7 @@ class _Sending:
         fate = fate_of(verdict.event, verdict.receipt)
         if fate is Fate.LATER:
             return verdict
-        state = State.REFUSED if fate is Fate.REFUSED else State.UNCLEAR
+        state = ObjectionPhase.REFUSED if fate is Fate.REFUSED else ObjectionPhase.UNCLEAR
         answer = ", ".join((verdict.reason, *verdict.fields))
         reason = clean(answer, words.objector, words.contact, words.ground)
         await self.exchanger.transact(objections.mark_not_taken, row, state, code=verdict.code, reason=reason)
@@ -163,7 +163,7 @@ class _Sending:
             return found
         answer = found.code if isinstance(found, Verdict) else found
         after = await self.exchanger.transact(objections.keep_state, row, answer, connector.desk.asking)
-        if after in ANSWERED and after is not State.REJECTED:
+        if after in ANSWERED and after is not ObjectionPhase.REJECTED:
             ended.append(row.record_id)
         return None
 

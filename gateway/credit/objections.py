@@ -14,10 +14,10 @@ from typing import Any
 
 from gateway.contract.desk import DeskTerms, Scan
 from gateway.contract.messages import Problem
-from gateway.credit.rules.objections import ENDED, State
+from gateway.credit.rules.objections import ENDED, ObjectionPhase
 from gateway.credit.rules.working_days import WorkCalendar
 from gateway.credit.store import objections
-from gateway.credit.store.objections import Given, ObjectionRow, Officer
+from gateway.credit.store.objections import EnteredObjection, EnteringOfficer, ObjectionRow
 from gateway.credit.store.streams import lock_feed
 from gateway.domain.china import CHINA
 from gateway.domain.errors import InputError
@@ -38,7 +38,7 @@ class Entered:
     """What became of a file. ``new``: it waits to be sent; else it was entered before and stands as ``state`` says."""
 
     key: str | None
-    state: State
+    state: ObjectionPhase
     new: bool
     record_id: str
     version: int
@@ -49,7 +49,7 @@ def enter(
     store: Store,
     entry: Mapping[str, Any],
     folder: Path,
-    officer: Officer,
+    officer: EnteringOfficer,
     *,
     platform: str,
     terms: DeskTerms,
@@ -70,7 +70,7 @@ def enter(
         problems = (*_problems(entry, newest), *broken)
         if problems or newest is None:
             return problems
-        given = Given(
+        given = EnteredObjection(
             platform=platform,
             record_id=entry["record"],
             version=entry.get("version"),
@@ -87,7 +87,7 @@ def enter(
             row = objections.keep(scope, given, given.version or newest, officer)
         else:
             row = held
-            fresh = anew or held.state is State.REFUSED
+            fresh = anew or held.state is ObjectionPhase.REFUSED
             objections.queue_again(scope, held, given, officer, anew=fresh)
         action = "objection" if held is None else "objection_again"
         detail = {"anew": anew}
@@ -131,7 +131,10 @@ def _shown(
         accept_by = calendar.due(_day(row.taken_at), terms.accept_days)
         begun = _day(row.accepted_at) if row.accepted_at else accept_by
         answer_by = None if begun is None else calendar.due(begun, terms.answer_days)
-    today, waits_for = _day(now), {State.SUBMITTED: accept_by, State.ACCEPTED: answer_by}.get(row.state)
+    today, waits_for = (
+        _day(now),
+        {ObjectionPhase.SUBMITTED: accept_by, ObjectionPhase.ACCEPTED: answer_by}.get(row.state),
+    )
     return {
         "key": row.key,
         "platform": row.platform,
@@ -154,24 +157,28 @@ def _shown(
 
 def needs_a_person(shown: Mapping[str, Any]) -> bool:
     """Whether the platform is late, or has not taken it."""
-    return bool(shown["overdue"]) or shown["state"] in (State.REFUSED, State.UNCLEAR)
+    return bool(shown["overdue"]) or shown["state"] in (ObjectionPhase.REFUSED, ObjectionPhase.UNCLEAR)
 
 
 def _may_go_again(held: ObjectionRow, terms: DeskTerms, now: datetime, *, anew: bool) -> bool:
     """Only what the platform has not: refused, or unclear and still known by its id, or said by a person to be new."""
-    if held.state is State.REFUSED or (anew and held.state in (State.UNCLEAR, State.WITHDRAWN)):
+    if held.state is ObjectionPhase.REFUSED or (
+        anew and held.state in (ObjectionPhase.UNCLEAR, ObjectionPhase.WITHDRAWN)
+    ):
         return True
-    if held.state is not State.UNCLEAR:
+    if held.state is not ObjectionPhase.UNCLEAR:
         return False
     if held.tried_at is not None and now - held.tried_at > terms.remembered:
         raise InputError("the platform may have it and would no longer know it again: ask there, then use --anew")
     return True
 
 
-def _entered(held: ObjectionRow | None, given: Given, newest: int, *, new: bool, waits: bool = False) -> Entered:
+def _entered(
+    held: ObjectionRow | None, given: EnteredObjection, newest: int, *, new: bool, waits: bool = False
+) -> Entered:
     return Entered(
         key=held.key if held else None,
-        state=State.WAITING if held is None or waits else held.state,
+        state=ObjectionPhase.WAITING if held is None or waits else held.state,
         new=new,
         record_id=given.record_id,
         version=held.version if held else given.version or newest,

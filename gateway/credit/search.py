@@ -15,7 +15,7 @@ from gateway.codec.redact import clean
 from gateway.contract.credit import SearchesSubjects, SearchPage, SearchTerms
 from gateway.contract.messages import Finding, SubjectType, Verdict
 from gateway.credit.fetch import MOST, fetch_versions, react_to
-from gateway.credit.rules.books import Difference, Row, classify
+from gateway.credit.rules.books import BookDifference, BookLine, classify
 from gateway.credit.store import books, parties
 from gateway.credit.store.events import fit
 from gateway.credit.store.subjects import ENTERPRISE
@@ -29,7 +29,7 @@ from gateway.store.scope import Scope
 
 UNREADABLE = "UNREADABLE"
 """class of a record whose events cannot be applied as they stand; the others are those of the daily books"""
-_LACKING = frozenset({Difference.MISSING_LOCAL, Difference.BEHIND, Difference.CONTENT_DIFF})
+_LACKING = frozenset({BookDifference.MISSING_LOCAL, BookDifference.BEHIND, BookDifference.CONTENT_DIFF})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class Purpose:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class SearchResult:
     """One record the platform gave: its version there and in the archive, and how the two related when asked.
 
     fetched: what the archive lacked was asked for by the record's id and is there now
@@ -59,7 +59,7 @@ class SearchReport:
     """What asking came to; ``stopped`` says why it ended before the answer did."""
 
     platform: str
-    records: list[Found] = field(default_factory=list)
+    records: list[SearchResult] = field(default_factory=list)
     stopped: str | None = None
 
 
@@ -148,14 +148,14 @@ async def _search(
         page = found.next_page
 
 
-def _compared(scope: Scope, findings: Sequence[Finding]) -> list[Found]:
+def _compared(scope: Scope, findings: Sequence[Finding]) -> list[SearchResult]:
     newest = {fit(theirs.record_id, 64): theirs for theirs in sorted(findings, key=lambda finding: finding.version)}
     held = books.held_at(scope.connection, scope.platform, list(newest), None)
     found = []
     for record_id, theirs in sorted(newest.items()):
-        row = Row(record_id=record_id, version=theirs.version, digest=fit(theirs.digest, 80), active=True)
+        row = BookLine(record_id=record_id, version=theirs.version, digest=fit(theirs.digest, 80), active=True)
         ours = held.get(record_id)
         difference = UNREADABLE if theirs.flaw is not None else str(classify(row, ours))
         newest_ours = ours.newest if ours else None
-        found.append(Found(record_id=record_id, theirs=theirs.version, ours=newest_ours, difference=difference))
+        found.append(SearchResult(record_id=record_id, theirs=theirs.version, ours=newest_ours, difference=difference))
     return found

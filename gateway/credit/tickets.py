@@ -72,7 +72,7 @@ class Shown:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settlement:
+class TicketAct:
     """What a person does about a ticket.
 
     subject: whom a record is about, where it is not the one suspected: key of a person or code of an enterprise
@@ -86,7 +86,7 @@ class Settlement:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Given:
+class TicketRequest:
     """What a person asks for.
 
     certificate:  its key or number
@@ -151,7 +151,7 @@ def shown(
     )
 
 
-def settle(store: Store, given: Settlement, now: datetime) -> Ticket:
+def settle(store: Store, given: TicketAct, now: datetime) -> Ticket:
     """Close the ticket and carry the act out, in one commit; raises InputError where it is not possible."""
     if not given.reason.strip():
         raise InputError("an act on a ticket needs a reason")
@@ -187,7 +187,7 @@ def read_calendar(further: Path | None = None) -> WorkCalendar:
     return WorkCalendar(off=frozenset(off), worked=frozenset(worked))
 
 
-def reinstate(store: Store, given: Given, now: datetime) -> Reinstated:
+def reinstate(store: Store, given: TicketRequest, now: datetime) -> Reinstated:
     """Make it valid again; raises InputError where a ground still stands, or no credit record had voided it.
 
     Done a second time, nothing changes.
@@ -218,11 +218,11 @@ def _without_words(there: PlatformTicket | None) -> PlatformTicket | None:
     return None if there is None else replace(there, outcome=None)
 
 
-def _nothing(scope: Scope, about: Ticket, given: Settlement) -> None:
+def _nothing(scope: Scope, about: Ticket, given: TicketAct) -> None:
     """The act says what a person did elsewhere."""
 
 
-def _confirm(scope: Scope, about: Ticket, given: Settlement) -> None:
+def _confirm(scope: Scope, about: Ticket, given: TicketAct) -> None:
     if given.subject is None:
         key = tickets.suspected(scope.connection, about)
         if key is None:
@@ -235,24 +235,24 @@ def _confirm(scope: Scope, about: Ticket, given: Settlement) -> None:
     tickets.rule(scope, about.record_id, key, number=about.number, by=given.by)
 
 
-def _refuse(scope: Scope, about: Ticket, given: Settlement) -> None:
+def _refuse(scope: Scope, about: Ticket, given: TicketAct) -> None:
     tickets.rule(scope, about.record_id, None, number=about.number, by=given.by)
 
 
-def _keep_first(scope: Scope, about: Ticket, given: Settlement) -> None:
+def _keep_first(scope: Scope, about: Ticket, given: TicketAct) -> None:
     tickets.prefer(scope, about, other=False)
 
 
-def _take_other(scope: Scope, about: Ticket, given: Settlement) -> None:
+def _take_other(scope: Scope, about: Ticket, given: TicketAct) -> None:
     if not tickets.prefer(scope, about, other=True):
         raise InputError("there is no other content under this version; the event contradicts what is held")
 
 
-def _part(scope: Scope, about: Ticket, given: Settlement) -> None:
+def _part(scope: Scope, about: Ticket, given: TicketAct) -> None:
     twins.part(scope, about.record_id)
 
 
-def _undo(scope: Scope, about: Ticket, given: Settlement) -> None:
+def _undo(scope: Scope, about: Ticket, given: TicketAct) -> None:
     row = tickets.event_row(scope.connection, about)
     if row is None or row["payload"] is None:
         raise InputError("the event behind the ticket is no longer there")
@@ -264,17 +264,17 @@ def _undo(scope: Scope, about: Ticket, given: Settlement) -> None:
         raise InputError("there is no merge in force that could be undone")
 
 
-def _reinstate(scope: Scope, about: Ticket, given: Settlement) -> None:
+def _reinstate(scope: Scope, about: Ticket, given: TicketAct) -> None:
     ground = Ground(platform=about.platform, record_id=about.record_id)
     reinstate_all(scope, ground, reason=given.reason, by=given.by)
 
 
-def _push_again(scope: Scope, about: Ticket, given: Settlement) -> None:
+def _push_again(scope: Scope, about: Ticket, given: TicketAct) -> None:
     if not decisions.send_again(scope.connection, scope.platform, about.record_id):
         raise InputError("this record is none of our own; there is nothing to send")
 
 
-_CARRIED_OUT: dict[Act, Callable[[Scope, Ticket, Settlement], None]] = {
+_CARRIED_OUT: dict[Act, Callable[[Scope, Ticket, TicketAct], None]] = {
     Act.CONFIRM: _confirm,
     Act.REFUSE: _refuse,
     Act.KEEP_FIRST: _keep_first,

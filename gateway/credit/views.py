@@ -22,7 +22,7 @@ from gateway.credit.store import parties, views
 from gateway.credit.store.as_of import Believed, Content
 from gateway.credit.store.events import CENTRE
 from gateway.credit.store.subjects import AUTHORITY, ENTERPRISE, survivors
-from gateway.credit.store.views import Standing
+from gateway.credit.store.views import RecordStanding
 from gateway.credit.store.void import rely
 from gateway.domain.china import CHINA
 from gateway.domain.records import RecordKind
@@ -146,13 +146,13 @@ def share(store: Store, recipient: str, *, by: str, now: datetime, limit: int) -
     }
 
 
-def is_shared(standing: Standing) -> bool:
+def is_shared(standing: RecordStanding) -> bool:
     """Whether a partner inside government may have it: usable, of the catalogue, of public or official scope (R18)."""
     statement = standing.statement
     return standing.usable and statement.usage_scope in ("0", "1") and statement.category in PUBLIC_CATEGORIES
 
 
-def _internal(standing: Standing, content: Content | None) -> dict[str, Any]:
+def _internal(standing: RecordStanding, content: Content | None) -> dict[str, Any]:
     beside = {
         "usable": standing.usable,
         "public": standing.public,
@@ -164,11 +164,11 @@ def _internal(standing: Standing, content: Content | None) -> dict[str, Any]:
     return {**_head(standing), **_facts(content), **_spans(standing), **_texts(content), **beside}
 
 
-def _usable(standing: Standing, content: Content | None) -> dict[str, Any]:
+def _usable(standing: RecordStanding, content: Content | None) -> dict[str, Any]:
     return {**_head(standing), **_facts(content), **_spans(standing)}
 
 
-def _public(standing: Standing, content: Content | None) -> dict[str, Any]:
+def _public(standing: RecordStanding, content: Content | None) -> dict[str, Any]:
     plain = content.plain if content else {}
     subject = plain.get("subject") or {}
     number = subject.get("corp_code") or mask(subject.get("id_number") or "")
@@ -178,17 +178,17 @@ def _public(standing: Standing, content: Content | None) -> dict[str, Any]:
     return {"name": subject.get("name"), "number": number, **head, **_facts(content), **_spans(standing)}
 
 
-def _partner(standing: Standing, content: Content | None) -> dict[str, Any]:
+def _partner(standing: RecordStanding, content: Content | None) -> dict[str, Any]:
     return {"platform": standing.platform, **_public(standing, content), "usage_scope": standing.statement.usage_scope}
 
 
-_SHOWN_IN: Mapping[View, Callable[[Standing], bool]] = {
+_SHOWN_IN: Mapping[View, Callable[[RecordStanding], bool]] = {
     View.INTERNAL: lambda standing: True,
     View.USABLE: lambda standing: standing.usable,
     View.PUBLIC: lambda standing: standing.public,
     View.PARTNER: is_shared,
 }
-_DOCUMENT: Mapping[View, Callable[[Standing, Content | None], dict[str, Any]]] = {
+_DOCUMENT: Mapping[View, Callable[[RecordStanding, Content | None], dict[str, Any]]] = {
     View.INTERNAL: _internal,
     View.USABLE: _usable,
     View.PUBLIC: _public,
@@ -201,7 +201,7 @@ def mask(number: str) -> str:
     return f"{number[:3]}{'*' * (len(number) - 5)}{number[-2:]}" if len(number) > _DIVISION else "*" * len(number)
 
 
-def _head(standing: Standing | Believed) -> dict[str, Any]:
+def _head(standing: RecordStanding | Believed) -> dict[str, Any]:
     statement = standing.statement
     return {
         "platform": standing.platform,
@@ -229,7 +229,7 @@ def _texts(content: Content | None) -> dict[str, Any]:
     return {"content": clean(content.plain.get("content") or "", *known)}
 
 
-def _spans(standing: Standing | Believed) -> dict[str, Any]:
+def _spans(standing: RecordStanding | Believed) -> dict[str, Any]:
     statement = standing.statement
     return {
         "happened": statement.happen_date,

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from connectors.provincial_credit.sandbox import ProvincialCreditSandbox
 from gateway.bootstrap import open_gateway
 from gateway.cli.app import app
-from gateway.credit.rules.objections import State
+from gateway.credit.rules.objections import ObjectionPhase
 from gateway.credit.store import objections
 from gateway.settings import GatewaySettings
 from gateway.store.scope import Scope
@@ -104,7 +104,7 @@ def test_what_the_platform_did_not_take_ends_the_list_with_one(run: Run, tmp_pat
     run("credit", "object", "objection.toml")
     with open_gateway(GatewaySettings(home=tmp_path / "home")) as gateway, gateway.store.write() as connection:
         [(row, _)] = objections.listed(connection, everything=False, limit=1)[1]
-        refused = State.REFUSED
+        refused = ObjectionPhase.REFUSED
         scope = Scope(connection=connection, vault=gateway.store.vault, platform=row.platform, at=gateway.edge.now())
         objections.mark_not_taken(scope, row, refused, code="NOT_FOUND", reason="no such record")
     assert "NOT_FOUND: no such record" in run("credit", "objections", code=1).stdout

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import event
 
 from connectors.provincial_credit.adapter import build
-from gateway.credit.tickets import Given, reinstate
+from gateway.credit.tickets import TicketRequest, reinstate
 from gateway.delivery.acknowledge import poll, resolve
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.push import push
@@ -67,7 +67,7 @@ def main() -> None:
     store = Store(engine=open_engine(order["store_url"]), vault=Vault(KeyRing.parse(order["keys"])))
     if order["die"] == "reinstate.before":
         event.listen(store.engine, "commit", lambda _: die())
-    given = Given(certificate=order["key"], reason="复议撤销", by="head")
+    given = TicketRequest(certificate=order["key"], reason="复议撤销", by="head")
     reinstate(store, given, datetime.fromisoformat(order["now"]))
     asyncio.run(send(order, store))
     store.close()

@@ -25,13 +25,13 @@ from gateway.credit.case_sending import SentCases, send_cases
 from gateway.credit.feedback import FeedbackReport, pull
 from gateway.credit.fetch import look_for
 from gateway.credit.objections import Entered, enter, listing
-from gateway.credit.rules.objections import State
+from gateway.credit.rules.objections import ObjectionPhase
 from gateway.credit.rules.tickets import Act
 from gateway.credit.store.case_tables import objection, scan, told_ticket
-from gateway.credit.store.objections import Officer
+from gateway.credit.store.objections import EnteringOfficer
 from gateway.credit.store.tables import credit_ack, credit_version, ticket
 from gateway.credit.store.tickets import Filter
-from gateway.credit.tickets import Settlement, look_up, read_calendar, settle, work_list
+from gateway.credit.tickets import TicketAct, look_up, read_calendar, settle, work_list
 from gateway.delivery.acknowledge import poll
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.push import push
@@ -127,7 +127,7 @@ class Road:
 
     def object(self, record_id: str, **changes: Any) -> Entered:
         said = {"record": record_id, "objector": "示例申诉人", "contact": "13800000000", "ground": "合同真实有效"}
-        officer = Officer(by="officer", now=self.clock(), new_id=lambda: people.ulid(self.rng))
+        officer = EnteringOfficer(by="officer", now=self.clock(), new_id=lambda: people.ulid(self.rng))
         terms = self.connector.desk
         done = enter(self.store, {**said, **changes}, self.folder, officer, platform=PLATFORM, terms=terms)
         assert isinstance(done, Entered), done
@@ -325,7 +325,7 @@ def test_a_refusal_is_seen_with_its_reason_and_goes_again_when_it_is_entered_aga
     road.sandbox.command(hide=(record_id,))
     assert road.visit().refused == 1
     [held] = road.rows(objection)
-    assert (held.state, held.code, bool(held.reason)) == (State.REFUSED, "NOT_FOUND", True)
+    assert (held.state, held.code, bool(held.reason)) == (ObjectionPhase.REFUSED, "NOT_FOUND", True)
     assert road.visit().taken == 0, "not by itself"
     road.sandbox.command(show=(record_id,))
     assert road.object(record_id).new
@@ -434,7 +434,7 @@ def test_a_ticket_closed_at_the_platform_is_shown_so_and_settled_here_by_a_perso
     assert document["platform_outcome"] == "*** 的号码已更正，电话***"
     assert _listed(road)[0].document()["platform_outcome"] is None
     assert subject not in str(road.rows(told_ticket))
-    settle(road.store, Settlement(number=row.ticket, act=Act.REFUSE, reason="r", by="head"), road.clock())
+    settle(road.store, TicketAct(number=row.ticket, act=Act.REFUSE, reason="r", by="head"), road.clock())
     asked = len(road.rows(exchange))
     road.pass_(days=1)
     assert road.visit().trouble is None
@@ -445,7 +445,7 @@ def test_a_ticket_that_is_settled_here_is_neither_told_nor_asked_about(road: Roa
     road.sandbox.command(tell=("F19", "F19"))
     road.pull()
     for row in road.rows(told_ticket):
-        settle(road.store, Settlement(number=row.ticket, act=Act.REFUSE, reason="r", by="head"), road.clock())
+        settle(road.store, TicketAct(number=row.ticket, act=Act.REFUSE, reason="r", by="head"), road.clock())
     asked = len(road.rows(exchange))
     road.pass_(days=1)
     road.visit()

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import LargeBinary, select
 
 from gateway.credit.store.tickets import Filter
-from gateway.credit.tickets import Settlement, read_calendar, settle, work_list
+from gateway.credit.tickets import TicketAct, read_calendar, settle, work_list
 from gateway.credit.views import View, Who, public, show
 from gateway.domain.errors import GatewayError
 from gateway.domain.records import Certificate, RecordKind
@@ -111,7 +111,7 @@ def test_p8_no_log_error_ticket_view_or_clear_column_holds_a_full_number(
     said += [one.document() for one in tickets]
     for one in tickets:
         for act in one.acts:
-            given_ = Settlement(number=one.ticket.number, act=act, reason="r", by="o", subject=worker.id_number)
+            given_ = TicketAct(number=one.ticket.number, act=act, reason="r", by="o", subject=worker.id_number)
             try:
                 settle(world.store, given_, world.now + timedelta(minutes=1))
             except GatewayError as error:

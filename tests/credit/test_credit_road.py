@@ -23,7 +23,7 @@ from connectors.provincial_credit.sandbox import ProvincialCreditSandbox
 from gateway.credit.books import BooksReport, reconcile_books
 from gateway.credit.decisions import Officer, draft, publish
 from gateway.credit.feedback import FeedbackReport, pull
-from gateway.credit.rules.books import Difference
+from gateway.credit.rules.books import BookDifference
 from gateway.credit.rules.statements import AckCode
 from gateway.credit.store import views as archive_views
 from gateway.credit.store.books import active_at
@@ -182,9 +182,11 @@ def test_every_event_is_answered_gaps_are_filled_by_id_and_books_agree(road: Roa
     day = road.clock().date()
     road.pass_(days=1, hours=4)
     books = road.books(day)
-    assert books.totals.keys() <= {Difference.MATCH, Difference.MISSING_LOCAL}
+    assert books.totals.keys() <= {BookDifference.MATCH, BookDifference.MISSING_LOCAL}
     refused = road.count(credit_ack, credit_ack.c.code)[AckCode.SIGNATURE_INVALID]
-    assert books.totals[Difference.MISSING_LOCAL] == refused, "what came with a wrong signature is no record of ours"
+    assert books.totals[BookDifference.MISSING_LOCAL] == refused, (
+        "what came with a wrong signature is no record of ours"
+    )
     assert (books.stopped, books.closed, road.count(ticket, ticket.c.kind)["BOOKS"]) == (None, True, refused)
     assert books.rows == sum(count for kind, count in books.totals.items() if kind != "MISSING_REMOTE")
     again = road.books(day)
@@ -200,12 +202,12 @@ def test_a_record_that_disappears_without_a_word_is_withheld_and_comes_back(road
     road.sandbox.office.hide(record_id, road.clock())
     road.pass_(days=6)  # the books of a Sunday list all that is in force
     books = road.books(date(2019, 4, 7))
-    assert books.totals[Difference.MISSING_REMOTE] == 2, "the platform's own story loses one too"
+    assert books.totals[BookDifference.MISSING_REMOTE] == 2, "the platform's own story loses one too"
     assert road.statuses(record_id)[-1] == "WITHHELD"
     assert road.count(ticket, ticket.c.kind)["DISAPPEARED"] == 2
     road.sandbox.office.show(record_id)
     road.pass_(days=7)
-    assert Difference.STATUS_DIFF in road.books(date(2019, 4, 14)).totals
+    assert BookDifference.STATUS_DIFF in road.books(date(2019, 4, 14)).totals
     assert "ACTIVE" in road.statuses(record_id)[1:]
 
 

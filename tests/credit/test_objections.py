@@ -14,10 +14,10 @@ from sqlalchemy import insert, select, update
 from gateway.contract.desk import DeskTerms, ObjectionState
 from gateway.contract.messages import Problem
 from gateway.credit.objections import Entered, enter, listing, needs_a_person, withdraw
-from gateway.credit.rules.objections import State
+from gateway.credit.rules.objections import ObjectionPhase
 from gateway.credit.store import objections, scans
 from gateway.credit.store.case_tables import objection, objection_scan, scan
-from gateway.credit.store.objections import ObjectionRow, Officer
+from gateway.credit.store.objections import EnteringOfficer, ObjectionRow
 from gateway.credit.tickets import read_calendar
 from gateway.delivery.store.tables import exchange
 from gateway.domain.errors import InputError
@@ -91,7 +91,7 @@ class Office:
         return {name: value for name, value in {**values, **changes}.items() if value is not None}
 
     def enter(self, said: dict[str, Any] | None = None, **how: Any) -> Entered | tuple[Problem, ...]:
-        officer = Officer(by="officer", now=self.now, new_id=lambda: people.ulid(self.feed.rng))
+        officer = EnteringOfficer(by="officer", now=self.now, new_id=lambda: people.ulid(self.feed.rng))
         given = self.said() if said is None else said
         return enter(self.store, given, self.folder, officer, platform=PLATFORM, terms=TERMS, **how)
 
@@ -112,16 +112,16 @@ class Office:
     def scope(self, connection: Connection) -> Scope:
         return Scope(connection=connection, vault=self.store.vault, platform=PLATFORM, at=self.now)
 
-    def settle(self, state: State, *, tried: timedelta = timedelta()) -> None:
+    def settle(self, state: ObjectionPhase, *, tried: timedelta = timedelta()) -> None:
         with self.store.write() as connection:
             scope = self.scope(connection)
             objections.mark_tried(replace(scope, at=self.now - tried), self.row())
-            if state is State.SUBMITTED:
+            if state is ObjectionPhase.SUBMITTED:
                 objections.mark_taken(scope, self.row(), "YY1", timedelta())
             else:
                 objections.mark_not_taken(scope, self.row(), state, code="C", reason="no")
 
-    def answer(self, status: str) -> State | None:
+    def answer(self, status: str) -> ObjectionPhase | None:
         with self.store.write() as connection:
             said = ObjectionState(number="YY1", status=status)
             return objections.keep_state(self.scope(connection), self.row(), said, DAY)
@@ -144,7 +144,7 @@ def office(store: Store, tmp_path: Path) -> Office:
 
 def test_an_objection_is_kept_with_its_scans_and_waits(office: Office) -> None:
     entered = office.kept(office.said(scans=["a.pdf", "d.ofd"]))
-    assert (entered.new, entered.state, entered.version) == (True, State.WAITING, 1)
+    assert (entered.new, entered.state, entered.version) == (True, ObjectionPhase.WAITING, 1)
     [row] = office.waiting()
     assert (row.key, row.message_id, row.version, row.number) == (entered.key, entered.key, 1, None)
     with office.store.read() as connection:
@@ -197,16 +197,16 @@ def test_a_dry_run_keeps_nothing(office: Office) -> None:
 @pytest.mark.parametrize(
     ("state", "tried", "anew", "again"),
     [
-        (State.REFUSED, 0, False, "another message"),
-        (State.UNCLEAR, 1, False, "the same message"),
-        (State.UNCLEAR, 1, True, "another message"),
-        (State.UNCLEAR, 8, False, "refused"),
-        (State.UNCLEAR, 8, True, "another message"),
-        (State.SUBMITTED, 0, True, "nothing"),
+        (ObjectionPhase.REFUSED, 0, False, "another message"),
+        (ObjectionPhase.UNCLEAR, 1, False, "the same message"),
+        (ObjectionPhase.UNCLEAR, 1, True, "another message"),
+        (ObjectionPhase.UNCLEAR, 8, False, "refused"),
+        (ObjectionPhase.UNCLEAR, 8, True, "another message"),
+        (ObjectionPhase.SUBMITTED, 0, True, "nothing"),
     ],
 )
 def test_entered_again_it_leaves_again_only_where_it_cannot_become_two(
-    office: Office, state: State, tried: int, anew: bool, again: str
+    office: Office, state: ObjectionPhase, tried: int, anew: bool, again: str
 ) -> None:
     said = office.said(scans=["a.pdf"])
     first = office.kept(said)
@@ -224,19 +224,19 @@ def test_entered_again_it_leaves_again_only_where_it_cannot_become_two(
     assert (office.feed.rows(scan)[0].message_id == before) is (again != "another message")
 
 
-@pytest.mark.parametrize("state", [None, State.REFUSED, State.UNCLEAR, State.SUBMITTED])
-def test_what_the_platform_does_not_have_can_be_withdrawn(office: Office, state: State | None) -> None:
+@pytest.mark.parametrize("state", [None, ObjectionPhase.REFUSED, ObjectionPhase.UNCLEAR, ObjectionPhase.SUBMITTED])
+def test_what_the_platform_does_not_have_can_be_withdrawn(office: Office, state: ObjectionPhase | None) -> None:
     entered = office.kept()
     if state is not None:
         office.settle(state)
     given: dict[str, Any] = {"reason": "settled", "by": "head", "now": office.now}
     assert entered.key is not None
-    if state is State.SUBMITTED:
+    if state is ObjectionPhase.SUBMITTED:
         with pytest.raises(InputError, match="no objection"):
             withdraw(office.store, entered.key, **given)
         return
     withdraw(office.store, entered.key, **given)
-    assert (office.row().state, office.waiting()) == (State.WITHDRAWN, [])
+    assert (office.row().state, office.waiting()) == (ObjectionPhase.WITHDRAWN, [])
     assert not office.kept().new, "it needs --anew"
     assert office.kept(anew=True).new
 
@@ -272,11 +272,11 @@ def _links(office: Office) -> list[Any]:
 def test_two_working_days_to_accept_and_seven_to_answer(office: Office) -> None:
     """2019-04-05 is a holiday, and 2019-04-06 to 07 a weekend."""
     office.kept()
-    office.settle(State.SUBMITTED)
+    office.settle(ObjectionPhase.SUBMITTED)
     submitted = [_days(office, after) for after in (0, 2, 3)]
     assert submitted == [("2019-04-04", "2019-04-16", late) for late in (False, False, True)]
     office.now += DAY
-    assert office.answer("ACCEPTED") is State.ACCEPTED
+    assert office.answer("ACCEPTED") is ObjectionPhase.ACCEPTED
     accepted = [_days(office, after) for after in (3, 13, 14)]
     assert accepted == [("2019-04-04", "2019-04-15", late) for late in (False, False, True)]
 
@@ -292,7 +292,7 @@ def _days(office: Office, after: int) -> tuple[str, str, bool]:
 def test_without_terms_or_a_calendar_the_days_are_not_known(office: Office) -> None:
     office.now = datetime(2031, 1, 7, tzinfo=UTC)
     office.kept()
-    office.settle(State.SUBMITTED)
+    office.settle(ObjectionPhase.SUBMITTED)
     for terms in ({}, {PLATFORM: TERMS}):
         [shown] = listing(office.store, read_calendar(), terms, office.now + 99 * DAY, everything=False, limit=10)[1]
         assert (shown["accept_by"], shown["answer_by"], shown["overdue"]) == (None, None, False)
@@ -303,20 +303,20 @@ def test_without_terms_or_a_calendar_the_days_are_not_known(office: Office) -> N
 
 def test_the_feed_tells_of_acceptance_and_end(office: Office) -> None:
     office.kept()
-    office.settle(State.SUBMITTED)
+    office.settle(ObjectionPhase.SUBMITTED)
     office.tell(2, "OBJECTION_OPENED", 1, no="YY1")
     assert office.hear() == set()
-    assert (office.row().state, office.row().accepted_at) == (State.ACCEPTED, NOW + DAY)
+    assert (office.row().state, office.row().accepted_at) == (ObjectionPhase.ACCEPTED, NOW + DAY)
     office.tell(3, "OBJECTION_CLOSED", 2, no="YY1", result="UPHELD")
     office.hear()
     row = office.row()
-    assert (row.state, row.event_id, row.ended_at) == (State.UPHELD, f"EV-{RECORD}-3", NOW + 2 * DAY)
+    assert (row.state, row.event_id, row.ended_at) == (ObjectionPhase.UPHELD, f"EV-{RECORD}-3", NOW + 2 * DAY)
     assert office.answer("CHANGED") is None, "what has ended is not moved by an answer"
 
 
 def test_nothing_happens_before_the_platform_had_it_whatever_its_clock_says(office: Office) -> None:
     office.kept()
-    office.settle(State.SUBMITTED)
+    office.settle(ObjectionPhase.SUBMITTED)
     office.tell(2, "OBJECTION_CLOSED", -1, no="YY1", result="UPHELD")
     office.hear()
     assert (office.row().accepted_at, office.row().ended_at) == (NOW, NOW)
@@ -324,7 +324,7 @@ def test_nothing_happens_before_the_platform_had_it_whatever_its_clock_says(offi
 
 def test_events_about_another_objection_or_another_record_are_not_ours(office: Office) -> None:
     office.kept()
-    office.settle(State.SUBMITTED)
+    office.settle(ObjectionPhase.SUBMITTED)
     office.tell(2, "OBJECTION_OPENED", no="YY2")
     office.feed.apply(
         finding(office.worker, record_id="CR-2", stream_seq=3),
@@ -334,7 +334,7 @@ def test_events_about_another_objection_or_another_record_are_not_ours(office: O
         ),
     )
     office.hear()
-    assert office.row().state is State.SUBMITTED
+    assert office.row().state is ObjectionPhase.SUBMITTED
 
 
 @pytest.mark.parametrize(("result", "tickets"), [("UPHELD", []), ("REVOKED", ["REVIEW"])])
@@ -342,8 +342,8 @@ def test_of_two_different_ends_the_feeds_counts_and_a_person_looks(
     office: Office, result: str, tickets: list[str]
 ) -> None:
     office.kept()
-    office.settle(State.SUBMITTED)
-    assert office.answer("UPHELD") is State.UPHELD
+    office.settle(ObjectionPhase.SUBMITTED)
+    assert office.answer("UPHELD") is ObjectionPhase.UPHELD
     office.tell(2, "OBJECTION_CLOSED", no="YY1", result=result)
     assert office.hear() == ({RECORD} if tickets else set())
     assert (str(office.row().state), office.feed.tickets()) == (result, tickets)
@@ -361,7 +361,7 @@ def _retain(office: Office, days: float) -> dict[str, int]:
 
 def _ended(office: Office) -> None:
     office.kept(office.said(scans=["a.pdf"]))
-    office.settle(State.SUBMITTED)
+    office.settle(ObjectionPhase.SUBMITTED)
     office.answer("UPHELD")
 
 
@@ -403,7 +403,7 @@ def test_what_was_sent_about_a_held_person_is_kept(office: Office) -> None:
 def test_bytes_that_went_come_back_when_the_file_is_entered_again(office: Office) -> None:
     said = office.said(scans=["a.pdf"])
     office.kept(said)
-    office.settle(State.REFUSED)
+    office.settle(ObjectionPhase.REFUSED)
     with office.store.write() as connection:
         connection.execute(update(scan).values(content=None))
     office.kept(said)

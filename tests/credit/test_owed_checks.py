@@ -15,7 +15,7 @@ from gateway.credit.store.case_tables import check_owed
 from gateway.credit.store.draws import Draw
 from gateway.credit.store.tables import ticket
 from gateway.credit.supervision import EXCLUDED, Checks, draw_again, draw_owed
-from gateway.credit.tickets import Given, look_up, read_calendar, reinstate
+from gateway.credit.tickets import TicketRequest, look_up, read_calendar, reinstate
 from gateway.domain.records import Certificate, Record
 from gateway.store.engine import Store
 from gateway.store.records import IndexEntry
@@ -167,6 +167,6 @@ def test_a_certificate_that_is_valid_again_by_then_is_not_drawn_for(site: Site) 
     site.source.apply(site.void())
     revoked = replace(site.void(), version=2, event_type="REVOKED", event_id="EV-2", digest="sha-256:2", stream_seq=2)
     site.source.apply(replace(revoked, prev_version=1))
-    given = Given(certificate=site.held[0].key, reason="复议撤销", by="head")
+    given = TicketRequest(certificate=site.held[0].key, reason="复议撤销", by="head")
     assert reinstate(site.store, given, site.source.now).done
     assert draw_owed(site.store, site.checks()) == 0

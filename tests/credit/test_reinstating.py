@@ -26,7 +26,7 @@ from gateway.credit.rules.tickets import Act
 from gateway.credit.store.case_tables import reinstatement
 from gateway.credit.store.tables import ticket
 from gateway.credit.store.way_back import open_way_back_tickets, way_back
-from gateway.credit.tickets import Settlement, read_calendar, settle
+from gateway.credit.tickets import TicketAct, read_calendar, settle
 from gateway.delivery.acknowledge import poll, resolve
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.push import push
@@ -186,7 +186,7 @@ class World:
     def come_back(self) -> None:
         """Settle the ticket that asks."""
         [asked] = self.tickets("REINSTATE")
-        settle(self.store, Settlement(number=asked.number, act=Act.REINSTATE, reason="复议撤销", by="head"), self.now)
+        settle(self.store, TicketAct(number=asked.number, act=Act.REINSTATE, reason="复议撤销", by="head"), self.now)
 
 
 @pytest.fixture

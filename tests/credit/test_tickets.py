@@ -12,7 +12,7 @@ from gateway.credit.rules.statements import EventType, Status
 from gateway.credit.rules.tickets import Act
 from gateway.credit.store import views as archive_views
 from gateway.credit.store.tickets import Filter
-from gateway.credit.tickets import Settlement, read_calendar, settle, work_list
+from gateway.credit.tickets import TicketAct, read_calendar, settle, work_list
 from gateway.domain.errors import InputError
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store.engine import Store
@@ -39,7 +39,7 @@ class Desk:
         return found[0].ticket.number
 
     def settle(self, act: Act, subject: str | None = None) -> None:
-        given = Settlement(number=self.only(), act=act, reason="looked at", by="officer", subject=subject)
+        given = TicketAct(number=self.only(), act=act, reason="looked at", by="officer", subject=subject)
         settle(self.feed.store, given, self.feed.now + timedelta(minutes=1))
 
     def usable(self, key: str) -> list[bool]:
@@ -159,12 +159,12 @@ def test_an_act_needs_a_reason_an_open_ticket_and_to_be_possible(desk: Desk) -> 
     desk.feed.apply(finding(replace(worker, name="李娜")))
     number, now = desk.only(), desk.feed.now
     for given, match in (
-        (Settlement(number=number, act=Act.REFUSE, reason=" ", by="x"), "reason"),
-        (Settlement(number="T0", act=Act.REFUSE, reason="r", by="x"), "no such ticket"),
-        (Settlement(number=number, act=Act.SEEN, reason="r", by="x"), "confirm, refuse"),
+        (TicketAct(number=number, act=Act.REFUSE, reason=" ", by="x"), "reason"),
+        (TicketAct(number="T0", act=Act.REFUSE, reason="r", by="x"), "no such ticket"),
+        (TicketAct(number=number, act=Act.SEEN, reason="r", by="x"), "confirm, refuse"),
     ):
         with pytest.raises(InputError, match=match):
             settle(desk.feed.store, given, now)
     desk.settle(Act.REFUSE)
     with pytest.raises(InputError, match="closed already"):
-        settle(desk.feed.store, Settlement(number=number, act=Act.REFUSE, reason="r", by="x"), now)
+        settle(desk.feed.store, TicketAct(number=number, act=Act.REFUSE, reason="r", by="x"), now)

@@ -8,10 +8,10 @@ from typing import Any
 
 from gateway.contract.messages import Finding, Subject, SubjectType
 from gateway.credit.rules.facts import Fact
-from gateway.credit.rules.history import Decision, Held, decide
+from gateway.credit.rules.history import ArchiveChange, HeldRecord, decide
 from gateway.credit.rules.matching import Match
 from gateway.credit.rules.periods import DisclosureRule
-from gateway.credit.rules.statements import AckCode, EventType, Row, Statement
+from gateway.credit.rules.statements import AckCode, EventType, Statement, StatementRow
 from gateway.domain.records import Worker
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.testing.people import CHINA
@@ -80,12 +80,12 @@ class Shelf:
 
     def __init__(self, rules: tuple[DisclosureRule, ...] = ()) -> None:
         self.facts: list[Fact] = []
-        self.rows: list[Row] = []
+        self.rows: list[StatementRow] = []
         self.tickets: set[TicketKind] = set()
         self._rules = rules
 
     @property
-    def believed(self) -> tuple[Row, ...]:
+    def believed(self) -> tuple[StatementRow, ...]:
         """The rows of which recorded time is open."""
         return tuple(row for row in self.rows if row.sys_to is None)
 
@@ -94,19 +94,20 @@ class Shelf:
         """What the archive believes now."""
         return {row.statement for row in self.believed}
 
-    def apply(self, at: datetime, *arrived: Fact) -> Decision:
+    def apply(self, at: datetime, *arrived: Fact) -> ArchiveChange:
         """Decide about the events and carry it out at ``at``."""
         known = {fact.ref for fact in self.facts}
-        held = Held(facts=tuple(self.facts), rows=self.believed, rules=self._rules)
+        held = HeldRecord(facts=tuple(self.facts), rows=self.believed, rules=self._rules)
         decision = decide(held, [fact for fact in arrived if fact.ref not in known])
         self._settle(decision)
         self.rows = [replace(row, sys_to=at) if row in decision.close else row for row in self.rows]
         self.rows += [
-            Row(id=len(self.rows) + i, statement=statement, sys_from=at) for i, statement in enumerate(decision.insert)
+            StatementRow(id=len(self.rows) + i, statement=statement, sys_from=at)
+            for i, statement in enumerate(decision.insert)
         ]
         return decision
 
-    def _settle(self, decision: Decision) -> None:
+    def _settle(self, decision: ArchiveChange) -> None:
         for outcome in decision.outcomes:
             if outcome.code is AckCode.DUPLICATE:
                 continue

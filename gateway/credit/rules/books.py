@@ -12,7 +12,7 @@ from enum import StrEnum
 from gateway.credit.rules.statements import Status
 
 
-class Difference(StrEnum):
+class BookDifference(StrEnum):
     """How a row of the books relates to the archive (``credit_recon_diff``)."""
 
     MATCH = "MATCH"
@@ -27,12 +27,12 @@ class Difference(StrEnum):
     PUSH_ORPHAN = "PUSH_ORPHAN"
 
 
-BEYOND = frozenset({Difference.MISSING_REMOTE})
+BEYOND = frozenset({BookDifference.MISSING_REMOTE})
 """classes of what no row of the books speaks of"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Held:
+class HeldAtCutoff:
     """What the archive held of one record at the cut-off.
 
     versions: the digests given under each version
@@ -51,7 +51,7 @@ class Held:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class BookLine:
     """One row about a record. ``active`` rows list what is in force, the others what happened on the day."""
 
     record_id: str
@@ -61,11 +61,11 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Item:
+class BookMismatch:
     """One difference."""
 
     key: str
-    kind: Difference
+    kind: BookDifference
     local_version: int | None = None
     remote_version: int | None = None
 
@@ -75,10 +75,10 @@ class Comparison:
     """What comparing came to: rows by class, and each row or record that is not a match."""
 
     totals: dict[str, int] = field(default_factory=dict)
-    items: list[Item] = field(default_factory=list)
+    items: list[BookMismatch] = field(default_factory=list)
     rows: int = 0
 
-    def add(self, kind: Difference, item: Item | None = None) -> None:
+    def add(self, kind: BookDifference, item: BookMismatch | None = None) -> None:
         """Count one row or one record beyond the rows."""
         self.totals[kind] = self.totals.get(kind, 0) + 1
         self.rows += kind not in BEYOND
@@ -91,36 +91,36 @@ class Comparison:
         return self.rows == sum(count for kind, count in self.totals.items() if kind not in BEYOND)
 
 
-def compare(comparison: Comparison, rows: Iterable[Row], held: Mapping[str, Held]) -> None:
+def compare(comparison: Comparison, rows: Iterable[BookLine], held: Mapping[str, HeldAtCutoff]) -> None:
     """Classify rows about records; ``held`` is what the archive has of the records they name."""
     for row in rows:
         kind = classify(row, held.get(row.record_id))
         ours = held.get(row.record_id)
-        item = Item(
+        item = BookMismatch(
             key=row.record_id,
             kind=kind,
             local_version=ours.newest if ours else None,
             remote_version=row.version,
         )
-        comparison.add(kind, None if kind is Difference.MATCH else item)
+        comparison.add(kind, None if kind is BookDifference.MATCH else item)
 
 
-def classify(row: Row, held: Held | None) -> Difference:
+def classify(row: BookLine, held: HeldAtCutoff | None) -> BookDifference:
     """The class of one row. A version we hold under another digest is another content, whatever came later."""
     if held is None:
-        return Difference.MISSING_LOCAL
+        return BookDifference.MISSING_LOCAL
     if held.own is not None and row.version <= held.own:
-        return Difference.MATCH if row.version == held.own or not row.active else Difference.AHEAD
+        return BookDifference.MATCH if row.version == held.own or not row.active else BookDifference.AHEAD
     digests = held.versions.get(row.version)
     if digests is not None and row.digest not in digests:
-        return Difference.CONTENT_DIFF
+        return BookDifference.CONTENT_DIFF
     if row.active and held.newest > row.version:
-        return Difference.AHEAD
+        return BookDifference.AHEAD
     if digests is None:
-        return Difference.BEHIND
+        return BookDifference.BEHIND
     if row.active and held.status not in (Status.ACTIVE, None):
-        return Difference.STATUS_DIFF
-    return Difference.MATCH
+        return BookDifference.STATUS_DIFF
+    return BookDifference.MATCH
 
 
 def unlisted(comparison: Comparison, listed: Iterable[str], active: Mapping[str, int]) -> None:
@@ -128,5 +128,5 @@ def unlisted(comparison: Comparison, listed: Iterable[str], active: Mapping[str,
     named = set(listed)
     for record_id, version in sorted(active.items()):
         if record_id not in named:
-            item = Item(key=record_id, kind=Difference.MISSING_REMOTE, local_version=version)
-            comparison.add(Difference.MISSING_REMOTE, item)
+            item = BookMismatch(key=record_id, kind=BookDifference.MISSING_REMOTE, local_version=version)
+            comparison.add(BookDifference.MISSING_REMOTE, item)

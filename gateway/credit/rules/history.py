@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from gateway.credit.rules.facts import Fact
 from gateway.credit.rules.matching import Match
 from gateway.credit.rules.periods import DisclosureRule
-from gateway.credit.rules.statements import EFFECTS, AckCode, Effect, EventType, Row, Statement
+from gateway.credit.rules.statements import EFFECTS, AckCode, Effect, EventType, Statement, StatementRow
 from gateway.credit.rules.timeline import Timeline
 from gateway.domain.ticket_kinds import TicketKind
 
@@ -56,10 +56,10 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Decision:
+class ArchiveChange:
     """What the archive writes: rows whose recorded time ends, statements to add, answers, tickets that are settled."""
 
-    close: tuple[Row, ...] = ()
+    close: tuple[StatementRow, ...] = ()
     insert: tuple[Statement, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
     settled: frozenset[TicketKind] = frozenset()
@@ -67,15 +67,15 @@ class Decision:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Held:
+class HeldRecord:
     """What the archive holds of a record: its events in order of arrival, and the rows it believes now."""
 
     facts: tuple[Fact, ...] = ()
-    rows: tuple[Row, ...] = ()
+    rows: tuple[StatementRow, ...] = ()
     rules: tuple[DisclosureRule, ...] = field(default=(), repr=False)
 
 
-def decide(held: Held, arrived: Sequence[Fact]) -> Decision:
+def decide(held: HeldRecord, arrived: Sequence[Fact]) -> ArchiveChange:
     """Decide what follows from new events of one record, or from held ones whose match has become known.
 
     A final answer is never given twice; every other one is followed by the final one as soon as there is one (P6).
@@ -93,7 +93,7 @@ def decide(held: Held, arrived: Sequence[Fact]) -> Decision:
     believed = {row.statement for row in held.rows}
     wanted = frozenset(history.statements)
     standing = frozenset(history.standing.values())
-    return Decision(
+    return ArchiveChange(
         close=tuple(row for row in held.rows if row.statement not in wanted),
         insert=tuple(statement for statement in history.statements if statement not in believed),
         outcomes=tuple(outcomes),

@@ -36,7 +36,7 @@ class Match(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
+class SubjectMatch:
     """The result: ``key`` is the local subject meant or suspected, None where there is none or more than one."""
 
     match: Match
@@ -49,21 +49,21 @@ def judge(
     by_certificate: Collection[str],
     named: Collection[str],
     variant: Collection[str],
-) -> Found:
+) -> SubjectMatch:
     """Compare the keys found by document number, by certificate number, by the same name and by a variant of it.
 
     Two local people under one number are a conflict of ours (F21), so such a finding is not applied either.
     """
     if len(by_number) > 1:
-        return Found(match=Match.ID_ONLY)
+        return SubjectMatch(match=Match.ID_ONLY)
     for key in by_number:
         if key in named:
-            return Found(match=Match.EXACT, key=key)
-        return Found(match=Match.NAME_VARIANT if key in variant else Match.ID_ONLY, key=key)
+            return SubjectMatch(match=Match.EXACT, key=key)
+        return SubjectMatch(match=Match.NAME_VARIANT if key in variant else Match.ID_ONLY, key=key)
     holders = [key for key in by_certificate if key in named or key in variant]
     if holders:
-        return Found(match=Match.CERT_NAME, key=holders[0] if len(holders) == 1 else None)
-    return Found(match=Match.NONE)
+        return SubjectMatch(match=Match.CERT_NAME, key=holders[0] if len(holders) == 1 else None)
+    return SubjectMatch(match=Match.NONE)
 
 
 def plain_number(number: str, id_type: str = RESIDENT_ID) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from gateway.domain.states import Event
 
 
-class State(StrEnum):
+class ObjectionPhase(StrEnum):
     """Ours until the platform has taken it, then the platform's own words."""
 
     WAITING = "WAITING"
@@ -34,9 +34,9 @@ class State(StrEnum):
     REVOKED = "REVOKED"
 
 
-RUNNING = frozenset({State.SUBMITTED, State.ACCEPTED})
-ANSWERED = frozenset({State.REJECTED, State.UPHELD, State.CHANGED, State.REVOKED})
-ENDED = ANSWERED | {State.WITHDRAWN}
+RUNNING = frozenset({ObjectionPhase.SUBMITTED, ObjectionPhase.ACCEPTED})
+ANSWERED = frozenset({ObjectionPhase.REJECTED, ObjectionPhase.UPHELD, ObjectionPhase.CHANGED, ObjectionPhase.REVOKED})
+ENDED = ANSWERED | {ObjectionPhase.WITHDRAWN}
 
 
 class Fate(Enum):
@@ -62,12 +62,12 @@ def fate_of(event: Event, receipt: str | None) -> Fate:
     return _FATES.get(event, Fate.UNCLEAR)
 
 
-def next_state(held: State, given: str) -> State | None:
+def next_state(held: ObjectionPhase, given: str) -> ObjectionPhase | None:
     """The state that follows from what the platform says; None where it is no change, or a word nobody taught us."""
     if held not in RUNNING or given not in RUNNING | ANSWERED:
         return None
-    after = State(given)
-    return after if after is not held and after is not State.SUBMITTED else None
+    after = ObjectionPhase(given)
+    return after if after is not held and after is not ObjectionPhase.SUBMITTED else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +75,7 @@ class ObjectionEvent:
     """What an event of the feed says about an objection (F13). ``result`` once it was closed."""
 
     number: str
-    result: State | None = None
+    result: ObjectionPhase | None = None
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> ObjectionEvent | None:
@@ -85,4 +85,4 @@ class ObjectionEvent:
         if not isinstance(given, Mapping) or not isinstance(number, str) or not number:
             return None
         result = given.get("result")
-        return cls(number=number, result=State(result) if result in ANSWERED else None)
+        return cls(number=number, result=ObjectionPhase(result) if result in ANSWERED else None)

@@ -204,7 +204,7 @@ class Statement:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class StatementRow:
     """A statement as the archive believed it in ``[sys_from, sys_to)``."""
 
     id: int
@@ -238,7 +238,7 @@ def is_public(
     )
 
 
-def as_of(rows: Iterable[Row], valid_at: datetime, known_at: datetime) -> tuple[Statement, ...]:
+def as_of(rows: Iterable[StatementRow], valid_at: datetime, known_at: datetime) -> tuple[Statement, ...]:
     """What the archive believed at ``known_at`` to be true at ``valid_at``; at most one statement for one record."""
     return tuple(
         row.statement

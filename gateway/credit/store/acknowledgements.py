@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 
 from gateway.contract.messages import FindingAck
-from gateway.credit.rules.history import Decision, Outcome
+from gateway.credit.rules.history import ArchiveChange, Outcome
 from gateway.credit.rules.statements import AckCode
 from gateway.credit.store.case_tables import told_ticket
 from gateway.credit.store.tables import credit_ack, ticket
@@ -31,7 +31,7 @@ _NAMED = {
 """the ticket that an acknowledgement refers to"""
 
 
-def answer(scope: Scope, decisions: Mapping[str, Decision]) -> list[Outcome]:
+def answer(scope: Scope, decisions: Mapping[str, ArchiveChange]) -> list[Outcome]:
     """Open and close the records' tickets and queue one acknowledgement for each outcome."""
     tickets = open_tickets(scope, decisions)
     settled = [

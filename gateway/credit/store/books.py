@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select
 
 from gateway.contract.credit import BookRow, Manifest
-from gateway.credit.rules.books import Comparison, Difference, Held, Item
+from gateway.credit.rules.books import BookDifference, BookMismatch, Comparison, HeldAtCutoff
 from gateway.credit.rules.statements import Status
 from gateway.credit.store import acknowledgements as answers
 from gateway.credit.store.acknowledgements import Tickets
@@ -28,7 +28,9 @@ _TAKEN = "20"
 """result of a pushed item that the platform holds"""
 
 
-def held_at(connection: Connection, platform: str, records: Collection[str], at: datetime | None) -> dict[str, Held]:
+def held_at(
+    connection: Connection, platform: str, records: Collection[str], at: datetime | None
+) -> dict[str, HeldAtCutoff]:
     """What was recorded of records up to ``at`` (None: until now), whoever they are about."""
     own = versions_taken(connection, platform, list(records), at)
     versions: dict[str, dict[int, set[str]]] = {key: {} for key in own}
@@ -45,7 +47,7 @@ def held_at(connection: Connection, platform: str, records: Collection[str], at:
         if at is not None:
             states |= _states(connection, platform, part, at)
     return {
-        record_id: Held(
+        record_id: HeldAtCutoff(
             versions={version: frozenset(digests) for version, digests in by_version.items()},
             status=states.get(record_id),
             own=own.get(record_id),
@@ -86,11 +88,11 @@ def compare_pushed(scope: Scope, rows: Iterable[BookRow], comparison: Comparison
             state = states.get((row.key, row.version))
             settled = State.ACCEPTED if row.code == _TAKEN else State.REJECTED
             if state is None:
-                kind = Difference.PUSH_ORPHAN
+                kind = BookDifference.PUSH_ORPHAN
             else:
-                kind = Difference.MATCH if state in (settled, State.SUPERSEDED) else Difference.PUSH_UNCONFIRMED
-            item = Item(key=row.key, kind=kind, remote_version=row.version)
-            comparison.add(kind, None if kind is Difference.MATCH else item)
+                kind = BookDifference.MATCH if state in (settled, State.SUPERSEDED) else BookDifference.PUSH_UNCONFIRMED
+            item = BookMismatch(key=row.key, kind=kind, remote_version=row.version)
+            comparison.add(kind, None if kind is BookDifference.MATCH else item)
 
 
 def compare_answers(scope: Scope, rows: Iterable[BookRow], comparison: Comparison) -> None:
@@ -105,10 +107,10 @@ def compare_answers(scope: Scope, rows: Iterable[BookRow], comparison: Compariso
             sent[row.event_id].add(row.code)
         for book_row in part:
             known = sent.get(book_row.key)
-            kind = Difference.MISSING_LOCAL if known is None else Difference.CONTENT_DIFF
-            kind = Difference.MATCH if known and book_row.code in known else kind
-            item = Item(key=book_row.key, kind=kind, remote_version=book_row.version)
-            comparison.add(kind, None if kind is Difference.MATCH else item)
+            kind = BookDifference.MISSING_LOCAL if known is None else BookDifference.CONTENT_DIFF
+            kind = BookDifference.MATCH if known and book_row.code in known else kind
+            item = BookMismatch(key=book_row.key, kind=kind, remote_version=book_row.version)
+            comparison.add(kind, None if kind is BookDifference.MATCH else item)
 
 
 def open_for(scope: Scope, wanted: Sequence[tuple[str, TicketKind]]) -> Tickets:

@@ -15,7 +15,7 @@ from gateway.contract.messages import Finding, Subject, SubjectType
 from gateway.credit.rules.facts import CLOCK_TOLERANCE, Fact
 from gateway.credit.rules.matching import Match, plain_number
 from gateway.credit.rules.periods import DisclosureRule, PeriodSource
-from gateway.credit.rules.statements import AckCode, EventType, Row, Statement, Status
+from gateway.credit.rules.statements import AckCode, EventType, Statement, StatementRow, Status
 from gateway.domain.names import plain_name, variant_name
 from gateway.store.vault import Vault
 
@@ -27,7 +27,7 @@ _BRACKETS = str.maketrans("[]【】〖〗（）「」", "〔〕〔〕〔〕〔�
 
 
 @dataclass(frozen=True, kw_only=True)
-class Event:
+class EventRow:
     """A credit event as the archive handles it: the values of its row, without id until it is inserted."""
 
     values: Mapping[str, Any] = field(repr=False)
@@ -77,12 +77,12 @@ def reference(event_id: str, digest: str) -> str:
     return f"{event_id}#{digest}"
 
 
-def to_event(finding: Finding, vault: Vault, *, platform: str, inbox_id: int, received_at: datetime) -> Event:
+def to_event(finding: Finding, vault: Vault, *, platform: str, inbox_id: int, received_at: datetime) -> EventRow:
     """A finding as it is stored, texts and numbers cut to what a column holds: a flawed event may carry anything."""
     finding = _storable(finding)
     event_id, digest = fit(finding.event_id, 64), fit(finding.digest, 80)
     severities = _severities(finding)
-    return Event(
+    return EventRow(
         values={
             "platform": platform,
             "event_id": event_id,
@@ -150,9 +150,9 @@ def from_statement(statement: Statement, ids: Mapping[str, int]) -> dict[str, An
     return {**values, "event_id": ids[values.pop("event")], "content_id": ids[values.pop("content")]}
 
 
-def to_row(row: Mapping[str, Any], refs: Mapping[int, str]) -> Row:
+def to_row(row: Mapping[str, Any], refs: Mapping[int, str]) -> StatementRow:
     """A believed or formerly believed statement."""
-    return Row(id=row["id"], statement=to_statement(row, refs), sys_from=row["sys_from"], sys_to=row["sys_to"])
+    return StatementRow(id=row["id"], statement=to_statement(row, refs), sys_from=row["sys_from"], sys_to=row["sys_to"])
 
 
 @cache

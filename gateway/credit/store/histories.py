@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import Table, bindparam, func, insert, select, update
 
 from gateway.contract.messages import SubjectType
-from gateway.credit.rules.history import Decision, Held, Outcome, decide
-from gateway.credit.rules.statements import AckCode, EventType, Row
+from gateway.credit.rules.history import ArchiveChange, HeldRecord, Outcome, decide
+from gateway.credit.rules.statements import AckCode, EventType, StatementRow
 from gateway.credit.store.acknowledgements import Values, answer
-from gateway.credit.store.events import Event, disclosure_rules, from_statement, reference, to_row
+from gateway.credit.store.events import EventRow, disclosure_rules, from_statement, reference, to_row
 from gateway.credit.store.subjects import AUTHORITY, ENTERPRISE, match, rulings, survivors
 from gateway.credit.store.tables import credit_event, credit_link, credit_version
 from gateway.credit.store.twins import mark_twins
@@ -32,26 +32,26 @@ _JUDGED = ("outcome", "effect", "match", "subject_key", "certificate_key")
 """what may change of an event's row"""
 
 _KINDS = {SubjectType.ENTERPRISE: ENTERPRISE, SubjectType.AUTHORITY: AUTHORITY}
-ByRecord = Mapping[str, Sequence[Event]]
+ByRecord = Mapping[str, Sequence[EventRow]]
 
 
 @dataclass(kw_only=True)
 class _Loaded:
     """What the store holds of the records at hand."""
 
-    events: dict[str, list[Event]] = field(default_factory=lambda: defaultdict(list))
-    rows: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
+    events: dict[str, list[EventRow]] = field(default_factory=lambda: defaultdict(list))
+    rows: dict[str, list[StatementRow]] = field(default_factory=lambda: defaultdict(list))
     links: dict[str, list[Mapping[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     last_no: dict[str, int] = field(default_factory=dict)
 
 
-def apply_events(scope: Scope, arrived: Sequence[Event], records: Collection[str] = ()) -> list[Outcome]:
+def apply_events(scope: Scope, arrived: Sequence[EventRow], records: Collection[str] = ()) -> list[Outcome]:
     """Decide about records, write what follows and queue the acknowledgements; gives every new outcome.
 
     arrived: events that are not stored yet
     records: further records to judge again, because more is known of their subjects
     """
-    fresh: dict[str, list[Event]] = defaultdict(list)
+    fresh: dict[str, list[EventRow]] = defaultdict(list)
     for event in match(scope.connection, arrived):
         fresh[event.values["record_id"]].append(event)
     touched = list(dict.fromkeys((*records, *fresh)))
@@ -59,7 +59,7 @@ def apply_events(scope: Scope, arrived: Sequence[Event], records: Collection[str
     held = _matched_again(scope, loaded)
     decisions = {
         record_id: decide(
-            Held(
+            HeldRecord(
                 facts=tuple(event.fact for event in held[record_id]),
                 rows=tuple(loaded.rows[record_id]),
                 rules=disclosure_rules(scope.platform),
@@ -78,7 +78,7 @@ def apply_events(scope: Scope, arrived: Sequence[Event], records: Collection[str
     return outcomes
 
 
-def insert_events(scope: Scope, events: Sequence[Event]) -> dict[str, int]:
+def insert_events(scope: Scope, events: Sequence[EventRow]) -> dict[str, int]:
     """Insert events; gives their row ids by reference."""
     # RETURNING in the order of the parameters would insert row by row on SQLite; asking afterwards costs one statement.
     ids: dict[str, int] = {}
@@ -125,7 +125,7 @@ def _load_events(scope: Scope, records: Sequence[str], loaded: _Loaded) -> None:
         .order_by(credit_event.c.id)
     ).mappings()
     for row in rows:
-        loaded.events[row["record_id"]].append(Event(values=dict(row), id=row["id"]))
+        loaded.events[row["record_id"]].append(EventRow(values=dict(row), id=row["id"]))
 
 
 def _believed(scope: Scope, source: Table, records: Sequence[str]) -> list[Values]:
@@ -137,7 +137,7 @@ def _believed(scope: Scope, source: Table, records: Sequence[str]) -> list[Value
     return [dict(row) for row in rows]
 
 
-def _matched_again(scope: Scope, loaded: _Loaded) -> dict[str, list[Event]]:
+def _matched_again(scope: Scope, loaded: _Loaded) -> dict[str, list[EventRow]]:
     """The held events, those without a final answer matched anew: what was unknown then may be known now.
 
     What a person ruled about a record holds for events that were applied before, too: they may have been about another.
@@ -150,14 +150,14 @@ def _matched_again(scope: Scope, loaded: _Loaded) -> dict[str, list[Event]]:
         if record_id in ruled or not AckCode(event.values["outcome"]).final
     ]
     again = {event.ref: event for event in match(scope.connection, waiting)}
-    held: dict[str, list[Event]] = defaultdict(list)
+    held: dict[str, list[EventRow]] = defaultdict(list)
     for record_id, events in loaded.events.items():
         held[record_id] = [again.get(event.ref, event) for event in events]
     return held
 
 
 def _keep_events(
-    scope: Scope, decisions: Mapping[str, Decision], fresh: ByRecord, held: ByRecord, loaded: _Loaded
+    scope: Scope, decisions: Mapping[str, ArchiveChange], fresh: ByRecord, held: ByRecord, loaded: _Loaded
 ) -> dict[str, int]:
     """Insert the new events with their outcome, and mark the held ones whose outcome or match is another now."""
     outcomes = {o.fact.ref: o for decision in decisions.values() for o in decision.outcomes}
@@ -180,14 +180,16 @@ def _keep_events(
     return ids
 
 
-def _judged(event: Event, outcomes: Mapping[str, Outcome]) -> Event:
+def _judged(event: EventRow, outcomes: Mapping[str, Outcome]) -> EventRow:
     outcome = outcomes.get(event.ref)
     if outcome is None:
         return event
     return replace(event, values={**event.values, "outcome": outcome.code, "effect": outcome.effect})
 
 
-def _keep_versions(scope: Scope, decisions: Mapping[str, Decision], loaded: _Loaded, ids: Mapping[str, int]) -> None:
+def _keep_versions(
+    scope: Scope, decisions: Mapping[str, ArchiveChange], loaded: _Loaded, ids: Mapping[str, int]
+) -> None:
     ended = [row.id for decision in decisions.values() for row in decision.close]
     for part in chunks(ended):
         changed = scope.connection.execute(
@@ -215,9 +217,9 @@ def _keep_versions(scope: Scope, decisions: Mapping[str, Decision], loaded: _Loa
 
 def _keep_links(
     scope: Scope,
-    decisions: Mapping[str, Decision],
+    decisions: Mapping[str, ArchiveChange],
     loaded: _Loaded,
-    events: Mapping[str, Event],
+    events: Mapping[str, EventRow],
     ids: Mapping[str, int],
 ) -> None:
     """Point the records at their subjects. A link that no longer holds never did: it ends in recorded time only."""
@@ -248,7 +250,9 @@ def _keep_links(
         scope.connection.execute(insert(credit_link), rows)
 
 
-def _wanted(decision: Decision, events: Mapping[str, Event], merged: Mapping[str, str]) -> dict[tuple[str, str], str]:
+def _wanted(
+    decision: ArchiveChange, events: Mapping[str, EventRow], merged: Mapping[str, str]
+) -> dict[tuple[str, str], str]:
     values = events[decision.subject.ref].values if decision.subject is not None else {}
     if values.get("subject_key") is None:
         return {}

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
 from gateway.contract.desk import ObjectionState, Scan
-from gateway.credit.rules.objections import ENDED, RUNNING, ObjectionEvent, State, next_state
+from gateway.credit.rules.objections import ENDED, RUNNING, ObjectionEvent, ObjectionPhase, next_state
 from gateway.credit.rules.statements import EventType
 from gateway.credit.store import acknowledgements as answers
 from gateway.credit.store.case_tables import objection, objection_scan
@@ -28,7 +28,7 @@ from gateway.store.vault import Vault
 
 
 @dataclass(frozen=True, kw_only=True)
-class Given:
+class EnteredObjection:
     """An objection as it was entered. ``version`` None: the newest we were told of when it was."""
 
     platform: str
@@ -53,7 +53,7 @@ class ObjectionRow:
     created_by: str
     message_id: str
     tried_at: datetime | None
-    state: State
+    state: ObjectionPhase
     code: str | None
     reason: str | None
     number: str | None
@@ -73,7 +73,7 @@ class Words:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Officer:
+class EnteringOfficer:
     """Who enters it, when, and where new ids come from."""
 
     by: str
@@ -81,7 +81,7 @@ class Officer:
     new_id: Callable[[], str]
 
 
-_IN_FEED = (RUNNING | ENDED) - {State.REJECTED, State.WITHDRAWN}
+_IN_FEED = (RUNNING | ENDED) - {ObjectionPhase.REJECTED, ObjectionPhase.WITHDRAWN}
 """states of what events of the feed may be about"""
 
 
@@ -109,14 +109,14 @@ def newest_version(connection: Connection, platform: str, record_id: str) -> int
     return found
 
 
-def find(scope: Scope, given: Given) -> ObjectionRow | None:
+def find(scope: Scope, given: EnteredObjection) -> ObjectionRow | None:
     """The same objection, where it was entered before."""
     here = (objection.c.platform == given.platform, objection.c.digest == _digest(scope.vault, given))
     row = scope.connection.execute(select(objection).where(*here)).mappings().first()
     return None if row is None else to_row(row)
 
 
-def keep(scope: Scope, given: Given, version: int, officer: Officer) -> ObjectionRow:
+def keep(scope: Scope, given: EnteredObjection, version: int, officer: EnteringOfficer) -> ObjectionRow:
     """Keep a new objection with its scans; it waits to be sent."""
     key = officer.new_id()
     person = scope.connection.execute(
@@ -140,7 +140,7 @@ def keep(scope: Scope, given: Given, version: int, officer: Officer) -> Objectio
         "created_at": scope.at,
         "created_by": officer.by,
         "message_id": key,
-        "state": str(State.WAITING),
+        "state": str(ObjectionPhase.WAITING),
     }
     made = scope.connection.execute(insert(objection).values(values).returning(objection)).mappings().one()
     kept = keep_scans(scope, given.scans, officer.new_id)
@@ -150,9 +150,11 @@ def keep(scope: Scope, given: Given, version: int, officer: Officer) -> Objectio
     return to_row(made)
 
 
-def queue_again(scope: Scope, row: ObjectionRow, given: Given, officer: Officer, *, anew: bool) -> None:
+def queue_again(
+    scope: Scope, row: ObjectionRow, given: EnteredObjection, officer: EnteringOfficer, *, anew: bool
+) -> None:
     """Let one wait to be sent once more; ``anew`` as a message of its own, because the platform has none of it."""
-    values: dict[str, Any] = {"state": str(State.WAITING), "code": None, "reason": None, "ended_at": None}
+    values: dict[str, Any] = {"state": str(ObjectionPhase.WAITING), "code": None, "reason": None, "ended_at": None}
     values["content"] = _seal(scope.vault, row.key, given)
     if anew:
         values |= {"message_id": officer.new_id(), "tried_at": None}
@@ -163,10 +165,10 @@ def queue_again(scope: Scope, row: ObjectionRow, given: Given, officer: Officer,
 
 def withdraw(connection: Connection, key: str, now: datetime) -> bool:
     """End one that the platform does not have; False where there is none such."""
-    never_left = and_(objection.c.state == State.WAITING, objection.c.tried_at.is_(None))
-    kept = or_(never_left, objection.c.state.in_([str(State.REFUSED), str(State.UNCLEAR)]))
+    never_left = and_(objection.c.state == ObjectionPhase.WAITING, objection.c.tried_at.is_(None))
+    kept = or_(never_left, objection.c.state.in_([str(ObjectionPhase.REFUSED), str(ObjectionPhase.UNCLEAR)]))
     changed = connection.execute(
-        update(objection).where(objection.c.key == key, kept).values(state=str(State.WITHDRAWN), ended_at=now)
+        update(objection).where(objection.c.key == key, kept).values(state=str(ObjectionPhase.WITHDRAWN), ended_at=now)
     )
     return bool(changed.rowcount)
 
@@ -177,7 +179,7 @@ def waiting(scope: Scope, limit: int) -> list[tuple[ObjectionRow, Words]]:
         select(objection)
         .where(
             objection.c.platform == scope.platform,
-            objection.c.state == State.WAITING,
+            objection.c.state == ObjectionPhase.WAITING,
             objection.c.ended_at.is_(None),
             objection.c.content.is_not(None),
         )
@@ -199,11 +201,11 @@ def mark_taken(scope: Scope, row: ObjectionRow, number: str, asking: timedelta) 
 
     asking: after how long the platform is asked how it stands
     """
-    state, ask_at = str(State.SUBMITTED), scope.at + asking
+    state, ask_at = str(ObjectionPhase.SUBMITTED), scope.at + asking
     _move(scope, row, {"state": state, "number": number[:64], "taken_at": scope.at, "ask_at": ask_at, "code": None})
 
 
-def mark_not_taken(scope: Scope, row: ObjectionRow, state: State, *, code: str, reason: str) -> None:
+def mark_not_taken(scope: Scope, row: ObjectionRow, state: ObjectionPhase, *, code: str, reason: str) -> None:
     """Note that the platform would not take it, or that nobody can tell."""
     why = {"code": storable(code, 80), "reason": storable(reason, 500)}
     _move(scope, row, {"state": str(state), "ended_at": scope.at, **why})
@@ -220,7 +222,9 @@ def to_ask(scope: Scope, limit: int) -> list[ObjectionRow]:
     return [to_row(row) for row in rows]
 
 
-def keep_state(scope: Scope, row: ObjectionRow, answer: ObjectionState | str, asking: timedelta) -> State | None:
+def keep_state(
+    scope: Scope, row: ObjectionRow, answer: ObjectionState | str, asking: timedelta
+) -> ObjectionPhase | None:
     """Note how an objection stands, or the code of an answer that gave no state; gives the state if it is a new one.
 
     asking: after how long the platform is asked again
@@ -275,8 +279,8 @@ def apply_feed_events(scope: Scope) -> set[str]:
         row = held.get(event.about.number)
         if row is None or row.record_id != event.record_id:
             continue
-        after = State.ACCEPTED if event.opened else event.about.result
-        if after is None or (event.opened and row.state is not State.SUBMITTED):
+        after = ObjectionPhase.ACCEPTED if event.opened else event.about.result
+        if after is None or (event.opened and row.state is not ObjectionPhase.SUBMITTED):
             continue
         if row.state in ENDED and row.state is not after:
             contradicted.add(row.record_id)
@@ -299,15 +303,15 @@ def _running(platform: str) -> Sequence[Any]:
 def _move(scope: Scope, row: ObjectionRow, values: Mapping[str, Any]) -> None:
     """Settle what waits; one that another process has settled is left alone."""
     scope.connection.execute(
-        update(objection).where(objection.c.id == row.id, objection.c.state == State.WAITING).values(**values)
+        update(objection).where(objection.c.id == row.id, objection.c.state == ObjectionPhase.WAITING).values(**values)
     )
 
 
-def _step(held: ObjectionRow, after: State, accepted: datetime, decided: datetime) -> dict[str, Any]:
+def _step(held: ObjectionRow, after: ObjectionPhase, accepted: datetime, decided: datetime) -> dict[str, Any]:
     """What changes in a row that comes to a state. Nothing happens before it was taken, whatever a clock says."""
     taken = held.taken_at or accepted
     values: dict[str, Any] = {"state": str(after)}
-    if after is not State.REJECTED and held.accepted_at is None:
+    if after is not ObjectionPhase.REJECTED and held.accepted_at is None:
         values["accepted_at"] = max(accepted, taken)
     return values | ({"ended_at": max(decided, taken)} if after in ENDED else {})
 
@@ -319,15 +323,15 @@ def _put(scope: Scope, number: int, values: Mapping[str, Any]) -> None:
 def to_row(row: Mapping[Any, Any]) -> ObjectionRow:
     """A row of the table."""
     values = {field_.name: row[field_.name] for field_ in fields(ObjectionRow)}
-    return ObjectionRow(**{**values, "state": State(row["state"])})
+    return ObjectionRow(**{**values, "state": ObjectionPhase(row["state"])})
 
 
-def _digest(vault: Vault, given: Given) -> str:
+def _digest(vault: Vault, given: EnteredObjection) -> str:
     parts = [given.record_id, given.version, given.objector, given.contact, given.ground]
     return vault.index("objection", json.dumps([*parts, [scan.digest for scan in given.scans]], ensure_ascii=False))
 
 
-def _seal(vault: Vault, key: str, given: Given) -> bytes:
+def _seal(vault: Vault, key: str, given: EnteredObjection) -> bytes:
     plain = {part.name: getattr(given, part.name) for part in fields(Words)}
     return vault.seal(json.dumps(plain, ensure_ascii=False).encode(), _place(key))
 
@@ -337,7 +341,7 @@ def _place(key: str) -> str:
 
 
 def _after(row: ObjectionRow, values: dict[str, Any]) -> ObjectionRow:
-    return replace(row, **{**values, "state": State(values["state"])})
+    return replace(row, **{**values, "state": ObjectionPhase(values["state"])})
 
 
 def _events(scope: Scope, records: Collection[str]) -> list[_FeedEvent]:

@@ -15,7 +15,7 @@ from gateway.contract.messages import Finding
 from gateway.credit.rules.statements import AckCode, EventType
 from gateway.credit.store import acknowledgements as answers
 from gateway.credit.store.acknowledgements import Values
-from gateway.credit.store.events import Event, fit
+from gateway.credit.store.events import EventRow, fit
 from gateway.credit.store.histories import apply_events, insert_events
 from gateway.credit.store.streams import TRIES, lock_feed
 from gateway.credit.store.tables import credit_ack, credit_event, inbox, ticket
@@ -78,7 +78,7 @@ def keep_local_event(scope: Scope, record_id: str, event_type: EventType, *, exc
         "preferred": False,
         "payload": None,
     }
-    apply_events(scope, [Event(values={**values, **changes})])
+    apply_events(scope, [EventRow(values={**values, **changes})])
     return True
 
 
@@ -92,11 +92,11 @@ def flaw_of(finding: Finding) -> AckCode | None:
     return AckCode.SCHEMA_INVALID if finding.version < 1 or not all(map(in_calendar, begins)) else None
 
 
-def keep_flawed(scope: Scope, flawed: Sequence[tuple[Event, AckCode]]) -> list[AckCode]:
+def keep_flawed(scope: Scope, flawed: Sequence[tuple[EventRow, AckCode]]) -> list[AckCode]:
     """Keep what cannot be applied. An event with a wrong signature is no event: its bytes are in the inbox (F35)."""
     last = answers.last_codes(scope, {event.values["event_id"] for event, _ in flawed})
     stored = [
-        Event(values={**event.values, "outcome": code, "flawed": True})
+        EventRow(values={**event.values, "outcome": code, "flawed": True})
         for event, code in flawed
         if code is not AckCode.SIGNATURE_INVALID
     ]
@@ -137,7 +137,7 @@ def reject_forgotten(scope: Scope) -> int:
     return len(rows)
 
 
-def _newest(scope: Scope, record_id: str) -> Event | None:
+def _newest(scope: Scope, record_id: str) -> EventRow | None:
     row = (
         scope.connection.execute(
             select(credit_event)
@@ -153,10 +153,10 @@ def _newest(scope: Scope, record_id: str) -> Event | None:
         .mappings()
         .first()
     )
-    return None if row is None else Event(values=dict(row), id=row["id"])
+    return None if row is None else EventRow(values=dict(row), id=row["id"])
 
 
-def _unreadable(scope: Scope, events: Sequence[Event]) -> dict[str, str]:
+def _unreadable(scope: Scope, events: Sequence[EventRow]) -> dict[str, str]:
     """A ticket for each record with an event that cannot be read; by the event's id where the record's is missing."""
     wanted: dict[tuple[str, str], str | None] = {
         (_place(event), str(TicketKind.UNREADABLE)): event.values["event_id"] for event in events
@@ -166,7 +166,7 @@ def _unreadable(scope: Scope, events: Sequence[Event]) -> dict[str, str]:
     return {place: made[place, kind] for place, kind in wanted}
 
 
-def _place(event: Event) -> str:
+def _place(event: EventRow) -> str:
     record_id: str = event.values["record_id"]
     return record_id or str(event.values["event_id"])
 

@@ -17,7 +17,7 @@ from gateway.contract.messages import FeedbackPage, Finding
 from gateway.credit.rules.matching import Match
 from gateway.credit.rules.statements import AckCode
 from gateway.credit.store import acknowledgements as answers
-from gateway.credit.store.events import Event, reference, to_event
+from gateway.credit.store.events import EventRow, reference, to_event
 from gateway.credit.store.histories import RECORD_EVENTS, apply_events
 from gateway.credit.store.odd_events import flaw_of, keep_flawed, reject_forgotten
 from gateway.credit.store.streams import TRIES, Pair, divide, lock_feed
@@ -188,7 +188,7 @@ def _receive(scope: Scope, page: FeedbackPage, exchange_id: int, raw: bytes, cur
     return int(scope.connection.execute(insert(inbox).values(values).returning(inbox.c.id)).scalar_one())
 
 
-def _note_repeats(scope: Scope, inbox_id: int, events: Sequence[Event]) -> None:
+def _note_repeats(scope: Scope, inbox_id: int, events: Sequence[EventRow]) -> None:
     """Keep which events the page holds beside those that are kept under it, so that its bytes go when theirs do."""
     rows = [
         {"inbox_id": inbox_id, "platform": scope.platform, "event_id": event_id}
@@ -198,14 +198,14 @@ def _note_repeats(scope: Scope, inbox_id: int, events: Sequence[Event]) -> None:
         scope.connection.execute(insert(inbox_repeat), part)
 
 
-def _take(scope: Scope, events: Sequence[Pair], applied: Applied) -> list[Event]:
+def _take(scope: Scope, events: Sequence[Pair], applied: Applied) -> list[EventRow]:
     """Sort the events that are in sequence: repeats, flawed ones, those of subjects, and those of records.
 
     Gives those that were known before.
     """
     known = _known(scope, [event for _, event in events])
     fresh: dict[str, Pair] = {}
-    again: list[Event] = []
+    again: list[EventRow] = []
     for finding, event in events:
         if event.ref in known or event.ref in fresh:
             applied.repeats += 1
@@ -229,7 +229,7 @@ def _take(scope: Scope, events: Sequence[Pair], applied: Applied) -> list[Event]
     return again
 
 
-def _known(scope: Scope, events: Sequence[Event]) -> set[str]:
+def _known(scope: Scope, events: Sequence[EventRow]) -> set[str]:
     found: set[str] = set()
     for part in chunks({event.values["event_id"] for event in events}):
         rows = scope.connection.execute(
@@ -241,7 +241,7 @@ def _known(scope: Scope, events: Sequence[Event]) -> set[str]:
     return found
 
 
-def _of_record(event: Event) -> bool:
+def _of_record(event: EventRow) -> bool:
     return event.values["event_type"] in RECORD_EVENTS
 
 

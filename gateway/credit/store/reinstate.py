@@ -15,7 +15,7 @@ from gateway.credit.rules.tickets import Act
 from gateway.credit.store.case_tables import reinstatement
 from gateway.credit.store.tables import ticket
 from gateway.credit.store.void import keep_decision, last_version, rely, statement_in_force
-from gateway.credit.store.void_grounds import Ground, Rests, Standing, resting_on, rests, standing_of
+from gateway.credit.store.void_grounds import Ground, GroundStanding, Rests, resting_on, rests, standing_of
 from gateway.delivery.store import owing
 from gateway.delivery.store.void_versions import cancel_end
 from gateway.domain.china import CHINA
@@ -115,7 +115,7 @@ def _is_back(scope: Scope, held: Record) -> bool:
 def _refuse_where_one_stands(scope: Scope, void: Rests) -> None:
     """A ground that was altered is for a person to read; of another one nobody has said that it does not count."""
     for ground, standing in sorted(standing_of(scope.connection, void.key, scope.at).items()):
-        if standing is Standing.STANDS or (standing is Standing.ALTERED and ground != void.ground):
+        if standing is GroundStanding.STANDS or (standing is GroundStanding.ALTERED and ground != void.ground):
             raise InputError(f"a ground for the end of the certificate stands: {ground.platform} {ground.record_id}")
 
 

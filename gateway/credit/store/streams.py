@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.contract.messages import Finding
 from gateway.credit.store.acknowledgements import close_tickets, open_new, open_tickets
-from gateway.credit.store.events import Event
+from gateway.credit.store.events import EventRow
 from gateway.credit.store.tables import credit_event, credit_stream, feed
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store.engine import Store
@@ -21,7 +21,7 @@ from gateway.store.scope import Scope, write_scope
 TRIES = 3
 """how often a gap is met, or a signature refused, before a person is told"""
 
-Pair = tuple[Finding, Event]
+Pair = tuple[Finding, EventRow]
 _TICK = timedelta(microseconds=1)
 
 
@@ -105,7 +105,7 @@ def _fetched(scope: Scope, stream: str, after: int, before: int) -> int:
     return scope.connection.execute(select(func.count(place.distinct())).where(here, place < before)).scalar_one()
 
 
-def _comes(event: Event, last: Mapping[str, int], stopped: Collection[str]) -> bool:
+def _comes(event: EventRow, last: Mapping[str, int], stopped: Collection[str]) -> bool:
     stream = event.values["stream"]
     return stream not in stopped or event.values["stream_seq"] <= last.get(stream, 0)
 

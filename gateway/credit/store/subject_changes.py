@@ -21,7 +21,7 @@ from gateway.credit.store import acknowledgements as answers
 from gateway.credit.store import parties
 from gateway.credit.store.acknowledgements import Values
 from gateway.credit.store.case_tables import credit_alias, credit_merge, credit_party, credit_succession
-from gateway.credit.store.events import Event, number_value, payload_place
+from gateway.credit.store.events import EventRow, number_value, payload_place
 from gateway.credit.store.histories import apply_events, insert_events
 from gateway.credit.store.parties import Party, party_key
 from gateway.credit.store.subjects import ENTERPRISE, survivors
@@ -40,7 +40,7 @@ _TYPES = sorted(SUBJECT_EVENTS)
 _PERSON = str(RecordKind.PERSON)
 
 
-def apply_changes(scope: Scope, arrived: Sequence[tuple[Finding, Event]]) -> list[AckCode]:
+def apply_changes(scope: Scope, arrived: Sequence[tuple[Finding, EventRow]]) -> list[AckCode]:
     """Keep and carry out new events about subjects; gives their acknowledgements in the order of their versions."""
     codes: list[AckCode] = []
     rows: list[Values] = []
@@ -49,7 +49,7 @@ def apply_changes(scope: Scope, arrived: Sequence[tuple[Finding, Event]]) -> lis
         if code is None:
             code, key = _carry_out(scope, SubjectChange.of(dataclasses.asdict(finding)))
         if code is not AckCode.DUPLICATE:
-            insert_events(scope, [Event(values={**event.values, "subject_key": key, "outcome": code})])
+            insert_events(scope, [EventRow(values={**event.values, "subject_key": key, "outcome": code})])
         codes.append(code)
         rows.append(answers.ack_row(scope, event.values, code, _ticket(scope, event, code)))
     answers.queue(scope, rows)
@@ -70,7 +70,7 @@ def retry_changes(scope: Scope) -> int:
     ).mappings()
     done = 0
     for row in waiting.all():
-        event = Event(values=dict(row), id=row["id"])
+        event = EventRow(values=dict(row), id=row["id"])
         place = payload_place(scope.platform, row["event_id"], row["digest"])
         code = _overtaken(scope, event)
         key = None
@@ -125,7 +125,7 @@ def split(scope: Scope, kind: str, key: str) -> bool:
     return True
 
 
-def _overtaken(scope: Scope, event: Event) -> AckCode | None:
+def _overtaken(scope: Scope, event: EventRow) -> AckCode | None:
     """DUPLICATE for content we have, STALE below a version in force; None where it is to be carried out."""
     values = event.values
     rows = scope.connection.execute(
@@ -282,7 +282,7 @@ def _link_again(scope: Scope, kind: str, keys: Collection[str]) -> None:
         follow(there, apply_events(there, [], sorted(found)), [(platform, record_id) for record_id in found])
 
 
-def _ticket(scope: Scope, event: Event, code: AckCode) -> str | None:
+def _ticket(scope: Scope, event: EventRow, code: AckCode) -> str | None:
     """Merging and parting people is looked at by a person (PIPL art. 24: no decision by machine alone)."""
     if code is not AckCode.APPLIED or event.values["event_type"] == EventType.SUBJECT_RENAMED:
         return None

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 from gateway.contract.messages import SubjectType
 from gateway.credit.rules.matching import Match, judge
 from gateway.credit.store.case_tables import credit_merge, credit_ruling
-from gateway.credit.store.events import Event
+from gateway.credit.store.events import EventRow
 from gateway.domain.records import RecordKind
 from gateway.store.metadata import chunks
 from gateway.store.tables import record, search_index
@@ -36,7 +36,7 @@ class _Known:
     rulings: Mapping[str, str | None] = field(default_factory=dict)
 
 
-def match(connection: Connection, events: Sequence[Event]) -> list[Event]:
+def match(connection: Connection, events: Sequence[EventRow]) -> list[EventRow]:
     """The events with their match, the local subject and the certificate they name."""
     numbers = {e.values["number_digest"] for e in events} - {None}
     papers = {e.values["certificate_digest"] for e in events} - {None}
@@ -82,7 +82,7 @@ def _last(steps: Mapping[str, str], key: str) -> str:
     return key
 
 
-def _matched(event: Event, known: _Known) -> Event:
+def _matched(event: EventRow, known: _Known) -> EventRow:
     values = event.values
     named_in = known.by_digest[values["certificate_digest"]] if values["certificate_digest"] else set()
     papers = {key for kind, key in named_in if _paper(kind)}
@@ -125,13 +125,13 @@ def _called(known: _Known) -> Keys:
     return called
 
 
-def _with(event: Event, judged: Match, subject: str | None, certificate: str | None) -> Event:
+def _with(event: EventRow, judged: Match, subject: str | None, certificate: str | None) -> EventRow:
     return replace(
         event, values={**event.values, "match": judged, "subject_key": subject, "certificate_key": certificate}
     )
 
 
-def rulings(connection: Connection, events: Sequence[Event]) -> dict[str, str | None]:
+def rulings(connection: Connection, events: Sequence[EventRow]) -> dict[str, str | None]:
     """Whom a person found the records of these events to be about, by record."""
     found: dict[str, str | None] = {}
     platforms = {event.values["platform"] for event in events}

@@ -22,7 +22,7 @@ from gateway.store.metadata import chunks
 PERSON = str(RecordKind.PERSON)
 
 
-class Share(Enum):
+class Sharing(Enum):
     """How a subject's records are shown with another: its own, or those of a predecessor (F24)."""
 
     OWN = "own"
@@ -31,7 +31,7 @@ class Share(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class RecordStanding:
     """A record of a subject as it stands: the statement in force, its open tickets, and who may use or see it.
 
     version_id:     the statement's row
@@ -78,7 +78,7 @@ def counts(connection: Connection, platform: str, at: datetime) -> dict[str, dic
 
 def current(
     connection: Connection, key: str, at: datetime, *, kind: str = PERSON, hide_objected: bool = False
-) -> list[Standing]:
+) -> list[RecordStanding]:
     """A subject's records as they stand at ``at``, with those of its predecessors.
 
     key:           of a person, an enterprise or an authority; one that was merged stands for who took its place (F21)
@@ -104,7 +104,7 @@ def current(
     return _standing(connection, found, subjects, at, hide_objected=hide_objected)
 
 
-def shown_now(connection: Connection, at: datetime, limit: int) -> list[Standing]:
+def shown_now(connection: Connection, at: datetime, limit: int) -> list[RecordStanding]:
     """Records of all subjects within their disclosure period at ``at``; at most ``limit``."""
     version, link = credit_version, credit_link
     same = and_(version.c.platform == link.c.platform, version.c.record_id == link.c.record_id)
@@ -125,14 +125,14 @@ def shown_now(connection: Connection, at: datetime, limit: int) -> list[Standing
         .limit(limit)
     ).mappings()
     found = [dict(row) for row in rows]
-    subjects = dict.fromkeys((row["subject"] for row in found), Share.OWN)
+    subjects = dict.fromkeys((row["subject"] for row in found), Sharing.OWN)
     return _standing(connection, found, subjects, at, hide_objected=False)
 
 
-def whose(connection: Connection, kind: str, key: str) -> dict[str, Share]:
+def whose(connection: Connection, kind: str, key: str) -> dict[str, Sharing]:
     """The subjects whose records are shown with one, and how."""
     resolved = survivors(connection, [key]).get(key, key)
-    subjects = {resolved: Share.OWN}
+    subjects = {resolved: Sharing.OWN}
     asked = [resolved] if kind == ENTERPRISE else []
     while asked:
         rows = connection.execute(
@@ -141,9 +141,9 @@ def whose(connection: Connection, kind: str, key: str) -> dict[str, Share]:
             )
         )
         before = {
-            row.predecessor: Share.INHERITED
-            if row.inherits and subjects[row.successor] is not Share.SHOWN
-            else Share.SHOWN
+            row.predecessor: Sharing.INHERITED
+            if row.inherits and subjects[row.successor] is not Sharing.SHOWN
+            else Sharing.SHOWN
             for row in rows
         }
         asked = [key for key in before if key not in subjects]
@@ -152,8 +152,8 @@ def whose(connection: Connection, kind: str, key: str) -> dict[str, Share]:
 
 
 def _standing(
-    connection: Connection, found: list[Values], subjects: Mapping[str, Share], at: datetime, *, hide_objected: bool
-) -> list[Standing]:
+    connection: Connection, found: list[Values], subjects: Mapping[str, Sharing], at: datetime, *, hide_objected: bool
+) -> list[RecordStanding]:
     holds = _holds(connection, found)
     twins = _twins(connection, found)
     groups = _groups(connection, found)
@@ -162,9 +162,9 @@ def _standing(
         place = row["platform"], row["record_id"]
         statement = to_statement(row, {row["event_id"]: "", row["content_id"]: ""})
         kinds = holds.get(place, frozenset())
-        counts_here = subjects[row["subject"]] is not Share.SHOWN and place not in twins
+        counts_here = subjects[row["subject"]] is not Sharing.SHOWN and place not in twins
         made.append(
-            Standing(
+            RecordStanding(
                 platform=row["platform"],
                 record_id=row["record_id"],
                 version_id=row["id"],
@@ -174,7 +174,7 @@ def _standing(
                 public=counts_here and is_public(statement, at, kinds, hide_objected=hide_objected),
                 same_as=twins.get(place),
                 group=groups.get(row["event_id"]),
-                of_predecessor=subjects[row["subject"]] is not Share.OWN,
+                of_predecessor=subjects[row["subject"]] is not Sharing.OWN,
             )
         )
     return made

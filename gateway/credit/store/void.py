@@ -25,7 +25,7 @@ from gateway.credit.store.acknowledgements import event_id_of
 from gateway.credit.store.case_tables import check_owed, credit_reliance
 from gateway.credit.store.events import payload_place
 from gateway.credit.store.tables import credit_event, credit_link, credit_version
-from gateway.credit.store.void_grounds import STATUS_CHANGE, Standing
+from gateway.credit.store.void_grounds import STATUS_CHANGE, GroundStanding
 from gateway.delivery.store import owing, void_versions
 from gateway.domain.changes import differences
 from gateway.domain.china import CHINA
@@ -45,7 +45,7 @@ _UNDERMINES = frozenset({Effect.STOP, Effect.REEVALUATE, Effect.RECOMPUTE})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ground:
+class VoidReason:
     """Why a certificate changes its status. ``void_from_start``: it never was valid (fraud)."""
 
     reason: str
@@ -84,7 +84,7 @@ def _ask_whether_void(scope: Scope, judged: Iterable[tuple[str, str]], events: S
         there = replace(scope, platform=platform)
         for void in void_grounds.resting_on(scope.connection, platform, records_here):
             says = void_grounds.says_now(scope.connection, void.key, void.ground, scope.at)
-            if says is Standing.STANDS or void_grounds.withheld(scope.connection, void.ground):
+            if says is GroundStanding.STANDS or void_grounds.withheld(scope.connection, void.ground):
                 continue
             place = (void.ground.record_id, str(TicketKind.REINSTATE))
             known = answers.open_tickets(there, [place[0]])
@@ -92,7 +92,7 @@ def _ask_whether_void(scope: Scope, judged: Iterable[tuple[str, str]], events: S
 
 
 def change_status(
-    scope: Scope, key: str, step: StatusStep, ground: Ground, *, version_id: int | None, actor: str
+    scope: Scope, key: str, step: StatusStep, ground: VoidReason, *, version_id: int | None, actor: str
 ) -> bool:
     """Keep both forms of the version that a decision makes of a certificate; False where it says nothing new.
 
@@ -181,15 +181,17 @@ def _invalidate(scope: Scope, outcome: Outcome) -> bool:
     )
     since = _day(plain, event)
     ground_of_it = void_grounds.Ground(platform=scope.platform, record_id=event["record_id"])
-    says = Standing.STANDS if key is None else void_grounds.says_now(scope.connection, key, ground_of_it, scope.at)
-    if says is Standing.FELL:
+    says = (
+        GroundStanding.STANDS if key is None else void_grounds.says_now(scope.connection, key, ground_of_it, scope.at)
+    )
+    if says is GroundStanding.FELL:
         return False  # revoked by an event that came with it: the final state counts (F40)
-    if key is None or not plain["decision_no"] or not plain["authority"] or says is Standing.ALTERED:
+    if key is None or not plain["decision_no"] or not plain["authority"] or says is GroundStanding.ALTERED:
         # an officer decides where the decision is not named, was stated anew or is not about ours (no machine alone)
         place = (event["record_id"], str(TicketKind.REVIEW))
         answers.open_new(scope, {place: event["event_id"]}, answers.open_tickets(scope, [place[0]]))
         return False
-    ground = Ground(
+    ground = VoidReason(
         reason=VOID,
         since=since,
         decision_no=plain["decision_no"],

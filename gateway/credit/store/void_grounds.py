@@ -27,7 +27,7 @@ _IN_FORCE = (Status.ACTIVE, Status.EXPIRED, Status.REPAIRED, Status.DELISTED)
 _PAPER = str(RecordKind.CERTIFICATE)
 
 
-class Standing(StrEnum):
+class GroundStanding(StrEnum):
     """What a ground says now."""
 
     STANDS = "stands"
@@ -100,7 +100,7 @@ def _rests(connection: Connection, *which: object) -> list[Rests]:
     ]
 
 
-def standing_of(connection: Connection, key: str, at: datetime) -> dict[Ground, Standing]:
+def standing_of(connection: Connection, key: str, at: datetime) -> dict[Ground, GroundStanding]:
     """Every record that ever declared the certificate void, with what it says of it now.
 
     A platform's echo of an own decision is that decision told back, and no ground beside it.
@@ -121,15 +121,17 @@ def standing_of(connection: Connection, key: str, at: datetime) -> dict[Ground, 
     for row in rows:
         ground = Ground(platform=row.platform, record_id=row.record_id)
         linked[ground] = linked.get(ground, False) or row.sys_to is None
-    return {ground: _standing(connection, ground, at) if held else Standing.FELL for ground, held in linked.items()}
+    return {
+        ground: _standing(connection, ground, at) if held else GroundStanding.FELL for ground, held in linked.items()
+    }
 
 
-def says_now(connection: Connection, key: str, ground: Ground, at: datetime) -> Standing:
+def says_now(connection: Connection, key: str, ground: Ground, at: datetime) -> GroundStanding:
     """What one record says of the certificate now."""
-    return standing_of(connection, key, at).get(ground, Standing.FELL)
+    return standing_of(connection, key, at).get(ground, GroundStanding.FELL)
 
 
-def _standing(connection: Connection, ground: Ground, at: datetime) -> Standing:
+def _standing(connection: Connection, ground: Ground, at: datetime) -> GroundStanding:
     newest: str | None = connection.execute(
         select(credit_event.c.event_type)
         .join(credit_version, credit_version.c.content_id == credit_event.c.id)
@@ -145,8 +147,8 @@ def _standing(connection: Connection, ground: Ground, at: datetime) -> Standing:
         .limit(1)
     ).scalar()
     if newest is None:
-        return Standing.FELL
-    return Standing.STANDS if newest == EventType.CERT_INVALIDATED else Standing.ALTERED
+        return GroundStanding.FELL
+    return GroundStanding.STANDS if newest == EventType.CERT_INVALIDATED else GroundStanding.ALTERED
 
 
 def withheld(connection: Connection, ground: Ground) -> bool:

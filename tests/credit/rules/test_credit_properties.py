@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.credit.rules.facts import Fact
 from gateway.credit.rules.matching import Match
-from gateway.credit.rules.statements import AckCode, EventType, Row, Status, as_of, is_public, is_usable
+from gateway.credit.rules.statements import AckCode, EventType, StatementRow, Status, as_of, is_public, is_usable
 from gateway.domain.china import CHINA
 from tests.support.findings import Shelf, fact
 
@@ -134,11 +134,11 @@ def test_p3_a_quarantined_record_is_in_no_view(match: Match) -> None:
     assert _filled([[fact(match=match)]]).rows == []
 
 
-def _recorded(row: Row) -> tuple[datetime, datetime | None]:
+def _recorded(row: StatementRow) -> tuple[datetime, datetime | None]:
     return row.sys_from, row.sys_to
 
 
-def _valid(row: Row) -> tuple[datetime, datetime | None]:
+def _valid(row: StatementRow) -> tuple[datetime, datetime | None]:
     return row.statement.valid_from, row.statement.valid_to
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.credit.rules.matching import Found, Match, judge, plain_number
+from gateway.credit.rules.matching import Match, SubjectMatch, judge, plain_number
 from gateway.domain.identifiers import resident_id_check_digit
 from gateway.domain.names import plain_name, variant_name
 
@@ -49,19 +49,19 @@ def test_a_check_letter_is_upper_case() -> None:
 @pytest.mark.parametrize(
     ("by_number", "by_certificate", "named", "variant", "expected"),
     [
-        ({"a"}, {"a"}, {"a"}, {"a"}, Found(match=Match.EXACT, key="a")),
-        ({"a"}, set(), set(), {"a"}, Found(match=Match.NAME_VARIANT, key="a")),
-        ({"a"}, set(), set(), set(), Found(match=Match.ID_ONLY, key="a")),
-        ({"a"}, {"b"}, {"b"}, set(), Found(match=Match.ID_ONLY, key="a")),
-        ({"a", "b"}, set(), {"a"}, set(), Found(match=Match.ID_ONLY)),
-        (set(), {"a"}, {"a"}, set(), Found(match=Match.CERT_NAME, key="a")),
-        (set(), {"a"}, set(), {"a"}, Found(match=Match.CERT_NAME, key="a")),
-        (set(), {"a", "b"}, {"a", "b"}, set(), Found(match=Match.CERT_NAME)),
-        (set(), {"a"}, set(), set(), Found(match=Match.NONE)),
-        (set(), set(), set(), set(), Found(match=Match.NONE)),
+        ({"a"}, {"a"}, {"a"}, {"a"}, SubjectMatch(match=Match.EXACT, key="a")),
+        ({"a"}, set(), set(), {"a"}, SubjectMatch(match=Match.NAME_VARIANT, key="a")),
+        ({"a"}, set(), set(), set(), SubjectMatch(match=Match.ID_ONLY, key="a")),
+        ({"a"}, {"b"}, {"b"}, set(), SubjectMatch(match=Match.ID_ONLY, key="a")),
+        ({"a", "b"}, set(), {"a"}, set(), SubjectMatch(match=Match.ID_ONLY)),
+        (set(), {"a"}, {"a"}, set(), SubjectMatch(match=Match.CERT_NAME, key="a")),
+        (set(), {"a"}, set(), {"a"}, SubjectMatch(match=Match.CERT_NAME, key="a")),
+        (set(), {"a", "b"}, {"a", "b"}, set(), SubjectMatch(match=Match.CERT_NAME)),
+        (set(), {"a"}, set(), set(), SubjectMatch(match=Match.NONE)),
+        (set(), set(), set(), set(), SubjectMatch(match=Match.NONE)),
     ],
 )
 def test_only_number_and_name_together_make_a_finding_ours(
-    by_number: set[str], by_certificate: set[str], named: set[str], variant: set[str], expected: Found
+    by_number: set[str], by_certificate: set[str], named: set[str], variant: set[str], expected: SubjectMatch
 ) -> None:
     assert judge(by_number=by_number, by_certificate=by_certificate, named=named, variant=variant) == expected

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.credit.rules.objections import ANSWERED, RUNNING, Fate, ObjectionEvent, State, fate_of, next_state
+from gateway.credit.rules.objections import ANSWERED, RUNNING, Fate, ObjectionEvent, ObjectionPhase, fate_of, next_state
 from gateway.domain.states import Event
 
 FATES = {
@@ -28,10 +28,10 @@ def test_only_an_acceptance_with_a_number_is_taken() -> None:
     assert fate_of(Event.ACCEPTED, "") is Fate.UNCLEAR
 
 
-@pytest.mark.parametrize("held", list(State))
-@pytest.mark.parametrize("told", [*State, "SOMETHING"])
-def test_a_state_leads_forward_only(held: State, told: str) -> None:
-    forward = held in RUNNING and told in ANSWERED | {State.ACCEPTED} and told != held
+@pytest.mark.parametrize("held", list(ObjectionPhase))
+@pytest.mark.parametrize("told", [*ObjectionPhase, "SOMETHING"])
+def test_a_state_leads_forward_only(held: ObjectionPhase, told: str) -> None:
+    forward = held in RUNNING and told in ANSWERED | {ObjectionPhase.ACCEPTED} and told != held
     assert next_state(held, told) == (told if forward else None)
 
 
@@ -39,7 +39,10 @@ def test_a_state_leads_forward_only(held: State, told: str) -> None:
     ("extra", "news"),
     [
         ({"objection": {"no": "YY1"}}, ObjectionEvent(number="YY1")),
-        ({"objection": {"no": "YY1", "result": "CHANGED"}}, ObjectionEvent(number="YY1", result=State.CHANGED)),
+        (
+            {"objection": {"no": "YY1", "result": "CHANGED"}},
+            ObjectionEvent(number="YY1", result=ObjectionPhase.CHANGED),
+        ),
         ({"objection": {"no": "YY1", "result": "WITHDRAWN"}}, ObjectionEvent(number="YY1")),
         ({"objection": {"no": "YY1", "result": 3}}, ObjectionEvent(number="YY1")),
         ({"objection": {"no": ""}}, None),

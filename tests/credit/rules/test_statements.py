@@ -15,8 +15,8 @@ from gateway.credit.rules.statements import (
     AckCode,
     Effect,
     EventType,
-    Row,
     Statement,
+    StatementRow,
     Status,
     as_of,
     is_public,
@@ -151,7 +151,10 @@ def test_disclosure_that_ends_before_the_sanction_is_seen() -> None:
 def test_the_archive_answers_what_it_knew_then_about_any_day() -> None:
     first, second = _statement(), _statement(status=Status.REPAIRED)
     learnt = NOON + timedelta(days=30)
-    rows = [Row(id=1, statement=first, sys_from=NOON, sys_to=learnt), Row(id=2, statement=second, sys_from=learnt)]
+    rows = [
+        StatementRow(id=1, statement=first, sys_from=NOON, sys_to=learnt),
+        StatementRow(id=2, statement=second, sys_from=learnt),
+    ]
     assert as_of(rows, NOON, NOON) == (first,)
     assert as_of(rows, NOON, learnt) == (second,)
     assert as_of(rows, NOON, NOON - timedelta(seconds=1)) == ()

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from gateway.contract.messages import Finding, Subject, SubjectType
-from gateway.credit.rules.books import Difference, Row, classify
+from gateway.credit.rules.books import BookDifference, BookLine, classify
 from gateway.credit.rules.statements import AckCode, EventType, Status
 from gateway.credit.store import books, decisions, pages, parties
 from gateway.credit.store import views as archive_views
@@ -482,8 +482,8 @@ def test_f38_our_own_decision_is_kept_and_sent_again_where_the_platform_is_behin
             [row] = decisions.unsent(source.at_now(connection), 9)
             decisions.mark_sent(scope, row, "CR370000-2019-000001")
         held = books.held_at(connection, PLATFORM, ["CR370000-2019-000001"], None)
-        behind = Row(record_id="CR370000-2019-000001", version=1, digest="sha-256:theirs", active=True)
-        assert classify(behind, held["CR370000-2019-000001"]) is Difference.AHEAD
+        behind = BookLine(record_id="CR370000-2019-000001", version=1, digest="sha-256:theirs", active=True)
+        assert classify(behind, held["CR370000-2019-000001"]) is BookDifference.AHEAD
         books.open_for(scope, [("CR370000-2019-000001", TicketKind.AHEAD)])
         again = decisions.unsent(source.at_now(connection), 9)
     assert [row.version for row in again] == [2]

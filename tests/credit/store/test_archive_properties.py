@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from gateway.contract.messages import Finding
-from gateway.credit.rules.books import BEYOND, Comparison, Row, compare, unlisted
+from gateway.credit.rules.books import BEYOND, BookLine, Comparison, compare, unlisted
 from gateway.credit.rules.statements import AckCode, EventType, Status
 from gateway.credit.store import as_of, books
 from gateway.credit.store import views as archive_views
@@ -244,7 +244,7 @@ def test_p9_rows_read_are_matches_and_differences(
     world = make_world()
     world.tell(told, told.pages)
     listed = [
-        Row(
+        BookLine(
             record_id=f"CR-{record}",
             version=version,
             digest=_digest(told, record, version) if kind == "right" else "sha-256:wrong",

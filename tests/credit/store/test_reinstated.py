@@ -17,8 +17,8 @@ from gateway.credit.store import tickets, way_back
 from gateway.credit.store.as_of import relied
 from gateway.credit.store.case_tables import credit_own, credit_reliance, reinstatement
 from gateway.credit.store.tables import ticket
-from gateway.credit.store.void import Ground, change_status
-from gateway.credit.tickets import Given, Settlement, reinstate, settle
+from gateway.credit.store.void import VoidReason, change_status
+from gateway.credit.tickets import TicketAct, TicketRequest, reinstate, settle
 from gateway.delivery.store import owing
 from gateway.delivery.store import platforms as delivery_platforms
 from gateway.delivery.store.tables import attempt, delivery
@@ -101,7 +101,7 @@ class Holder:
         """A person's act without a ticket."""
         self.source.now += timedelta(minutes=1)
         said = {"reason": "法院撤销原决定", "by": "officer", **changes}
-        return reinstate(self.store, Given(certificate=certificate or self.key, **said), self.source.now)
+        return reinstate(self.store, TicketRequest(certificate=certificate or self.key, **said), self.source.now)
 
     def newest(self, kind: RecordKind = RecordKind.CERTIFICATE) -> Record:
         with self.store.read() as connection:
@@ -161,7 +161,7 @@ def test_a_ground_that_falls_asks_a_person_who_makes_the_certificate_valid_again
     holder.source.apply(fall(holder))
     [asked] = holder.open_tickets("REINSTATE")
     assert (asked.platform, asked.record_id, holder.status) == ("provincial_credit", "CE-1", "04")
-    given = Settlement(number=asked.number, act=Act.REINSTATE, reason="核实无误", by="officer")
+    given = TicketAct(number=asked.number, act=Act.REINSTATE, reason="核实无误", by="officer")
     closed = settle(holder.store, given, holder.source.now + timedelta(hours=1))
     assert (closed.act, closed.closed_by, holder.status) == ("reinstate", "officer", "01")
     assert holder.open_tickets("REINSTATE") == []
@@ -195,7 +195,7 @@ def test_a_person_who_rules_that_the_record_is_about_somebody_else_is_asked_abou
 ) -> None:
     holder.source.apply(holder.void())
     [void] = holder.open_tickets("CERTIFICATE")
-    settle(holder.store, Settlement(number=void.number, act=Act.REFUSE, reason="r", by="o"), holder.source.now)
+    settle(holder.store, TicketAct(number=void.number, act=Act.REFUSE, reason="r", by="o"), holder.source.now)
     assert [row.record_id for row in holder.open_tickets("REINSTATE")] == ["CE-1"]
     assert holder.back().done
 
@@ -264,7 +264,9 @@ def test_a_decision_that_took_effect_on_a_day_ends_on_the_day_of_the_act(holder:
 
 
 def test_a_certificate_that_was_suspended_is_suspended_again(holder: Holder) -> None:
-    ground = Ground(reason="暂扣", since=date(2019, 1, 2), decision_no=None, decision_org=None, void_from_start=False)
+    ground = VoidReason(
+        reason="暂扣", since=date(2019, 1, 2), decision_no=None, decision_org=None, void_from_start=False
+    )
     with holder.store.write() as connection:
         scope = holder.source.scope(connection)
         change_status(scope, holder.key, StatusStep.SUSPEND, ground, version_id=None, actor="city")
@@ -357,7 +359,7 @@ def test_it_is_refused_while_another_ground_stands_and_nothing_is_changed(holder
     holder.source.apply(holder.void("CE-2"))
     holder.source.apply(holder.revoke())
     [asked] = holder.open_tickets("REINSTATE")
-    given = Settlement(number=asked.number, act=Act.REINSTATE, reason="r", by="officer")
+    given = TicketAct(number=asked.number, act=Act.REINSTATE, reason="r", by="officer")
     with pytest.raises(InputError, match=r"stands: provincial_credit CE-2"):
         settle(holder.store, given, holder.source.now)
     assert (holder.status, [row.number for row in holder.open_tickets("REINSTATE")]) == ("04", [asked.number])
@@ -414,7 +416,9 @@ def withdrawn(holder: Holder) -> None:
 
 
 def rescinded_by_its_city(holder: Holder) -> None:
-    ground = Ground(reason="撤销", since=date(2019, 1, 2), decision_no=None, decision_org=None, void_from_start=False)
+    ground = VoidReason(
+        reason="撤销", since=date(2019, 1, 2), decision_no=None, decision_org=None, void_from_start=False
+    )
     with holder.store.write() as connection:
         scope = holder.source.scope(connection)
         change_status(scope, holder.key, StatusStep.RESCIND, ground, version_id=None, actor="city")
@@ -459,7 +463,7 @@ def test_a_platform_without_a_way_back_is_told_to_a_person_once(holder: Holder, 
             way_back.open_way_back_tickets(replace(holder.source.at_now(connection), platform="a"))
     [told] = holder.open_tickets("WAY_BACK")
     assert (told.platform, told.record_id, told.event_id) == ("a", holder.key, f"{holder.key}/3")
-    settle(holder.store, Settlement(number=told.number, act=Act.DONE, reason="电话办理", by="o"), holder.source.now)
+    settle(holder.store, TicketAct(number=told.number, act=Act.DONE, reason="电话办理", by="o"), holder.source.now)
     with holder.store.read() as connection:
         assert way_back.way_back(replace(holder.source.at_now(connection), platform="a")).refused == ()
 
