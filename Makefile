@@ -32,7 +32,7 @@ test: setup  ## all tests
 soak: setup  ## thousands of seeds and kills; SOAK_SEEDS, SOAK_KILLS, SOAK_SHOCKS, SOAK_EXAMPLES and SOAK_TRIALS set how many, SOAK_MINUTES how long
 	$(BIN)/pytest -m soak -n $(JOBS) $(ARGS) tests
 
-check: setup lint types imports docs notebooks test  ## format, lint, types, import contracts, documents, notebooks, tests
+check: setup lint types imports notebooks test docs  ## format, lint, types, import contracts, notebooks, tests, documents
 
 lint: setup  ## format check and ruff
 	$(BIN)/ruff format --check gateway connectors tests
