@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 JOBS   ?= auto
 ARGS   ?=
 
-.PHONY: help setup demo test soak mutants check format lint types imports notebooks bench bench-full lock sbom clean
+.PHONY: help setup demo test soak mutants check format lint types imports notebooks docs bench bench-full lock sbom clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -32,7 +32,7 @@ test: setup  ## all tests
 soak: setup  ## thousands of seeds and kills; SOAK_SEEDS, SOAK_KILLS, SOAK_SHOCKS, SOAK_EXAMPLES and SOAK_TRIALS set how many, SOAK_MINUTES how long
 	$(BIN)/pytest -m soak -n $(JOBS) $(ARGS) tests
 
-check: setup lint types imports notebooks test  ## format, lint, types, import contracts, notebooks, tests
+check: setup lint types imports notebooks test docs  ## format, lint, types, import contracts, notebooks, tests, documents
 
 lint: setup  ## format check and ruff
 	$(BIN)/ruff format --check gateway connectors tests tools
@@ -46,6 +46,10 @@ imports: setup  ## import contracts
 
 notebooks: setup  ## run the notebooks offline
 	$(BIN)/pytest --nbmake -p no:cacheprovider --override-ini=testpaths=notebooks -n $(JOBS) notebooks
+
+docs: setup  ## write the reference from the code and build the documentation site into build/site
+	$(BIN)/python -m tests.support.reference
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 mutants: setup  ## change one line at a time and see whether a test fails; ARGS="--seed 2 --count 200 --only evidence"
 	$(BIN)/python -m tests.support.mutants --jobs 2 $(ARGS)

@@ -141,7 +141,7 @@ def relied(
 
 @credit.command("draft")
 def draft(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The decision as TOML, see the README.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A TOML file: docs/guides/credit.md.")],
     as_json: AsJson = False,
 ) -> None:
     """Keep an own decision as a draft, and say what it still lacks. Exit code 1 where it lacks something."""

@@ -20,7 +20,7 @@ _LISTED = ("key", "record_id", "state", "number", "accept_by", "answer_by", "ove
 
 
 def object_(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The objection as TOML, see the README.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A TOML file: docs/guides/credit.md.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check it; keep and send nothing.")] = False,
     anew: Annotated[bool, typer.Option("--anew", help="The platform has said that it has none of it.")] = False,
     as_json: AsJson = False,
