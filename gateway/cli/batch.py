@@ -156,7 +156,12 @@ def report(
     with opened() as gateway:
         from gateway.operations.report import write_report
 
-        summary = write_report(gateway.store, out, now=gateway.edge.now(), chinese=gateway.settings.chinese)
+        older = gateway.older()
+        summary = write_report(
+            gateway.store, out, now=gateway.edge.now(), chinese=gateway.settings.chinese, restored=older
+        )
+    if older and not as_json:
+        say(f"restored: {older}")
     if as_json:
         emit({"report": str(out), **summary})
     else:
