@@ -301,9 +301,8 @@ class _Run:
     async def _ticket(self, items: Sequence[Claimed]) -> None:
         if items:
             vault, now = self.exchanger.thread.store.vault, self.exchanger.edge.now()
-            self.report.tickets += await self.exchanger.thread.write(
-                _open_tickets, vault, self.exchanger.platform, items, now
-            )
+            opened = await self.exchanger.thread.write(_open_tickets, vault, self.exchanger.platform, items, now)
+            self.report.tickets += opened
 
 
 def _open_tickets(connection: Connection, vault: Vault, platform: str, items: Sequence[Claimed], now: datetime) -> int:

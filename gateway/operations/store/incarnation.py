@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, insert, select, update
@@ -65,11 +66,8 @@ def hold_all(
 def _set(connection: Connection, by: int, above: int = 0) -> int:
     wanted = select(incarnation.c.number).with_for_update()
     if connection.execute(wanted).scalar() is None:
-        try:
-            with connection.begin_nested():
-                connection.execute(insert(incarnation).values(id=1, number=0))
-        except IntegrityError:  # another process made it at the same time
-            pass
+        with suppress(IntegrityError), connection.begin_nested():  # another process makes it at the same time
+            connection.execute(insert(incarnation).values(id=1, number=0))
     number: int = max(connection.execute(wanted).scalar_one(), above) + by
     connection.execute(update(incarnation).values(number=number))
     return number
