@@ -22,7 +22,7 @@ from gateway.delivery.exchanger import Exchanger, conclude, with_attempts
 from gateway.delivery.push import owe_now, prepare, sweep
 from gateway.delivery.reconcile import Theirs, read_pages
 from gateway.delivery.rules.outcome import names_in
-from gateway.delivery.rules.recovery import Held, after_recovery, held_by, held_with_older, is_newer, is_other
+from gateway.delivery.rules.recovery import HeldVersion, after_recovery, held_by, held_with_older, is_newer, is_other
 from gateway.delivery.rules.work import Answer, Claimed, Conclusion, Settlement
 from gateway.delivery.store import platforms, recovering, settlement
 from gateway.domain.states import Event, State
@@ -191,7 +191,7 @@ class _Run:
         verdict = replace(verdicts[0], reason=clean(verdicts[0].reason, *names_in([item]))[:1000])
         held = held_by(verdict)
         tried = with_attempts([item], answer)[0]
-        if held is Held.OURS:
+        if held is HeldVersion.OURS:
             event, kept = after_recovery(verdict, held, before)
             await conclude(self.exchanger, answer, verdicts, [_settlement(self.exchanger, tried, event, kept)])
             self.report.adopted += 1
@@ -201,37 +201,39 @@ class _Run:
         # the answer says nothing final about the delivery, which stays leased until the older versions were asked for
         await self.exchanger.conclude(Conclusion(closing=answer.closing))
         self.exchanger.forget_token(verdict)
-        if held in (Held.NOTHING, Held.OTHER):
-            held = Held.OTHER if self._newer(payload) else held_with_older(held, await self._older(connector, item))
+        if held in (HeldVersion.NOTHING, HeldVersion.OTHER):
+            held = (
+                HeldVersion.OTHER if self._newer(payload) else held_with_older(held, await self._older(connector, item))
+            )
         if verdict.event is Event.HOLD:
             await self.exchanger.hold(verdict)
             self.report.stopped = _text(verdict)
         event, kept = after_recovery(verdict, held, before)
         await self._settle([_settlement(self.exchanger, tried, event, kept)])
-        self.report.unsure += held is Held.UNSURE
+        self.report.unsure += held is HeldVersion.UNSURE
         self.report.to_send += event is Event.NOT_FOUND
         self.report.parked += event in (Event.CONFLICT, Event.EXHAUSTED)
-        if held is Held.OTHER:
+        if held is HeldVersion.OTHER:
             await self._ticket([item])
         return False
 
-    async def _older(self, connector: LooksUp, item: Claimed) -> list[Held]:
+    async def _older(self, connector: LooksUp, item: Claimed) -> list[HeldVersion]:
         """What the platform says of older versions of ours, the newest first, until one answer settles it."""
-        found: list[Held] = []
+        found: list[HeldVersion] = []
         vault = self.exchanger.thread.store.vault
         for older in await self.exchanger.thread.read(recovering.older_of, vault, item, self.exchanger.platform):
             assert older.payload is not None
             found.append(await self._ask(connector, older.payload))
-            if found[-1] is not Held.NOTHING:
+            if found[-1] is not HeldVersion.NOTHING:
                 break
         return found
 
-    async def _ask(self, connector: LooksUp, payload: Payload) -> Held:
+    async def _ask(self, connector: LooksUp, payload: Payload) -> HeldVersion:
         """Ask about a payload; the answer settles nothing."""
         answer, verdicts = await look_up(self.exchanger, connector, (), payload, anyway=True)
         if answer.stop is not None or answer.closing is None:
             self.report.stopped = answer.stop.text if answer.stop else _text(answer.verdict)
-            return Held.UNSURE
+            return HeldVersion.UNSURE
         await self.exchanger.conclude(Conclusion(closing=answer.closing))
         self.exchanger.forget_token(verdicts[0])
         self.report.asked += 1
@@ -274,7 +276,7 @@ class _Run:
         if self.theirs is not None and isinstance(connector, ListsHoldings):
             expected = connector.expected(payload)
             return is_other(expected, self.theirs.get((expected.kind, expected.key), ()))
-        return isinstance(connector, LooksUp) and await self._ask(connector, payload) is Held.OTHER
+        return isinstance(connector, LooksUp) and await self._ask(connector, payload) is HeldVersion.OTHER
 
     async def _stopped(self) -> bool:
         """Whether something but the hold of the restored store stands in the way."""

@@ -11,7 +11,7 @@ from gateway.delivery.rules.differences import differing
 from gateway.domain.states import Event, State
 
 
-class Held(StrEnum):
+class HeldVersion(StrEnum):
     """What a platform holds under the key of a record."""
 
     OURS = "ours"
@@ -25,26 +25,26 @@ class Held(StrEnum):
     """it gave no answer that settles it"""
 
 
-def held_by(verdict: Verdict) -> Held:
+def held_by(verdict: Verdict) -> HeldVersion:
     """What an answer to a look-up says about the version that was asked for."""
     if verdict.event is Event.ACCEPTED:
-        return Held.OURS
+        return HeldVersion.OURS
     if verdict.event is Event.NOT_FOUND:
-        return Held.OTHER if verdict.fields else Held.NOTHING
-    return Held.OTHER if verdict.event is Event.CONFLICT else Held.UNSURE
+        return HeldVersion.OTHER if verdict.fields else HeldVersion.NOTHING
+    return HeldVersion.OTHER if verdict.event is Event.CONFLICT else HeldVersion.UNSURE
 
 
-def held_with_older(first: Held, older: Sequence[Held]) -> Held:
+def held_with_older(first: HeldVersion, older: Sequence[HeldVersion]) -> HeldVersion:
     """The same after the older versions of ours were asked for, the newest first, as far as that was needed.
 
     "Not there" alone does not tell nothing from a version we do not know, so what is not ours is no one's to overwrite.
     """
-    if first not in (Held.NOTHING, Held.OTHER):
+    if first not in (HeldVersion.NOTHING, HeldVersion.OTHER):
         return first
     for one in older:
-        if one is Held.OURS:
-            return Held.OLDER
-        if one in (Held.OTHER, Held.UNSURE):
+        if one is HeldVersion.OURS:
+            return HeldVersion.OLDER
+        if one in (HeldVersion.OTHER, HeldVersion.UNSURE):
             return one
     return first
 
@@ -61,21 +61,21 @@ def is_other(expected: Holding, there: Sequence[Holding]) -> bool:
     return bool(there) and all(differing(expected, held) for held in there)
 
 
-def after_recovery(verdict: Verdict, held: Held, before: State) -> tuple[Event, Verdict]:
+def after_recovery(verdict: Verdict, held: HeldVersion, before: State) -> tuple[Event, Verdict]:
     """The event a delivery meets, and the verdict that is kept of it.
 
     What a person had parked stays parked where it is not there: nobody let it go.
     """
-    if held is Held.OURS:
+    if held is HeldVersion.OURS:
         return Event.ACCEPTED, verdict
-    if held is Held.UNSURE:
+    if held is HeldVersion.UNSURE:
         kept = verdict if verdict.event in (Event.RETRY, Event.HOLD, Event.PENDING) else _said(verdict, Event.IN_DOUBT)
         return Event.IN_DOUBT, kept
-    if held is Held.OTHER:
+    if held is HeldVersion.OTHER:
         reason = "the platform holds what this ledger does not know; it is not overwritten"
         return Event.CONFLICT, _said(verdict, Event.CONFLICT, "newer_there", reason)
-    reason = "an older version of ours is there" if held is Held.OLDER else "not there"
-    absent = _said(verdict, Event.NOT_FOUND, "older_there" if held is Held.OLDER else verdict.code, reason)
+    reason = "an older version of ours is there" if held is HeldVersion.OLDER else "not there"
+    absent = _said(verdict, Event.NOT_FOUND, "older_there" if held is HeldVersion.OLDER else verdict.code, reason)
     if before is State.PARKED:
         return Event.EXHAUSTED, replace(absent, reason=f"{reason}; it was parked before the store was restored")
     return Event.NOT_FOUND, absent
