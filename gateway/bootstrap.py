@@ -27,6 +27,7 @@ from gateway.credit.tickets import read_calendar
 from gateway.delivery.connector_guard import guarded
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.store import platforms as delivery_platforms
+from gateway.delivery.store import recovering
 from gateway.delivery.system import System
 from gateway.domain.errors import ConfigurationError, NotConfigured, StoreError, alone
 from gateway.intake.reading.points import read_points
@@ -43,6 +44,7 @@ from gateway.transport.sender import Sender
 if TYPE_CHECKING:
     from gateway.delivery.push import PushReport
     from gateway.intake.admit import IntakeReport
+    from gateway.operations.incarnation import Home
 
 T = TypeVar("T")
 _YOUNG = 10_000
@@ -93,6 +95,8 @@ class Gateway:
     edge: System = field(default_factory=system_edge)
     broken: dict[str, str] = field(default_factory=dict)
     """platforms whose connector could not be loaded, built or configured, and why"""
+    proven: bool = False
+    """whether this store was looked at for being older than the one in use, or nothing is sent from it here"""
     _connectors: dict[str, Connector] = field(default_factory=dict)
     _settings: dict[type[BaseSettings], None] = field(default_factory=dict)
     _tokens: dict[str, Token] = field(default_factory=dict, repr=False)
@@ -209,8 +213,40 @@ class Gateway:
     def seal(self) -> int:
         """Cover what was written since with the evidence chain; gives how many rows."""
         from gateway.operations.evidence import seal
+        from gateway.operations.incarnation import note_anchored
 
-        return seal(self.store, self.edge.now(), self.settings.anchors, self._signer)
+        sealed = seal(self.store, self.edge.now(), self.settings.anchors, self._signer)
+        note_anchored(self.memory)
+        return sealed
+
+    @property
+    def memory(self) -> Home:
+        """What this home remembers of the store it works with."""
+        from gateway.operations.incarnation import Home
+
+        return Home(file=self.settings.home / "incarnation.json", anchors=self.settings.anchors)
+
+    def older(self) -> str | None:
+        """Why platforms are held as restored, or will be at the next push, in words; None where the store is current.
+
+        Changes nothing.
+        """
+        from gateway.operations.incarnation import find_older
+
+        now = self.edge.now()
+        with self.store.read() as connection:
+            held = recovering.restored(connection, now)
+        if held:
+            return next(iter(held.values())).reason
+        return find_older(self.store, self.memory, now)
+
+    def _prove_current(self) -> None:
+        """Hold all platforms where the store is older than the one in use; before anything leaves, once."""
+        from gateway.operations.incarnation import prove_current
+
+        if not self.proven:
+            prove_current(self.store, self.memory, self.platforms, self.edge.now())
+            self.proven = True
 
     @cached_property
     def _signer(self) -> Callable[[str], str] | None:
@@ -283,6 +319,7 @@ class Gateway:
     async def exchanger(self, platform: str) -> AsyncIterator[Exchanger]:
         """The one door to a platform, open for the time of a task."""
         connector = self.connector(platform)
+        self._prove_current()
         with StoreThread(self.store) as thread:
             async with Sender(connector.endpoint) as sender:
                 exchanger = Exchanger(connector, sender, thread, self.edge, self._tokens)

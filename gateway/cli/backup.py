@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.output import AsJson, emit, opened, say
+from gateway.cli.output import AsJson, actor, emit, opened, say
 from gateway.domain.errors import InputError
 
 
@@ -36,16 +36,20 @@ def restore(
 ) -> None:
     """Read a backup into the empty store of the current settings, whichever kind it is; `gateway init` makes one."""
     with opened() as gateway:
+        from gateway.operations.incarnation import hold_restored
         from gateway.operations.store.backup import restore as read
 
         if not source.is_file():
             raise InputError(f"{source.name}: there is no such file")
         contents = read(gateway.store, source)
         gateway.note("restore", "everything", detail={"rows": contents.total, "of": contents.at.isoformat()})
+        why = f"the store was read from a backup of {contents.at.isoformat()}"
+        hold_restored(gateway.store, gateway.memory, gateway.platforms, reason=why, by=actor(), now=gateway.edge.now())
     if as_json:
         emit({"schema": contents.schema, "at": contents.at, "rows": contents.rows, "total": contents.total})
     else:
         say(f"{contents.total} rows of {contents.at} read; `gateway evidence verify --bytes` verifies it")
+        say("all platforms are held: take in what was reported since, then `gateway recover`, then `gateway resume`")
 
 
 def init(as_json: AsJson = False) -> None:

@@ -54,7 +54,7 @@ def intake(
             for path in files:
                 result = _taken_in(gateway, path, returns, force=force, dry_run=dry_run, quiet=as_json)
                 results.append(result)
-                if isinstance(result, IntakeReport):
+                if not isinstance(result, _Failure):
                     counts = {"rows": result.rows, "admitted": result.admitted, "returned": result.returned}
                     gateway.note("intake_dry_run" if dry_run else "intake", f"batch {result.name}", detail=counts)
         finally:
@@ -156,7 +156,12 @@ def report(
     with opened() as gateway:
         from gateway.operations.report import write_report
 
-        summary = write_report(gateway.store, out, now=gateway.edge.now(), chinese=gateway.settings.chinese)
+        older = gateway.older()
+        summary = write_report(
+            gateway.store, out, now=gateway.edge.now(), chinese=gateway.settings.chinese, restored=older
+        )
+    if older and not as_json:
+        say(f"restored: {older}")
     if as_json:
         emit({"report": str(out), **summary})
     else:

@@ -31,6 +31,8 @@ def status(as_json: AsJson = False) -> None:
     if as_json:
         emit(document)
         return
+    if document["restored"]:
+        say(f"restored: {document['restored']}")
     rows = [{**row, **row["states"]} for row in document["platforms"]]
     table("deliveries", columns("platform", *State, "behind", "oldest_waiting"), rows)
     for row in document["platforms"]:
@@ -95,6 +97,7 @@ def _status(gateway: Gateway) -> dict[str, Any]:
     declined = _not_owed(gateway)
     return {
         "at": now,
+        "restored": gateway.older(),
         "platforms": rows,
         "reasons": why,
         "not_owed": declined,

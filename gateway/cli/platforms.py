@@ -12,6 +12,7 @@ import typer
 from gateway.cli.contract import Codes, Wsdl, check_codes, check_contract
 from gateway.cli.output import FAILURES, MISUSE, AsJson, Platforms, actor, columns, complain, emit, opened, say, table
 from gateway.domain.china import CHINA
+from gateway.domain.errors import StoreError
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Gateway
@@ -66,16 +67,27 @@ def _moment(given: datetime, now: datetime) -> datetime:
 def resume(
     platform: Platform,
     reason: Annotated[str | None, typer.Option(help="Why; kept in the audit trail.")] = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Although a restored store was not recovered; needs --reason.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let a platform go on, and queue again what it held."""
+    """Let a platform go on, and queue again what it held. Exit code 1 where it must be recovered first."""
     with opened() as gateway:
         from gateway.delivery.store import ledger
         from gateway.delivery.store import platforms as delivery_platforms
+        from gateway.delivery.store.recovering import not_recovered
         from gateway.domain.states import Event
 
         _known(_all(gateway), platform)
+        if anyway and not (reason or "").strip():
+            complain("--anyway needs a --reason")
+            raise typer.Exit(MISUSE)
         now = gateway.edge.now()
+        with gateway.store.read() as connection:
+            missing = None if anyway else not_recovered(connection, platform, now)
+        if missing is not None:
+            raise StoreError(missing)
         with gateway.store.write() as connection:
             was = delivery_platforms.resume(connection, platform, by=actor(), reason=reason, now=now)
             freed = ledger.let_go(connection, Event.RESUMED, now, platform=platform)
@@ -95,6 +107,8 @@ def check(platforms: Platforms = None, wsdl: Wsdl = None, codes: Codes = False, 
         from gateway.bootstrap import across
 
         chosen = gateway.configured(platforms or ())
+        older = gateway.older()
+        gateway.proven = True  # health calls change nothing anywhere
         health = asyncio.run(across(gateway, chosen, _probe)) if chosen else []
         exposed = exposed_platforms(gateway)
         unread = gateway.unread_variables(os.environ)
@@ -102,6 +116,7 @@ def check(platforms: Platforms = None, wsdl: Wsdl = None, codes: Codes = False, 
         broken = {name: why for name, why in gateway.broken.items() if not platforms or name in platforms}
         missing = [name for name in missing if name not in broken]
     document = {
+        "restored": older,
         "platforms": health,
         "not_configured": missing,
         "broken": broken,
@@ -111,6 +126,8 @@ def check(platforms: Platforms = None, wsdl: Wsdl = None, codes: Codes = False, 
     if as_json:
         emit(document)
     else:
+        if older:
+            say(f"restored: {older}")
         table("platforms", columns("platform", "ok", "detail", "clock_skew_seconds", "spec_version"), health)
         for name, how in exposed.items():
             say(f"{name}: {how}")
@@ -120,7 +137,7 @@ def check(platforms: Platforms = None, wsdl: Wsdl = None, codes: Codes = False, 
             say(f"broken: {why}")
         for name in unread:
             say(f"{name}: a variable nobody reads; misspelt?")
-    if unread or broken or any(not one["ok"] for one in health):
+    if older or unread or broken or any(not one["ok"] for one in health):
         raise typer.Exit(FAILURES)
 
 

@@ -94,7 +94,7 @@ async def resolve(
         if refused:
             await exchanger.thread.write(delivery_settlement.settle, refused, exchanger.platform, exchanger.edge.now())
             return tuple(refused)
-        answer, verdicts = await _look_up(exchanger, connector, group, good[0][1])
+        answer, verdicts = await look_up(exchanger, connector, group, good[0][1])
         if answer.stop is not None:
             await give_back(exchanger, group)
             return answer.stop
@@ -110,10 +110,13 @@ async def resolve(
     return await _ask_all(exchanger, State.IN_DOUBT, ask, claim_limit=claim_limit, lease=lease, progress=progress)
 
 
-async def _look_up(
-    exchanger: Exchanger, connector: LooksUp, group: Sequence[Claimed], payload: Payload
+async def look_up(
+    exchanger: Exchanger, connector: LooksUp, group: Sequence[Claimed], payload: Payload, *, anyway: bool = False
 ) -> tuple[Answer, tuple[Verdict, ...]]:
-    """Ask about one delivery, page by page where the platform shows pages; the last page's answer decides."""
+    """Ask about one delivery, page by page where the platform shows pages; the last page's answer decides.
+
+    With an empty ``group`` the answer settles nothing. ``anyway``: in spite of a pause.
+    """
     page: str | None = None
     progress = exchanger.progress(page)
     while True:
@@ -123,7 +126,9 @@ async def _look_up(
                 return connector.encode_lookup_page(payload, page, stamp)
             return connector.encode_lookup(payload, stamp)
 
-        answer = await exchanger.exchange("lookup", encode, replay_safe=True, carries=group)
+        answer = await exchanger.exchange(
+            "lookup", encode, replay_safe=True, carries=group, payloads=[payload] * len(group), anyway=anyway
+        )
         if answer.stop is not None:
             return answer, ()
         verdicts = verdicts_of(
@@ -141,6 +146,10 @@ async def _look_up(
 
 async def _settle_unasked(exchanger: Exchanger, claim_limit: int, lease: timedelta) -> AskReport:
     report = AskReport(platform=exchanger.platform)
+    stop = await exchanger.gate.stopped()
+    if stop is not None and stop.paused:
+        report.stopped = stop.text
+        return report
     while claimed := await claim(exchanger, State.IN_DOUBT, claim_limit, lease):
         now = exchanger.edge.now()
         settlements = [cannot_ask(item, exchanger.info, now) for item in claimed]

@@ -66,8 +66,7 @@ async def push(
     """Send what is due now, at most ``limit`` deliveries; returns when nothing is due or the platform is held."""
     report = PushReport(platform=exchanger.platform)
     report.swept = await sweep(exchanger, lease)
-    around = (CrashPoint.BEFORE_OWE, CrashPoint.AFTER_OWE)
-    await exchanger.write(around, _owe, exchanger.info, exchanger.edge.now())
+    await owe_now(exchanger)
     in_flight = exchanger.gate.in_flight
     queue: asyncio.Queue[Message | None] = asyncio.Queue(maxsize=2 * in_flight)
     run = _Run(exchanger=exchanger, report=report, queue=queue, progress=progress)
@@ -218,6 +217,11 @@ async def sweep(exchanger: Exchanger, lease: timedelta = timedelta(minutes=5)) -
 def _end_pause(connection: Connection, platform: str, now: datetime) -> None:
     if platforms.end_pause(connection, platform, now):
         ledger.let_go(connection, Event.RESUMED, now, platform=platform)
+
+
+async def owe_now(exchanger: Exchanger) -> None:
+    """Create the deliveries of all records that the platform takes and does not have yet."""
+    await exchanger.write((CrashPoint.BEFORE_OWE, CrashPoint.AFTER_OWE), _owe, exchanger.info, exchanger.edge.now())
 
 
 def _owe(connection: Connection, info: ConnectorInfo, now: datetime) -> None:

@@ -57,7 +57,7 @@ async def reconcile(
         return report
     by_page = exchanger.info.holdings_by is HoldingsBy.PAGE
     theirs: Theirs = defaultdict(list)
-    trouble = await _read_pages(exchanger, connector, theirs) if by_page else None
+    trouble = await read_pages(exchanger, connector, theirs) if by_page else None
     if trouble is not None:
         report.stopped = f"{trouble.code}: {trouble.reason}"
         return report
@@ -85,8 +85,20 @@ async def reconcile(
             progress(report)
     report.theirs = sum(len(rows) for rows in theirs.values())
     report.theirs_at = exchanger.edge.now()
-    await _keep(exchanger, report, classify(ours, theirs))
+    await _keep(exchanger, report, await _with_moved(exchanger, classify(ours, theirs)))
     return report
+
+
+async def _with_moved(exchanger: Exchanger, items: Sequence[Item]) -> list[Item]:
+    """What was queued when our side was read, and was sent before theirs was, is on its way."""
+    there = [i.delivery_id for i in items if i.difference is Difference.HELD_THERE and i.delivery_id is not None]
+    queued = await exchanger.thread.read(reconciliations.still_queued, there) if there else set()
+    return [
+        replace(i, difference=Difference.LAG)
+        if i.difference is Difference.HELD_THERE and i.delivery_id not in queued
+        else i
+        for i in items
+    ]
 
 
 async def _is_stopped(exchanger: Exchanger, report: ReconcileReport) -> bool:
@@ -222,11 +234,14 @@ def _as_expected(connector: ListsHoldings, payload: Payload | None, own: Ours) -
     return replace(own, expected=expected, asked=expected is not None)
 
 
-async def _read_pages(exchanger: Exchanger, connector: ListsHoldings, theirs: Theirs) -> Verdict | None:
+async def read_pages(
+    exchanger: Exchanger, connector: ListsHoldings, theirs: Theirs, *, anyway: bool = False
+) -> Verdict | None:
+    """Read everything a platform lists into ``theirs``; a Verdict says what stopped it. ``anyway``: despite a pause."""
     cursor: str | None = None
     progress = exchanger.progress(cursor)
     while True:
-        page, response = await _page(exchanger, connector, cursor, None)
+        page, response = await _page(exchanger, connector, cursor, None, anyway=anyway)
         if isinstance(page, Verdict):
             return page
         for holding in page.holdings:
@@ -290,12 +305,19 @@ async def _all_of(exchanger: Exchanger, connector: ListsHoldings, payload: Paylo
 
 
 async def _page(
-    exchanger: Exchanger, connector: ListsHoldings, cursor: str | None, payload: Payload | None
+    exchanger: Exchanger,
+    connector: ListsHoldings,
+    cursor: str | None,
+    payload: Payload | None,
+    *,
+    anyway: bool = False,
 ) -> tuple[HoldingsPage | Verdict, WireResponse | None]:
     """One page; a passing trouble is tried again a few times within the platform's own waits."""
     page: HoldingsPage | Verdict = Verdict(event=Event.UNKNOWN, code="no_answer")
     for round_no in range(1, 4):
-        answer = await exchanger.ask("holdings", lambda stamp: connector.encode_holdings(cursor, payload, stamp))
+        answer = await exchanger.ask(
+            "holdings", lambda stamp: connector.encode_holdings(cursor, payload, stamp), anyway=anyway
+        )
         if answer.verdict is None and answer.response is not None:
             if payload is None and cursor is not None and isinstance(connector, ListsParts):
                 page = await exchanger.decoded(

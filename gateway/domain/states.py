@@ -64,6 +64,10 @@ class Event(StrEnum):
     """a person lets it go once more: it was rejected for a cause that is mended, or accepted and lost there"""
     RESUMED = "resumed"
     NEWER_VERSION = "newer_version"
+    RESTORED = "restored"
+    """the ledger is an older one than was in use: it may have left, so the platform is asked first"""
+    OVERTAKEN = "overtaken"
+    """the platform holds a newer version of the same record, which is ours"""
 
 
 REPLY_EVENTS = frozenset(Event) - {
@@ -75,6 +79,8 @@ REPLY_EVENTS = frozenset(Event) - {
     Event.REPLAYED,
     Event.RESUMED,
     Event.NEWER_VERSION,
+    Event.RESTORED,
+    Event.OVERTAKEN,
 }
 """what an answer may say of a delivery; the rest is the core's own to say"""
 
@@ -117,6 +123,12 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (_S.IN_DOUBT, _E.CONFLICT): _S.PARKED,
     (_S.IN_DOUBT, _E.UNKNOWN): _S.PARKED,
     (_S.IN_DOUBT, _E.EXHAUSTED): _S.PARKED,
+    (_S.QUEUED, _E.RESTORED): _S.IN_DOUBT,
+    (_S.AWAITING_ACK, _E.RESTORED): _S.IN_DOUBT,
+    (_S.IN_DOUBT, _E.RESTORED): _S.IN_DOUBT,
+    (_S.HELD, _E.RESTORED): _S.IN_DOUBT,
+    (_S.PARKED, _E.RESTORED): _S.IN_DOUBT,
+    (_S.IN_DOUBT, _E.OVERTAKEN): _S.SUPERSEDED,
     (_S.HELD, _E.RESUMED): _S.QUEUED,
     (_S.HELD, _E.NEWER_VERSION): _S.SUPERSEDED,
     (_S.PARKED, _E.RELEASED): _S.QUEUED,

@@ -39,6 +39,8 @@ class TicketKind(StrEnum):
     """the record on which the end of a certificate rests does not say so any more"""
     WAY_BACK = "WAY_BACK"
     """a platform did not take a certificate back as valid: to be settled with it outside this system"""
+    RESTORED = "RESTORED"
+    """after the store was restored: the platform holds what the ledger does not know, or cannot be asked"""
     CHECK = "CHECK"
     """drawn for a random check"""
     DEADLINE = "DEADLINE"

@@ -315,9 +315,12 @@ def _read_anchor(line: bytes) -> tuple[int, str] | None:
         return None
 
 
-def read_anchors(path: Path) -> Iterator[tuple[int, str]]:
-    """Links and their digests as they were noted; a link may stand there more than once."""
-    for line in path.read_bytes().splitlines():
+def read_anchors(path: Path, start: int = 0) -> Iterator[tuple[int, str]]:
+    """Links and their digests as they were noted behind so many bytes; a link may stand there more than once."""
+    with path.open("rb") as file:
+        file.seek(start)
+        lines = file.read().splitlines()
+    for line in lines:
         anchor = _read_anchor(line)
         if anchor is not None:
             yield anchor

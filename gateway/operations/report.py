@@ -52,6 +52,7 @@ _ZH: Mapping[str, str] = {
     State.SUPERSEDED: "已被替代",
     Difference.MATCH: "一致",
     Difference.LAG: "在途",
+    Difference.HELD_THERE: "对方已有而本方待发",
     Difference.OUTDATED: "对方仍为旧版",
     Difference.NEVER_SENT: "未发送",
     Difference.LOST: "对方缺失",
@@ -84,14 +85,20 @@ _ZH: Mapping[str, str] = {
     TicketKind.REVIEW: "人工复核",
     TicketKind.SIGNATURE: "验签失败",
     TicketKind.UNREADABLE: "事件无法读取",
+    TicketKind.RESTORED: "恢复后待核实",
 }
 _CODES = ("credit_ack_code", "credit_record_status")
 
 
-def write_report(store: Store, out: Path, *, now: datetime, chinese: bool) -> dict[str, Any]:
-    """Write the page to ``out`` and return its numbers; InputError where the file cannot be written."""
+def write_report(
+    store: Store, out: Path, *, now: datetime, chinese: bool, restored: str | None = None
+) -> dict[str, Any]:
+    """Write the page to ``out`` and return its numbers; InputError where the file cannot be written.
+
+    restored: why the store is an older one than was in use, where it is
+    """
     with store.read() as connection:
-        summary = summarise(connection, now)
+        summary = {"restored": restored, **summarise(connection, now)}
     page = _template().render(
         summary,
         t=lambda en, zh: zh if chinese else en,

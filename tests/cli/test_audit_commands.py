@@ -84,7 +84,7 @@ def test_a_restore_leaves_a_row_in_the_store_it_made(
     monkeypatch.setenv("GATEWAY_KEYS", keys)
     run("init")
     run("restore", "one.backup")
-    assert acts(run) == ["restore", "backup"]
+    assert acts(run) == [*["pause"] * 3, "restore", "backup"]
 
 
 def test_the_trail_of_a_person_has_what_concerned_that_person_and_everybody(run: Run, persons: list[Record]) -> None:

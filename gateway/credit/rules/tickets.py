@@ -100,6 +100,9 @@ DUTIES: Mapping[TicketKind, Duty] = {
     _K.WAY_BACK: _duty(
         _R.OPERATOR, 5, ("not taken back as valid by the platform", "平台未恢复证书的有效状态"), _A.DONE
     ),
+    _K.RESTORED: _duty(
+        _R.OPERATOR, 2, ("held by the platform, unknown to the restored store", "平台已有而恢复后的台账未知"), _A.DONE
+    ),
     _K.CHECK: _duty(_R.SUPERVISOR, 10, ("drawn for a random check", "双随机抽查"), _A.DONE),
     _K.DEADLINE: _duty(_R.CREDIT_DESK, 7, ("publish and push the decision", "公开并推送处理决定"), _A.DONE),
     _K.NOTIFY: _duty(_R.CREDIT_DESK, 1, ("tell subject and partners", "告知主体和共享单位"), _A.DONE),

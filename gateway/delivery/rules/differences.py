@@ -16,7 +16,9 @@ class Difference(StrEnum):
 
     MATCH = "match"
     LAG = "lag"
-    """still on its way, or not yet to be expected there"""
+    """still on its way, or not yet to be expected there; of a new version, the one before may be there"""
+    HELD_THERE = "held_there"
+    """there as we would send it, and still queued here: a ledger that is older than what it sent, or a second sender"""
     OUTDATED = "outdated"
     """rejected or parked here, and the platform still holds the version before; the fields are named"""
     NEVER_SENT = "never_sent"
@@ -97,6 +99,8 @@ def _compare(own: Ours, there: Sequence[Holding]) -> tuple[Difference, tuple[str
         return (Difference.ALTERED, fields) if fields else (Difference.MATCH, ())
     if stopped:
         return (Difference.OUTDATED if fields and own.replaces else Difference.UNEXPECTED), fields
+    if own.state is State.QUEUED and not (fields and own.replaces):
+        return Difference.HELD_THERE, fields
     return Difference.LAG, fields
 
 

@@ -252,6 +252,17 @@ seat = Table(
 )
 """How many of a platform's connections each worker may use, until when; one row for each door to the platform."""
 
+recovery = Table(
+    "recovery",
+    metadata,
+    Column("platform", String(40), ForeignKey("platform.name"), primary_key=True),
+    Column("since", Moment, nullable=False),
+    Column("accepted_up_to", Id, nullable=False, server_default="0"),
+    Column("done_at", Moment),
+)
+"""Platforms to be asked what they hold because the ledger is an older one: since when, which acceptances were compared
+(up to this id of a delivery), and when nothing was left to ask."""
+
 replay_plan = Table(
     "replay_plan",
     metadata,

@@ -21,10 +21,10 @@ from typing import Any
 from sqlalchemy import Connection, Date, LargeBinary, Table, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.exc import DataError, IntegrityError
 
-from gateway.delivery.store.tables import platform
+from gateway.delivery.store.tables import platform, recovery
 from gateway.domain.errors import InputError, StoreError
 from gateway.operations.store.key_checks import known_checks, refuse_others
-from gateway.operations.store.tables import key_check
+from gateway.operations.store.tables import incarnation, key_check
 from gateway.private_files import open_private
 from gateway.store.engine import Store, head_revision
 from gateway.store.metadata import Moment, metadata
@@ -121,7 +121,7 @@ def _must_be_empty(connection: Connection) -> None:
             raise StoreError("the store is not empty: a backup is read into a fresh one only")
 
 
-_OWN = (platform, key_check)
+_OWN = (recovery, platform, key_check, incarnation)
 """what a fresh store has already"""
 
 

@@ -82,6 +82,18 @@ key_check = Table(
 )
 """Check values of the keys this store was written with, by name; the nameless one is that of the index."""
 
+incarnation = Table(
+    "incarnation",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+    Column("restored", BigInteger, nullable=False, server_default="0"),
+    Column("links", Id, nullable=False, server_default="0"),
+)
+"""One row. ``number`` grows with each process that sends, and each home keeps the highest it has met: a store below
+that is an older one. ``restored`` is the number under which that was found last, ``links`` the head of the chain then.
+"""
+
 legal_hold = Table(
     "legal_hold",
     metadata,

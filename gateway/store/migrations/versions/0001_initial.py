@@ -292,6 +292,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("platform", name=op.f("pk_feed")),
     )
     op.create_table(
+        "incarnation",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("restored", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("links", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_incarnation")),
+    )
+    op.create_table(
         "key_check",
         sa.Column("name", sa.String(length=80), nullable=False),
         sa.Column("value", sa.String(length=64), nullable=False),
@@ -634,6 +642,17 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("void"),
         postgresql_where=sa.text("void"),
+    )
+    op.create_table(
+        "recovery",
+        sa.Column("platform", sa.String(length=40), nullable=False),
+        sa.Column("since", Moment(), nullable=False),
+        sa.Column(
+            "accepted_up_to", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), server_default="0", nullable=False
+        ),
+        sa.Column("done_at", Moment(), nullable=True),
+        sa.ForeignKeyConstraint(["platform"], ["platform.name"], name=op.f("fk_recovery_platform")),
+        sa.PrimaryKeyConstraint("platform", name=op.f("pk_recovery")),
     )
     op.create_table(
         "told_ticket",
