@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.output import AsJson, columns, emit, opened, say, table
+from gateway.cli.output import AsJson, columns, emit, in_china, opened, say, table
 from gateway.domain.china import CHINA
 
 audit = typer.Typer(no_args_is_help=True, help="The audit trail: who did what, and who read whom.")
@@ -39,7 +39,7 @@ def listing(
 
     from gateway.operations.store.audit import AuditFilter, entries
 
-    wanted = AuditFilter(person=person, actor=actor, action=action, since=_in_china(since), until=_in_china(until))
+    wanted = AuditFilter(person=person, actor=actor, action=action, since=in_china(since), until=in_china(until))
     with opened() as gateway:
         with gateway.store.read() as connection:
             found = list(islice(entries(connection, wanted), None if xlsx else limit))
@@ -53,13 +53,6 @@ def listing(
         say(f"{len(found)} rows written to {xlsx}")
     else:
         table(f"{len(found)} rows", columns(*_COLUMNS), found)
-
-
-def _in_china(moment: datetime | None) -> datetime | None:
-    """A moment as typed, which is in +08:00 where it does not say otherwise."""
-    if moment is None:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=CHINA)).astimezone(UTC)
 
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:

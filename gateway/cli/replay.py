@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.output import FAILURES, LARGEST, MISUSE, AsJson, actor, columns, complain, emit, opened, say, table
+from gateway.cli.output import (
+    FAILURES,
+    LARGEST,
+    MISUSE,
+    AsJson,
+    actor,
+    columns,
+    complain,
+    emit,
+    in_china,
+    known_batch,
+    known_platform,
+    opened,
+    say,
+    table,
+)
 from gateway.domain.states import State
 
 if TYPE_CHECKING:
@@ -33,7 +48,9 @@ def plan(
     platform: Annotated[str | None, typer.Option(help="Only this platform.")] = None,
     state: Annotated[Failed | None, typer.Option(help="Only this state.")] = None,
     code: Annotated[str | None, typer.Option(help="Only this code.")] = None,
-    since: Annotated[datetime | None, typer.Option(help="Only what changed since then.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(help="Only what changed since then; without a zone in +08:00.")
+    ] = None,
     batch: Annotated[str | None, typer.Option(help="Only rows of the batch file with this name.")] = None,
     lost: Annotated[
         bool, typer.Option("--lost", help="Instead: what was accepted and is lost there by the last reconciliation.")
@@ -45,9 +62,10 @@ def plan(
         from gateway.delivery.store.replays import plan as make
         from gateway.delivery.store.views import DeliveryFilter
 
-        moment = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
+        known_platform(gateway, platform)
+        known_batch(gateway, batch)
         states = () if state is None else (State(state),)
-        wanted = DeliveryFilter(platform=platform, states=states, code=code, since=moment, batch=batch)
+        wanted = DeliveryFilter(platform=platform, states=states, code=code, since=in_china(since), batch=batch)
         with gateway.store.write() as connection:
             by, now = actor(), gateway.edge.now()
             made = make(connection, wanted, reason=reason, by=by, now=now, lost=lost)

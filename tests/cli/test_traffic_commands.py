@@ -96,7 +96,7 @@ def test_an_open_breaker_is_shown_and_explains_what_waits(run: Run) -> None:
             draw=lambda: 0.5,
         )
         closing = Closing(exchange_id=0, closed_at=now, answered=False, code="read_timeout")
-        platforms.hear(c, lane, [closing], now, seen=exchanges.look_at(c, NAME, []))
+        platforms.hear(c, lane, [closing], now, locked=exchanges.lock_for(c, NAME, []))
     row = platform(run("status"))
     assert (row["stop"]["code"], row["breaker"]["phase"], row["breaker"]["code"]) == (
         "breaker_open",

@@ -802,10 +802,14 @@ def upgrade() -> None:
         ),
         sa.Column("certificate", sa.String(length=64), nullable=True),
         sa.Column("person", sa.String(length=64), nullable=True),
+        sa.Column("certificate_number", sa.String(length=64), nullable=True),
+        sa.Column("id_written", sa.String(length=64), nullable=True),
         sa.ForeignKeyConstraint(["filing_id"], ["filing.id"], name=op.f("fk_filing_subject_filing_id")),
         sa.PrimaryKeyConstraint("filing_id", name=op.f("pk_filing_subject")),
     )
     op.create_index("ix_filing_subject_certificate", "filing_subject", ["certificate"], unique=False)
+    op.create_index("ix_filing_subject_certificate_number", "filing_subject", ["certificate_number"], unique=False)
+    op.create_index("ix_filing_subject_id_written", "filing_subject", ["id_written"], unique=False)
     op.create_index("ix_filing_subject_person", "filing_subject", ["person"], unique=False)
     op.create_table(
         "inbox_repeat",
