@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.output import FAILURES, LARGEST, AsJson, Platforms, columns, complain, emit, opened, say, table
+from gateway.cli.output import (
+    FAILURES,
+    LARGEST,
+    AsJson,
+    Platforms,
+    columns,
+    complain,
+    emit,
+    in_language,
+    opened,
+    say,
+    table,
+)
 from gateway.domain.errors import GatewayError
 
 if TYPE_CHECKING:
@@ -89,14 +101,17 @@ def reconcile(platforms: Platforms = None, as_json: AsJson = False) -> None:
             if keeping
             else []
         )
-    quiet = {"match", "lag", "never_sent", "not_owed"}
     told = {one.platform: one.document() for one in books if one is not None}
     documents = [{**_plain(r), "total": r.total, "books": told.get(r.platform)} for r in reports]
     failed = (
         bool(gateway.broken)
-        or any(r.stopped or set(r.classes) - quiet for r in reports)
+        or any(r.stopped or r.open for r in reports)
         or any(b.open or b.stopped for b in books if b)
     )
+    open_ones = [r.platform for r in reports if r.open]
+    if not as_json:
+        for name in open_ones:
+            say(in_language(f"查看 {name} 的差异：", f"the differences of {name}: ") + f"gateway differences {name}")
     _finish(documents, as_json, failed=failed)
 
 

@@ -204,8 +204,16 @@ reconciliation_item = Table(
     Column("kind", String(16), nullable=False),
     reference("delivery_id", "delivery.id"),
     Column("fields", JSON, nullable=False),
+    Column("position", Integer),
+    Column("theirs", LargeBinary),  # sealed
+    Column("settled_at", Moment),
     Index("ix_reconciliation_item_run", "reconciliation_id", "class"),
 )
+"""Differences of a run.
+
+theirs:     key and number of what only the platform has, kept for its last run
+settled_at: when a person said that the platform is right, which holds until it differs in another way
+"""
 
 delivery_project = Table(
     "delivery_project",

@@ -211,7 +211,7 @@ def _classes(connection: Connection, ids: Sequence[int]) -> dict[int, str]:
     found: dict[int, str] = {}
     for part in chunks(ids):
         wanted = select(item.delivery_id, item["class"]).where(
-            item.delivery_id.in_(part), item.reconciliation_id.in_(newest)
+            item.delivery_id.in_(part), item.reconciliation_id.in_(newest), item.settled_at.is_(None)
         )
         found.update({number: name for number, name in connection.execute(wanted) if number is not None})
     return found

@@ -970,6 +970,9 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("delivery_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("fields", sa.JSON(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=True),
+        sa.Column("theirs", sa.LargeBinary(), nullable=True),
+        sa.Column("settled_at", Moment(), nullable=True),
         sa.ForeignKeyConstraint(["delivery_id"], ["delivery.id"], name=op.f("fk_reconciliation_item_delivery_id")),
         sa.ForeignKeyConstraint(
             ["reconciliation_id"], ["reconciliation.id"], name=op.f("fk_reconciliation_item_reconciliation_id")
