@@ -177,7 +177,7 @@ def _batch(connection: Connection, name: str) -> list[WhyStep]:
 
 
 def _ticket(connection: Connection, number: str) -> list[WhyStep]:
-    found = tickets.one(connection, number.upper())
+    found = tickets.find(connection, number)
     if found is None:
         return []
     duty, is_open = DUTIES[found.kind], found.closed_at is None
