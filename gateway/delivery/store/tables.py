@@ -31,6 +31,7 @@ _ROOM = {"fillfactor": 60}
 """PostgreSQL updates a row beside the old one, without touching any index, where its page has room for that"""
 _STATES = ", ".join(f"'{state}'" for state in State)
 _LEASED = text("lease_owner IS NOT NULL")
+_NUMBERED = text("platform_ref IS NOT NULL")
 _UNFINISHED = text("state <> 'accepted'")
 _DUE = text("state IN ('queued', 'awaiting_ack', 'in_doubt') AND blocked_by IS NULL")
 
@@ -85,6 +86,7 @@ delivery = Table(
         sqlite_where=text("blocked_by IS NOT NULL"),
         postgresql_where=text("blocked_by IS NOT NULL"),
     ),
+    Index("ix_delivery_platform_ref", "platform_ref", sqlite_where=_NUMBERED, postgresql_where=_NUMBERED),
     Index("ix_delivery_lease", "platform", sqlite_where=_LEASED, postgresql_where=_LEASED),
     Index("ix_delivery_open", "platform", "state", sqlite_where=_UNFINISHED, postgresql_where=_UNFINISHED),
     postgresql_with=_ROOM,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, false, func, or_, select, union
+from sqlalchemy import ColumnElement, Connection, Row, func, select, union
 
 from gateway.delivery.store.tables import (
     attempt,
@@ -82,7 +82,7 @@ def _on_paper(connection: Connection, vault: Vault, text: str, id_types: Iterabl
     if found.person_key is not None:
         found.certificates = _papers_of(connection, found.person_key)
     asked = filing_subject.c
-    said = or_(
+    said = (
         asked.person.in_([vault.index("id_number", person) for person in persons]),
         asked.id_written.in_([vault.index("id_written", one) for one in numbers]),
         asked.certificate_number == vault.index("certificate_number", number),
@@ -110,7 +110,7 @@ def _by_key(connection: Connection, vault: Vault, text: str) -> WhySubject:
             else:
                 found.certificates.append(one.record_key)
     found.certificates = list(dict.fromkeys(found.certificates))
-    found.rows = _rows(connection, found.certificates, None)
+    found.rows = _rows(connection, found.certificates, ())
     return found
 
 
@@ -137,10 +137,12 @@ def _papers_of(connection: Connection, person_key: str) -> list[str]:
     return list(connection.execute(mine.distinct()).scalars())
 
 
-def _rows(connection: Connection, certificates: Sequence[str], said: ColumnElement[bool] | None) -> list[ReportedRow]:
+def _rows(
+    connection: Connection, certificates: Sequence[str], said: Sequence[ColumnElement[bool]]
+) -> list[ReportedRow]:
     by_key = select(filing.c.id).where(filing.c.certificate_key.in_(certificates))
-    by_cell = select(filing_subject.c.filing_id.label("id")).where(false() if said is None else said)
-    named = union(by_cell, by_key).subquery("named")
+    by_cell = [select(filing_subject.c.filing_id.label("id")).where(one) for one in said]
+    named = union(by_key, *by_cell).subquery("named")
     columns = (batch.c.name, batch.c.read_at, filing.c.row_no, filing.c.outcome, filing.c.failures)
     rows = connection.execute(
         select(*columns, filing.c.certificate_key, filing.c.report_no)

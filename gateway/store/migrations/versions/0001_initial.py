@@ -794,6 +794,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("state <> 'accepted'"),
     )
     op.create_index("ix_delivery_person", "delivery", ["platform", "person_key"], unique=False)
+    op.create_index(
+        "ix_delivery_platform_ref",
+        "delivery",
+        ["platform_ref"],
+        unique=False,
+        sqlite_where=sa.text("platform_ref IS NOT NULL"),
+        postgresql_where=sa.text("platform_ref IS NOT NULL"),
+    )
     op.create_index("ix_delivery_record", "delivery", ["platform", "kind", "record_key", "version"], unique=False)
     op.create_table(
         "filing_subject",
