@@ -18,7 +18,7 @@ from gateway.credit.rules.working_days import WorkCalendar
 from gateway.credit.store import decisions, ticket_messages, tickets, twins
 from gateway.credit.store.acknowledgements import Scope
 from gateway.credit.store.draws import drawn_for
-from gateway.credit.store.events import CENTRE, payload_place
+from gateway.credit.store.events import CENTRE, masked_subject, payload_place, subject_of
 from gateway.credit.store.reinstate import Reinstated, certificate_named, ground_of, reinstate_all
 from gateway.credit.store.reinstate import reinstate as bring_back
 from gateway.credit.store.streams import lock_feed
@@ -53,6 +53,8 @@ class Shown:
     """how it stands at the platform, where it was told there"""
     draws: tuple[str, ...] = ()
     """numbers of the random checks that a void certificate brought about"""
+    about: str | None = None
+    """whom the event behind it is about, masked"""
     certificates: tuple[str, ...] = ()
     """keys of the void certificates that rest on the record"""
 
@@ -61,6 +63,7 @@ class Shown:
         fields = {name: getattr(self.ticket, name) for name in Ticket.__dataclass_fields__}
         duty: dict[str, Any] = {"owner": self.owner, "due_on": self.due_on, "late": self.late, "soon": self.soon}
         duty["acts"] = [str(act) for act in self.acts]
+        duty |= {"about": self.about} if self.about else {}
         duty |= {"draws": list(self.draws)} if self.draws else {}
         duty |= {"certificates": list(self.certificates)} if self.certificates else {}
         there = self.told or _NOT_TOLD
@@ -84,29 +87,32 @@ def work_list(
 def look_up(store: Store, calendar: WorkCalendar, number: str, now: datetime) -> Shown | None:
     """One ticket by its number, with how it was closed at the platform, the subject's name and number taken out."""
     with store.read() as connection:
-        found = tickets.one(connection, number)
+        found = tickets.find(connection, number)
         if found is None:
             return None
+        number = found.number
         days = decisions.deadlines(connection, [found.record_id] if found.kind is TicketKind.DEADLINE else [])
         there = ticket_messages.of(connection, store.vault, [number]).get(number)
         if there is not None and there.outcome is not None:
             there = replace(there, outcome=clean(there.outcome, *_names(connection, store, found)))
+        about = _about(connection, store, found)
         is_void = found.kind is TicketKind.CERTIFICATE
         drawn = drawn_for(connection, found.platform, found.record_id) if is_void else []
         asks = is_void or found.kind is TicketKind.REINSTATE
         resting = resting_on(connection, found.platform, [found.record_id]) if asks else []
     one = shown(found, calendar, now, days.get(found.record_id))
-    return replace(one, told=there, draws=tuple(drawn), certificates=tuple(rests.key for rests in resting))
+    return replace(one, told=there, about=about, draws=tuple(drawn), certificates=tuple(rests.key for rests in resting))
 
 
 def _names(connection: Connection, store: Store, about: Ticket) -> list[str]:
     """What the event behind a ticket calls its subject."""
     row = tickets.event_row(connection, about)
-    if row is None or row["payload"] is None:
-        return []
-    place = payload_place(about.platform, row["event_id"], row["digest"])
-    subject = json.loads(store.vault.open(row["payload"], place)).get("subject") or {}
-    return [value for value in (subject.get("name"), subject.get("id_number")) if value]
+    return [] if row is None else [value for value in subject_of(store.vault, row) if value]
+
+
+def _about(connection: Connection, store: Store, about: Ticket) -> str | None:
+    row = tickets.event_row(connection, about)
+    return None if row is None else masked_subject(store.vault, row)
 
 
 def _without_words(there: Told | None) -> Told | None:
@@ -152,9 +158,10 @@ def settle(store: Store, given: Settlement, now: datetime) -> Ticket:
     if not given.reason.strip():
         raise InputError("an act on a ticket needs a reason")
     with store.write() as connection:
-        found = tickets.one(connection, given.number)
+        found = tickets.find(connection, given.number)
         if found is None:
             raise InputError("there is no such ticket")
+        given = replace(given, number=found.number)
         duty = DUTIES[found.kind]
         if given.act not in duty.acts:
             raise InputError(f"a ticket of kind {found.kind} is settled by: {', '.join(duty.acts)}")

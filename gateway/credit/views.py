@@ -67,6 +67,8 @@ def find_subject(connection: Connection, store: Store, text: str) -> Who | None:
         return Who(kind=AUTHORITY, key=parties.party_key(store.vault, AUTHORITY, text))
     if len(text) == _KEY and records.newest(connection, RecordKind.PERSON, [text]):
         return _who(connection, PERSON, text)
+    if len(text) == _KEY and (party := parties.read(connection, store.vault, [text]).get(text)) is not None:
+        return _who(connection, party.kind, text)
     found = records.find(connection, store.vault, "certificate_number", [plain_number(text, "")])
     keys = {key for matches in found.values() for kind, key in matches if kind == RecordKind.CERTIFICATE}
     holders = {one.person_key for one in records.newest(connection, RecordKind.CERTIFICATE, sorted(keys)).values()}
