@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import json
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.output import AsJson, columns, emit, opened, say, table
+from gateway.cli.output import AsJson, columns, emit, in_china, opened, say, table, write_workbook
 from gateway.domain.china import CHINA
 
 audit = typer.Typer(no_args_is_help=True, help="The audit trail: who did what, and who read whom.")
@@ -39,14 +40,14 @@ def listing(
 
     from gateway.operations.store.audit import AuditFilter, entries
 
-    wanted = AuditFilter(person=person, actor=actor, action=action, since=_in_china(since), until=_in_china(until))
+    wanted = AuditFilter(person=person, actor=actor, action=action, since=in_china(since), until=in_china(until))
     with opened() as gateway:
         with gateway.store.read() as connection:
             found = list(islice(entries(connection, wanted), None if xlsx else limit))
         asked = {name: str(value) for name, value in vars(wanted).items() if value is not None}
         gateway.note("audit_list", f"person {person}" if person else "everything", detail=asked)
     if xlsx is not None:
-        _write(xlsx, found)
+        write_workbook(xlsx, "audit", _COLUMNS, map(_told, found))
     if as_json:
         emit({"entries": found} if xlsx is None else {"xlsx": str(xlsx), "entries": len(found)})
     elif xlsx is not None:
@@ -55,32 +56,7 @@ def listing(
         table(f"{len(found)} rows", columns(*_COLUMNS), found)
 
 
-def _in_china(moment: datetime | None) -> datetime | None:
-    """A moment as typed, which is in +08:00 where it does not say otherwise."""
-    if moment is None:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=CHINA)).astimezone(UTC)
-
-
-def _write(path: Path, rows: list[dict[str, Any]]) -> None:
-    """The trail as a workbook; texts stay texts, whatever they begin with."""
-    import io
-    import json
-
-    import xlsxwriter
-
-    from gateway.private_files import open_private
-
-    made = io.BytesIO()
-    plain = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    with xlsxwriter.Workbook(made, {"in_memory": True, **plain}) as book:
-        sheet = book.add_worksheet("audit")
-        sheet.write_row(0, 0, _COLUMNS)
-        for place, row in enumerate(rows, 1):
-            at = row["at"].astimezone(CHINA).isoformat(timespec="seconds")
-            told = {**row, "at": at, "detail": json.dumps(row["detail"], ensure_ascii=False)}
-            for column, name in enumerate(_COLUMNS):
-                sheet.write_string(place, column, "" if told[name] is None else str(told[name]))
-        sheet.freeze_panes(1, 0)
-    with open_private(path) as file:
-        file.write(made.getvalue())
+def _told(row: dict[str, Any]) -> list[Any]:
+    at = row["at"].astimezone(CHINA).isoformat(timespec="seconds")
+    told = {**row, "at": at, "detail": json.dumps(row["detail"], ensure_ascii=False)}
+    return [told[name] for name in _COLUMNS]

@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.output import FAILURES, MISUSE, AsJson, actor, columns, complain, emit, opened, say, table
+from gateway.cli.output import (
+    FAILURES,
+    LARGEST,
+    MISUSE,
+    AsJson,
+    actor,
+    columns,
+    complain,
+    emit,
+    in_language,
+    opened,
+    say,
+    table,
+)
 from gateway.domain.china import CHINA, end_of
 
 if TYPE_CHECKING:
@@ -22,7 +35,9 @@ if TYPE_CHECKING:
 credit = typer.Typer(no_args_is_help=True, help="The integrity archive: who has which record, and who may see it.")
 Subject = Annotated[
     str,
-    typer.Argument(help="A person's key or certificate number, an enterprise's or authority's code; - reads it."),
+    typer.Argument(
+        help="A person's key or certificate number, an enterprise's or authority's code or key; - reads it."
+    ),
 ]
 
 
@@ -32,7 +47,8 @@ def show(
     view: Annotated[str, typer.Option(help="internal, usable, public or partner.")] = "internal",
     as_json: AsJson = False,
 ) -> None:
-    """Show a subject's records as they stand now. Numbers are masked."""
+    """Show a subject's records as they stand now, or the events of a credit record or event id. Numbers are masked."""
+    from gateway.credit.store.views import events_named
     from gateway.credit.views import View
     from gateway.credit.views import show as rows_of
     from gateway.store.audit import note
@@ -42,6 +58,12 @@ def show(
         raise typer.Exit(MISUSE)
     with opened() as gateway:
         now = gateway.edge.now()
+        with gateway.store.read() as connection:
+            events = [vars(one) for one in events_named(connection, gateway.store.vault, subject.strip())]
+        if events:
+            gateway.note("credit_event", subject.strip(), detail={"events": len(events)})
+            _tell_events(events, as_json=as_json)
+            return
         with gateway.store.write() as connection:
             who = _found(gateway, connection, subject)
             rows = rows_of(connection, gateway.store.vault, who, View(view), now)
@@ -51,6 +73,34 @@ def show(
         return
     _say_subject(who)
     table(f"{view}: {len(rows)}", columns(*_short(rows)), rows) if rows else say("no record in this view")
+
+
+@credit.command("unmatched")
+def unmatched(
+    limit: Annotated[int, typer.Option(min=1, max=LARGEST, help="List at most this many.")] = 500,
+    as_json: AsJson = False,
+) -> None:
+    """List events about nobody we hold, masked: they are matched as soon as a city reports whom they are about."""
+    from gateway.credit.store.views import unmatched as rows_of
+
+    with opened() as gateway:
+        with gateway.store.read() as connection:
+            events = [vars(one) for one in rows_of(connection, gateway.store.vault, limit)]
+        gateway.note("credit_unmatched", "everything", detail={"events": len(events)})
+    _tell_events(events, as_json=as_json)
+
+
+def _tell_events(events: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        emit({"events": list(events)})
+        return
+    names = ("platform", "event_id", "record_id", "version", "outcome", "category", "about", "subject_key")
+    if events:
+        table(in_language(f"{len(events)} 条信用事件", f"{len(events)} events"), columns(*names), events)
+    else:
+        say(in_language("没有未匹配的信用事件", "no event is unmatched"))
+    for key in dict.fromkeys(one["subject_key"] for one in events if one["subject_key"]):
+        say(in_language("信用档案：", "the subject's records: ") + f"gateway credit show {key}")
 
 
 @credit.command("as-of")

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.output import FAILURES, LARGEST, MISUSE, AsJson, actor, columns, complain, emit, opened, say, table
+from gateway.cli.output import (
+    FAILURES,
+    LARGEST,
+    MISUSE,
+    AsJson,
+    actor,
+    columns,
+    complain,
+    emit,
+    in_china,
+    in_language,
+    known_batch,
+    known_platform,
+    opened,
+    say,
+    table,
+)
 from gateway.cli.platforms import exposed_platforms
 from gateway.domain.errors import InputError
 from gateway.domain.states import State
@@ -18,6 +34,7 @@ if TYPE_CHECKING:
 
     from gateway.bootstrap import Gateway
     from gateway.domain.traffic import Breaker, Stop, Traffic
+    from gateway.operations.why import Explanation
     from gateway.store.engine import Connection
 
 _WAITING = (State.QUEUED, State.SENDING, State.AWAITING_ACK, State.IN_DOUBT, State.HELD)
@@ -159,7 +176,9 @@ def _why(gateway: Gateway, connection: Connection, ids: Sequence[int]) -> dict[i
 def failures(
     platform: Annotated[str | None, typer.Option(help="Only this platform.")] = None,
     code: Annotated[str | None, typer.Option(help="Only this code.")] = None,
-    since: Annotated[datetime | None, typer.Option(help="Only what changed since then.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(help="Only what changed since then; without a zone in +08:00.")
+    ] = None,
     batch: Annotated[str | None, typer.Option(help="Only rows of the batch file with this name.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=LARGEST, help="List at most this many.")] = 50,
     as_json: AsJson = False,
@@ -168,8 +187,9 @@ def failures(
     from gateway.delivery.store.views import DeliveryFilter, listed
 
     with opened() as gateway:
-        moment = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
-        wanted = DeliveryFilter(platform=platform, states=_FAILED, code=code, since=moment, batch=batch)
+        known_platform(gateway, platform)
+        known_batch(gateway, batch)
+        wanted = DeliveryFilter(platform=platform, states=_FAILED, code=code, since=in_china(since), batch=batch)
         with gateway.store.read() as connection:
             total, rows = listed(connection, wanted, limit)
             why = _why(gateway, connection, [row["id"] for row in rows])
@@ -247,12 +267,16 @@ def release(
         raise typer.Exit(FAILURES)
 
 
-_WORDS = {True: "ok", False: "BROKEN", None: "waits"}
+_WORDS = {True: ("正常", "ok"), False: ("断开", "BROKEN"), None: ("待办", "waits")}
 
 
 def why(
-    number: Annotated[
-        str, typer.Argument(help="A certificate number, or an identity number: '-' reads it from stdin.")
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="A certificate number, an identity number ('-' reads it from stdin), the key of a record, the number "
+            "of a delivery, a receipt, a platform's number, a batch file, a report or a ticket."
+        ),
     ],
     as_json: AsJson = False,
 ) -> None:
@@ -260,34 +284,40 @@ def why(
 
     Give an identity number on stdin, so that it stays out of the shell's history: gateway why - < file
     """
-    asked = (sys.stdin.readline() if number == "-" else number).strip().upper()
+    asked = (sys.stdin.readline() if what == "-" else what).strip()
     with opened() as gateway:
         from gateway.operations.why import why as follow
 
         if not asked:
             raise InputError("nothing to look for on stdin")
         infos = [gateway.connector(name).info for name in gateway.configured()]
-        rules = {name: gateway.connector(name).endpoint.traffic for name in gateway.configured()}
-        answer = follow(gateway.store, asked, infos, rules, gateway.edge.now())
+        answer = follow(gateway.store, asked, infos, _rules(gateway), gateway.edge.now())
         found = {"person_key": answer.person_key, "certificates": sorted(answer.certificates)}
         gateway.note("why", f"person {answer.person_key or 'unknown'}", detail=found)
     broken = answer.broken
     if as_json:
         chains = {key: [vars(link) for link in links] for key, links in answer.certificates.items()}
-        rows = [vars(link) for link in answer.rows]
+        rows = [vars(link) for link in (*answer.rows, *answer.person)]
         first = [vars(link) for link in broken]
         emit({"person_key": answer.person_key, "rows": rows, "certificates": chains, "broken": first})
     else:
-        names = columns("step", "platform", "delivery", "ok", "text", "act")
-        links = [("", link) for link in answer.rows]
-        links += [(key, link) for key, chain in answer.certificates.items() for link in chain]
-        for key in dict.fromkeys(key for key, _ in links):
-            shown = [{**vars(link), "ok": _WORDS[link.ok]} for owner, link in links if owner == key]
-            table(key or "reported", names, shown)
-        for link in broken:
-            say(
-                f"first broken link: {link.step} {link.platform or ''} - {link.text}"
-                + (f". Do: {link.act}" if link.act else "")
-            )
+        _tell_chains(answer)
     if broken:
         raise typer.Exit(FAILURES)
+
+
+def _tell_chains(answer: Explanation) -> None:
+    links = [("", link) for link in (*answer.rows, *answer.person)]
+    links += [(key, link) for key, chain in answer.certificates.items() for link in chain]
+    for key in dict.fromkeys(key for key, _ in links):
+        say(key or in_language("上报", "reported"))
+        for link in (link for owner, link in links if owner == key):
+            place = " ".join(str(part) for part in (link.platform, link.delivery) if part)
+            text = in_language(link.text_zh, link.text)
+            say(f"  {in_language(*_WORDS[link.ok])}  {link.step}{f' {place}' if place else ''}  {text}")
+    for link in answer.broken:
+        text = in_language(link.text_zh, link.text)
+        act = in_language(link.act_zh or link.act or "", link.act or "")
+        say(in_language("断点：", "first broken link: ") + f"{link.step} {link.platform or ''} - {text}")
+        if act:
+            say(in_language("  下一步：", "  do: ") + act)

@@ -8,12 +8,28 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.output import FAILURES, LARGEST, AsJson, Platforms, columns, complain, emit, opened, say, table
+from gateway.cli.output import (
+    FAILURES,
+    LARGEST,
+    AsJson,
+    Platforms,
+    columns,
+    complain,
+    emit,
+    in_language,
+    opened,
+    say,
+    table,
+)
+from gateway.domain.china import CHINA
 from gateway.domain.errors import GatewayError
+from gateway.domain.states import State
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Gateway
     from gateway.delivery.exchanger import Exchanger
+    from gateway.delivery.push import PushReport
+    from gateway.delivery.store.views import WaitingGroup
 
 Limit = Annotated[
     int | None, typer.Option(min=1, max=LARGEST, help="Send at most this many deliveries of each platform.")
@@ -26,19 +42,93 @@ def push(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the payloads, masked, and send nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send what is due. Exit code 1 where something was rejected, parked or a platform is held."""
+    """Send what is due, and say what waits and why.
+
+    Exit code 1 where something was rejected, parked or a platform is held, or where nothing of what was due arrived.
+    """
     with opened() as gateway:
         if dry_run:
             gateway.note("push_dry_run", ", ".join(gateway.configured(platforms or ())))
             _preview(gateway, platforms or (), limit, as_json=as_json)
             return
         reports = _across(gateway, platforms, lambda e: gateway.push(e, limit=limit))
+        waits = _waiting(gateway, [report.platform for report in reports])
+        if not as_json:
+            for report in reports:
+                _tell_push(gateway, report, waits[report.platform])
     bad = ("rejected", "unknown", "conflict", "exhausted", "hold")
-    _finish(
-        reports,
-        as_json,
-        failed=bool(gateway.broken) or any(r.stopped or any(r.outcomes[name] for name in bad) for r in reports),
+    failed = bool(gateway.broken) or any(
+        r.stopped or r.nothing_arrived or any(r.outcomes[name] for name in bad) for r in reports
     )
+    if as_json or not reports:
+        documents = [{**_plain(r), "waits": [vars(one) for one in waits[r.platform]]} for r in reports]
+        _finish(documents, as_json, failed=failed)
+    elif failed:
+        raise typer.Exit(FAILURES)
+
+
+def _waiting(gateway: Gateway, platforms: Sequence[str]) -> dict[str, list[WaitingGroup]]:
+    from gateway.delivery.store.views import waiting_groups
+
+    with gateway.store.read() as connection:
+        return {name: waiting_groups(connection, name) for name in platforms}
+
+
+_OUTCOMES = {
+    "accepted": "接收",
+    "pending": "等待回执",
+    "rejected": "退回",
+    "retry": "稍后重试",
+    "in_doubt": "结果不明",
+    "duplicate": "平台称已有，待核对",
+    "conflict": "与平台已有数据冲突",
+    "unknown": "答复无法识别",
+    "hold": "前提不满足",
+    "exhausted": "重试已用完",
+}
+_STATES = {
+    State.QUEUED: "待发送",
+    State.SENDING: "发送中",
+    State.AWAITING_ACK: "等待回执",
+    State.IN_DOUBT: "结果不明",
+    State.HELD: "暂停中",
+    State.PARKED: "待人工",
+}
+
+
+def _tell_push(gateway: Gateway, report: PushReport, waits: Sequence[WaitingGroup]) -> None:
+    """What went to one platform, what waits and why, and what to do where nothing arrived."""
+    connector = gateway.connector(report.platform)
+    name = in_language(f"{connector.info.title_zh}（{report.platform}）", report.platform)
+    counts = {str(event): count for event, count in report.outcomes.items() if count}
+    zh = "，".join(f"{_OUTCOMES.get(event, event)} {count}" for event, count in counts.items())
+    en = ", ".join(f"{event} {count}" for event, count in counts.items())
+    if report.claimed:
+        told = in_language(f"发出 {report.sent}" + (f"，{zh}" if zh else ""), f"sent {report.sent}: {en}".rstrip(": "))
+    else:
+        told = in_language("没有到期的任务", "nothing was due")
+    say(f"{name}  {told}")
+    for one in waits:
+        words = f"{one.code or ''} {one.reason or ''}".strip()
+        due = f"{one.next_due.astimezone(CHINA):%m-%d %H:%M}"
+        state = in_language(_STATES.get(one.state, str(one.state)), str(one.state))
+        later = one.state in (State.QUEUED, State.AWAITING_ACK, State.IN_DOUBT)
+        when = in_language(f"，下次 {due}", f", next {due}") if later else ""
+        say(f"  {state} {one.count}" + (f"  {words}" if words else "") + when)
+    if report.stopped:
+        say(in_language("  未全部发出：", "  stopped: ") + report.stopped)
+    if report.nothing_arrived:
+        place, setting = connector.endpoint.base_url, f"GATEWAY_{report.platform.upper()}__ENDPOINT"
+        say(
+            in_language(
+                f"  没有送达：{place}。请核对 {setting} 和网络，再执行 gateway check",
+                f"  nothing arrived: {place}. Look at {setting} and the network, then gateway check",
+            )
+        )
+    if any(one.state is State.HELD for one in waits) or (report.stopped or "").startswith("operator"):
+        say(in_language("  排除原因后：", "  when the cause is mended: ") + f"gateway resume {report.platform}")
+    if any(one.state is State.PARKED for one in waits) or counts.get("rejected"):
+        say(in_language("  查看：", "  look: ") + f"gateway failures --platform {report.platform}")
 
 
 def acks(platforms: Platforms = None, as_json: AsJson = False) -> None:
@@ -85,14 +175,17 @@ def reconcile(platforms: Platforms = None, as_json: AsJson = False) -> None:
         reports = _across(gateway, platforms, run)
         keeping = [p for p in gateway.configured(platforms or ()) if isinstance(gateway.connector(p), PublishesBooks)]
         books = _across(gateway, keeping, reconcile_yesterday) if keeping else []
-    quiet = {"match", "lag", "never_sent", "not_owed"}
     told = {one.platform: one.document() for one in books if one is not None}
     documents = [{**_plain(r), "total": r.total, "books": told.get(r.platform)} for r in reports]
     failed = (
         bool(gateway.broken)
-        or any(r.stopped or set(r.classes) - quiet for r in reports)
+        or any(r.stopped or r.open for r in reports)
         or any(b.open or b.stopped for b in books if b)
     )
+    open_ones = [r.platform for r in reports if r.open]
+    if not as_json:
+        for name in open_ones:
+            say(in_language(f"查看 {name} 的差异：", f"the differences of {name}: ") + f"gateway differences {name}")
     _finish(documents, as_json, failed=failed)
 
 

@@ -18,11 +18,14 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.domain.china import CHINA
 from gateway.domain.errors import ConfigurationError, GatewayError, InputError
+from gateway.store.metadata import to_utc
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Gateway
@@ -42,6 +45,9 @@ AsJson = Annotated[
 Platforms = Annotated[list[str] | None, typer.Argument(help="Platforms; all that are configured where none is named.")]
 Force = Annotated[bool, typer.Option("--force", help="Write over returns that are there already; never over others.")]
 
+_CHINESE: ContextVar[bool] = ContextVar("chinese", default=False)
+"""whether the gateway that was opened last addresses people in Chinese (``GATEWAY_LANGUAGE``)"""
+
 LARGEST = 2**63 - 1
 """number that every database can hold"""
 FAILURES = 1
@@ -59,6 +65,7 @@ def opened(*, create: bool = False) -> Iterator[Gateway]:
         settings = load(GatewaySettings)
         logs.set_up(settings.log_level)
         tracing.set_up()
+        _CHINESE.set(settings.chinese)
         with open_gateway(settings, create=create) as gateway:
             try:
                 yield gateway
@@ -136,6 +143,46 @@ def emit(document: Mapping[str, Any]) -> None:
     sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
     sys.stdout.buffer.flush()
     _owes_document.set(False)
+
+
+def in_language(zh: str, en: str) -> str:
+    """The text in the language in which this gateway addresses people."""
+    return zh if _CHINESE.get() else en
+
+
+def in_china(moment: datetime | None) -> datetime | None:
+    """A moment as typed, which is in +08:00 where it does not say otherwise; in UTC."""
+    return None if moment is None else to_utc(moment if moment.tzinfo else moment.replace(tzinfo=CHINA))
+
+
+def known_platform(gateway: Gateway, name: str | None, *, others: Sequence[str] = ()) -> None:
+    """Refuse a platform that is neither installed nor known to the store, where one is named."""
+    from gateway.delivery.store.platforms import registered
+
+    with gateway.store.read() as connection:
+        known = [*sorted({*gateway.platforms, *registered(connection)}), *others]
+    if name is not None and name not in known:
+        raise InputError(
+            in_language(
+                f"没有名为 {name!r} 的平台；可选：{'、'.join(known)}",
+                f"no platform {name!r}; known: {', '.join(known)}",
+            )
+        )
+
+
+def known_batch(gateway: Gateway, name: str | None) -> None:
+    """Refuse the name of a file that was never read, where one is named."""
+    from gateway.intake.store.batches import is_read
+
+    with gateway.store.read() as connection:
+        missing = name is not None and not is_read(connection, name)
+    if missing:
+        raise InputError(
+            in_language(
+                f"没有读入过名为 {name!r} 的批次文件；已读入的见 gateway batches list",
+                f"no batch file of the name {name!r} was read; `gateway batches list` has those that were",
+            )
+        )
 
 
 def say(text: str = "") -> None:
@@ -223,6 +270,25 @@ def table(title: str, columns: Sequence[TableColumn], rows: Iterable[Any]) -> No
     if not console.is_terminal:
         console.width = 140
     console.print(drawn)
+
+
+def write_workbook(path: Path, sheet: str, titles: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A table as a workbook, for its owner only; texts stay texts, whatever they begin with."""
+    import xlsxwriter
+
+    from gateway.private_files import open_private
+
+    made = io.BytesIO()
+    plain_text = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    with xlsxwriter.Workbook(made, {"in_memory": True, **plain_text}) as book:
+        page = book.add_worksheet(sheet)
+        page.write_row(0, 0, titles)
+        for place, row in enumerate(rows, 1):
+            for column, value in enumerate(row):
+                page.write_string(place, column, "" if value is None else str(value))
+        page.freeze_panes(1, 0)
+    with open_private(path) as file:
+        file.write(made.getvalue())
 
 
 def _cell(value: Any) -> str:

@@ -10,7 +10,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.contract import Codes, Wsdl, check_codes, check_contract
-from gateway.cli.output import FAILURES, MISUSE, AsJson, Platforms, actor, columns, complain, emit, opened, say, table
+from gateway.cli.output import (
+    FAILURES,
+    MISUSE,
+    AsJson,
+    Platforms,
+    actor,
+    columns,
+    complain,
+    emit,
+    in_language,
+    known_platform,
+    opened,
+    say,
+    table,
+)
 from gateway.domain.china import CHINA
 from gateway.domain.errors import StoreError
 
@@ -37,20 +51,28 @@ def pause(
     with opened() as gateway:
         from gateway.delivery.store import platforms as delivery_platforms
 
-        _known(_all(gateway), platform)
+        known_platform(gateway, platform)
         now = gateway.edge.now()
         end = None if until is None else _moment(until, now)
         if end is not None and end <= now:
             complain("--until lies in the past")
             raise typer.Exit(MISUSE)
         with gateway.store.write() as connection:
+            before = delivery_platforms.pause_of(connection, platform, now)
             delivery_platforms.pause(
                 connection, platform, code="operator", reason=reason, by=actor(), now=now, until=end
             )
             held = delivery_platforms.pause_of(connection, platform, now)
     last = None if held is None else held.until
-    document = {"platform": platform, "paused": True, "reason": reason, "until": last}
-    text = f"{platform} is held" + (f" until {last.astimezone(CHINA):%Y-%m-%d %H:%M} +08:00" if last else "")
+    first = reason if held is None else held.reason
+    document = {"platform": platform, "paused": True, "reason": first, "until": last, "was_paused": before is not None}
+    shown = f"{last.astimezone(CHINA):%Y-%m-%d %H:%M} +08:00" if last else ""
+    zh, en = f"{platform} 已暂停", f"{platform} is held"
+    if before is not None:
+        since = f"{before.since.astimezone(CHINA):%Y-%m-%d %H:%M} +08:00"
+        zh = f"{platform} 自 {since} 起已暂停（{before.code}：{before.reason}），原因不变"
+        en = f"{platform} is held since {since} ({before.code}: {before.reason}); that reason stays"
+    text = in_language(zh + (f"，至 {shown} 自动恢复" if shown else ""), en + (f" until {shown}" if shown else ""))
     _told(document, text, as_json=as_json)
 
 
@@ -79,7 +101,7 @@ def resume(
         from gateway.delivery.store.recovering import not_recovered
         from gateway.domain.states import Event
 
-        _known(_all(gateway), platform)
+        known_platform(gateway, platform)
         if anyway and not (reason or "").strip():
             complain("--anyway needs a --reason")
             raise typer.Exit(MISUSE)
@@ -171,20 +193,6 @@ async def _probe(exchanger: Exchanger) -> dict[str, Any]:
     health = connector.decode_health(answer.response, answer.stamp)
     skew = None if health.clock_skew is None else round(health.clock_skew.total_seconds(), 1)
     return row | {"ok": health.ok, "detail": health.detail, "clock_skew_seconds": skew}
-
-
-def _all(gateway: Gateway) -> list[str]:
-    """Installed platforms, and those that only the store knows."""
-    from gateway.delivery.store import platforms as delivery_platforms
-
-    with gateway.store.read() as connection:
-        return sorted({*gateway.platforms, *delivery_platforms.registered(connection)})
-
-
-def _known(platforms: list[str], platform: str) -> None:
-    if platform not in platforms:
-        complain(f"no platform {platform!r}; known: {', '.join(platforms)}")
-        raise typer.Exit(MISUSE)
 
 
 def _told(document: dict[str, Any], text: str, *, as_json: bool) -> None:

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.output import FAILURES, LARGEST, MISUSE, AsJson, actor, columns, complain, emit, opened, say, table
+from gateway.cli.output import (
+    FAILURES,
+    LARGEST,
+    MISUSE,
+    AsJson,
+    actor,
+    columns,
+    complain,
+    emit,
+    in_china,
+    known_batch,
+    known_platform,
+    opened,
+    say,
+    table,
+)
+from gateway.domain.errors import InputError
 from gateway.domain.states import State
 
 if TYPE_CHECKING:
@@ -27,32 +43,49 @@ class Failed(StrEnum):
     REJECTED = State.REJECTED
 
 
+class Repairable(StrEnum):
+    """Differences of accepted records that sending them again mends."""
+
+    LOST = "lost"
+    ALTERED = "altered"
+
+
 @replay.command("plan")
 def plan(
     reason: Annotated[str, typer.Option(help="Why it may go again; kept in the audit trail.")],
     platform: Annotated[str | None, typer.Option(help="Only this platform.")] = None,
     state: Annotated[Failed | None, typer.Option(help="Only this state.")] = None,
     code: Annotated[str | None, typer.Option(help="Only this code.")] = None,
-    since: Annotated[datetime | None, typer.Option(help="Only what changed since then.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(help="Only what changed since then; without a zone in +08:00.")
+    ] = None,
     batch: Annotated[str | None, typer.Option(help="Only rows of the batch file with this name.")] = None,
-    lost: Annotated[
-        bool, typer.Option("--lost", help="Instead: what was accepted and is lost there by the last reconciliation.")
-    ] = False,
+    difference: Annotated[
+        Repairable | None, typer.Option(help="Instead: what was accepted and differs so in the last reconciliation.")
+    ] = None,
+    lost: Annotated[bool, typer.Option("--lost", help="Short for --difference lost.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Fix the list of everything that failed and matches. Nothing is sent. Exit code 1 where nothing matches."""
     with opened() as gateway:
+        from gateway.delivery.rules.differences import Difference
         from gateway.delivery.store.replays import plan as make
         from gateway.delivery.store.views import DeliveryFilter
 
-        moment = since.replace(tzinfo=UTC) if since and since.tzinfo is None else since
+        known_platform(gateway, platform)
+        known_batch(gateway, batch)
+        if lost and difference not in (None, Repairable.LOST):
+            raise InputError("--lost and --difference name two classes: give one of them")
+        chosen = Difference.LOST if lost else None if difference is None else Difference(difference)
+        if chosen is not None and (state or code):
+            raise InputError("--state and --code choose what failed; what differs was accepted: leave them out")
         states = () if state is None else (State(state),)
-        wanted = DeliveryFilter(platform=platform, states=states, code=code, since=moment, batch=batch)
+        wanted = DeliveryFilter(platform=platform, states=states, code=code, since=in_china(since), batch=batch)
         with gateway.store.write() as connection:
             by, now = actor(), gateway.edge.now()
-            made = make(connection, wanted, reason=reason, by=by, now=now, lost=lost)
+            made = make(connection, wanted, reason=reason, by=by, now=now, difference=chosen)
     if made is None:
-        complain("nothing that failed matches")
+        complain("nothing that differs so matches" if chosen else "nothing that failed matches")
         raise typer.Exit(FAILURES)
     _tell(made, as_json=as_json)
     if not as_json:

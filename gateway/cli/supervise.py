@@ -7,9 +7,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.output import FAILURES, MISUSE, AsJson, actor, columns, complain, emit, opened, say, table
+from gateway.cli.output import (
+    FAILURES,
+    LARGEST,
+    MISUSE,
+    AsJson,
+    actor,
+    columns,
+    complain,
+    emit,
+    in_language,
+    opened,
+    say,
+    table,
+)
 
 if TYPE_CHECKING:
+    from gateway.bootstrap import Gateway
     from gateway.credit.store.draws import Draw
 
 supervise = typer.Typer(no_args_is_help=True, help="Double-random checks (双随机): draw, and prove a draw.")
@@ -46,7 +60,8 @@ def draw(
         officer = Officer(by=actor(), now=gateway.edge.now(), calendar=gateway.calendar)
         made = make_draw(gateway.store, order, officer, number=gateway.edge.new_id())
         gateway.seal()
-    _show_draw(made, None, as_json=as_json)
+        about = _about(gateway, made)
+    _show_draw(made, about, None, as_json=as_json)
 
 
 @supervise.command("show")
@@ -61,12 +76,46 @@ def show(
         with gateway.store.read() as connection:
             made = draw_by_number(connection, number)
         same = None if made is None else draw_again(gateway.store, made)
+        about = {} if made is None else _about(gateway, made)
     if made is None:
         complain("there is no such draw")
         raise typer.Exit(MISUSE)
-    _show_draw(made, "same" if same else "population changed" if same is None else "another result", as_json=as_json)
+    _show_draw(
+        made, about, "same" if same else "population changed" if same is None else "another result", as_json=as_json
+    )
     if not same:
         raise typer.Exit(FAILURES)
+
+
+@supervise.command("list")
+def listing(
+    limit: Annotated[int, typer.Option(min=1, max=LARGEST, help="List at most this many.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List draws, the newest first."""
+    from gateway.credit.store.draws import listed
+
+    with opened() as gateway, gateway.store.read() as connection:
+        names = ("number", "at", "of", "population", "ratio", "due_on")
+        rows = [
+            {**{name: getattr(one, name) for name in names}, "drawn": len(one.drawn)}
+            for one in listed(connection, limit)
+        ]
+    if as_json:
+        emit({"draws": rows})
+    elif rows:
+        table(in_language(f"{len(rows)} 次抽查", f"{len(rows)} draws"), columns(*names, "drawn"), rows)
+    else:
+        say(in_language("还没有抽查：gateway supervise draw", "nothing was drawn yet: gateway supervise draw"))
+
+
+def _about(gateway: Gateway, made: Draw) -> dict[str, str]:
+    from gateway.credit.supervision import described
+
+    with gateway.store.read() as connection:
+        found = described(connection, gateway.store, [one.object for one in made.drawn])
+    gateway.note("draw", f"draw {made.number}", detail={"objects": len(found)})
+    return found
 
 
 def _excluded(text: str) -> tuple[str, str]:
@@ -77,9 +126,11 @@ def _excluded(text: str) -> tuple[str, str]:
     return name, why
 
 
-def _show_draw(made: Draw, again: str | None, *, as_json: bool) -> None:
+def _show_draw(made: Draw, about: dict[str, str], again: str | None, *, as_json: bool) -> None:
     document: dict[str, Any] = {name: getattr(made, name) for name in type(made).__dataclass_fields__}
-    document["drawn"] = [{"object": drawn.object, "checker": drawn.checker} for drawn in made.drawn]
+    document["drawn"] = [
+        {"object": one.object, "about": about.get(one.object), "checker": one.checker} for one in made.drawn
+    ]
     document |= {} if again is None else {"drawn_again": again}
     if as_json:
         emit({"draw": document})
@@ -90,4 +141,4 @@ def _show_draw(made: Draw, again: str | None, *, as_json: bool) -> None:
         say(f"{'excluded':>18}  {name}: {why}")
     if again is not None:
         say(f"{'drawn again':>18}  {again}")
-    table("drawn", columns("object", "checker"), document["drawn"])
+    table("drawn", columns("object", "about", "checker"), document["drawn"])

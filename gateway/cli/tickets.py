@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.output import LARGEST, MISUSE, AsJson, actor, columns, complain, emit, opened, say, table
+from gateway.cli.output import (
+    LARGEST,
+    MISUSE,
+    AsJson,
+    actor,
+    columns,
+    complain,
+    emit,
+    known_platform,
+    opened,
+    say,
+    table,
+)
 from gateway.credit.rules.tickets import Act
 from gateway.domain.ticket_kinds import TicketKind
 
@@ -27,6 +39,7 @@ def listing(
     from gateway.credit.tickets import work_list
 
     with opened() as gateway:
+        known_platform(gateway, platform, others=["centre"])
         wanted = Filter(platform=platform, kind=kind, closed=everything)
         total, found = work_list(gateway.store, gateway.calendar, wanted, limit, gateway.edge.now())
     rows = [ticket.document() for ticket in found]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from gateway.credit.decisions import Officer
 from gateway.credit.rules.draws import METHOD, Checker, Population, draw, read_checkers, sample_size
 from gateway.credit.rules.tickets import DUTIES
 from gateway.credit.rules.working_days import WorkCalendar
-from gateway.credit.store import draws
+from gateway.credit.store import draws, parties
 from gateway.credit.store.acknowledgements import GATEWAY
 from gateway.credit.store.draws import Draw, Owed
 from gateway.credit.store.events import CENTRE
@@ -24,6 +24,7 @@ from gateway.credit.store.subjects import ENTERPRISE
 from gateway.credit.store.void_grounds import resting_on
 from gateway.domain.china import CHINA
 from gateway.domain.errors import InputError
+from gateway.domain.identifiers import mask
 from gateway.domain.records import Certificate, RecordKind
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store import records
@@ -222,3 +223,15 @@ def _note(scope: Scope, made: Draw) -> None:
         reason=made.reason,
         detail={"population_digest": made.population_digest, "drawn": len(made.drawn)},
     )
+
+
+def described(connection: Connection, store: Store, keys: Collection[str]) -> dict[str, str]:
+    """What stands behind drawn keys, for whoever carries a check out: enterprises by name and code, certificates by
+    number (masked), employer and city."""
+    found = {key: f"{one.name} {one.code}" for key, one in parties.read(connection, store.vault, keys).items()}
+    for record in records.newest_records(connection, store.vault, RecordKind.CERTIFICATE, keys):
+        if isinstance(record.content, Certificate):
+            employer = record.content.holder.employer
+            parts = (mask(record.content.number), employer.name if employer else "", record.content.assessment_region)
+            found[record.key] = " ".join(part for part in parts if part)
+    return found

@@ -17,7 +17,7 @@ from gateway.credit.rules.tickets import DUTIES, Act
 from gateway.credit.rules.working_days import WorkCalendar
 from gateway.credit.store import decisions, ticket_messages, tickets, twins
 from gateway.credit.store.draws import drawn_for
-from gateway.credit.store.events import CENTRE, payload_place
+from gateway.credit.store.events import CENTRE, masked_subject, payload_place
 from gateway.credit.store.reinstate import Reinstated, certificate_named, ground_of, reinstate_all
 from gateway.credit.store.reinstate import reinstate as bring_back
 from gateway.credit.store.streams import archive_scope, lock_feed
@@ -55,6 +55,8 @@ class Shown:
     """how it stands at the platform, where it was sent there"""
     draws: tuple[str, ...] = ()
     """numbers of the random checks that a void certificate brought about"""
+    about: str | None = None
+    """whom the event behind it is about, masked"""
     certificates: tuple[str, ...] = ()
     """keys of the void certificates that rest on the record"""
 
@@ -63,6 +65,7 @@ class Shown:
         fields = {name: getattr(self.ticket, name) for name in Ticket.__dataclass_fields__}
         duty: dict[str, Any] = {"owner": self.owner, "due_on": self.due_on, "late": self.late, "soon": self.soon}
         duty["acts"] = [str(act) for act in self.acts]
+        duty |= {"about": self.about} if self.about else {}
         duty |= {"draws": list(self.draws)} if self.draws else {}
         duty |= {"certificates": list(self.certificates)} if self.certificates else {}
         there = self.there or _NOT_SENT
@@ -116,19 +119,27 @@ def work_list(
 def look_up(store: Store, calendar: WorkCalendar, number: str, now: datetime) -> Shown | None:
     """One ticket by its number, with how it was closed at the platform, the subject's name and number taken out."""
     with store.read() as connection:
-        found = tickets.by_number(connection, number)
+        found = tickets.find(connection, number)
         if found is None:
             return None
+        number = found.number
         days = decisions.deadlines(connection, [found.record_id] if found.kind is TicketKind.DEADLINE else [])
         there = ticket_messages.at_platform(connection, store.vault, [number]).get(number)
         if there is not None and there.outcome is not None:
             there = replace(there, outcome=clean(there.outcome, *_names(connection, store, found)))
+        about = _about(connection, store, found)
         is_void = found.kind is TicketKind.CERTIFICATE
         drawn = drawn_for(connection, found.platform, found.record_id) if is_void else []
         asks = is_void or found.kind is TicketKind.REINSTATE
         resting = resting_on(connection, found.platform, [found.record_id]) if asks else []
     row = shown(found, calendar, now, days.get(found.record_id))
-    return replace(row, there=there, draws=tuple(drawn), certificates=tuple(rests.key for rests in resting))
+    resting_keys = tuple(rests.key for rests in resting)
+    return replace(row, there=there, about=about, draws=tuple(drawn), certificates=resting_keys)
+
+
+def _about(connection: Connection, store: Store, about: Ticket) -> str | None:
+    row = tickets.event_row(connection, about)
+    return None if row is None else masked_subject(store.vault, row)
 
 
 def shown(
@@ -156,9 +167,10 @@ def settle(store: Store, given: TicketAct, now: datetime) -> Ticket:
     if not given.reason.strip():
         raise InputError("an act on a ticket needs a reason")
     with write_scope(store, CENTRE, now) as begun:
-        found = tickets.by_number(begun.connection, given.number)
+        found = tickets.find(begun.connection, given.number)
         if found is None:
             raise InputError("there is no such ticket")
+        given = replace(given, number=found.number)
         duty = DUTIES[found.kind]
         if given.act not in duty.acts:
             raise InputError(f"a ticket of kind {found.kind} is settled by: {', '.join(duty.acts)}")

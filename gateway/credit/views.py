@@ -68,6 +68,8 @@ def find_subject(connection: Connection, vault: Vault, text: str) -> Who | None:
         return Who(kind=AUTHORITY, key=parties.party_key(vault, AUTHORITY, text))
     if len(text) == _KEY and records.newest(connection, RecordKind.PERSON, [text]):
         return _who(connection, PERSON, text)
+    if len(text) == _KEY and (party := parties.read(connection, vault, [text]).get(text)) is not None:
+        return _who(connection, party.kind, text)
     found = records.find(connection, vault, "certificate_number", [plain_number(text, "")])
     keys = {key for matches in found.values() for kind, key in matches if kind == RecordKind.CERTIFICATE}
     holders = {held.person_key for held in records.newest(connection, RecordKind.CERTIFICATE, sorted(keys)).values()}

@@ -51,6 +51,12 @@ class PushReport:
     swept: int = 0
     stopped: str | None = None
 
+    @property
+    def nothing_arrived(self) -> bool:
+        """Whether something was due and the platform answered none of it."""
+        answered = (event for event in self.outcomes if event not in (Event.RETRY, Event.IN_DOUBT))
+        return self.claimed > 0 and not any(self.outcomes[event] for event in answered)
+
 
 Progress = Callable[[PushReport], None]
 

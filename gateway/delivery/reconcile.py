@@ -12,7 +12,7 @@ from gateway.contract.connector import HoldingsBy, ListsHoldings, ListsParts, Ve
 from gateway.contract.messages import Holding, HoldingsPage, Payload, Verdict, WireResponse
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.push import prepare
-from gateway.delivery.rules.differences import Difference, Item, Ours, classify
+from gateway.delivery.rules.differences import QUIET, Difference, Item, Ours, classify
 from gateway.delivery.rules.work import Claimed
 from gateway.delivery.store import reconciliations
 from gateway.domain.records import Record, RecordKind, Submission
@@ -33,6 +33,8 @@ class ReconcileReport:
     ours: int = 0
     theirs: int = 0
     classes: Counter[str] = field(default_factory=Counter)
+    settled: Counter[str] = field(default_factory=Counter)
+    """how many of them a person settled before, as the platform has them"""
     run: int | None = None
     ours_at: datetime | None = None
     theirs_at: datetime | None = None
@@ -42,6 +44,11 @@ class ReconcileReport:
     def total(self) -> int:
         """Sum of all classes."""
         return sum(self.classes.values())
+
+    @property
+    def open(self) -> Counter[str]:
+        """Differences that need a person, by class."""
+        return Counter({name: n for name, n in (self.classes - self.settled).items() if name not in QUIET})
 
 
 async def reconcile(
@@ -112,17 +119,14 @@ async def _keep(exchanger: Exchanger, report: ReconcileReport, items: Sequence[I
     report.classes.update(item.difference for item in items)
     assert report.ours_at is not None
     assert report.theirs_at is not None
-    report.run = await exchanger.thread.write(
+    report.run, report.settled = await exchanger.thread.write(
         reconciliations.save,
+        exchanger.thread.store.vault,
         platform=report.platform,
         ours_at=report.ours_at,
         theirs_at=report.theirs_at,
         counts=dict(report.classes),
-        items=[
-            {"class": i.difference, "kind": i.kind, "delivery_id": i.delivery_id, "fields": list(i.fields)}
-            for i in items
-            if i.difference is not Difference.MATCH
-        ],
+        items=[item for item in items if item.difference is not Difference.MATCH],
     )
 
 

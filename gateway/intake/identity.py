@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
+from gateway.domain.identifiers import normal_certificate_number, normal_identifier
 from gateway.domain.names import plain_name, variant_name
 from gateway.domain.records import Certificate, RecordKind, Worker
+from gateway.intake.reading.columns import field_of
 from gateway.intake.rules.filing import Filing
 from gateway.intake.rules.gate_rules import GateRules
 from gateway.intake.rules.gates import REPORT_NO
@@ -46,6 +48,20 @@ def subject(filing: Filing | None, vault: Vault) -> tuple[str | None, str | None
     return (
         vault.index("certificate", named_certificate(filing)) if said else None,
         vault.index("id_number", person) if person else None,
+    )
+
+
+def written(cells: Mapping[str, str], vault: Vault) -> tuple[str | None, str | None]:
+    """Digests of certificate number and identity number as the cells of a row have them, readable or not.
+
+    cells: header as in the file -> original text
+    """
+    said = {field_of(header): text for header, text in reversed(list(cells.items()))}
+    number = normal_certificate_number(said.get("certificate_number", ""))
+    id_number = normal_identifier(said.get("id_number", ""))
+    return (
+        vault.index("certificate_number", number) if number else None,
+        vault.index("id_written", id_number) if id_number else None,
     )
 
 

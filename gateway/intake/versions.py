@@ -23,6 +23,7 @@ from gateway.intake.identity import (
     report_no,
     subject,
     withdrawn_keys,
+    written,
 )
 from gateway.intake.rules.admission import Admitted, admit
 from gateway.intake.rules.filing import Filing
@@ -30,7 +31,7 @@ from gateway.intake.rules.gate_rules import GateRules
 from gateway.intake.rules.gate_table import GateFailure
 from gateway.intake.rules.gates import REPORT_NO, RowOutcome, outcome
 from gateway.intake.rules.status_rows import decision_of
-from gateway.intake.store.batches import FilingRow
+from gateway.intake.store.batches import FilingRow, unpack
 from gateway.store import records
 from gateway.store.engine import Connection, Store
 from gateway.store.records import IndexEntry, Known
@@ -226,13 +227,15 @@ class Versions:
             }
             for f in row.failures
         ]
+        goes = row.outcome is RowOutcome.ADMIT
         return FilingRow(
             row_no=row.number,
             outcome=row.outcome,
             packed=row.packed,
             failures=failures,
             report_no=report_no(row.filing, self.rules),
-            subject=None if row.outcome is RowOutcome.ADMIT else subject(row.filing, self.store.vault),
+            subject=None if goes else subject(row.filing, self.store.vault),
+            written=(None, None) if goes else written(unpack(row.packed), self.store.vault),
         )
 
     def _key(self, kind: RecordKind, known_as: str) -> str:

@@ -11,20 +11,37 @@ from datetime import datetime
 
 from gateway.codec.codes import table
 from gateway.contract.connector import ConnectorInfo
+from gateway.credit.rules.tickets import DUTIES
+from gateway.credit.store import tickets
 from gateway.delivery.explain import Rules, reasons
 from gateway.delivery.rules.differences import Difference
+from gateway.delivery.rules.waiting import Reason
+from gateway.domain.china import CHINA
 from gateway.domain.records import RecordKind
-from gateway.domain.states import State
+from gateway.domain.states import Event, State
+from gateway.intake.store import batches, views
 from gateway.operations.store import why as operations_why
-from gateway.operations.store.why import NewestDelivery, ReportedRow
+from gateway.operations.store.why import LastAnswer, NewestDelivery, ReportedRow
 from gateway.store import records
 from gateway.store.engine import Connection, Store
 
 _FINE = frozenset({Difference.MATCH, Difference.LAG, None})
-_NEXT = {
-    State.QUEUED: "gateway push",
-    State.AWAITING_ACK: "gateway acks",
-    State.IN_DOUBT: "gateway resolve",
+_RUNS = {"due": "gateway push", "result_due": "gateway acks", "ask_due": "gateway resolve"}
+"""what fetches or sends a delivery that only waits for the next run, by the code of its reason"""
+_OWN_CODES = frozenset({Event.RELEASED, Event.REPLAYED, Event.RESUMED})
+"""codes that are no platform's answer"""
+_STATES = {
+    State.QUEUED: "待发送",
+    State.SENDING: "发送中",
+    State.AWAITING_ACK: "等待回执",
+    State.IN_DOUBT: "结果不明",
+}
+_OUTCOMES = {
+    "admit": "已接收",
+    "unchanged": "内容无变化",
+    "withdraw": "撤回",
+    "hold": "暂缓",
+    "refuse": "退回",
 }
 
 
@@ -35,24 +52,32 @@ class WhyStep:
     step: str
     ok: bool | None
     text: str
+    text_zh: str
     act: str | None = None
+    act_zh: str | None = None
+    """where it is more than a command; ``act`` otherwise"""
     platform: str | None = None
     delivery: int | None = None
 
 
 @dataclass(kw_only=True)
 class Explanation:
-    """The chains of one person or certificate. ``broken`` is the first link of each chain that is not well."""
+    """The chains of one person or certificate. ``broken`` is the first link of each chain that is not well.
+
+    rows:   what was reported; of a batch, a report or a ticket, how that stands
+    person: deliveries of the person, where no certificate is known
+    """
 
     person_key: str | None
     certificates: dict[str, list[WhyStep]] = field(default_factory=dict)
     rows: list[WhyStep] = field(default_factory=list)
+    person: list[WhyStep] = field(default_factory=list)
 
     @property
     def broken(self) -> list[WhyStep]:
         """The first link of each chain that does not hold; empty where everything has arrived."""
         if not self.certificates:
-            return [link for link in self.rows if not link.ok][:1]
+            return [link for link in [*self.rows, *self.person] if not link.ok][:1]
         chains = [[*self.rows, *links] for links in _by_platform(self.certificates)]
         firsts = [next((link for link in chain if not link.ok), None) for chain in chains]
         return list(dict.fromkeys(link for link in firsts if link is not None))
@@ -69,18 +94,23 @@ def _by_platform(certificates: Mapping[str, Sequence[WhyStep]]) -> list[list[Why
 
 
 def why(store: Store, text: str, infos: Sequence[ConnectorInfo], rules: Rules, now: datetime) -> Explanation:
-    """Follow one certificate number or identity number. ``infos``: the configured platforms."""
+    """Follow what a person has at hand: a certificate or identity number, a record's key, a delivery's number, receipt
+    or number at the platform, a batch, a report or a ticket. ``infos``: the configured platforms."""
     id_types = [row["canonical"] for row in table("id_document_type").rows if row["canonical"]]
     with store.read() as connection:
         found = operations_why.subject(connection, store.vault, text, id_types)
         answer = Explanation(person_key=found.person_key)
-        answer.rows = _filed(found.rows, known=bool(found.certificates))
-        standings = operations_why.standings(connection, found.certificates)
-        waiting = reasons(connection, [one.id for one in standings], rules, now)
-        waits = {number: reason.en for number, reason in waiting.items() if reason is not None}
+        if not found:
+            answer.rows = _batch(connection, text) or _ticket(connection, text) or _filed((), known=False)
+            return answer
+        answer.rows = _filed(found.rows, known=bool(found.certificates or found.person_key))
+        keys = found.certificates or [found.person_key or ""]
+        view = _View(connection, keys, infos)
+        view.wait_by(rules, now)
         for key in found.certificates:
-            own = [one for one in standings if one.record_key == key]
-            answer.certificates[key] = _followed(connection, key, own, infos, waits)
+            answer.certificates[key] = view.followed(key)
+        if not found.certificates:
+            answer.person = [link for one in view.standings for link in view.stands(one)]
     return answer
 
 
@@ -88,69 +118,238 @@ def _filed(rows: Sequence[ReportedRow], *, known: bool) -> list[WhyStep]:
     """What became of the newest row; earlier ones that went do not mend it."""
     if not rows:
         text = "is held, but no row of a batch names it" if known else "no row that was read names it"
-        return [
-            WhyStep(step="filed", ok=known, text=text, act=None if known else "ask the city whether it was reported")
-        ]
+        zh = "库中有记录，但没有批次的行提到它" if known else "已读入的各行中都没有它"
+        act = None if known else "ask the city whether it was reported"
+        act_zh = None if known else "向上报城市核实是否已上报"
+        return [WhyStep(step="filed", ok=known, text=text, text_zh=zh, act=act, act_zh=act_zh)]
     last = rows[-1]
-    where = f"{last.batch}, row {last.row_no}, read {last.read_at:%Y-%m-%d}"
-    if last.outcome in ("refuse", "hold"):
-        said = ", ".join(dict.fromkeys(f"{one['gate']} ({one['field']})" for one in last.failures))
-        word = "refused" if last.outcome == "refuse" else "held"
-        act = "return it to the city: gateway intake --returns"
-        return [WhyStep(step="filed", ok=False, text=f"{where}: {word} by {said}", act=act)]
-    return [WhyStep(step="filed", ok=True, text=f"{where}: {last.outcome}")]
+    day = f"{last.read_at.astimezone(CHINA):%Y-%m-%d}"
+    where = f"{last.batch}, row {last.row_no}, read {day}"
+    where_zh = f"{last.batch} 第 {last.row_no} 行，{day} 读入"
+    word = _OUTCOMES.get(last.outcome, last.outcome)
+    if last.outcome not in ("refuse", "hold"):
+        return [WhyStep(step="filed", ok=True, text=f"{where}: {last.outcome}", text_zh=f"{where_zh}：{word}")]
+    said = [one for one in last.failures if one.get("severity") != "warn"] or last.failures
+    broken = "; ".join(dict.fromkeys(f"{one['gate']} ({one['field']}) {one['message']}" for one in said))
+    broken_zh = "；".join(dict.fromkeys(f"{one['gate']} {one['message_zh']}" for one in said))
+    verb = "refused" if last.outcome == "refuse" else "held"
+    act = f"gateway batches returns {_quoted(last.batch)} OUT.xlsx"
+    if last.outcome == "hold":
+        act = f"gateway batches decide {_quoted(last.batch)} {last.row_no} admit|refuse --reason …"
+    return [
+        WhyStep(
+            step="filed",
+            ok=False,
+            text=f"{where}: {verb} by {broken}",
+            text_zh=f"{where_zh}：{word}，{broken_zh}",
+            act=act,
+        )
+    ]
 
 
-def _followed(
-    connection: Connection,
-    key: str,
-    own: Sequence[NewestDelivery],
-    infos: Sequence[ConnectorInfo],
-    waits: Mapping[int, str],
-) -> list[WhyStep]:
-    taken_back = records.newest(connection, RecordKind.WITHDRAWAL, [key])
-    filed = records.newest(connection, RecordKind.CERTIFICATE, [key])
-    gone = key in taken_back and (key not in filed or taken_back[key].version > filed[key].version)
-    version = (taken_back if gone else filed)[key].version
-    links = [WhyStep(step="kept", ok=True, text=f"version {version}" + (": withdrawn" if gone else ""))]
-    platforms = {info.platform: info for info in infos}
-    for name in sorted({*platforms, *(one.platform for one in own)}):
-        here = [one for one in own if one.platform == name]
-        links += _on(name, here, platforms.get(name), gone=gone)
-        for one in here:
-            links += _stands(one, waits.get(one.id))
+def _quoted(name: str) -> str:
+    return name if name.isidentifier() or all(c.isalnum() or c in "._-" for c in name) else f'"{name}"'
+
+
+def _batch(connection: Connection, name: str) -> list[WhyStep]:
+    """How the batches of a file's name, or with rows of a report, stand."""
+    if not batches.named(connection, name):
+        return []
+    links = []
+    for part in views.parts(connection, name):
+        counts = {outcome: count for outcome, count in part.rows.items() if count}
+        back = part.rows["refuse"] + part.rows["hold"] > 0
+        act = f"gateway batches returns {_quoted(name)} OUT.xlsx" if back else f"gateway batches show {_quoted(name)}"
+        links.append(
+            WhyStep(
+                step="batch",
+                ok=None if part.closed_at is None else True,
+                text=f"{part.name} {part.report_no or ''}: {part.rows.total()} rows ("
+                + ", ".join(f"{outcome} {count}" for outcome, count in counts.items())
+                + f"), {part.open} open",
+                text_zh=f"{part.name} {part.report_no or ''}：共 {part.rows.total()} 行（"
+                + "，".join(f"{_OUTCOMES.get(outcome, outcome)} {count}" for outcome, count in counts.items())
+                + f"），未办结 {part.open}",
+                act=None if part.closed_at is not None else act,
+            )
+        )
     return links
 
 
-def _on(name: str, here: Sequence[NewestDelivery], info: ConnectorInfo | None, *, gone: bool) -> list[WhyStep]:
-    """Whether it is owed at all."""
-    if here:
+def _ticket(connection: Connection, number: str) -> list[WhyStep]:
+    found = tickets.find(connection, number)
+    if found is None:
         return []
-    kind = RecordKind.WITHDRAWAL if gone else RecordKind.CERTIFICATE
-    if info is not None and kind not in info.kinds:
-        why_not = info.declined.get(kind, "the platform takes no such records")
-        return [WhyStep(step="owed", ok=False, text=f"not owed: {why_not}", platform=name)]
-    return [WhyStep(step="owed", ok=None, text="not owed yet", act="gateway push", platform=name)]
+    duty, is_open = DUTIES[found.kind], found.closed_at is None
+    day = f"{found.opened_at.astimezone(CHINA):%Y-%m-%d}"
+    return [
+        WhyStep(
+            step="ticket",
+            ok=None if is_open else True,
+            text=f"{duty.title}, opened {day}, {'open' if is_open else f'settled: {found.act}'}",
+            text_zh=f"{duty.title_zh}，{day} 开立，{'未结' if is_open else f'已结：{found.act}'}",
+            act=f"gateway tickets show {found.number}" if is_open else None,
+        )
+    ]
 
 
-def _stands(one: NewestDelivery, waits: str | None) -> list[WhyStep]:
-    def link(step: str, ok: bool | None, text: str, act: str | None = None) -> WhyStep:
-        return WhyStep(step=step, ok=ok, text=text, act=act, platform=one.platform, delivery=one.id)
+class _View:
+    """What the links of several chains are made from: deliveries, what each waits for, and whom it waits behind."""
 
-    tried = f"version {one.version}, {one.attempts} attempts"
-    if one.state is State.ACCEPTED:
-        accepted = link("accepted", True, tried)
-        if one.difference in _FINE:
-            return [accepted]
-        text = f"the last reconciliation says {one.difference}"
-        return [accepted, link("reconciled", False, text, f"gateway show {one.id}")]
+    def __init__(self, connection: Connection, keys: Sequence[str], infos: Sequence[ConnectorInfo]) -> None:
+        self._connection, self._infos = connection, {info.platform: info for info in infos}
+        self.standings = operations_why.standings(connection, keys)
+        self._answers = operations_why.last_answers(connection, [one.id for one in self.standings])
+        self._reasons: Mapping[int, Reason | None] = {}
+        self._ended = operations_why.ended(connection, keys)
+        self._with_project = operations_why.with_project(connection, keys)
+
+    def wait_by(self, rules: Rules, now: datetime) -> None:
+        """Say what each waits for at a moment under the platforms' rules of traffic."""
+        self._reasons = reasons(self._connection, list(self._answers), rules, now)
+
+    def followed(self, key: str) -> list[WhyStep]:
+        """The links of one certificate."""
+        own = [one for one in self.standings if one.record_key == key]
+        taken_back = records.newest(self._connection, RecordKind.WITHDRAWAL, [key])
+        filed = records.newest(self._connection, RecordKind.CERTIFICATE, [key])
+        gone = key in taken_back and (key not in filed or taken_back[key].version > filed[key].version)
+        version = (taken_back if gone else filed)[key].version
+        text, zh = f"version {version}", f"版本 {version}"
+        links = [
+            WhyStep(
+                step="kept",
+                ok=True,
+                text=text + (": withdrawn" if gone else ""),
+                text_zh=zh + ("：已撤回" if gone else ""),
+            )
+        ]
+        for name in sorted({*self._infos, *(one.platform for one in own)}):
+            here = [one for one in own if one.platform == name]
+            links += [] if here else self._owed(name, key, gone=gone)
+            for one in here:
+                links += self.stands(one)
+        return links
+
+    def _owed(self, name: str, key: str, *, gone: bool) -> list[WhyStep]:
+        """Why there is no delivery."""
+        info, kind = self._infos[name], RecordKind.WITHDRAWAL if gone else RecordKind.CERTIFICATE
+        taken = info.kinds.get(kind)
+        if taken is None or (taken.by_project and key not in self._with_project):
+            why_not = info.declined.get(kind, "the platform takes no such records")
+            zh = f"该平台不接收：{why_not}"
+            return [WhyStep(step="owed", ok=False, text=f"not owed: {why_not}", text_zh=zh, platform=name)]
+        if (name, key) in self._ended:
+            text, zh = "nothing is to be sent: it ended before anything was", "无需发送：发送之前已终止"
+            return [WhyStep(step="owed", ok=True, text=text, text_zh=zh, platform=name)]
+        text, zh = "not owed yet", "尚未列入发送"
+        return [WhyStep(step="owed", ok=None, text=text, text_zh=zh, act="gateway push", platform=name)]
+
+    def stands(self, one: NewestDelivery) -> list[WhyStep]:
+        """How a delivery stands, with the act that helps."""
+        tried, tried_zh = (
+            f"version {one.version}, {one.attempts} attempts",
+            f"版本 {one.version}，尝试 {one.attempts} 次",
+        )
+        last = self._answers[one.id]
+        if one.state is State.ACCEPTED:
+            step = WhyStep(
+                step="accepted",
+                ok=True,
+                text=tried,
+                text_zh=f"已接收，{tried_zh}",
+                platform=one.platform,
+                delivery=one.id,
+            )
+            if one.difference in _FINE:
+                return [step]
+            text, zh = f"the last reconciliation says {one.difference}", f"上次对账结果：{one.difference}"
+            act = f"gateway show {one.id}"
+            return [
+                step,
+                WhyStep(
+                    step="reconciled",
+                    ok=False,
+                    text=text,
+                    text_zh=zh,
+                    act=act,
+                    platform=one.platform,
+                    delivery=one.id,
+                ),
+            ]
+        root, reason = self._root(one.id), self._reasons[one.id]
+        text, zh = _standing_words(last, reason, tried, tried_zh)
+        if root.id != last.id:
+            en_answer, zh_answer = _answer(root)
+            text += f"; delivery {root.id} ({root.kind}): {root.state}{en_answer}"
+            zh += f"；第 {root.id} 号任务{zh_answer}"
+        helps, helps_zh = _act(root, self._reasons[root.id])
+        stopped = last.state in (State.REJECTED, State.PARKED, State.HELD)
+        return [
+            WhyStep(
+                step="accepted",
+                ok=False if stopped else None,
+                text=text,
+                text_zh=zh,
+                act=helps,
+                act_zh=helps_zh,
+                platform=one.platform,
+                delivery=one.id,
+            )
+        ]
+
+    def _root(self, number: int) -> LastAnswer:
+        """The delivery that must move first."""
+        one = self._answers[number]
+        met = {number}
+        while one.blocked_by in self._answers and one.blocked_by not in met:
+            met.add(one.blocked_by)
+            one = self._answers[one.blocked_by]
+        return one
+
+
+def _answer(one: LastAnswer) -> tuple[str, str]:
+    """What was said of it last, in the platform's words, where anything was."""
+    if one.code is None or one.code in _OWN_CODES:
+        return "", ""
+    words = f"{one.code} {one.reason or ''}".rstrip()
+    return f"; last answer: {words}", f"，最近答复：{words}"
+
+
+def _standing_words(one: LastAnswer, reason: Reason | None, tried: str, tried_zh: str) -> tuple[str, str]:
+    said = f"{one.code or ''} {one.reason or ''}".strip()
     if one.state is State.REJECTED:
-        text = f"rejected: {one.code} {one.reason or ''}".rstrip()
-        act = f"a corrected row; or, where the fault is not the record's, gateway replay plan --code {one.code}"
-        return [link("accepted", False, text, act)]
+        return f"rejected: {said}", f"已退回：{said}"
     if one.state is State.PARKED:
-        text = f"waits for a person: {one.code} {one.reason or ''}".rstrip()
-        return [link("accepted", False, text, f"gateway show {one.id}, then gateway release {one.id}")]
+        return f"waits for a person: {said}", f"待人工：{said}"
     if one.state is State.HELD:
-        return [link("accepted", False, f"{waits} ({one.code})", f"gateway resume {one.platform}")]
-    return [link("accepted", None, f"{one.state}, {tried}: {waits}", _NEXT.get(one.state))]
+        return f"held: {said}; goes on when the platform is resumed", f"暂停中：{said}；平台恢复后继续"
+    until = "" if reason is None or reason.until is None else f"{reason.until.astimezone(CHINA):%Y-%m-%d %H:%M}"
+    en = "" if reason is None else reason.en + (f" until {until}" if until else "")
+    zh = "" if reason is None else reason.zh + (f"，至 {until}" if until else "")
+    en_answer, zh_answer = _answer(one)
+    state = _STATES.get(one.state, str(one.state))
+    return f"{one.state}, {tried}: {en}{en_answer}", f"{state}，{tried_zh}：{zh}{zh_answer}"
+
+
+def _act(root: LastAnswer, reason: Reason | None) -> tuple[str | None, str | None]:
+    """What helps the delivery that must move first; None where it goes on by itself. English and Chinese."""
+    show = f"gateway show {root.id}"
+    if root.state is State.REJECTED:
+        again = f"gateway replay plan --platform {root.platform} --code {root.code} --reason …"
+        return (
+            f"{show}; the city sends a corrected row, or, where the fault is not the record's, {again}",
+            f"{show}；由上报单位更正后重新上报，若非数据原因则 {again}",
+        )
+    if root.state is State.PARKED:
+        if root.event == Event.CONFLICT:
+            return (
+                f"{show}; what is there under the key is not ours: settle it with the platform before releasing",
+                f"{show}；平台上同一主键已有他方数据，先与平台核实，再放行",
+            )
+        return f"{show}, then gateway release {root.id} --reason …", f"{show}，再 gateway release {root.id} --reason …"
+    if root.state is State.HELD or (reason is not None and reason.code == "paused"):
+        act = f"gateway resume {root.platform}"
+        return f"mend the cause, then {act}", f"排除原因后 {act}"
+    run = None if reason is None else _RUNS.get(reason.code)
+    return (None, None) if run is None else (f"{run} {root.platform}", None)

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import insert, select
 from typer.testing import Result
 
 from gateway.bootstrap import open_gateway
+from gateway.credit.store.tables import ticket
 from gateway.domain.records import Worker
 from gateway.settings import GatewaySettings
 from gateway.store.audit import note
@@ -192,3 +194,39 @@ def test_an_error_is_told_and_what_went_wrong_with_sealing_beside_it(
     assert "sealed and not anchored" in told + caplog.text
     assert told.rstrip().splitlines()[-1].startswith("gateway: ")
     assert "nowhere" in told.rstrip().splitlines()[-1]
+
+
+def test_a_ticket_is_named_by_the_beginning_of_its_number_and_says_whom_it_is_about(
+    run: Run, told: tuple[str, Worker, str]
+) -> None:
+    number = document(run("tickets", "list", "--json"))["tickets"][0]["number"]
+    shown = document(run("tickets", "show", number[:8].lower(), "--json"))["ticket"]
+    assert shown["number"] == number
+    assert shown["about"].startswith("李* 370")
+    assert document(run("tickets", "settle", number[:8], "confirm", "--reason", "r", "--json"))["number"] == number
+
+
+def test_an_ambiguous_beginning_is_misuse(run: Run, told: tuple[str, Worker, str]) -> None:
+    with open_gateway() as gateway, gateway.store.write() as c:
+        row = dict(c.execute(select(ticket)).mappings().first() or {})
+        c.execute(insert(ticket).values({**row, "number": row["number"][:25] + "Z", "record_id": "CR-9"}))
+    assert "several tickets" in run("tickets", "show", row["number"][:8], code=2).stderr
+
+
+def test_a_record_or_event_is_shown_by_its_own_number(run: Run, told: tuple[str, Worker, str]) -> None:
+    [event] = document(run("credit", "show", "CR-2", "--json"))["events"]
+    assert event["about"].startswith("李*")
+    assert document(run("credit", "show", event["event_id"], "--json"))["events"] == [event]
+    for text in (told[1].name, told[1].id_number):
+        assert text not in run("credit", "show", "CR-2").stdout
+
+
+def test_events_about_nobody_held_are_listed_masked(run: Run, told: tuple[str, Worker, str]) -> None:
+    assert document(run("credit", "unmatched", "--json"))["events"] == []
+    with open_gateway() as gateway:
+        feed = Feed(gateway.store)
+        stranger = replace(told[1], id_number="370000198001010017", name="钱一")
+        feed.apply(finding(stranger, record_id="CR-7", stream_seq=3))
+    [event] = document(run("credit", "unmatched", "--json"))["events"]
+    assert (event["record_id"], event["outcome"]) == ("CR-7", "ACCEPTED_UNMATCHED")
+    assert event["about"] == "钱* 370*************17"[: len(event["about"])]

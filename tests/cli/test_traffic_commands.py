@@ -86,6 +86,23 @@ def test_a_time_of_day_is_the_next_one_in_local_time(given: datetime, moment: st
     assert _moment(given, now) == datetime.fromisoformat(moment)
 
 
+def test_a_push_that_reaches_nobody_says_where_and_why(run: Run, bare: Callable[..., Result]) -> None:
+    told = bare("push", NAME, code=1).stdout
+    assert "nothing arrived: http://127.0.0.1:9/ws" in told
+    assert "GATEWAY_NATIONAL_MARKET__ENDPOINT" in told
+    assert "queued 1" in told
+    [waits] = run("push", NAME, code=0)["platforms"][NAME]["waits"]
+    assert (waits["state"], waits["count"]) == ("queued", 1)
+    assert waits["code"]
+
+
+def test_a_push_to_a_paused_platform_says_how_it_goes_on(run: Run, bare: Callable[..., Result]) -> None:
+    run("pause", NAME, "--reason", "contract")
+    told = bare("push", NAME, code=1).stdout
+    assert "contract" in told
+    assert f"gateway resume {NAME}" in told
+
+
 def test_an_open_breaker_is_shown_and_explains_what_waits(run: Run) -> None:
     with open_gateway() as gateway, gateway.store.write() as c:
         now = gateway.edge.now()
@@ -96,7 +113,7 @@ def test_an_open_breaker_is_shown_and_explains_what_waits(run: Run) -> None:
             draw=lambda: 0.5,
         )
         closing = Closing(exchange_id=0, closed_at=now, answered=False, code="read_timeout")
-        platforms.hear(c, lane, [closing], now, seen=exchanges.look_at(c, NAME, []))
+        platforms.hear(c, lane, [closing], now, locked=exchanges.lock_for(c, NAME, []))
     row = platform(run("status"))
     assert (row["stop"]["code"], row["breaker"]["phase"], row["breaker"]["code"]) == (
         "breaker_open",

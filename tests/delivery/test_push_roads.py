@@ -21,8 +21,10 @@ from gateway.delivery.acknowledge import poll, resolve
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.push import push
 from gateway.delivery.reconcile import reconcile
-from gateway.delivery.store import ledger, owing, platforms
+from gateway.delivery.rules.differences import Difference
+from gateway.delivery.store import ledger, owing, platforms, reconciliations, replays
 from gateway.delivery.store.tables import attempt, delivery, exchange, reconciliation_item, verdict
+from gateway.delivery.store.views import DeliveryFilter
 from gateway.delivery.system import System
 from gateway.domain.records import Record, Worker
 from gateway.domain.states import State
@@ -442,6 +444,74 @@ def test_reconciliation_gives_every_difference_one_class(make_world: Callable[..
     assert ("altered", ["name"]) in rows
     assert len(rows) == 5
     assert world.run(reconcile)[0].classes == report.classes, "running twice changes nothing"
+
+
+def test_what_was_altered_there_goes_again_and_then_matches(make_world: Callable[..., World]) -> None:
+    world = make_world()
+    altered, lost = persons = people_of(2)
+    world.enqueue(*persons)
+    world.until_quiet()
+    books = world.sandbox.books
+    books.put("held", altered.key, {**books.get("held", altered.key), "name": "另一人"})
+    books.remove("held", lost.key)
+    world.run(reconcile)
+    for difference in (Difference.ALTERED, Difference.LOST):
+        with world.store.write() as c:
+            plan = replays.plan(c, DeliveryFilter(), reason="r", by="op", now=world.clock.now, difference=difference)
+            assert plan is not None
+            assert replays.run(c, plan.id, by="op", now=world.clock.now) == {"done": 1}
+    world.until_quiet()
+    assert dict(world.run(reconcile)[0].classes) == {"match": 2}
+
+
+def test_a_settled_difference_stays_settled_until_it_differs_in_another_way(make_world: Callable[..., World]) -> None:
+    world = make_world()
+    [one] = people_of(1)
+    world.enqueue(one)
+    world.until_quiet()
+    books = world.sandbox.books
+    books.put("held", one.key, {**books.get("held", one.key), "name": "另一人"})
+    books.put("held", "Z" * 26, {**books.get("held", one.key), "key": "Z" * 26})
+    [report] = world.run(reconcile)
+    assert dict(report.open) == {"altered": 1, "unknown_here": 1}
+    with world.store.write() as c:
+        run = reconciliations.last_run(c, report.platform)
+        assert run is not None
+        classes = ["altered", "unknown_here"]
+        assert reconciliations.settle_theirs(c, run, classes, reason="r", by="op", now=world.clock.now) == 2
+    [report] = world.run(reconcile)
+    assert dict(report.open) == {}
+    books.put("held", "Y" * 26, {**books.get("held", one.key), "key": "Y" * 26})
+    assert dict(world.run(reconcile)[0].open) == {"unknown_here": 1}
+
+
+def test_only_the_last_run_keeps_the_keys_of_what_only_the_platform_has(make_world: Callable[..., World]) -> None:
+    world = make_world()
+    [one] = people_of(1)
+    world.enqueue(one)
+    world.until_quiet()
+    world.sandbox.books.put("held", "Z" * 26, {**world.sandbox.books.get("held", one.key), "key": "Z" * 26})
+    runs = [world.run(reconcile)[0].run for _ in range(2)]
+    with world.store.read() as c:
+        found = [reconciliations.found_differences(c, world.store.vault, run, (), None)[1] for run in runs]
+    assert [[one.theirs and one.theirs[0] for one in part] for part in found] == [[None], ["Z" * 26]]
+
+
+def test_a_reconciliation_of_a_paused_platform_stops_at_once_and_keeps_the_last_run(
+    make_world: Callable[..., World],
+) -> None:
+    world = make_world()
+    world.enqueue(*people_of(3))
+    world.until_quiet()
+    [good] = world.run(reconcile)
+    with world.store.write() as c:
+        platforms.pause(c, good.platform, code="operator", reason="contract", by="op", now=world.clock.now)
+    [stopped] = world.run(reconcile)
+    assert "contract" in (stopped.stopped or "")
+    with world.store.read() as c:
+        run = reconciliations.last_run(c, good.platform)
+    assert run is not None
+    assert run.number == good.run
 
 
 def test_reconciliation_that_cannot_read_theirs_says_so(make_world: Callable[..., World]) -> None:

@@ -16,6 +16,7 @@ from gateway.credit.rules.facts import CLOCK_TOLERANCE, Fact
 from gateway.credit.rules.matching import Match, plain_number
 from gateway.credit.rules.periods import DisclosureRule, PeriodSource
 from gateway.credit.rules.statements import AckCode, EventType, Statement, StatementRow, Status
+from gateway.domain.identifiers import mask
 from gateway.domain.names import plain_name, variant_name
 from gateway.store.vault import Vault
 
@@ -252,3 +253,19 @@ def _text(value: object) -> object:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"no JSON form for {type(value).__name__}")
+
+
+def subject_of(vault: Vault, row: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """What an event calls its subject: name, and identity number or code; both empty where its words were cleared."""
+    if row["payload"] is None:
+        return None, None
+    plain = json.loads(vault.open(row["payload"], payload_place(row["platform"], row["event_id"], row["digest"])))
+    subject = plain.get("subject") or {}
+    return subject.get("name"), subject.get("id_number")
+
+
+def masked_subject(vault: Vault, row: Mapping[str, Any]) -> str | None:
+    """The same as operators see it."""
+    name, number = subject_of(vault, row)
+    shown = [f"{name[:1]}*" if name else "", mask(number) if number else ""]
+    return " ".join(part for part in shown if part) or None

@@ -15,6 +15,7 @@ from gateway.credit.store.case_tables import credit_ruling
 from gateway.credit.store.histories import apply_events
 from gateway.credit.store.tables import credit_event, ticket
 from gateway.credit.store.void import follow
+from gateway.domain.errors import InputError
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store.audit import note
 from gateway.store.scope import Scope
@@ -63,6 +64,23 @@ def by_number(connection: Connection, number: str) -> Ticket | None:
     """The ticket of that number."""
     row = connection.execute(select(ticket).where(ticket.c.number == number)).first()
     return None if row is None else _to_ticket(row._mapping)
+
+
+_SHORTEST = 4
+"""characters of a number's beginning by which a ticket may be named"""
+
+
+def find(connection: Connection, text: str) -> Ticket | None:
+    """The ticket of that number, or the only one whose number begins so; InputError where several do."""
+    number = text.strip().upper()
+    found = by_number(connection, number)
+    if found is not None or len(number) < _SHORTEST:
+        return found
+    begins = select(ticket).where(ticket.c.number.startswith(number, autoescape=True)).limit(2)
+    rows = connection.execute(begins).all()
+    if len(rows) > 1:
+        raise InputError(f"several tickets begin with {number}: give more of the number")
+    return _to_ticket(rows[0]._mapping) if rows else None
 
 
 def close(scope: Scope, number: str, *, act: str, reason: str, by: str) -> bool:

@@ -6,18 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Any
 
 from sqlalchemy import Connection, Select, and_, func, or_, select
 
-from gateway.credit.rules.statements import Statement, Status, is_public, is_usable
+from gateway.credit.rules.statements import AckCode, Statement, Status, is_public, is_usable
 from gateway.credit.store.acknowledgements import Values
 from gateway.credit.store.case_tables import credit_own, credit_succession, credit_twin
-from gateway.credit.store.events import to_statement
+from gateway.credit.store.events import masked_subject, to_statement
 from gateway.credit.store.subjects import AUTHORITY, ENTERPRISE, survivors
-from gateway.credit.store.tables import credit_ack, credit_event, credit_link, credit_version, ticket
+from gateway.credit.store.tables import credit_ack, credit_event, credit_link, credit_version, feed, ticket
 from gateway.domain.records import RecordKind
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store.metadata import chunks
+from gateway.store.vault import Vault
 
 PERSON = str(RecordKind.PERSON)
 
@@ -225,3 +227,44 @@ def _holds(connection: Connection, rows: Sequence[Values]) -> dict[tuple[str, st
             place = (row.platform, row.record_id)
             found[place] = found.get(place, frozenset()) | {TicketKind(row.kind)}
     return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventRow:
+    """An event of a feed as operators see it: what it is about, and what became of it."""
+
+    platform: str
+    event_id: str
+    record_id: str
+    version: int
+    event_type: str
+    outcome: str
+    category: str
+    received_at: datetime
+    subject_type: str | None
+    subject_key: str | None
+    certificate_key: str | None
+    about: str | None
+
+
+def events_named(connection: Connection, vault: Vault, text: str) -> list[EventRow]:
+    """The events of a record, or the one event, of that number; oldest first."""
+    platforms = connection.execute(select(feed.c.platform)).scalars().all()
+    event = credit_event.c
+    named = or_(event.record_id == text, event.event_id == text)
+    return _event_rows(connection, vault, select(credit_event).where(event.platform.in_(platforms), named))
+
+
+def unmatched(connection: Connection, vault: Vault, limit: int) -> list[EventRow]:
+    """Events about nobody we hold, oldest first."""
+    platforms = connection.execute(select(feed.c.platform)).scalars().all()
+    here = (credit_event.c.platform.in_(platforms), credit_event.c.outcome == AckCode.ACCEPTED_UNMATCHED)
+    return _event_rows(connection, vault, select(credit_event).where(*here).limit(limit))
+
+
+def _event_rows(connection: Connection, vault: Vault, wanted: Select[Any]) -> list[EventRow]:
+    names = [name for name in EventRow.__dataclass_fields__ if name != "about"]
+    return [
+        EventRow(**{name: row[name] for name in names}, about=masked_subject(vault, dict(row)))
+        for row in connection.execute(wanted.order_by(credit_event.c.id)).mappings()
+    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gateway.contract.messages import Holding
@@ -39,6 +39,12 @@ class Difference(StrEnum):
     """the platform gave no usable answer about it"""
 
 
+QUIET = frozenset({Difference.MATCH, Difference.LAG, Difference.NEVER_SENT, Difference.NOT_OWED})
+"""classes that need nobody"""
+REPAIRED_BY_SENDING = (Difference.LOST, Difference.ALTERED)
+"""classes of what was accepted that sending ours again mends"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ours:
     """One record on our side: its newest delivery and what the platform should hold.
@@ -58,12 +64,16 @@ class Ours:
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """One key with its class; ``fields`` names what differs."""
+    """One key with its class; ``fields`` names what differs.
+
+    theirs: the platform's key, and its own number, of what we know nothing of
+    """
 
     difference: Difference
     kind: RecordKind
     delivery_id: int | None = None
     fields: tuple[str, ...] = ()
+    theirs: tuple[str, str | None] | None = field(default=None, repr=False)
 
 
 def classify(ours: Iterable[Ours], theirs: Mapping[tuple[RecordKind, str], Sequence[Holding]]) -> list[Item]:
@@ -77,7 +87,11 @@ def classify(ours: Iterable[Ours], theirs: Mapping[tuple[RecordKind, str], Seque
             met.add(key)
         difference, fields = _compare(own, there)
         items.append(Item(difference=difference, kind=own.kind, delivery_id=own.delivery_id, fields=fields))
-    items += [Item(difference=Difference.UNKNOWN_HERE, kind=kind) for kind, key in theirs if (kind, key) not in met]
+    items += [
+        Item(difference=Difference.UNKNOWN_HERE, kind=kind, theirs=(key, there[0].platform_id if there else None))
+        for (kind, key), there in theirs.items()
+        if (kind, key) not in met
+    ]
     return items
 
 

@@ -140,7 +140,10 @@ def pause_of(connection: Connection, name: str, now: datetime) -> Pause | None:
 def pause(
     connection: Connection, name: str, *, code: str, reason: str, by: str, now: datetime, until: datetime | None = None
 ) -> None:
-    """Hold a platform; the first reason stays until it is resumed or its time is over, later ones are only noted."""
+    """Hold a platform; the first reason stays until it is resumed or its time is over, later ones are only noted.
+
+    An end that is given holds for a pause in force as well.
+    """
     register(connection, [name])
     changed = connection.execute(
         update(platform)
@@ -148,7 +151,12 @@ def pause(
         .values(paused=True, code=code, reason=clean(reason), paused_by=by, since=now, until=until)
     ).rowcount
     action = "pause" if changed else "pause_again"
-    note(connection, at=now, actor=by, action=action, subject=name, reason=reason, detail={"code": code})
+    detail: dict[str, str] = {"code": code}
+    if until is not None:
+        detail["until"] = until.isoformat()
+        if not changed:
+            connection.execute(update(platform).where(platform.c.name == name).values(until=until))
+    note(connection, at=now, actor=by, action=action, subject=name, reason=reason, detail=detail)
 
 
 def resume(connection: Connection, name: str, *, by: str, reason: str | None, now: datetime) -> bool:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, or_, select
+from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
+from gateway.delivery.rules.differences import Item
 from gateway.delivery.rules.work import Claimed
 from gateway.delivery.store.ledger import load
 from gateway.delivery.store.tables import delivery, reconciliation, reconciliation_item
 from gateway.domain.records import Record, RecordKind
 from gateway.domain.states import State
+from gateway.store.audit import note
 from gateway.store.metadata import chunks
 from gateway.store.records import to_record
 from gateway.store.tables import record
@@ -103,19 +108,181 @@ def still_queued(connection: Connection, ids: Collection[int]) -> set[int]:
 
 def save(
     connection: Connection,
+    vault: Vault,
     *,
     platform: str,
     ours_at: datetime,
     theirs_at: datetime,
     counts: Mapping[str, int],
-    items: Sequence[Mapping[str, Any]],
+    items: Sequence[Item],
+) -> tuple[int, Counter[str]]:
+    """Keep a run with its differences (matches are only counted); gives its number, and how many are settled by class.
+
+    What a person settled in the run before stays settled while it differs in the same way. What only the platform has
+    is kept by its key for the last run only.
+    """
+    before = last_run(connection, platform)
+    settled = set() if before is None else _settled(connection, vault, before.number)
+    run = int(
+        connection.execute(
+            insert(reconciliation)
+            .values(platform=platform, ours_at=ours_at, theirs_at=theirs_at, counts=dict(counts))
+            .returning(reconciliation.c.id)
+        ).scalar_one()
+    )
+    kept: Counter[str] = Counter()
+    rows: list[dict[str, Any]] = []
+    for position, item in enumerate(items):
+        theirs = None if item.theirs is None else json.dumps(item.theirs, ensure_ascii=False)
+        again = (str(item.difference), str(item.kind), item.delivery_id, tuple(item.fields), theirs) in settled
+        kept[item.difference] += again
+        rows.append(
+            {
+                "reconciliation_id": run,
+                "class": item.difference,
+                "kind": item.kind,
+                "delivery_id": item.delivery_id,
+                "fields": list(item.fields),
+                "position": position,
+                "theirs": None if theirs is None else vault.seal(theirs.encode(), _theirs_place(run, position)),
+                "settled_at": theirs_at if again else None,
+            }
+        )
+    for part in chunks(rows):
+        connection.execute(insert(reconciliation_item), part)
+    if before is not None:
+        here = (reconciliation_item.c.reconciliation_id == before.number, reconciliation_item.c.theirs.is_not(None))
+        connection.execute(update(reconciliation_item).where(*here).values(theirs=None))
+    return run, +kept
+
+
+def _theirs_place(run: int, position: int) -> str:
+    return f"reconciliation_item.theirs:{run}/{position}"
+
+
+_SettledItem = tuple[str, str, int | None, tuple[str, ...], str | None]
+"""class, kind, delivery, fields and what the platform has: what must be the same for a settlement to last"""
+
+
+def _settled(connection: Connection, vault: Vault, run: int) -> set[_SettledItem]:
+    item = reconciliation_item.c
+    rows = connection.execute(
+        select(reconciliation_item).where(item.reconciliation_id == run, item.settled_at.is_not(None))
+    ).mappings()
+    return {
+        (
+            row["class"],
+            row["kind"],
+            row["delivery_id"],
+            tuple(row["fields"]),
+            None if row["theirs"] is None else vault.open(row["theirs"], _theirs_place(run, row["position"])).decode(),
+        )
+        for row in rows
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReconciliationRun:
+    """One kept run: when each side was read, and how many keys are in each class."""
+
+    number: int
+    platform: str
+    ours_at: datetime
+    theirs_at: datetime
+    counts: Mapping[str, int]
+
+
+def last_run(connection: Connection, platform: str) -> ReconciliationRun | None:
+    """The newest run of a platform that was kept."""
+    newest = select(func.max(reconciliation.c.id)).where(reconciliation.c.platform == platform)
+    number = connection.execute(newest).scalar()
+    return None if number is None else run_of(connection, number)
+
+
+def run_of(connection: Connection, number: int) -> ReconciliationRun | None:
+    """The run of that number."""
+    row = connection.execute(select(reconciliation).where(reconciliation.c.id == number)).mappings().first()
+    if row is None:
+        return None
+    return ReconciliationRun(
+        number=row["id"],
+        platform=row["platform"],
+        ours_at=row["ours_at"],
+        theirs_at=row["theirs_at"],
+        counts=row["counts"],
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundDifference:
+    """One difference of a run.
+
+    record: what we have, where it is ours
+    theirs: key and number of what only the platform has; None in runs that are not the last
+    """
+
+    id: int
+    difference: str
+    kind: str
+    fields: Sequence[str]
+    settled_at: datetime | None
+    delivery_id: int | None
+    version: int | None = None
+    state: str | None = None
+    record: Record | None = field(default=None, repr=False)
+    theirs: tuple[str, str | None] | None = field(default=None, repr=False)
+
+
+def found_differences(
+    connection: Connection, vault: Vault, run: int, classes: Collection[str], limit: int | None
+) -> tuple[int, list[FoundDifference]]:
+    """How many differences of a run are in these classes (all where none is named), and the first of them."""
+    item = reconciliation_item.c
+    where = [item.reconciliation_id == run, *([item["class"].in_(list(classes))] if classes else [])]
+    total = connection.execute(select(func.count()).select_from(reconciliation_item).where(*where)).scalar_one()
+    rows = connection.execute(
+        select(reconciliation_item).where(*where).order_by(item["class"], item.id).limit(limit)
+    ).mappings()
+    found: list[FoundDifference] = []
+    for part in chunks(list(rows)):
+        ours = {one.id: one for one in load(connection, vault, [r["delivery_id"] for r in part if r["delivery_id"]])}
+        for row in part:
+            own = ours.get(row["delivery_id"])
+            opened = None
+            if row["theirs"] is not None:
+                opened = json.loads(vault.open(row["theirs"], _theirs_place(run, row["position"])))
+            found.append(
+                FoundDifference(
+                    id=row["id"],
+                    difference=row["class"],
+                    kind=row["kind"],
+                    fields=row["fields"],
+                    settled_at=row["settled_at"],
+                    delivery_id=row["delivery_id"],
+                    version=None if own is None else own.record.version,
+                    state=None if own is None else own.state,
+                    record=None if own is None else own.record,
+                    theirs=None if opened is None else (opened[0], opened[1]),
+                )
+            )
+    return int(total), found
+
+
+def settle_theirs(
+    connection: Connection, run: ReconciliationRun, classes: Collection[str], *, reason: str, by: str, now: datetime
 ) -> int:
-    """Keep a run with its differences (matches are only counted); returns its number."""
-    run = connection.execute(
-        insert(reconciliation)
-        .values(platform=platform, ours_at=ours_at, theirs_at=theirs_at, counts=dict(counts))
-        .returning(reconciliation.c.id)
-    ).scalar_one()
-    for part in chunks(items):
-        connection.execute(insert(reconciliation_item), [{"reconciliation_id": run, **item} for item in part])
-    return int(run)
+    """Say of the differences in these classes that the platform is right; gives how many were open. Audited."""
+    item = reconciliation_item.c
+    here = (item.reconciliation_id == run.number, item["class"].in_(list(classes)), item.settled_at.is_(None))
+    count = connection.execute(update(reconciliation_item).where(*here).values(settled_at=now)).rowcount
+    if count:
+        note(
+            connection,
+            at=now,
+            actor=by,
+            action="settle_differences",
+            subject=f"reconciliation {run.number}",
+            reason=reason,
+            detail={"platform": run.platform, "classes": sorted(classes), "differences": count, "right": "theirs"},
+        )
+    return count

@@ -1,9 +1,9 @@
 """Replay by plan: choose what failed, fix the list, then let it go piece by piece; a second run finds nothing to do.
 
 A plan only queues deliveries again; they travel through the same door as all others. What was parked keeps the payload
-it had, and so does what was accepted and is lost there by the last reconciliation. What was rejected is mapped anew,
-because the same bytes would be rejected again. What has moved on since the plan was made, or has a newer version, is
-skipped and says so.
+it had, and so does what was accepted and is lost or altered there by the last reconciliation. What was rejected is
+mapped anew, because the same bytes would be rejected again. What has moved on since the plan was made, or has a newer
+version, is skipped and says so.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, insert, select, update
 
 from gateway.codec.redact import clean
+from gateway.delivery.rules.differences import Difference
 from gateway.delivery.store.tables import (
     delivery,
     payload,
@@ -70,15 +71,22 @@ class Plan:
 
 
 def plan(
-    connection: Connection, wanted: DeliveryFilter, *, reason: str, by: str, now: datetime, lost: bool = False
+    connection: Connection,
+    wanted: DeliveryFilter,
+    *,
+    reason: str,
+    by: str,
+    now: datetime,
+    difference: Difference | None = None,
 ) -> Plan | None:
     """Fix the list of what failed and matches, all of it, oldest first; None where nothing does.
 
-    Nothing is queued yet. ``digest`` is the SHA-256 of the delivery numbers, one a line. With ``lost``: of what was
-    accepted and, as the last reconciliation of its platform says, is not there.
+    Nothing is queued yet. ``digest`` is the SHA-256 of the delivery numbers, one a line. With ``difference``: of
+    what was accepted and is lost or altered there, as the last reconciliation of its platform says and nobody settled.
     """
+    accepted = delivery.c.state == State.ACCEPTED
     failed = delivery.c.state.in_([State.PARKED, State.REJECTED])
-    which = [*matching(wanted), and_(delivery.c.state == State.ACCEPTED, _is_lost()) if lost else failed]
+    which = [*matching(wanted), failed if difference is None else and_(accepted, _differs(difference))]
     row = {
         "at": now,
         "by": by,
@@ -89,7 +97,7 @@ def plan(
             "code": wanted.code,
             "since": None if wanted.since is None else wanted.since.isoformat(),
             "batch": wanted.batch,
-            "lost": lost,
+            "difference": difference,
         },
         "items": 0,
         "digest": "",
@@ -113,11 +121,12 @@ def plan(
     return find(connection, number)
 
 
-def _is_lost() -> ColumnElement[bool]:
+def _differs(difference: str | None) -> ColumnElement[bool]:
     newest = select(func.max(reconciliation.c.id)).group_by(reconciliation.c.platform)
     return exists().where(
         reconciliation_item.c.delivery_id == delivery.c.id,
-        reconciliation_item.c["class"] == "lost",
+        reconciliation_item.c["class"] == difference,
+        reconciliation_item.c.settled_at.is_(None),
         reconciliation_item.c.reconciliation_id.in_(newest),
     )
 
@@ -157,7 +166,7 @@ def run(connection: Connection, number: int, *, by: str, now: datetime) -> Count
             replay_item.c.fence.label("planned"),
             delivery,
             overtaken.label("overtaken"),
-            _is_lost().label("lost"),
+            _differs(head["chosen_by"].get("difference")).label("differs"),
         )
         .join(delivery, delivery.c.id == replay_item.c.delivery_id)
         .where(replay_item.c.plan_id == number, replay_item.c.outcome.is_(None))
@@ -191,7 +200,7 @@ def run(connection: Connection, number: int, *, by: str, now: datetime) -> Count
 
 
 def _why_not(row: Any) -> Why | None:
-    if row.state not in FAILED or row.fence != row.planned or (row.state == State.ACCEPTED and not row.lost):
+    if row.state not in FAILED or row.fence != row.planned or (row.state == State.ACCEPTED and not row.differs):
         return Why.MOVED_ON
     return Why.NEWER_VERSION if row.overtaken else None
 

@@ -31,6 +31,7 @@ _ROOM = {"fillfactor": 60}
 """PostgreSQL updates a row beside the old one, without touching any index, where its page has room for that"""
 _STATES = ", ".join(f"'{state}'" for state in State)
 _LEASED = text("lease_owner IS NOT NULL")
+_NUMBERED = text("platform_ref IS NOT NULL")
 _UNFINISHED = text("state <> 'accepted'")
 _DUE = text("state IN ('queued', 'awaiting_ack', 'in_doubt') AND blocked_by IS NULL")
 
@@ -85,6 +86,7 @@ delivery = Table(
         sqlite_where=text("blocked_by IS NOT NULL"),
         postgresql_where=text("blocked_by IS NOT NULL"),
     ),
+    Index("ix_delivery_platform_ref", "platform_ref", sqlite_where=_NUMBERED, postgresql_where=_NUMBERED),
     Index("ix_delivery_lease", "platform", sqlite_where=_LEASED, postgresql_where=_LEASED),
     Index("ix_delivery_open", "platform", "state", sqlite_where=_UNFINISHED, postgresql_where=_UNFINISHED),
     postgresql_with=_ROOM,
@@ -204,8 +206,16 @@ reconciliation_item = Table(
     Column("kind", String(16), nullable=False),
     reference("delivery_id", "delivery.id"),
     Column("fields", JSON, nullable=False),
+    Column("position", Integer),
+    Column("theirs", LargeBinary),  # sealed
+    Column("settled_at", Moment),
     Index("ix_reconciliation_item_run", "reconciliation_id", "class"),
 )
+"""Differences of a run.
+
+theirs:     key and number of what only the platform has, kept for its last run
+settled_at: when a person said that the platform is right, which holds until it differs in another way
+"""
 
 delivery_project = Table(
     "delivery_project",

@@ -119,6 +119,38 @@ def reasons(connection: Connection, states: Collection[State]) -> list[Mapping[s
 
 
 @dataclass(frozen=True, kw_only=True)
+class WaitingGroup:
+    """Deliveries of one platform that have not ended and were answered alike: why, how many, and the next that is due.
+
+    reason: one of the last answers' words, where there was an answer
+    """
+
+    state: State
+    code: str | None
+    reason: str | None
+    count: int
+    next_due: datetime
+
+
+def waiting_groups(connection: Connection, platform: str) -> list[WaitingGroup]:
+    """What of a platform waits, by state and by the code of the last answer; the largest group first."""
+    number = func.count().label("count")
+    rows = connection.execute(
+        select(
+            delivery.c.state,
+            delivery.c.code,
+            func.max(delivery.c.reason).label("reason"),
+            number,
+            func.min(delivery.c.due_at).label("next_due"),
+        )
+        .where(OPEN, delivery.c.platform == platform, delivery.c.state.not_in(TERMINAL))
+        .group_by(delivery.c.state, delivery.c.code)
+        .order_by(number.desc(), delivery.c.state, delivery.c.code)
+    ).mappings()
+    return [WaitingGroup(**{**row, "state": State(row["state"])}) for row in rows]
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeliveryFilter:
     """Which deliveries to list; absent parts do not restrict."""
 

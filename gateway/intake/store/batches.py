@@ -45,6 +45,8 @@ class FilingRow:
     report_no: str | None = None
     subject: tuple[str | None, str | None] | None = None
     """digests of certificate and person, for a row that does not go (``filing_subject``)"""
+    written: tuple[str | None, str | None] = (None, None)
+    """digests of certificate number and identity number as its cells have them, for the same rows"""
 
 
 def pack(cells: Mapping[str, str]) -> bytes:
@@ -70,6 +72,11 @@ def named(connection: Connection, name: str) -> list[int]:
     by_name = set(connection.execute(select(batch.c.id).where(batch.c.name == name)).scalars())
     by_report = select(filing.c.batch_id).where(filing.c.report_no == name).distinct()
     return sorted(by_name | set(connection.execute(by_report).scalars()))
+
+
+def is_read(connection: Connection, name: str) -> bool:
+    """Whether a batch file of this name was read."""
+    return connection.execute(select(batch.c.id).where(batch.c.name == name).limit(1)).first() is not None
 
 
 def failing(connection: Connection, vault: Vault, batch_ids: Sequence[int], name: str) -> Iterator[FilingRow]:
@@ -172,7 +179,13 @@ def add_filings(connection: Connection, vault: Vault, batch_id: int, rows: Seque
             ],
         )
         subjects = [
-            {"filing_id": row_id, "certificate": row.subject[0], "person": row.subject[1]}
+            {
+                "filing_id": row_id,
+                "certificate": row.subject[0],
+                "person": row.subject[1],
+                "certificate_number": row.written[0],
+                "id_written": row.written[1],
+            }
             for row_id, row in zip(ids, part, strict=True)
             if row.subject is not None
         ]

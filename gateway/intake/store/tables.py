@@ -44,10 +44,17 @@ filing_subject = Table(
     Column("filing_id", Id, ForeignKey("filing.id"), primary_key=True, autoincrement=False),
     Column("certificate", String(64)),
     Column("person", String(64)),
+    Column("certificate_number", String(64)),
+    Column("id_written", String(64)),
     Index("ix_filing_subject_certificate", "certificate"),
     Index("ix_filing_subject_person", "person"),
+    Index("ix_filing_subject_certificate_number", "certificate_number"),
+    Index("ix_filing_subject_id_written", "id_written"),
 )
-"""digests as in ``search_index``, of ``certificate`` and ``id_number``; empty where the row does not say them"""
+"""digests as in ``search_index``, of ``certificate`` and ``id_number``; empty where the row does not say them
+
+The last two are of the two numbers as the cells have them, readable or not: a row is found by what was written in it.
+"""
 
 report_closing = Table(
     "report_closing",

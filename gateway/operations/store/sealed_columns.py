@@ -83,6 +83,11 @@ SEALED = (
         beside=(delivery_tables.delivery, "delivery_id", ("business_key",)),
     ),
     Sealed(
+        table=delivery_tables.reconciliation_item,
+        column="theirs",
+        place=lambda row: f"reconciliation_item.theirs:{row['reconciliation_id']}/{row['position']}",
+    ),
+    Sealed(
         table=exchange,
         column="request",
         place=lambda row: f"exchange.request:{row['message_id']}/{row['request_digest']}",

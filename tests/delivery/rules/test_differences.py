@@ -93,7 +93,7 @@ def test_what_cannot_be_expected_is_not_missed() -> None:
     own = Ours(delivery_id=1, kind=P, state=S.REJECTED, expected=None)
     assert classify([own], {(P, ""): [SAME]}) == [
         Item(difference=D.NEVER_SENT, kind=P, delivery_id=1),
-        Item(difference=D.UNKNOWN_HERE, kind=P),
+        Item(difference=D.UNKNOWN_HERE, kind=P, theirs=("", None)),
     ]
 
 

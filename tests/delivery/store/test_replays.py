@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from gateway.delivery.rules.differences import Difference
 from gateway.delivery.store import replays
 from gateway.delivery.store.replays import Plan
 from gateway.delivery.store.tables import payload, reconciliation, reconciliation_item
@@ -160,10 +161,10 @@ def reconciled(book: Any, **classes: list[int]) -> None:
 def test_what_was_accepted_and_is_lost_there_goes_again_with_the_payload_it_had(failed: Any) -> None:
     with failed.store.write() as c:
         c.execute(payload.insert(), {"delivery_id": 5, "content": b"x", "spec_version": "1", "made_at": failed.now})
-        assert replays.plan(c, ALL, reason="r", by="op", now=failed.now, lost=True) is None
+        assert replays.plan(c, ALL, reason="r", by="op", now=failed.now, difference=Difference.LOST) is None
     reconciled(failed, lost=[5], match=[1])
     with failed.store.write() as c:
-        plan = replays.plan(c, ALL, reason="lost there", by="op", now=failed.now, lost=True)
+        plan = replays.plan(c, ALL, reason="lost there", by="op", now=failed.now, difference=Difference.LOST)
     assert plan is not None
     assert go(failed, plan) == [{"done": 1}]
     assert states(failed)[4] == "queued"
@@ -174,7 +175,7 @@ def test_what_was_accepted_and_is_lost_there_goes_again_with_the_payload_it_had(
 def test_what_a_later_reconciliation_found_again_is_not_sent_again(failed: Any) -> None:
     reconciled(failed, lost=[5])
     with failed.store.write() as c:
-        plan = replays.plan(c, ALL, reason="lost there", by="op", now=failed.now, lost=True)
+        plan = replays.plan(c, ALL, reason="lost there", by="op", now=failed.now, difference=Difference.LOST)
     assert plan is not None
     reconciled(failed, match=[5])
     assert go(failed, plan) == [{"moved_on": 1}]

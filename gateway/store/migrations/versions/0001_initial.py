@@ -813,6 +813,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("state <> 'accepted'"),
     )
     op.create_index("ix_delivery_person", "delivery", ["platform", "person_key"], unique=False)
+    op.create_index(
+        "ix_delivery_platform_ref",
+        "delivery",
+        ["platform_ref"],
+        unique=False,
+        sqlite_where=sa.text("platform_ref IS NOT NULL"),
+        postgresql_where=sa.text("platform_ref IS NOT NULL"),
+    )
     op.create_index("ix_delivery_record", "delivery", ["platform", "kind", "record_key", "version"], unique=False)
     op.create_table(
         "filing_subject",
@@ -821,10 +829,14 @@ def upgrade() -> None:
         ),
         sa.Column("certificate", sa.String(length=64), nullable=True),
         sa.Column("person", sa.String(length=64), nullable=True),
+        sa.Column("certificate_number", sa.String(length=64), nullable=True),
+        sa.Column("id_written", sa.String(length=64), nullable=True),
         sa.ForeignKeyConstraint(["filing_id"], ["filing.id"], name=op.f("fk_filing_subject_filing_id")),
         sa.PrimaryKeyConstraint("filing_id", name=op.f("pk_filing_subject")),
     )
     op.create_index("ix_filing_subject_certificate", "filing_subject", ["certificate"], unique=False)
+    op.create_index("ix_filing_subject_certificate_number", "filing_subject", ["certificate_number"], unique=False)
+    op.create_index("ix_filing_subject_id_written", "filing_subject", ["id_written"], unique=False)
     op.create_index("ix_filing_subject_person", "filing_subject", ["person"], unique=False)
     op.create_table(
         "inbox_repeat",
@@ -985,6 +997,9 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("delivery_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("fields", sa.JSON(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=True),
+        sa.Column("theirs", sa.LargeBinary(), nullable=True),
+        sa.Column("settled_at", Moment(), nullable=True),
         sa.ForeignKeyConstraint(["delivery_id"], ["delivery.id"], name=op.f("fk_reconciliation_item_delivery_id")),
         sa.ForeignKeyConstraint(
             ["reconciliation_id"], ["reconciliation.id"], name=op.f("fk_reconciliation_item_reconciliation_id")
