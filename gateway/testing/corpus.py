@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from functools import cache
 from hashlib import sha256
 from importlib.resources import as_file, files
+from itertools import islice
 from pathlib import Path
 
 import xlsxwriter
@@ -69,12 +70,16 @@ def refused_edges() -> list[str]:
     return [f"{name}: {rules}" for name, _, rules in _edges() if rules]
 
 
+def admitted() -> Iterator[Admitted]:
+    """Everything that the intake admits of the edges, then of the shipped sample, which is read once it is reached."""
+    yield from (one for _, one, _ in _edges() if one is not None)
+    yield from _sample()
+
+
 @cache
-def admitted() -> tuple[Admitted, ...]:
-    """Everything that the intake admits of the edges and of the shipped sample, in this order."""
-    edges = [one for _, one, _ in _edges() if one is not None]
+def _sample() -> tuple[Admitted, ...]:
     with as_file(files("gateway.testing").joinpath("data", "sample_batch.xlsx")) as path:
-        return (*edges, *(one for row in read_batch(path).rows if (one := _admitted(row)[0]) is not None))
+        return tuple(one for row in read_batch(path).rows if (one := _admitted(row)[0]) is not None)
 
 
 @cache
@@ -193,8 +198,7 @@ _MAKERS: dict[RecordKind, Callable[[random.Random, Admitted, int], Record]] = {
 
 def submissions(platform: str, kind: RecordKind, count: int | None = None) -> tuple[Submission, ...]:
     """The first ``count`` of a kind as they are owed to a platform; all of them by default."""
-    made = (Submission(platform=platform, record=record) for record in records(kind))
-    return tuple(one for one, _ in zip(made, range(count if count is not None else 10**9), strict=False))
+    return tuple(Submission(platform=platform, record=record) for record in islice(records(kind), count))
 
 
 def changed(submission: Submission) -> Submission:
