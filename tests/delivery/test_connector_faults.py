@@ -131,7 +131,7 @@ def test_only_the_record_to_blame_is_parked(
         assert f"the connector failed in {method}: " in reason
         assert SECRET not in reason
         if fault in RAISING:
-            assert "tests.service.test_connector_faults:" in reason
+            assert "tests.delivery.test_connector_faults:" in reason
     assert SECRET not in caplog.text
     with world.store.read() as c:
         assert min(c.execute(select(delivery.c.tries)).scalars()) >= 0, "nothing that never left counts as a try"
