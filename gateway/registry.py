@@ -11,6 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
 from gateway.contract.connector import Connector, ConnectorInfo, Endpoint
+from gateway.contract.shape import flaws
 from gateway.domain.errors import ConfigurationError
 from gateway.settings import Loader
 
@@ -39,6 +40,9 @@ def build_connector(name: str, loader: Loader) -> Connector:
         raise ConfigurationError(f"{_named(point)} gives no connector but {type(connector).__name__}")
     if info.platform != name:
         raise ConfigurationError(f"{_named(point)} calls itself {info.platform!r}: info.platform must be {name!r}")
+    broken = flaws(connector)
+    if broken:
+        raise ConfigurationError(f"{_named(point)} breaks the contract: {'; '.join(broken)}")
     return connector
 
 

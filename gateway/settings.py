@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from gateway.contract.connector import Endpoint, Pace, Paging, Tls, is_loopback
 from gateway.domain import traffic
 from gateway.domain.retention_days import LEAST_DAYS
-from gateway.domain.traffic import BreakerRules, Budget, Traffic
+from gateway.domain.traffic import BreakerRules, Budget, Traffic, Waits, waits
 from gateway.settings_sources import Loader, S, Settings, load, loader
 
 _RULE = re.compile(r"N[0-9]{2}")
@@ -297,6 +297,14 @@ class PlatformSettings(Settings):
             traffic=self.to_traffic(),
             paging=Paging(requests=self.max_pages, size=self.max_page_bytes),
         )
+
+    def to_retry(self) -> Waits:
+        """Waits between pushes after a refusal that may pass."""
+        return waits(*self.retry_seconds, then=self.retry_then_seconds, give_up_after=self.retry_give_up_seconds)
+
+    def to_lookups(self) -> Waits:
+        """Waits before each question about a push in doubt."""
+        return waits(*self.settling_seconds)
 
     def to_traffic(self) -> Traffic:
         """Budget, maintenance windows and breaker."""

@@ -85,6 +85,7 @@ def check(
         record_key=draft.record_key,
         version=draft.version,
         fields=draft.fields,
+        replaces=submission.replaces,
     )
 
 

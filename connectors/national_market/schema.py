@@ -44,6 +44,7 @@ def check(submission: Submission, draft: Draft, settings: NationalMarketSettings
         record_key=draft.record_key,
         version=draft.version,
         fields=draft.fields,
+        replaces=submission.replaces,
     )
 
 

@@ -266,13 +266,11 @@ def _info(settings: NationalMarketSettings) -> ConnectorInfo:
         reply_media_types=MEDIA_TYPES,
         # 400 carries sender faults of SOAP 1.2
         reply_statuses=frozenset({200, 400, 500}),
-        retry=waits(
-            *settings.retry_seconds, then=settings.retry_then_seconds, give_up_after=settings.retry_give_up_seconds
-        ),
+        retry=settings.to_retry(),
         polls=waits(
             *settings.poll_seconds, then=settings.poll_then_seconds, give_up_after=settings.poll_give_up_seconds
         ),
-        lookups=waits(*settings.settling_seconds),
+        lookups=settings.to_lookups(),
         negative_lookups=settings.negative_lookups,
         holdings_by=HoldingsBy.RECORD,
     )

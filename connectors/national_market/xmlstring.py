@@ -274,12 +274,10 @@ def _info(settings: NationalMarketSettings, dialect: Dialect) -> ConnectorInfo:
         },
         reply_media_types=soap.MEDIA_TYPES,
         reply_statuses=frozenset({200, 400, 500}),
-        retry=waits(
-            *settings.retry_seconds, then=settings.retry_then_seconds, give_up_after=settings.retry_give_up_seconds
-        ),
+        retry=settings.to_retry(),
         polls=waits(
             *settings.poll_seconds, then=settings.poll_then_seconds, give_up_after=settings.poll_give_up_seconds
         ),
-        lookups=waits(*settings.settling_seconds),
+        lookups=settings.to_lookups(),
         negative_lookups=settings.negative_lookups,
     )

@@ -70,7 +70,14 @@ def _result(submission: Submission, draft: Draft, fields: dict[str, JSON], probl
     if problems:
         return Problems(items=tuple(problems.values()))
     record = submission.record
-    return Payload(key=submission.key, kind=draft.kind, record_key=record.key, version=record.version, fields=fields)
+    return Payload(
+        key=submission.key,
+        kind=draft.kind,
+        record_key=record.key,
+        version=record.version,
+        fields=fields,
+        replaces=submission.replaces,
+    )
 
 
 def _rules(item: Row, number: str | None) -> Iterator[Problem]:

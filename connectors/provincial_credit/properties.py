@@ -26,13 +26,11 @@ def properties(settings: ProvincialCreditSettings) -> ConnectorInfo:
         },
         reply_media_types=_OWN_TYPES,
         reply_statuses=_ANSWERED,
-        retry=waits(
-            *settings.retry_seconds, then=settings.retry_then_seconds, give_up_after=settings.retry_give_up_seconds
-        ),
+        retry=settings.to_retry(),
         polls=waits(
             *settings.poll_seconds, then=settings.poll_then_seconds, give_up_after=settings.poll_give_up_seconds
         ),
-        lookups=waits(*settings.settling_seconds),
+        lookups=settings.to_lookups(),
         negative_lookups=settings.negative_lookups,
         holdings_by=HoldingsBy.PAGE,
         declined={

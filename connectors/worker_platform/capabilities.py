@@ -48,7 +48,7 @@ def describe(settings: WorkerPlatformSettings, dialect: Dialect) -> ConnectorInf
         kinds=kinds,
         reply_media_types=settings.reply_media_types,
         reply_statuses=frozenset({200}),
-        retry=settings.retry(),
+        retry=settings.to_retry(),
         polls=settings.polls(dialect),
         lookups=settings.lookups(),
         negative_lookups=len(settings.settling_seconds),

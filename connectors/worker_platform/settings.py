@@ -82,10 +82,6 @@ class WorkerPlatformSettings(PlatformSettings):
         connections = self.connections if "connections" in given else dialect.rate.connections
         return replace(endpoint, pace=Pace(interval=timedelta(seconds=interval), connections=connections))
 
-    def retry(self) -> Waits:
-        """Waits after a refusal that may pass: from 30 s, doubling, to 15 min."""
-        return waits(*self.retry_seconds, then=self.retry_then_seconds, give_up_after=self.retry_give_up_seconds)
-
     def polls(self, dialect: Dialect) -> Waits:
         """First waits, a steady one for a while, a late one to the end."""
         plan = dialect.poll

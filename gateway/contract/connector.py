@@ -166,10 +166,14 @@ class Connector(Protocol):
     """Required of every platform."""
 
     @property
-    def info(self) -> ConnectorInfo: ...
+    def info(self) -> ConnectorInfo:
+        """What the platform takes and how it is dealt with; the same for the life of the process."""
+        ...
 
     @property
-    def endpoint(self) -> Endpoint: ...
+    def endpoint(self) -> Endpoint:
+        """Where it is reached, and how fast."""
+        ...
 
     def map(self, submission: Submission, /) -> Draft:
         """Write the record in the platform's words. Total: never raises, leaves blank rather than guesses."""
@@ -195,7 +199,9 @@ class Connector(Protocol):
 class PollsAcks(Protocol):
     """The platform answers a push with a receipt and processes it later."""
 
-    def encode_ack(self, receipt: str, stamp: Stamp, /) -> WireRequest: ...
+    def encode_ack(self, receipt: str, stamp: Stamp, /) -> WireRequest:
+        """Ask what became of the push that gave ``receipt``; called by the plan ``info.polls``."""
+        ...
 
     def decode_ack(
         self, response: WireResponse, receipt: str, payloads: Sequence[Payload], stamp: Stamp, /
@@ -209,7 +215,9 @@ class PollsAcks(Protocol):
 class LooksUp(Protocol):
     """The platform can be asked whether a record arrived."""
 
-    def encode_lookup(self, payload: Payload, stamp: Stamp, /) -> WireRequest: ...
+    def encode_lookup(self, payload: Payload, stamp: Stamp, /) -> WireRequest:
+        """Ask for one record; called while its push is in doubt, by the plan ``info.lookups``."""
+        ...
 
     def decode_lookup(self, response: WireResponse, payload: Payload, stamp: Stamp, /) -> Verdict:
         """``accepted``: there and ours; ``conflict``: there and different, with the fields named; ``not_found``."""
@@ -220,7 +228,9 @@ class LooksUp(Protocol):
 class PagesLookups(Protocol):
     """A look-up may need several pages; ``decode_lookup`` then names the next one in its verdict (``next_page``)."""
 
-    def encode_lookup_page(self, payload: Payload, page: str, stamp: Stamp, /) -> WireRequest: ...
+    def encode_lookup_page(self, payload: Payload, page: str, stamp: Stamp, /) -> WireRequest:
+        """Ask for the page that the verdict before named; ``decode_lookup`` reads it."""
+        ...
 
 
 @runtime_checkable
@@ -258,7 +268,9 @@ class ListsParts(Protocol):
         """Parts to be read whether or not anything of ours is expected there."""
         ...
 
-    def decode_part(self, response: WireResponse, cursor: str, stamp: Stamp, /) -> HoldingsPage | Verdict: ...
+    def decode_part(self, response: WireResponse, cursor: str, stamp: Stamp, /) -> HoldingsPage | Verdict:
+        """A page of the part that ``cursor`` is in, or the verdict that stopped it."""
+        ...
 
 
 @runtime_checkable
@@ -278,31 +290,47 @@ class VerifiesUnowed(Protocol):
 class GivesFeedback(Protocol):
     """The platform gives credit events with a cursor and wants to hear what became of them."""
 
-    def encode_feedback(self, cursor: str | None, stamp: Stamp, /) -> WireRequest: ...
+    def encode_feedback(self, cursor: str | None, stamp: Stamp, /) -> WireRequest:
+        """Ask for what follows the cursor of the page before; None begins the feed."""
+        ...
 
-    def decode_feedback(self, response: WireResponse, stamp: Stamp, /) -> FeedbackPage | Verdict: ...
+    def decode_feedback(self, response: WireResponse, stamp: Stamp, /) -> FeedbackPage | Verdict:
+        """A page, unreadable events marked by a flaw; ``not_found`` and ``cursor_expired`` for too old a cursor."""
+        ...
 
-    def encode_feedback_acks(self, acks: Sequence[FindingAck], stamp: Stamp, /) -> WireRequest: ...
+    def encode_feedback_acks(self, acks: Sequence[FindingAck], stamp: Stamp, /) -> WireRequest:
+        """Tell the platform what became of events of its feed."""
+        ...
 
-    def decode_feedback_acks(self, response: WireResponse, acks: Sequence[FindingAck], stamp: Stamp, /) -> Verdict: ...
+    def decode_feedback_acks(self, response: WireResponse, acks: Sequence[FindingAck], stamp: Stamp, /) -> Verdict:
+        """``accepted`` where it has them all; after anything but that they are told again."""
+        ...
 
 
 @runtime_checkable
 class NeedsToken(Protocol):
     """Calls carry a login that expires; the sender asks for a new one at ``renew_at`` and after a refused one."""
 
-    def encode_login(self, previous: Token | None, stamp: Stamp, /) -> WireRequest: ...
+    def encode_login(self, previous: Token | None, stamp: Stamp, /) -> WireRequest:
+        """Ask for a login, or renew ``previous`` where the platform can; the stamp holds no token."""
+        ...
 
-    def decode_login(self, response: WireResponse, stamp: Stamp, /) -> Token | Verdict: ...
+    def decode_login(self, response: WireResponse, stamp: Stamp, /) -> Token | Verdict:
+        """The token with its times, or why there is none (``hold`` where a person has to act)."""
+        ...
 
 
 @runtime_checkable
 class ProbesHealth(Protocol):
     """The platform has a call that tells whether address, credentials and clock are right."""
 
-    def encode_health(self, stamp: Stamp, /) -> WireRequest: ...
+    def encode_health(self, stamp: Stamp, /) -> WireRequest:
+        """The harmless question; nothing there may change by it."""
+        ...
 
-    def decode_health(self, response: WireResponse, stamp: Stamp, /) -> Health: ...
+    def decode_health(self, response: WireResponse, stamp: Stamp, /) -> Health:
+        """``ok`` for the answer that was asked for alone; ``detail`` says in words what is wrong, without a secret."""
+        ...
 
 
 @runtime_checkable

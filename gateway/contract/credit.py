@@ -28,13 +28,17 @@ class Gone:
 class FetchesRecords(Protocol):
     """A credit record can be asked for by its id: what it is now, and every version it had."""
 
-    def encode_record(self, record_id: str, stamp: Stamp, /) -> WireRequest: ...
+    def encode_record(self, record_id: str, stamp: Stamp, /) -> WireRequest:
+        """Ask for a record as it is now."""
+        ...
 
     def decode_record(self, response: WireResponse, record_id: str, stamp: Stamp, /) -> Finding | Gone | Verdict:
         """The newest version; ``Gone`` for a clear "not here" of the platform (404 or 410), never for a fault."""
         ...
 
-    def encode_versions(self, record_id: str, stamp: Stamp, /) -> WireRequest: ...
+    def encode_versions(self, record_id: str, stamp: Stamp, /) -> WireRequest:
+        """Ask for every version of a record."""
+        ...
 
     def decode_versions(
         self, response: WireResponse, record_id: str, stamp: Stamp, /
@@ -74,7 +78,9 @@ class ListsAwaited(Protocol):
         """At least so long between two readings of the list; None where it is not to be read."""
         ...
 
-    def encode_awaited(self, cursor: str | None, stamp: Stamp, /) -> WireRequest: ...
+    def encode_awaited(self, cursor: str | None, stamp: Stamp, /) -> WireRequest:
+        """Ask for the page after ``cursor``; None begins the list."""
+        ...
 
     def decode_awaited(self, response: WireResponse, stamp: Stamp, /) -> AwaitedPage | Verdict:
         """Event ids as the feed has them."""
@@ -104,9 +110,13 @@ class SearchPage:
 class SearchesSubjects(Protocol):
     """The platform can be asked for the records of one subject. What names it travels in the body, never in a path."""
 
-    def encode_search(self, terms: SearchTerms, page: str | None, stamp: Stamp, /) -> WireRequest: ...
+    def encode_search(self, terms: SearchTerms, page: str | None, stamp: Stamp, /) -> WireRequest:
+        """Ask for the records of one subject; ``page`` is the ``next_page`` of the answer before."""
+        ...
 
-    def decode_search(self, response: WireResponse, stamp: Stamp, /) -> SearchPage | Verdict: ...
+    def decode_search(self, response: WireResponse, stamp: Stamp, /) -> SearchPage | Verdict:
+        """A page, empty where the subject has no record."""
+        ...
 
 
 class BookKind(StrEnum):
@@ -200,7 +210,9 @@ class PublishesBooks(Protocol):
         """``not_found``: not published yet."""
         ...
 
-    def encode_book(self, manifest: Manifest, file: BookFile, stamp: Stamp, /) -> WireRequest: ...
+    def encode_book(self, manifest: Manifest, file: BookFile, stamp: Stamp, /) -> WireRequest:
+        """Fetch one file of a manifest."""
+        ...
 
     def decode_book(
         self, response: WireResponse, manifest: Manifest, file: BookFile, stamp: Stamp, /
@@ -209,9 +221,13 @@ class PublishesBooks(Protocol):
         the manifest's or it cannot be read. The core compares the counts."""
         ...
 
-    def encode_result(self, result: BookResult, stamp: Stamp, /) -> WireRequest: ...
+    def encode_result(self, result: BookResult, stamp: Stamp, /) -> WireRequest:
+        """Tell what the comparison of a day's books came to."""
+        ...
 
-    def decode_result(self, response: WireResponse, result: BookResult, stamp: Stamp, /) -> Verdict: ...
+    def decode_result(self, response: WireResponse, result: BookResult, stamp: Stamp, /) -> Verdict:
+        """``accepted`` where the platform has it; it is told again otherwise."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -276,7 +292,9 @@ class OwnDecision:
 class TakesDecisions(Protocol):
     """The platform takes credit records of the centre's own, and their later versions."""
 
-    def encode_decision(self, decision: OwnDecision, stamp: Stamp, /) -> WireRequest: ...
+    def encode_decision(self, decision: OwnDecision, stamp: Stamp, /) -> WireRequest:
+        """Hand on one version of a decision; the same version may be sent again."""
+        ...
 
     def decode_decision(self, response: WireResponse, decision: OwnDecision, stamp: Stamp, /) -> Verdict:
         """``accepted`` names the record in ``platform_id``; the same version sent again is accepted as well."""

@@ -60,7 +60,9 @@ class Scan:
 class TakesScans(HasDesk, Protocol):
     """Scans can be handed in before what they belong to."""
 
-    def encode_scan(self, scan: Scan, stamp: Stamp, /) -> WireRequest: ...
+    def encode_scan(self, scan: Scan, stamp: Stamp, /) -> WireRequest:
+        """Hand in one scan."""
+        ...
 
     def decode_scan(self, response: WireResponse, scan: Scan, stamp: Stamp, /) -> Verdict:
         """``accepted`` carries the platform's number in ``receipt``; a scan it will not take is ``rejected``."""
@@ -101,17 +103,21 @@ class ObjectionState:
 class TakesObjections(HasDesk, Protocol):
     """Objections can be handed on and asked about; how one ends also arrives as an event of the feed."""
 
-    def encode_objection(self, objection: Objection, stamp: Stamp, /) -> WireRequest: ...
+    def encode_objection(self, objection: Objection, stamp: Stamp, /) -> WireRequest:
+        """Hand on an objection, after its scans were taken."""
+        ...
 
     def decode_objection(self, response: WireResponse, objection: Objection, stamp: Stamp, /) -> Verdict:
         """``accepted`` carries the platform's number in ``receipt``."""
         ...
 
-    def encode_objection_state(self, number: str, stamp: Stamp, /) -> WireRequest: ...
+    def encode_objection_state(self, number: str, stamp: Stamp, /) -> WireRequest:
+        """Ask how an objection stands, by the platform's number."""
+        ...
 
-    def decode_objection_state(
-        self, response: WireResponse, number: str, stamp: Stamp, /
-    ) -> ObjectionState | Verdict: ...
+    def decode_objection_state(self, response: WireResponse, number: str, stamp: Stamp, /) -> ObjectionState | Verdict:
+        """How it stands, or the verdict that stopped the question."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,12 +150,18 @@ class ConflictState:
 class TakesTickets(HasDesk, Protocol):
     """The platform keeps a work list of its own and takes tickets into it."""
 
-    def encode_ticket(self, conflict: Conflict, stamp: Stamp, /) -> WireRequest: ...
+    def encode_ticket(self, conflict: Conflict, stamp: Stamp, /) -> WireRequest:
+        """Hand on a ticket."""
+        ...
 
     def decode_ticket(self, response: WireResponse, conflict: Conflict, stamp: Stamp, /) -> Verdict:
         """``accepted`` carries the platform's number in ``receipt``."""
         ...
 
-    def encode_ticket_state(self, number: str, stamp: Stamp, /) -> WireRequest: ...
+    def encode_ticket_state(self, number: str, stamp: Stamp, /) -> WireRequest:
+        """Ask how a ticket stands, by the platform's number."""
+        ...
 
-    def decode_ticket_state(self, response: WireResponse, number: str, stamp: Stamp, /) -> ConflictState | Verdict: ...
+    def decode_ticket_state(self, response: WireResponse, number: str, stamp: Stamp, /) -> ConflictState | Verdict:
+        """How it stands, or the verdict that stopped the question."""
+        ...

@@ -20,10 +20,9 @@ from typing import Any, TypeVar, cast
 
 import orjson
 
-from gateway.contract import connector as required
-from gateway.contract import credit, desk
 from gateway.contract.connector import Connector
 from gateway.contract.messages import Draft, Health, Payload, Problems, Verdict, WireRequest, WireResponse
+from gateway.contract.shape import members
 from gateway.domain.errors import ConnectorFault
 from gateway.domain.records import RecordKind, Submission
 from gateway.domain.states import REPLY_EVENTS, Event
@@ -60,7 +59,7 @@ class _Guarded:
     def __init__(self, connector: Connector) -> None:
         self._connector = connector
         self._logged: set[str] = set()
-        for name in _members():
+        for name in members():
             if hasattr(connector, name):
                 vars(self)[name] = partial(self._call, name) if name in _results() else getattr(connector, name)
 
@@ -139,26 +138,11 @@ def _wrong(name: str, result: Any, given: Sequence[Any]) -> str | None:
 
 
 @cache
-def _members() -> Mapping[str, Any]:
-    """What the abilities of the contract consist of, by name; ``info`` and ``endpoint`` are data of every connector."""
-    return {
-        name: member
-        for module in (required, credit, desk)
-        for protocol in vars(module).values()
-        if isinstance(protocol, type)
-        and typing.Protocol in protocol.__bases__
-        and protocol.__module__ == module.__name__
-        for name, member in vars(protocol).items()
-        if not name.startswith("_") and name not in ("info", "endpoint")
-    }
-
-
-@cache
 def _results() -> Mapping[str, Callable[[Any], bool]]:
     """Method of the contract -> whether a value is one it may give."""
     return {
         name: _fits(typing.get_type_hints(member)["return"])
-        for name, member in _members().items()
+        for name, member in members().items()
         if isinstance(member, types.FunctionType)
     }
 

@@ -103,7 +103,9 @@ class Worker:
     education: str | None = None
     """GB/T 4658, two digits"""
     mobile: str | None = None
+    """11 digits"""
     home_region: str | None = None
+    """division code, six digits"""
     address: str | None = None
     employer: Employer | None = None
     placement: Placement | None = None
@@ -126,6 +128,7 @@ class Verification:
     """of CERT, IDCARD, CONTRACT (五(三))"""
     summary_form_no: str
     seal_stamped: bool
+    """whether the exported form carries the enterprise's seal (五(三))"""
     review_region: str
     """division code of the city that reviewed; 370000 for direct-province ones"""
     review_department: str
@@ -136,7 +139,9 @@ class Verification:
     notice_medium: str
     """address or medium of the public notice (公示)"""
     reported_at: datetime
+    """when the city reported the batch"""
     entered_at: datetime
+    """when the centre entered it (入库时间)"""
     accept_phase: str
     """CONCENTRATED to 2019-03-31, BATCH from 2019-04-01 (三)"""
     batch_no: str
@@ -178,7 +183,7 @@ class Certificate:
     """class of ``cert_class``: SKILL, TRAIN, POST, SPECIAL, SAFETY, TITLE, OTHER"""
     name: str
     number: str
-    """upper case, no blanks"""
+    """6 to 50 characters, upper case, no blanks; letters (Chinese too), brackets and dashes: see ``identifiers``"""
     trade: str
     """worker-platform trade code (工种), text of three or four digits"""
     trade_name: str
@@ -188,15 +193,19 @@ class Certificate:
     issuer_code: str
     """unified social credit code of the issuing body"""
     issuer_region: str
+    """division code, six digits"""
     confirm_organization: str
     """body that held the assessment (认定部门)"""
     assessment_origin: str
     """CITY or PROV (鉴定来源)"""
     assessment_region: str
     issue_date: date
+    """day printed on this certificate"""
     first_issue_date: date
+    """day of the first certificate of this trade and level; the issue date where nothing else is known"""
     valid_from: date
     application_date: date | None = None
+    """day on which the assessment was applied for"""
     valid_to: date | None = None
     """absent: no end date is printed"""
     status: str = "01"

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from gateway.codec.redact import clean
 from gateway.contract.connector import HoldingsBy, ListsHoldings, LooksUp
 from gateway.contract.messages import Payload, Verdict
-from gateway.credit.store.acknowledgements import open_new
+from gateway.credit.store.acknowledgements import open_new, open_tickets
 from gateway.delivery.acknowledge import look_up
 from gateway.delivery.exchanger import Exchanger, conclude, with_attempts
 from gateway.delivery.push import owe_now, prepare, sweep
@@ -30,7 +30,7 @@ from gateway.domain.ticket_kinds import TicketKind
 from gateway.domain.traffic import stop_of
 from gateway.store.engine import Connection
 from gateway.store.processes import myself
-from gateway.store.scope import Scope, open_tickets
+from gateway.store.scope import Scope
 from gateway.store.vault import Vault
 
 _PAGE = 500

@@ -103,13 +103,18 @@ class Model:
         return Draft(kind=record.kind, record_key=record.key, version=record.version, fields=fields)
 
     def check(self, submission: Submission, draft: Draft, /) -> Payload | Problems:
-        """Refuse a name that holds a digit, and a missing one."""
+        """Refuse a name that holds a digit or a control character, a missing one and one of over 100 letters."""
         name = str(draft.fields.get("name", ""))
-        if not name or any(c.isdigit() for c in name):
+        if not 0 < len(name) <= 100 or not name.isprintable() or any(c.isdigit() for c in name):
             return Problems(items=(Problem(field="holder.name", rule="letters", message="must be letters only"),))
         record = submission.record
         return Payload(
-            key=submission.key, kind=record.kind, record_key=record.key, version=record.version, fields=draft.fields
+            key=submission.key,
+            kind=record.kind,
+            record_key=record.key,
+            version=record.version,
+            fields=draft.fields,
+            replaces=submission.replaces,
         )
 
     def encode_push(self, payloads: Sequence[Payload], stamp: Stamp, /) -> WireRequest:
@@ -129,11 +134,16 @@ class Model:
         return [self._verdict(answer, p) for p in payloads]
 
     def _verdict(self, answer: Mapping[str, Any], payload: Payload) -> Verdict:
-        item = answer.get("items", {}).get(f"{payload.record_key}/{payload.version}")
-        if not isinstance(item, dict):
+        items = answer.get("items")
+        item = items.get(f"{payload.record_key}/{payload.version}") if isinstance(items, dict) else None
+        code = item.get("code") if isinstance(item, dict) else None
+        if not isinstance(item, dict) or not isinstance(code, str):
             return not_understood("no_item", "the answer leaves this item out", replay_safe=self.replay_safe)
-        code = str(item.get("code"))
-        return Verdict(event=_EVENTS.get(code, Event.UNKNOWN), code=code, receipt=item.get("receipt"))
+        receipt = item.get("receipt")
+        event = _EVENTS.get(code, Event.UNKNOWN)
+        if event is Event.PENDING and not (isinstance(receipt, str) and receipt):
+            return not_understood("no_receipt", "pending without a receipt", replay_safe=self.replay_safe)
+        return Verdict(event=event, code=code, receipt=receipt if isinstance(receipt, str) else None)
 
     def encode_ack(self, receipt: str, stamp: Stamp, /) -> WireRequest:
         """Ask by receipt."""
@@ -164,7 +174,10 @@ class Model:
             return Verdict(event=Event.NOT_FOUND, code="NONE")
         if not isinstance(held, dict):
             return Verdict(event=Event.UNKNOWN, code=str(answer.get("code")))
-        if held.get("version", 0) < payload.version:
+        version = held.get("version")
+        if not isinstance(version, int):
+            return not_understood("no_version", "the answer names no version", replay_safe=True)
+        if version < payload.version:
             return Verdict(event=Event.NOT_FOUND, code="OLDER")
         differing = tuple(name for name, value in payload.fields.items() if held.get(name) != value)
         return Verdict(event=Event.CONFLICT if differing else Event.ACCEPTED, code="FOUND", fields=differing)
@@ -185,16 +198,13 @@ class Model:
         answer = _read(response)
         if answer is None or answer.get("message") != stamp.message_id:
             return not_understood("not_tied", "not an answer to this question", replay_safe=True)
-        holdings = tuple(
-            Holding(
-                kind=RecordKind(row["kind"]),
-                key=row["key"],
-                version=row["version"],
-                fields={"number": row["number"], "name": row["name"]},
-            )
-            for row in answer["rows"]
-        )
-        return HoldingsPage(holdings=holdings, next_cursor=answer.get("next"))
+        rows, cursor = answer.get("rows"), answer.get("next")
+        if not isinstance(rows, list) or not (cursor is None or isinstance(cursor, str)):
+            return not_understood("no_rows", "the answer holds no listing", replay_safe=True)
+        try:
+            return HoldingsPage(holdings=tuple(map(_holding, rows)), next_cursor=cursor)
+        except (KeyError, TypeError, ValueError):
+            return not_understood("no_row", "a row of the listing cannot be read", replay_safe=True)
 
     def encode_health(self, stamp: Stamp, /) -> WireRequest:
         """A question without content."""
@@ -211,6 +221,14 @@ class Model:
         return WireRequest(
             operation=operation, path=f"/{operation}", headers={"content-type": "application/json"}, body=body
         )
+
+
+def _holding(row: Mapping[str, Any]) -> Holding:
+    """One row; KeyError, TypeError or ValueError where it is none."""
+    if not isinstance(row["key"], str) or not isinstance(row["version"], int):
+        raise TypeError("no key or version")
+    fields = {"number": str(row["number"]), "name": str(row["name"])}
+    return Holding(kind=RecordKind(row["kind"]), key=row["key"], version=row["version"], fields=fields)
 
 
 def _read(response: WireResponse) -> dict[str, Any] | None:

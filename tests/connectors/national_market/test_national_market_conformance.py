@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
 import pytest
 
@@ -16,10 +18,49 @@ from gateway.contract.messages import Payload, Stamp, Token, WireResponse
 from gateway.domain.records import RecordKind
 from gateway.domain.states import Event
 from gateway.settings import loader
-from gateway.testing.conformance import ConnectorConformance, Reply, stamp
+from gateway.testing.conformance import ConnectorConformance, Recording, Reply, recorded, stamp
+
+SERIAL = serial_number("370000", stamp().message_id)
 
 
 class TestNationalMarketConformance(ConnectorConformance):
+    receipt = SERIAL
+    settings: ClassVar[Mapping[str, str]] = {}
+
+    def portable(self, connector: Any) -> Any:
+        return partial(built, **self.settings)
+
+    def binding(self, reply: Reply) -> Mapping[str, tuple[int, ...]]:
+        """The serial number for all, and each record's key for its own."""
+        keys = {str(payload.fields["RecordKey"]): (place,) for place, payload in enumerate(reply.payloads)}
+        return {serial_number("370000", reply.stamp.message_id): tuple(range(len(reply.payloads))), **keys}
+
+    @pytest.fixture
+    def at_sandbox(self, bench: Any) -> Any:
+        return bench
+
+    @pytest.fixture
+    def recordings(self, at_sandbox: Any) -> dict[str, Recording]:
+        """Answers of the sandbox, to one person pushed at once and to one pushed with a receipt."""
+        bench = at_sandbox
+        (person,) = self.payloads(bench.connector, RecordKind.PERSON, 1)
+        made = recorded(bench.connector, bench.send, bench.stamp, person)
+        bench.sandbox.async_share = 1
+        _, other = self.payloads(bench.connector, RecordKind.PERSON, 2)
+        pushed = bench.stamp()
+        (verdict,) = bench.connector.decode_push(
+            bench.send(bench.connector.encode_push([other], pushed)), [other], pushed
+        )
+        assert verdict.receipt is not None
+        bench.clock.forward(3600)
+        at = bench.stamp()
+        answer = bench.send(bench.connector.encode_ack(verdict.receipt, at))
+        given = (verdict.receipt, [other])
+        return {
+            **made,
+            "result": Recording(call="ack", given=given, stamp=at, response=answer, means=Event.ACCEPTED),
+        }
+
     @pytest.fixture
     def replies(
         self, payloads: Callable[..., tuple[Payload, ...]], ack: Callable[..., WireResponse]
@@ -58,9 +99,17 @@ def built(**given: str) -> Any:
 class TestNationalMarketTokenConformance(TestNationalMarketConformance):
     """Profile T answers as profile U does; only the way in differs."""
 
+    settings: ClassVar[Mapping[str, str]] = {"profile": "T"}
+
     @pytest.fixture
     def connector(self) -> Any:
         return built(profile="T")
+
+    @pytest.fixture
+    def at_sandbox(self, road: Callable[..., Any]) -> Any:
+        bench = road("T-token")
+        assert isinstance(bench.log_in(), Token)
+        return bench
 
     @pytest.fixture
     def sealed(self) -> Stamp:
@@ -79,6 +128,9 @@ class XmlStringConformance(ConnectorConformance):
     dialect_file: str
     operation: str
     can_ask: bool
+
+    def portable(self, connector: Any) -> Any:
+        return partial(built, dialect="X", dialect_file=self.dialect_file)
 
     @pytest.fixture
     def connector(self) -> Any:
@@ -110,6 +162,10 @@ class XmlStringConformance(ConnectorConformance):
         """Not so here: the answer is one string and names no request. HTTP ties the two; a repeat does no harm."""
         assert all(kind.replay_safe and kind.batch_max == 1 for kind in connector.info.kinds.values())
 
+    def test_what_binds_a_reply_is_found_in_it(self, connector: Any, replies: Mapping[str, Reply]) -> None:
+        """Nothing does, for the same reason."""
+        assert all(kind.replay_safe and kind.batch_max == 1 for kind in connector.info.kinds.values())
+
     def test_it_offers_the_abilities_of_the_platform(self, connector: Any) -> None:
         assert isinstance(connector, LooksUp) is self.can_ask
         assert isinstance(connector, ListsHoldings) is isinstance(connector, ProbesHealth) is self.can_ask
@@ -120,6 +176,17 @@ class XmlStringConformance(ConnectorConformance):
 class TestWuxiConformance(XmlStringConformance):
     dialect_file, operation, can_ask = "wuxi", "SaveTBData", True
 
+    unneeded: ClassVar[Mapping[str, str]] = {
+        "lookup not_found": "an empty answer may be a refused login as well, so that it never means not there"
+    }
+
+    @pytest.fixture
+    def recordings(self, road: Callable[..., Any]) -> dict[str, Recording]:
+        bench = road("X")
+        (person,) = self.payloads(bench.connector, RecordKind.PERSON, 1)
+        made = recorded(bench.connector, bench.send, bench.stamp, person)
+        return {**made, "not there": replace(made["not there"], means=Event.RETRY)}
+
 
 class TestSuzhouConformance(XmlStringConformance):
     dialect_file, operation, can_ask = "suzhou", "SaveTBData", False
@@ -127,3 +194,6 @@ class TestSuzhouConformance(XmlStringConformance):
 
 class TestJiangsuConformance(XmlStringConformance):
     dialect_file, operation, can_ask = "jiangsu", "SaveStData", False
+    refused_rules: ClassVar[Mapping[str, str]] = {
+        "302:GB2312": "texts are sent in GB 2312, which has no rare characters"
+    }

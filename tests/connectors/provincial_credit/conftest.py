@@ -134,7 +134,7 @@ def make_bench() -> Iterator[Callable[..., Bench]]:
         sandbox = ProvincialCreditSandbox(seed=3, dialect=dialect, clock=clock)
         made.append(sandbox)
         given = {f"GATEWAY_PROVINCIAL_CREDIT__{name.upper()}": value for name, value in settings.items()}
-        environment = {**sandbox.access("http://sandbox.invalid").environment, **given}
+        environment = {**sandbox.access("https://sandbox.invalid").environment, **given}
         connector = build(loader(environment))
         return Bench(connector=connector, sandbox=sandbox, clock=clock)
 

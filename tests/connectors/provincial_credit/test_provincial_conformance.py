@@ -8,8 +8,9 @@ import pytest
 
 from connectors.provincial_credit.adapter import ProvincialCredit
 from gateway.contract.messages import Stamp, WireResponse
+from gateway.domain.records import RecordKind
 from gateway.domain.states import Event
-from gateway.testing.conformance import ConnectorConformance, Reply
+from gateway.testing.conformance import ConnectorConformance, Recording, Reply, recorded
 
 P, R = Event.PENDING, Event.RETRY
 
@@ -24,6 +25,18 @@ class TestProvincialCredit(ConnectorConformance):
     def sealed(self, bench: Any) -> Stamp:
         stamp: Stamp = bench.stamp()
         return stamp
+
+    @pytest.fixture
+    def recordings(self, bench: Any) -> dict[str, Recording]:
+        """Answers of the sandbox; time passes between them, so that what was taken is worked off."""
+
+        def fresh() -> Stamp:
+            bench.clock.pass_(seconds=1)
+            stamp: Stamp = bench.stamp()
+            return stamp
+
+        (payload,) = self.payloads(bench.connector, RecordKind.CERTIFICATE, 1)
+        return recorded(bench.connector, bench.send, fresh, payload)
 
     @pytest.fixture
     def replies(

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
 
 import pytest
 
-from connectors.worker_platform.adapter import WorkerPlatform
+from connectors.worker_platform.adapter import WorkerPlatform, build
 from connectors.worker_platform.cipher import encrypt
+from connectors.worker_platform.sandbox import WorkerPlatformSandbox
+from connectors.worker_platform.sandbox import build as build_sandbox
 from gateway.contract.connector import Connector, ListsHoldings, LooksUp, PollsAcks, ProbesHealth
-from gateway.contract.messages import HoldingsPage, Payload, Verdict, WireResponse
+from gateway.contract.messages import HoldingsPage, Payload, Stamp, Verdict, WireRequest, WireResponse
 from gateway.delivery.rules.differences import differing
 from gateway.domain.errors import ConfigurationError, ContractError
+from gateway.domain.records import RecordKind
 from gateway.domain.states import Event
-from gateway.testing.conformance import ConnectorConformance, Reply, stamp
+from gateway.settings import loader
+from gateway.testing.conformance import ConnectorConformance, Recording, Reply, recorded, stamp
+from gateway.testing.inprocess import answer_of
 
 SECRET = "TestSecret-0123456789-ABCDEFGHIJ"
 SERIAL = "workercredential-add-2030010109-1-0001"
@@ -40,6 +46,39 @@ def listing(answer: Answer, *rows: Mapping[str, object], total: object = None) -
 
 class TestConformance(ConnectorConformance):
     """With the dialect that takes certificates."""
+
+    refused_rules: ClassVar[Mapping[str, str]] = {
+        "id_card_types": "a passport or permit is no document of the platform"
+    }
+
+    bare_answers: ClassVar[Mapping[str, str]] = {"health": "a check of the signature answers by its code alone"}
+
+    @pytest.fixture
+    def sandbox(self, built: Build) -> Iterator[WorkerPlatformSandbox]:
+        made = build_sandbox(dialect="sandbox", seed=4)
+        made.delay_seconds = (0.0, 0.0)
+        yield made
+        made.books.close()
+
+    @pytest.fixture
+    def connector(self, sandbox: WorkerPlatformSandbox) -> WorkerPlatform:
+        return build(loader(dict(sandbox.access("http://127.0.0.1:1").environment)))
+
+    @pytest.fixture
+    def recordings(self, sandbox: WorkerPlatformSandbox, connector: WorkerPlatform) -> dict[str, Recording]:
+        """Answers of the sandbox of the same dialect."""
+        count = itertools.count(2)
+
+        def fresh() -> Stamp:
+            return replace(stamp(next(count)), now=datetime.now(UTC))
+
+        def ask(request: WireRequest) -> WireResponse:
+            response = answer_of(sandbox, connector.endpoint.base_url, request)
+            assert response is not None
+            return response
+
+        (payload,) = self.payloads(connector, RecordKind.CERTIFICATE, 1)
+        return recorded(connector, ask, fresh, payload)
 
     @pytest.fixture
     def replies(self, connector: WorkerPlatform, payloads: Payloads, answer: Answer) -> dict[str, Reply]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -22,7 +22,7 @@ from gateway.domain.records import Placement, RecordKind, Submission
 from gateway.domain.states import Event
 from gateway.settings import loader
 from gateway.testing import people
-from gateway.testing.conformance import ConnectorConformance, Reply, stamp
+from gateway.testing.conformance import ConnectorConformance, Recording, Reply, recorded, stamp
 from gateway.testing.inprocess import answer_of
 
 BY_PROJECT = ("national", "hangzhou", "huzhou", "jinhua", "fujian", "henan", "huiji")
@@ -105,6 +105,12 @@ def copy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_pa
 class TestEveryDialectConforms(ConnectorConformance):
     """The contract's suite, with filings that name a project."""
 
+    refused_rules: ClassVar[Mapping[str, str]] = {
+        "id_card_types": "the platform takes no passport or permit here",
+        "required": "a worker has an address and an ethnicity there, which the form may leave out",
+    }
+    bare_answers: ClassVar[Mapping[str, str]] = {"health": "a check of the signature answers by its code alone"}
+
     @pytest.fixture
     def connector(self, copy: Copy) -> WorkerPlatform:
         self.place = copy.place
@@ -113,6 +119,16 @@ class TestEveryDialectConforms(ConnectorConformance):
     def submissions(self, connector: Connector, kind: RecordKind, count: int) -> tuple[Submission, ...]:
         made = people.submissions(connector.info.platform, kind, count)
         return tuple(replace(s, record=people.placed(s.record, self.place)) for s in made)
+
+    def admitted(self, connector: Connector, kind: RecordKind, count: int | None = None) -> tuple[Submission, ...]:
+        made = super().admitted(connector, kind, count)
+        return tuple(replace(s, record=people.placed(s.record, self.place)) for s in made)
+
+    @pytest.fixture
+    def recordings(self, copy: Copy, connector: WorkerPlatform) -> dict[str, Recording]:
+        """Answers of the copy to a worker of the project."""
+        (payload,) = self.payloads(connector, RecordKind.PERSON, 1)
+        return recorded(connector, copy.ask, copy.stamp, payload)
 
     def payloads_like(self, connector: Connector, reply: Reply) -> tuple[Payload, ...]:
         made = people.submissions(connector.info.platform, reply.payloads[0].kind, len(reply.payloads), seed=77)

@@ -1,0 +1,372 @@
+"""Connectors that are wrong on purpose, each in one point, with the check of the suite that must find it.
+
+They are the model connector with one method changed, in ways that authors of connectors have really gone wrong.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+import orjson
+
+from gateway.contract.connector import ConnectorInfo
+from gateway.contract.messages import (
+    Draft,
+    Health,
+    Holding,
+    HoldingsPage,
+    Payload,
+    Problem,
+    Problems,
+    Stamp,
+    Verdict,
+    WireRequest,
+    WireResponse,
+)
+from gateway.domain.records import Certificate, Submission
+from gateway.domain.states import Event
+from gateway.domain.traffic import waits
+from gateway.testing.model import Model
+
+
+def _answer(response: WireResponse) -> Any:
+    try:
+        return orjson.loads(response.body)
+    except ValueError:
+        return {}
+
+
+class PushByPosition(Model):
+    """Reads the items of a reply by their place, whatever they are named."""
+
+    def decode_push(self, response: WireResponse, payloads: Sequence[Payload], stamp: Stamp, /) -> Sequence[Verdict]:
+        verdicts = super().decode_push(response, payloads, stamp)
+        items = _answer(response).get("items") if isinstance(_answer(response), dict) else None
+        if not isinstance(items, dict) or len(items) != len(payloads):
+            return verdicts
+        codes = [str(one.get("code")) if isinstance(one, dict) else "" for one in items.values()]
+        return [Verdict(event=Event.ACCEPTED, code=c) if c == "OK" else v for c, v in zip(codes, verdicts, strict=True)]
+
+
+class UntiedPush(Model):
+    """Does not look whether the reply answers this request."""
+
+    def decode_push(self, response: WireResponse, payloads: Sequence[Payload], stamp: Stamp, /) -> Sequence[Verdict]:
+        return [Verdict(event=Event.ACCEPTED if b'"OK"' in response.body else Event.REJECTED, code="x")] * len(payloads)
+
+
+class WrongCount(Model):
+    """Gives one verdict for a whole batch."""
+
+    def decode_push(self, response: WireResponse, payloads: Sequence[Payload], stamp: Stamp, /) -> Sequence[Verdict]:
+        return super().decode_push(response, payloads, stamp)[:1]
+
+
+class RaisesOnOtherTypes(Model):
+    """Takes for granted that the items are an object."""
+
+    def decode_push(self, response: WireResponse, payloads: Sequence[Payload], stamp: Stamp, /) -> Sequence[Verdict]:
+        answer = _answer(response)
+        if isinstance(answer, dict) and "items" in answer:
+            answer["items"].get("")
+        return super().decode_push(response, payloads, stamp)
+
+
+class LookupRaisesOnNull(Model):
+    """Takes for granted that what is held is an object."""
+
+    def decode_lookup(self, response: WireResponse, payload: Payload, stamp: Stamp, /) -> Verdict:
+        answer = _answer(response)
+        if isinstance(answer, dict) and answer.get("code") == "FOUND":
+            answer["held"].get("")
+        return super().decode_lookup(response, payload, stamp)
+
+
+class LookupOfAnyRecord(Model):
+    """Accepts whatever record is shown."""
+
+    def decode_lookup(self, response: WireResponse, payload: Payload, stamp: Stamp, /) -> Verdict:
+        verdict = super().decode_lookup(response, payload, stamp)
+        return replace(verdict, event=Event.ACCEPTED) if verdict.event is Event.CONFLICT else verdict
+
+
+class LookupByNumberAlone(Model):
+    """Compares the number and not whose it is."""
+
+    def decode_lookup(self, response: WireResponse, payload: Payload, stamp: Stamp, /) -> Verdict:
+        verdict = super().decode_lookup(response, payload, stamp)
+        same = verdict.event is Event.CONFLICT and "number" not in verdict.fields
+        return replace(verdict, event=Event.ACCEPTED) if same else verdict
+
+
+class LookupByLastCharacters(Model):
+    """Compares the last characters of the number."""
+
+    def decode_lookup(self, response: WireResponse, payload: Payload, stamp: Stamp, /) -> Verdict:
+        verdict = super().decode_lookup(response, payload, stamp)
+        held = _answer(response).get("held") if verdict.event is Event.CONFLICT else None
+        same = held and str(held.get("number"))[-6:] == str(payload.fields["number"])[-6:]
+        return replace(verdict, event=Event.ACCEPTED) if same and "name" not in verdict.fields else verdict
+
+
+class AnyRefusalIsNotThere(Model):
+    """Takes every answer but a positive one for "not there", so that the record is sent again."""
+
+    def decode_lookup(self, response: WireResponse, payload: Payload, stamp: Stamp, /) -> Verdict:
+        verdict = super().decode_lookup(response, payload, stamp)
+        return verdict if verdict.event is Event.ACCEPTED else Verdict(event=Event.NOT_FOUND, code="x")
+
+
+class AnyPageIsNotThere(Model):
+    """Names 404 among its statuses, and takes any page under it for "not there"."""
+
+    @property
+    def info(self) -> ConnectorInfo:
+        return replace(super().info, reply_statuses=frozenset({200, 404}))
+
+    def decode_lookup(self, response: WireResponse, payload: Payload, stamp: Stamp, /) -> Verdict:
+        if response.status == 404:
+            return Verdict(event=Event.NOT_FOUND, code="404")
+        return super().decode_lookup(response, payload, stamp)
+
+
+class AnyReceipt(Model):
+    """Does not look which receipt an answer is about."""
+
+    def decode_ack(
+        self, response: WireResponse, receipt: str, payloads: Sequence[Payload], stamp: Stamp, /
+    ) -> Sequence[Verdict]:
+        answer = _answer(response)
+        named = str(answer.get("receipt")) if isinstance(answer, dict) else receipt
+        return super().decode_ack(response, named, payloads, stamp)
+
+
+class NumberInTheBody(Model):
+    """Draws a number of its own for every request."""
+
+    def encode_push(self, payloads: Sequence[Payload], stamp: Stamp, /) -> WireRequest:
+        made = super().encode_push(payloads, stamp)
+        return replace(made, headers={**made.headers, "x-request": str(uuid.uuid4())})
+
+
+class ClockInAHeader(Model):
+    """Writes the machine's second into a header."""
+
+    def encode_push(self, payloads: Sequence[Payload], stamp: Stamp, /) -> WireRequest:
+        made = super().encode_push(payloads, stamp)
+        return replace(made, headers={**made.headers, "x-time": str(int(time.time()))})
+
+
+class NumberInALookup(Model):
+    """Draws a number of its own for every question."""
+
+    def encode_lookup(self, payload: Payload, stamp: Stamp, /) -> WireRequest:
+        return replace(super().encode_lookup(payload, stamp), path=f"/find?r={random.getrandbits(32)}")
+
+
+class TodayInThePayload(Model):
+    """Writes today's date into the record."""
+
+    def map(self, submission: Submission, /) -> Draft:
+        made = super().map(submission)
+        return replace(made, fields={**made.fields, "sent": f"{datetime.now(UTC):%Y%m%d}", "day": str(date.today())})  # noqa: DTZ011
+
+
+class OrderOfASet(Model):
+    """Writes headers in the order of a set, which every process has of its own."""
+
+    def encode_push(self, payloads: Sequence[Payload], stamp: Stamp, /) -> WireRequest:
+        made = super().encode_push(payloads, stamp)
+        names = {"x-alpha", "x-beta", "x-gamma", "x-delta", "x-epsilon", "x-zeta"}
+        return replace(made, headers={**made.headers, **{name: "1" for name in names}})
+
+
+class ConnectsWhileEncoding(Model):
+    """Asks the network for something."""
+
+    def encode_push(self, payloads: Sequence[Payload], stamp: Stamp, /) -> WireRequest:
+        socket.socket().close()
+        return super().encode_push(payloads, stamp)
+
+
+class ForgetsReplaces(Model):
+    """Leaves out of the payload that the platform holds an earlier version."""
+
+    def check(self, submission: Submission, draft: Draft, /) -> Payload | Problems:
+        made = super().check(submission, draft)
+        return replace(made, replaces=False) if isinstance(made, Payload) else made
+
+
+class CannotReplace(Model):
+    """Raises for a version that replaces another."""
+
+    def encode_push(self, payloads: Sequence[Payload], stamp: Stamp, /) -> WireRequest:
+        if any(payload.replaces for payload in payloads):
+            raise NotImplementedError
+        return super().encode_push(payloads, stamp)
+
+
+class LatinNumbersOnly(Model):
+    """Takes certificate numbers of digits alone, which hardly a certificate has."""
+
+    def check(self, submission: Submission, draft: Draft, /) -> Payload | Problems:
+        content = submission.record.content
+        if isinstance(content, Certificate) and not content.number.isdigit():
+            return Problems(items=(Problem(field="number", rule="digits", message="must be digits"),))
+        return super().check(submission, draft)
+
+
+class MessageWithTheValue(Model):
+    """Repeats a person's number in the message of a problem."""
+
+    def check(self, submission: Submission, draft: Draft, /) -> Payload | Problems:
+        made = super().check(submission, draft)
+        if isinstance(made, Payload):
+            return made
+        said = f"{draft.fields.get('number')} is no good"
+        return Problems(items=(Problem(field="name", rule="letters", message=said),))
+
+
+class OperationWithTheValue(Model):
+    """Names the call after the record it is about."""
+
+    def encode_lookup(self, payload: Payload, stamp: Stamp, /) -> WireRequest:
+        return replace(super().encode_lookup(payload, stamp), operation=f"find {payload.fields['number']}")
+
+
+class StatusOfAnother(Model):
+    """Names a status under which the platform never answers."""
+
+    @property
+    def info(self) -> ConnectorInfo:
+        return replace(super().info, reply_statuses=frozenset({201}))
+
+
+class OtherMediaType(Model):
+    """Names a media type in which the platform never answers."""
+
+    @property
+    def info(self) -> ConnectorInfo:
+        return replace(super().info, reply_media_types=frozenset({"text/json"}))
+
+
+class NeverAsks(Model):
+    """Has a look-up, and no plan by which it would be made."""
+
+    @property
+    def info(self) -> ConnectorInfo:
+        return replace(super().info, lookups=waits(), negative_lookups=0)
+
+
+class MisspeltAbility(Model):
+    """Gives an ability of the contract another name."""
+
+    decode_lookup: Any = None
+
+    def decode_lookups(self, response: WireResponse, payload: Payload, stamp: Stamp, /) -> Verdict:
+        return Model.decode_lookup(self, response, payload, stamp)
+
+
+class SwappedParameters(Model):
+    """Takes the parameters of a call in another order."""
+
+    def decode_ack(  # type: ignore[override]
+        self, response: WireResponse, payloads: Sequence[Payload], receipt: str, stamp: Stamp, /
+    ) -> Sequence[Verdict]:
+        return super().decode_ack(response, receipt, payloads, stamp)
+
+
+class ExpectsOtherwise(Model):
+    """Expects what the platform holds in another spelling than it reads it."""
+
+    def expected(self, payload: Payload, /) -> Holding:
+        made = super().expected(payload)
+        return replace(made, fields={name: value.lower() + " " for name, value in made.fields.items()})
+
+
+class HoldingsRaise(Model):
+    """Takes for granted that a listing has rows."""
+
+    def decode_holdings(
+        self, response: WireResponse, payload: Payload | None, stamp: Stamp, /
+    ) -> HoldingsPage | Verdict:
+        answer: Mapping[str, Any] = orjson.loads(response.body)
+        len(answer["rows"])
+        return super().decode_holdings(response, payload, stamp)
+
+
+class AlwaysWell(Model):
+    """Takes any answer to its health call for a good one."""
+
+    def decode_health(self, response: WireResponse, stamp: Stamp, /) -> Health:
+        return Health(ok=True, detail="there")
+
+
+class PendingWithoutReceipt(Model):
+    """Calls a success pending and names no receipt."""
+
+    def decode_push(self, response: WireResponse, payloads: Sequence[Payload], stamp: Stamp, /) -> Sequence[Verdict]:
+        verdicts = super().decode_push(response, payloads, stamp)
+        return [replace(v, event=Event.PENDING) if v.event is Event.ACCEPTED else v for v in verdicts]
+
+
+class DuplicateAsAccepted(Model):
+    """Reads the platform's refusal as a success."""
+
+    def decode_push(self, response: WireResponse, payloads: Sequence[Payload], stamp: Stamp, /) -> Sequence[Verdict]:
+        verdicts = super().decode_push(response, payloads, stamp)
+        return [replace(v, event=Event.ACCEPTED) if v.event is Event.REJECTED else v for v in verdicts]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wrong:
+    """A wrong connector and the check that finds it."""
+
+    connector: type[Model]
+    check: str
+
+
+WRONG: tuple[Wrong, ...] = tuple(
+    Wrong(connector=connector, check=f"test_{check}")
+    for connector, check in (
+        (PushByPosition, "an_answer_to_another_request_is_never_success"),
+        (UntiedPush, "no_changed_byte_turns_a_reply_into_success"),
+        (WrongCount, "garbage_is_never_success"),
+        (RaisesOnOtherTypes, "values_of_other_types_are_read"),
+        (LookupRaisesOnNull, "values_of_other_types_are_read"),
+        (LookupOfAnyRecord, "a_lookup_accepts_no_other_record"),
+        (LookupByNumberAlone, "a_lookup_accepts_no_other_record"),
+        (LookupByLastCharacters, "a_lookup_accepts_no_other_record"),
+        (AnyRefusalIsNotThere, "a_refusal_never_says_that_a_record_is_not_there"),
+        (AnyPageIsNotThere, "no_foreign_status_is_an_answer"),
+        (AnyReceipt, "a_result_belongs_to_its_receipt"),
+        (NumberInTheBody, "encoding_is_deterministic"),
+        (ClockInAHeader, "nothing_but_the_stamp_varies_a_request"),
+        (NumberInALookup, "every_request_is_the_same_again"),
+        (TodayInThePayload, "nothing_but_the_stamp_varies_a_request"),
+        (OrderOfASet, "another_process_makes_the_same_requests"),
+        (ConnectsWhileEncoding, "nothing_but_the_stamp_varies_a_request"),
+        (ForgetsReplaces, "a_version_that_replaces_is_told_from_a_new_one"),
+        (CannotReplace, "a_version_that_replaces_is_told_from_a_new_one"),
+        (LatinNumbersOnly, "records_as_the_intake_makes_them_pass"),
+        (MessageWithTheValue, "mapping_is_total_and_the_check_never_shows_values"),
+        (OperationWithTheValue, "no_request_or_payload_shows_a_person"),
+        (StatusOfAnother, "recorded_replies_pass_the_judge_of_the_service"),
+        (OtherMediaType, "recorded_replies_pass_the_judge_of_the_service"),
+        (NeverAsks, "the_connector_has_the_form_of_the_contract"),
+        (MisspeltAbility, "the_connector_has_the_form_of_the_contract"),
+        (SwappedParameters, "the_connector_has_the_form_of_the_contract"),
+        (ExpectsOtherwise, "what_is_expected_is_what_is_held"),
+        (HoldingsRaise, "no_call_is_answered_by_garbage"),
+        (AlwaysWell, "no_call_is_answered_by_garbage"),
+        (PendingWithoutReceipt, "what_is_pending_names_its_receipt"),
+        (DuplicateAsAccepted, "recorded_replies_give_their_verdicts"),
+    )
+)
