@@ -61,8 +61,11 @@ def pip_settings(folder: Path) -> list[str]:
     text = "\n".join(f"{key} = {value}" for key, value in settings.items() if "." not in key)
     (folder / "pip.conf").write_text(f"[global]\n{text}\n", encoding="utf-8")
     shown = [f"{folder / 'pip.conf'}:/etc/pip.conf:ro", "/etc/ssl/certs:/etc/ssl/certs:ro"]
-    words = " ".join(settings.values()).replace("file://", "").split()
-    shown += [f"{word}:{word}:ro" for word in words if word.startswith("/") and Path(word).is_dir()]
+    words = " ".join(settings.values()).split()
+    # the files of an index in a folder lie beside it
+    folders = {Path(word.removeprefix("file://")).parent for word in words if word.startswith("file:///")}
+    folders |= {Path(word) for word in words if word.startswith("/")}
+    shown += [f"{place}:{place}:ro" for place in sorted(folders) if place.is_dir()]
     return [option for place in shown for option in ("--volume", place)]
 
 
