@@ -137,7 +137,7 @@ def test_it_runs_as_its_own_user_who_cannot_change_it(buildah: Buildah, containe
 def test_the_store_is_made_and_the_demo_adds_up(buildah: Buildah, container: str) -> None:
     execute(buildah, container, "gateway", "init")
     assert json.loads(execute(buildah, container, "gateway", "status", "--json"))["platforms"]
-    demo = execute(buildah, container, "gateway", "demo", "--rows", "60", "--json")
+    demo = execute(buildah, container, "gateway", "demo", "--json")
     assert json.loads(demo)["adds_up"]
 
 
