@@ -54,7 +54,7 @@ def intake(
             for path in files:
                 result = _taken_in(gateway, path, returns, force=force, dry_run=dry_run, quiet=as_json)
                 results.append(result)
-                if isinstance(result, IntakeReport):
+                if not isinstance(result, _Failure):
                     counts = {"rows": result.rows, "admitted": result.admitted, "returned": result.returned}
                     gateway.note("intake_dry_run" if dry_run else "intake", f"batch {result.name}", detail=counts)
         finally:
