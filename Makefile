@@ -64,9 +64,12 @@ format: setup  ## format and sort imports
 	$(BIN)/ruff check --fix --quiet --select I gateway connectors tests tools
 	$(BIN)/ruff format gateway connectors tests tools
 
-lock: setup  ## pin all dependencies with hashes, without index lines, for every supported Python
+lock: setup  ## pin all dependencies with hashes, without index lines, for every supported Python: development, and what runs
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --python-version 3.11 --extra dev pyproject.toml --output-file requirements.lock $(ARGS)
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  --python-version 3.11 --extra postgres --extra otel --constraints requirements.lock pyproject.toml \
+	  --output-file requirements-runtime.lock $(ARGS)
 
 sbom: setup  ## write the bill of materials (CycloneDX) to sbom.json, from what is installed
 	$(BIN)/python tools/sbom.py > sbom.json

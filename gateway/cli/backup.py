@@ -18,6 +18,7 @@ def backup(
     """Write the whole store to one file while work goes on. The keys are not in it: keep them elsewhere."""
     with opened() as gateway:
         from gateway.operations.store.backup import write
+        from gateway.operations.store.metrics import BACKUP_DONE
 
         now = gateway.edge.now()
         if to.is_dir():
@@ -25,6 +26,7 @@ def backup(
         gateway.note("backup", "everything")
         gateway.seal()
         contents = write(gateway.store, to, now)
+        gateway.note(BACKUP_DONE, "everything", detail={"rows": contents.total})
     if as_json:
         emit({"file": str(to), "schema": contents.schema, "rows": contents.rows, "total": contents.total})
     else:

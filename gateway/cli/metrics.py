@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli import prefect_access
 from gateway.cli.output import opened, say
 
 if TYPE_CHECKING:
@@ -39,10 +40,16 @@ def metrics(
 
 
 def _text(gateway: Gateway) -> bytes:
-    from gateway.operations.metrics import exposition
+    from gateway.operations.metrics import Surroundings, exposition
+    from gateway.settings import ServeSettings
 
     rules = {name: gateway.connector(name).endpoint.traffic for name in gateway.configured()}
-    return exposition(gateway.store, rules, gateway.edge.now())
+    settings, drop = gateway.settings, gateway.loader(ServeSettings).drop
+    folders = {"home": settings.home, "anchors": settings.anchors.parent} | ({"drop": drop} if drop else {})
+    around = Surroundings(
+        calendar=gateway.calendar, folders=folders, drop=drop, prefect_up=prefect_access.answers(settings.home)
+    )
+    return exposition(gateway.store, rules, around, gateway.edge.now())
 
 
 def application(gateway: Gateway) -> Starlette:

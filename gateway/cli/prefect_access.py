@@ -129,6 +129,19 @@ def connect(home: Path, *, wait: bool = False) -> str:
     return url
 
 
+def answers(home: Path) -> bool | None:
+    """Whether the Prefect server that the environment names, or that this home keeps, is well; None without one."""
+    url = os.environ.get(API_URL) or kept_url(home)
+    if url is None:
+        # the file of a keeper that is gone stays behind
+        return False if (home / LOCK_FILE).exists() else None
+    try:
+        urllib.request.urlopen(f"{url}/health", timeout=_PROBE_SECONDS).close()  # noqa: S310 - the setting's
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def _probe(url: str, *, wait: bool) -> None:
     """Ask something that needs the secret."""
     request = urllib.request.Request(f"{url}/admin/version", headers=authorization())  # noqa: S310 - the setting's

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -33,6 +34,7 @@ from gateway.domain.ticket_kinds import TicketKind
 from gateway.store.engine import Connection, Store
 from gateway.store.scope import Scope, write_scope
 
+_ALL = 2**31 - 1
 _NOT_SENT = PlatformTicket(number=None, status=None, code=None, outcome=None)
 BY_HAND = "reinstate"
 """under which name a person's finding stands that no ticket asked for"""
@@ -114,6 +116,13 @@ def work_list(
         there = ticket_messages.at_platform(connection, store.vault, [ticket.number for ticket in found])
     rows = [shown(ticket, calendar, now, days.get(ticket.record_id)) for ticket in found]
     return total, [replace(row, there=_without_words(there.get(row.ticket.number))) for row in rows]
+
+
+def overdue_by_kind(connection: Connection, calendar: WorkCalendar, now: datetime) -> Counter[str]:
+    """How many open tickets of each kind are past their last working day."""
+    _, found = tickets.listed(connection, Filter(), _ALL)
+    days = decisions.deadlines(connection, [one.record_id for one in found if one.kind is TicketKind.DEADLINE])
+    return Counter(str(one.kind) for one in found if shown(one, calendar, now, days.get(one.record_id)).late)
 
 
 def look_up(store: Store, calendar: WorkCalendar, number: str, now: datetime) -> Shown | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import stat
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -101,9 +102,13 @@ class Drop:
         return report
 
     def _hand_over(self, path: Path) -> None:
-        """Let nobody but the owner read it, and the group where that is set."""
-        with suppress(FileNotFoundError):
-            path.chmod((0o700 if path.is_dir() else 0o600) | (0o050 if path.is_dir() else 0o040) * self.for_group)
+        """Let nobody but the owner read it, and the group where that is set; what somebody else owns stays as it is.
+
+        A folder keeps its setgid bit, by which reports belong to the group of the drop folder.
+        """
+        with suppress(FileNotFoundError, PermissionError):
+            mode = (0o700 if path.is_dir() else 0o600) | (0o050 if path.is_dir() else 0o040) * self.for_group
+            path.chmod(mode | (path.stat().st_mode & stat.S_ISGID))
 
     def _ready(self) -> tuple[list[Path], int]:
         ready, young = [], 0

@@ -62,12 +62,18 @@ def open_engine(url: str | Path, *, prepare: bool = True) -> Engine:
     options: dict[str, Any] = {}
     if not prepare and parsed.get_backend_name() == "postgresql":
         options["connect_args"] = {"prepare_threshold": None}
-    engine = create_engine(
-        parsed,
-        **options,
-        hide_parameters=True,
-        json_serializer=lambda value: json.dumps(value, ensure_ascii=False, sort_keys=True),
-    )
+    try:
+        engine = create_engine(
+            parsed,
+            **options,
+            hide_parameters=True,
+            json_serializer=lambda value: json.dumps(value, ensure_ascii=False, sort_keys=True),
+        )
+    except ModuleNotFoundError:
+        raise ConfigurationError(
+            "GATEWAY_DATABASE_URL names PostgreSQL, and its driver is not installed: "
+            "`pip install 'integration-gateway[postgres]'`"
+        ) from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

@@ -36,6 +36,7 @@ from gateway.delivery.acknowledge import poll
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.push import push
 from gateway.delivery.store import owing, platforms
+from gateway.delivery.store.exchanges import open_body
 from gateway.delivery.store.tables import exchange
 from gateway.delivery.system import System
 from gateway.domain.records import Certificate, Record, Worker
@@ -503,6 +504,6 @@ def _last_body(road: Road, purpose: str) -> dict[str, Any]:
             select(exchange).where(exchange.c.purpose == purpose).order_by(exchange.c.id.desc()).limit(1)
         ).one()
         body: dict[str, Any] = json.loads(
-            road.store.vault.open(row.request, f"exchange.request:{row.message_id}/{row.request_digest}")
+            open_body(road.store.vault, row.request, f"exchange.request:{row.message_id}/{row.request_digest}")
         )
     return body

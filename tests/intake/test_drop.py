@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -50,6 +52,9 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def desk() -> Desk:
     return Desk()
+
+
+_SOMEBODY = 65534
 
 
 def put(folder: Path, name: str, content: bytes = b"rows") -> Path:
@@ -283,3 +288,29 @@ def test_a_file_from_the_future_does_not_wait_for_ever(folder: Path, desk: Desk)
     path = put(folder, "a.xlsx")
     os.utime(path, (NOW.timestamp() + 86_400,) * 2)
     assert len(drop(folder, desk).run().files) == 1
+
+
+def test_reports_belong_to_the_group_of_the_drop_folder(folder: Path, desk: Desk) -> None:
+    """Who brings files by a group with the setgid bit reads what comes of them."""
+    put(folder, "a.xlsx")
+    folder.chmod(0o2770)
+    Drop(folder=folder, take_in=desk.take_in, now=lambda: NOW, for_group=True).run()
+    modes = {path.name: stat.S_IMODE((folder / path).stat().st_mode) for path in (folder / DONE, folder / FAILED)}
+    assert modes == {DONE: 0o2750, FAILED: 0o2750}
+    [report] = (folder / DONE).glob("*.report.json")
+    assert stat.S_IMODE(report.stat().st_mode) == 0o640
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
+def test_a_file_that_somebody_else_owns_is_read_and_finished(desk: Desk) -> None:
+    with tempfile.TemporaryDirectory() as home:  # pytest's own folders are closed to other users
+        os.chmod(home, 0o755)
+        folder = Path(home) / "drop"
+        put(folder, "a.xlsx").chmod(0o644)
+        folder.chmod(0o777)
+        os.seteuid(_SOMEBODY)
+        try:
+            [done] = drop(folder, desk).run().files
+        finally:
+            os.seteuid(0)
+        assert (done.failure, places(folder)) == ("", {DONE: ["a.xlsx"]})

@@ -22,7 +22,7 @@ from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.explain import explain
 from gateway.delivery.push import push
 from gateway.delivery.store import owing, platforms
-from gateway.delivery.store.exchanges import headers_of, keepable_headers, seal_headers
+from gateway.delivery.store.exchanges import headers_of, keepable_headers, open_body, seal_headers
 from gateway.delivery.store.tables import delivery, exchange
 from gateway.delivery.system import System
 from gateway.domain.states import Event, State
@@ -128,7 +128,7 @@ def done(
 def test_what_was_accepted_is_accepted_when_it_is_read_again_and_nothing_else_is(done: Done) -> None:
     def other_body(c: Connection) -> None:
         for row in done.proofs(c):
-            body = done.store.vault.open(row["response"], f"exchange.response:{row['id']}")
+            body = open_body(done.store.vault, row["response"], f"exchange.response:{row['id']}")
             changed = done.store.vault.seal(body[: len(body) // 2], f"exchange.response:{row['id']}")
             c.execute(update(exchange).where(exchange.c.id == row["id"]).values(response=changed))
 

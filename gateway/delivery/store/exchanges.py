@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -33,6 +34,12 @@ class Headers:
 
     kept: Mapping[str, str] = field(default_factory=dict, repr=False)
     left_out: tuple[str, ...] = ()
+
+
+_ZLIB = b"\x00z1\x00"
+"""in front of a body that was compressed; no protocol begins a message so"""
+_WORTH_PACKING = 512
+"""bytes; shorter ones hardly shrink"""
 
 
 def keepable_headers(headers: Mapping[str, str]) -> Headers:
@@ -189,7 +196,7 @@ def _exchange_row(opening: Opening, exchange_id: int, vault: Vault) -> dict[str,
         "message_id": opening.message_id,
         "opened_at": opening.at,
         "request_digest": opening.digest,
-        "request": _seal(vault, opening.body, f"exchange.request:{opening.message_id}/{opening.digest}"),
+        "request": seal_body(vault, opening.body, f"exchange.request:{opening.message_id}/{opening.digest}"),
         "nonce": opening.nonce,
         "proof": seal_proof(vault, opening.message_id, opening.digest, opening.proof),
     }
@@ -236,7 +243,7 @@ def closed(vault: Vault, closings: Sequence[Closing]) -> BoundStatement:
             "status": c.status,
             "failure": c.failure,
             "response_digest": None if c.body is None else digest(c.body),
-            "response": _seal(vault, c.body if c.keep_body else None, f"exchange.response:{c.exchange_id}"),
+            "response": seal_body(vault, c.body if c.keep_body else None, f"exchange.response:{c.exchange_id}"),
             "response_headers": seal_headers(vault, c.exchange_id, c.headers if c.keep_body else None),
         }
         for c in closings
@@ -273,5 +280,25 @@ def conclude(
     return [tuple(next(applied) for _ in c.settlements) for c in conclusions]
 
 
-def _seal(vault: Vault, body: bytes | None, place: str) -> bytes | None:
-    return None if body is None else vault.seal(body, place)
+def seal_body(vault: Vault, body: bytes | None, place: str) -> bytes | None:
+    """The sealed form of a request or answer; None where there is none."""
+    return None if body is None else vault.seal(_packed(body), place)
+
+
+def open_body(vault: Vault, sealed: bytes, place: str) -> bytes:
+    """A request or answer as it travelled; one that was sealed before bodies were compressed opens as well."""
+    plain = vault.open(sealed, place)
+    if not plain.startswith(_ZLIB):
+        return plain
+    try:
+        return zlib.decompress(plain[len(_ZLIB) :])
+    except zlib.error:
+        raise StoreError(f"a stored value of {place.partition(':')[0]} does not open: not what was packed") from None
+
+
+def _packed(body: bytes) -> bytes:
+    """Compressed where that is worth it; always where the body looks as if it were, so that no two read alike."""
+    if len(body) < _WORTH_PACKING and not body.startswith(_ZLIB):
+        return body
+    packed = _ZLIB + zlib.compress(body, 1)
+    return packed if len(packed) < len(body) or body.startswith(_ZLIB) else body

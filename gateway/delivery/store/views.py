@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, or_, select
 
-from gateway.delivery.store.exchanges import headers_of
+from gateway.delivery.store.exchanges import headers_of, open_body
 from gateway.delivery.store.tables import MAY_BE_DUE, OPEN, attempt, delivery, exchange, payload, receipt, verdict
 from gateway.domain.records import Record
 from gateway.domain.states import TERMINAL, State
@@ -264,7 +264,7 @@ def _exchanges(connection: Connection, vault: Vault, delivery_id: int) -> list[M
             ("response", f"exchange.response:{row['id']}"),
         ):
             if row[side] is not None:
-                whole[side] = vault.open(row[side], place)
+                whole[side] = open_body(vault, row[side], place)
         whole["response_headers"] = headers_of(whole, vault)
         found.append(whole)
     return found

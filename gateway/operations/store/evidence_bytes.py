@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 
 from gateway.credit.store import tables as credit_tables
 from gateway.delivery.store import tables as delivery_tables
+from gateway.delivery.store.exchanges import open_body
 from gateway.domain.errors import StoreError
 from gateway.operations.store import delivery_accounts
 from gateway.operations.store import tables as operations_tables
@@ -39,7 +40,7 @@ def altered_bytes(connection: Connection, vault: Vault) -> Iterator[tuple[str, i
 
 def _is(vault: Vault, sealed_bytes: bytes, place: str, digest: str) -> bool:
     try:
-        return hashlib.sha256(vault.open(sealed_bytes, place)).hexdigest() == digest
+        return hashlib.sha256(open_body(vault, sealed_bytes, place)).hexdigest() == digest
     except StoreError:
         return False
 
@@ -124,7 +125,7 @@ def bodies(connection: Connection, vault: Vault, exchange_ids: Sequence[int]) ->
     found: dict[tuple[str, int], bytes] = {}
     for row in connection.execute(select(_X).where(_X.c.id.in_(exchange_ids)).order_by(_X.c.id)):
         for book, sealed_bytes, place in _kept(row):
-            found[book, row.id] = vault.open(sealed_bytes, place)
+            found[book, row.id] = open_body(vault, sealed_bytes, place)
     return found
 
 

@@ -5,18 +5,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
 from gateway.credit.store.events import CENTRE
-from gateway.credit.store.tables import ticket
-from gateway.delivery.store.tables import attempt, delivery, exchange, platform, verdict
+from gateway.credit.store.tables import feed, ticket
+from gateway.delivery.rules.differences import Difference
+from gateway.delivery.store.exchanges import headers_of
+from gateway.delivery.store.tables import attempt, delivery, exchange, platform, reconciliation, verdict
 from gateway.domain.states import TERMINAL, State
+from gateway.operations.store.tables import evidence_link
+from gateway.store.tables import audit, batch
+from gateway.store.vault import Vault
 
 _MOST = 20_000
 """exchanges that are looked at for latencies"""
+_MOST_ACTS = 200_000
+"""lines of the audit trail that are searched for a backup; one before them counts as none"""
+_NEEDS_NOBODY = frozenset({Difference.MATCH, Difference.LAG, Difference.NOT_OWED})
+BACKUP_DONE = "backup_done"
+"""what the audit trail calls a backup that is whole"""
 
 
 @dataclass(kw_only=True)
@@ -99,3 +110,82 @@ def open_tickets(connection: Connection) -> dict[str, int]:
     """Open tickets by kind."""
     wanted = select(ticket.c.kind, func.count()).where(ticket.c.closed_at.is_(None)).group_by(ticket.c.kind)
     return {str(kind): int(count) for kind, count in connection.execute(wanted)}
+
+
+def last_done(connection: Connection, platforms: Sequence[str]) -> dict[tuple[str, str], datetime | None]:
+    """When each work was last done, by work and platform (empty where it is nobody's)."""
+    lately = audit.c.id > select(func.max(audit.c.id)).scalar_subquery() - _MOST_ACTS
+    newest_backup = select(func.max(audit.c.at)).where(lately, audit.c.action == BACKUP_DONE)
+    found: dict[tuple[str, str], datetime | None] = {
+        ("intake", ""): connection.execute(select(func.max(batch.c.read_at))).scalar(),
+        ("seal", ""): connection.execute(
+            select(evidence_link.c.at).order_by(evidence_link.c.id.desc()).limit(1)
+        ).scalar(),
+        ("backup", ""): connection.execute(newest_backup).scalar(),
+    }
+    for name in platforms:
+        newest = (
+            select(exchange.c.opened_at, exchange.c.purpose)
+            .where(exchange.c.platform == name)
+            .order_by(exchange.c.opened_at.desc())
+            .limit(_MOST)
+            .subquery()
+        )
+        questions = {
+            "push": select(func.max(newest.c.opened_at)).where(newest.c.purpose == "push"),
+            "feedback": select(feed.c.updated_at).where(feed.c.platform == name),
+            "reconcile": select(func.max(reconciliation.c.theirs_at)).where(reconciliation.c.platform == name),
+        }
+        for work, question in questions.items():
+            at = connection.execute(question).scalar()
+            if at is not None:
+                found[work, name] = at
+    return found
+
+
+def differences(connection: Connection, platforms: Sequence[str]) -> dict[tuple[str, str], float]:
+    """By platform and class, those of the newest reconciliation that somebody has to look at."""
+    found: dict[tuple[str, str], float] = {}
+    for name in platforms:
+        newest = (
+            select(reconciliation.c.counts)
+            .where(reconciliation.c.platform == name)
+            .order_by(reconciliation.c.ours_at.desc())
+            .limit(1)
+        )
+        counts = connection.execute(newest).scalar()
+        if counts is not None:
+            found |= {(name, each): float(counts.get(each, 0)) for each in Difference if each not in _NEEDS_NOBODY}
+    return found
+
+
+def clock_differences(
+    connection: Connection, vault: Vault, platforms: Sequence[str], since: datetime
+) -> dict[str, timedelta]:
+    """Each platform's clock minus ours, by the header Date of its newest answer since a moment; to a second or two."""
+    found = {}
+    for name in platforms:
+        newest = (
+            select(exchange.c.id, exchange.c.closed_at, exchange.c.response_headers)
+            .where(exchange.c.platform == name, exchange.c.opened_at >= since, exchange.c.response_headers.is_not(None))
+            .order_by(exchange.c.opened_at.desc())
+            .limit(1)
+        )
+        row = connection.execute(newest).mappings().first()
+        headers = None if row is None else headers_of(dict(row), vault)
+        if row is None or headers is None:
+            continue
+        try:
+            theirs = parsedate_to_datetime(headers.kept.get("date", ""))
+        except (ValueError, TypeError, OverflowError):  # a platform need not tell the time
+            continue
+        found[name] = (theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)) - row["closed_at"]
+    return found
+
+
+def store_bytes(connection: Connection) -> int:
+    """Size of the database: its pages on SQLite, all its files on PostgreSQL."""
+    if connection.dialect.name == "postgresql":
+        return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
+    pages = int(connection.execute(text("PRAGMA page_count")).scalar_one())
+    return pages * int(connection.execute(text("PRAGMA page_size")).scalar_one())

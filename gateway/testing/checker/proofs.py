@@ -11,7 +11,7 @@ from gateway.codec.replies import judge_reply
 from gateway.contract.connector import Connector, LooksUp, PollsAcks
 from gateway.contract.messages import Verdict, WireResponse
 from gateway.delivery.rules.work import Claimed
-from gateway.delivery.store.exchanges import headers_of, stamp_of
+from gateway.delivery.store.exchanges import headers_of, open_body, stamp_of
 from gateway.delivery.store.ledger import load
 from gateway.delivery.store.tables import attempt, delivery, exchange, verdict
 from gateway.domain.errors import StoreError
@@ -89,7 +89,7 @@ def reply_of(row: Mapping[str, Any], vault: Vault, connector: Connector) -> Wire
     return WireResponse(
         status=row["status"],
         headers={"content-type": min(connector.info.reply_media_types)} if headers is None else headers.kept,
-        body=vault.open(row["response"], f"exchange.response:{row['id']}"),
+        body=open_body(vault, row["response"], f"exchange.response:{row['id']}"),
     )
 
 
