@@ -357,14 +357,14 @@ def open_gateway(
     given = None if settings.keys is None else KeyRing.parse(settings.keys.get_secret_value())
     _keep_private(settings)
     engine = open_engine(settings.url, prepare=settings.database_prepare)
-    vault = _in_file(settings, engine, create=create) if given is None else Vault(given)
-    store = Store(engine=engine, vault=vault)
     try:
+        if not create:
+            verify_schema(engine)
+        vault = _in_file(settings, engine, create=create) if given is None else Vault(given)
+        store = Store(engine=engine, vault=vault)
         if create:
             migrate(engine)
             _make_signing_key(settings)
-        else:
-            verify_schema(engine)
         gateway = Gateway(settings=settings, store=store, loader=loader, edge=edge or system_edge())
         prove_keys(store, gateway.edge.now())
         with store.read() as connection:
@@ -373,7 +373,7 @@ def open_gateway(
             with store.write() as connection:
                 delivery_platforms.register(connection, gateway.platforms)
     except BaseException:
-        store.close()
+        engine.dispose()
         raise
     return gateway
 

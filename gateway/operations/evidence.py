@@ -57,7 +57,14 @@ class EvidenceCheck:
 
 
 def seal(store: Store, now: datetime, anchors: Path | None, sign: Sign | None = None) -> int:
-    """Cover what was committed since, and note each new link in ``anchors``; gives how many rows."""
+    """Cover what was committed since, and note each new link in ``anchors``; gives how many rows.
+
+    Where the anchors cannot be written, what was done stays done: the links say that they have no anchor, and a warning
+    is logged.
+    """
+    if anchors is not None and (error := _unwritable(anchors)) is not None:
+        log.warning("the evidence is sealed and not anchored: %s: %s", anchors, error)
+        anchors = None
     if anchors is not None:
         _mend_anchors(store, anchors)
     made = evidence.seal(
@@ -68,6 +75,16 @@ def seal(store: Store, now: datetime, anchors: Path | None, sign: Sign | None = 
         made=(lambda link: _anchor(anchors, link.number, link.at, link.digest)) if anchors else lambda _: None,
     )
     return sum(size(ranges) for link in made for ranges, _ in link.parts.values())
+
+
+def _unwritable(path: Path) -> str | None:
+    """Why the file of anchors cannot be written, or None."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600))
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return None
 
 
 def _mend_anchors(store: Store, path: Path) -> None:

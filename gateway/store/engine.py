@@ -153,7 +153,7 @@ class Store:
 
         A store that cannot be reached, is full or locked too long is a StoreError; nothing was kept then.
         """
-        with _reached(self.engine), self.engine.begin() as connection:
+        with reached(self.engine), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -163,7 +163,7 @@ class Store:
         if self.engine.dialect.name == "postgresql":
             options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         with (
-            _reached(self.engine),
+            reached(self.engine),
             self.engine.connect().execution_options(**options) as connection,
             connection.begin(),
         ):
@@ -179,7 +179,7 @@ class Collision(StoreError):
 
 
 @contextmanager
-def _reached(engine: Engine) -> Iterator[None]:
+def reached(engine: Engine) -> Iterator[None]:
     """Turn what the database or its driver says into one sentence; a mistake of our own stays as it is."""
     try:
         yield
@@ -254,7 +254,7 @@ def migrate(engine: Engine) -> str:
     from alembic import command
 
     config = _config()
-    with _reached(engine), engine.begin() as connection:
+    with reached(engine), engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
         _refuse_newer(connection)
@@ -271,7 +271,7 @@ def head_revision() -> str:
 def verify_schema(engine: Engine) -> None:
     """Refuse a store that is empty or of another release, with what to do."""
     head = head_revision()
-    with _reached(engine), engine.connect() as connection:
+    with reached(engine), engine.connect() as connection:
         current = _refuse_newer(connection)
     if current is None:
         raise StoreError("the store is empty: run `gateway init`")

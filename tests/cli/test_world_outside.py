@@ -201,7 +201,7 @@ def test_anchors_that_cannot_be_written_are_told_and_nothing_is_undone(
     run("pause", "national_market", "--reason", "x")
     assert json.loads(run("evidence", "seal", "--json").stdout)["sealed"] == 1
     found = json.loads(run("evidence", "verify", "--json").stdout)
-    assert (found["anchors"], found["not_anchored"]) == (1, 1)
+    assert (found["links"], found["anchors"], found["faults"]) == (2, 1, [])
 
 
 @pytest.mark.parametrize("locale", [{"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "gbk"}])

@@ -126,4 +126,4 @@ def test_two_transactions_in_each_others_way_are_both_done_in_the_end(
         return one, two
 
     one, two = asyncio.run(both())
-    assert max(len(one), len(two)) == 2, "one of them at least was rolled back and run again"
+    assert max(len(one), len(two)) >= 2, "one of them at least was rolled back and run again"

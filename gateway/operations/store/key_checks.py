@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from gateway.domain.errors import ConfigurationError, StoreError
 from gateway.operations.store.sealed_columns import SEALED
 from gateway.operations.store.tables import key_check
-from gateway.store.engine import Store
+from gateway.store.engine import Store, reached
 from gateway.store.tables import record, search_index
 from gateway.store.vault import Vault
 
@@ -23,7 +23,7 @@ FOREIGN = (
 
 def holds_anything(engine: Engine) -> bool:
     """Whether a store was ever written to: then keys must not be made for it."""
-    with engine.connect() as connection:
+    with reached(engine), engine.connect() as connection:
         names = set(inspect(connection).get_table_names())
         if key_check.name in names and connection.execute(select(func.count()).select_from(key_check)).scalar_one():
             return True
