@@ -39,7 +39,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from gateway.store.metadata import Moment
+from gateway.store.metadata import Moment, is_postgresql
 
 RowColumns = Mapping[str, ColumnElement[Any]]
 """the columns of the rows that are handed in, for use in a statement"""
@@ -136,7 +136,7 @@ def next_ids(connection: Connection, wanted: Mapping[str, int]) -> dict[str, Ite
 
     On SQLite the caller is the one writer and takes the numbers after the last; on PostgreSQL the sequences give them.
     """
-    if connection.dialect.name == "sqlite":
+    if not is_postgresql(connection):
         lasts = ", ".join(f"(SELECT coalesce(max(id), 0) FROM {table})" for table in wanted)  # noqa: S608 - our tables
         row = connection.execute(text(f"SELECT {lasts}")).one()
         return {table: iter(range(last + 1, last + 1 + wanted[table])) for table, last in zip(wanted, row, strict=True)}
@@ -252,7 +252,7 @@ class WriteSet:
     def execute(self, connection: Connection) -> None:
         """Write it."""
         bound = [statement for statement in self.independent if statement.rows]
-        if connection.dialect.name == "postgresql" and len(bound) > 1:
+        if is_postgresql(connection) and len(bound) > 1:
             parts, given = as_parts(one.statement.compiled(connection, one.rows) for one in bound)
             connection.exec_driver_sql(f"WITH {parts} SELECT", given)
         else:

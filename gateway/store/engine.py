@@ -27,6 +27,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from gateway.domain.errors import ConfigurationError, StoreError
+from gateway.store.metadata import is_postgresql
 from gateway.store.vault import Vault
 
 __all__ = ["Connection", "Engine", "Store", "migrate", "open_engine", "verify_schema"]
@@ -74,7 +75,7 @@ def open_engine(url: str | Path, *, prepare: bool = True) -> Engine:
             "GATEWAY_DATABASE_URL names PostgreSQL, and its driver is not installed: "
             "`pip install 'integration-gateway[postgres]'`"
         ) from None
-    if engine.dialect.name == "sqlite":
+    if not is_postgresql(engine):
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
@@ -160,7 +161,7 @@ class Store:
     def read(self) -> Iterator[Connection]:
         """A consistent snapshot for reading."""
         options: dict[str, Any] = {"reading": True}
-        if self.engine.dialect.name == "postgresql":
+        if is_postgresql(self.engine):
             options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         with (
             reached(self.engine),
@@ -255,7 +256,7 @@ def migrate(engine: Engine) -> str:
 
     config = _config()
     with reached(engine), engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
+        if is_postgresql(engine):
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
         _refuse_newer(connection)
         config.attributes["connection"] = connection

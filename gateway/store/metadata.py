@@ -7,7 +7,20 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, Column, DateTime, Dialect, ForeignKey, Integer, MetaData, TypeDecorator
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    ForeignKey,
+    Integer,
+    MetaData,
+    Table,
+    TypeDecorator,
+)
+from sqlalchemy.dialects import postgresql, sqlite
 
 _EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
@@ -53,6 +66,16 @@ class Moment(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def is_postgresql(at: Connection | Engine) -> bool:
+    """Whether this is PostgreSQL; else it is SQLite."""
+    return at.dialect.name == "postgresql"
+
+
+def insert_into(connection: Connection, table: Table) -> Any:
+    """An INSERT with this database's ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
+    return (postgresql if is_postgresql(connection) else sqlite).insert(table)
 
 
 def id_column() -> Column[Any]:

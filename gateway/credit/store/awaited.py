@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Row, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.contract.credit import Awaited
 from gateway.credit.rules.statements import AckCode
@@ -19,7 +18,7 @@ from gateway.credit.store.events import fit
 from gateway.credit.store.streams import lock_feed
 from gateway.credit.store.tables import credit_ack, credit_watch
 from gateway.domain.ticket_kinds import TicketKind
-from gateway.store.metadata import chunks
+from gateway.store.metadata import chunks, insert_into
 from gateway.store.scope import Scope
 
 TIMES = 3
@@ -107,8 +106,7 @@ def give_up(scope: Scope, awaited: Iterable[Awaited]) -> int:
 
 
 def _keep(scope: Scope, values: dict[str, Any]) -> None:
-    dialect = postgresql if scope.connection.dialect.name == "postgresql" else sqlite
-    added = dialect.insert(credit_watch).values(platform=scope.platform, **values)
+    added = insert_into(scope.connection, credit_watch).values(platform=scope.platform, **values)
     scope.connection.execute(added.on_conflict_do_update(index_elements=["platform"], set_=values))
 
 

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.credit.store.case_tables import credit_marker, credit_party
 from gateway.credit.store.subjects import AUTHORITY, ENTERPRISE
 from gateway.domain.records import Certificate, RecordKind
-from gateway.store.metadata import CHUNK, chunks
+from gateway.store.metadata import CHUNK, chunks, insert_into
 from gateway.store.records import to_record
 from gateway.store.scope import Scope
 from gateway.store.tables import record, search_index
@@ -50,7 +49,6 @@ def hold(connection: Connection, vault: Vault, parties: Iterable[Party], basis: 
     for part in chunks(by_key):
         known |= set(connection.execute(select(credit_party.c.key).where(credit_party.c.key.in_(part))).scalars())
     fresh = [(key, party) for key, party in by_key.items() if key not in known]
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     for rows in chunks(fresh):
         made = [
             {
@@ -64,7 +62,7 @@ def hold(connection: Connection, vault: Vault, parties: Iterable[Party], basis: 
             }
             for key, party in rows
         ]
-        connection.execute(dialect.insert(credit_party).values(made).on_conflict_do_nothing())
+        connection.execute(insert_into(connection, credit_party).values(made).on_conflict_do_nothing())
         found = [
             {
                 "digest": vault.index(_CODES[party.kind], party.code.upper()),
@@ -75,7 +73,7 @@ def hold(connection: Connection, vault: Vault, parties: Iterable[Party], basis: 
             }
             for key, party in rows
         ]
-        connection.execute(dialect.insert(search_index).values(found).on_conflict_do_nothing())
+        connection.execute(insert_into(connection, search_index).values(found).on_conflict_do_nothing())
     return list(by_key)
 
 

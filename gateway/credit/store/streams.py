@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import and_, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.contract.messages import Finding
 from gateway.credit.store.acknowledgements import close_tickets, open_new, open_tickets
@@ -16,6 +15,7 @@ from gateway.credit.store.events import EventRow
 from gateway.credit.store.tables import credit_event, credit_stream, feed
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.store.engine import Store
+from gateway.store.metadata import insert_into
 from gateway.store.scope import Scope, write_scope
 
 TRIES = 3
@@ -32,9 +32,8 @@ def lock_feed(scope: Scope) -> tuple[str | None, Scope]:
     all before it, even where the clock was set back.
     """
     connection, here = scope.connection, feed.c.platform == scope.platform
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     first = {"platform": scope.platform, "cursor": None, "updated_at": scope.at - _TICK}
-    connection.execute(dialect.insert(feed).values(first).on_conflict_do_nothing())
+    connection.execute(insert_into(connection, feed).values(first).on_conflict_do_nothing())
     row = connection.execute(select(feed).where(here).with_for_update()).one()
     at = max(scope.at, row.updated_at + _TICK)
     connection.execute(update(feed).where(here).values(updated_at=at))

@@ -18,7 +18,7 @@ from gateway.delivery.store.tables import MAY_BE_DUE, OPEN, attempt, delivery, p
 from gateway.delivery.store.version_order import accepted_before
 from gateway.domain.states import Event, State, advance
 from gateway.store.audit import note
-from gateway.store.metadata import chunks
+from gateway.store.metadata import chunks, is_postgresql
 from gateway.store.records import to_payload, to_record
 from gateway.store.tables import record
 from gateway.store.vault import Vault
@@ -78,7 +78,7 @@ def _due(platform: str, state: State, now: datetime) -> Select[int]:
 
 def load(connection: Connection, vault: Vault, ids: list[int]) -> list[Claimed]:
     """Deliveries with record, payload and receipt, in the order of their ids; nothing is leased."""
-    sqlite = connection.dialect.name == "sqlite"
+    sqlite = not is_postgresql(connection)
     given = {"ids": json.dumps(ids) if sqlite else ids}
     rows = connection.execute(_LOAD_BY_DOCUMENT if sqlite else _LOAD_BY_ARRAY, given)
     return [_to_claimed(dict(zip(_LOADED, row, strict=True)), vault) for row in rows]

@@ -23,7 +23,7 @@ from gateway.delivery.store.version_order import (
 from gateway.domain.records import RecordKind
 from gateway.domain.states import TERMINAL, Event, State, sources
 from gateway.store.batch_sql import BulkStatement
-from gateway.store.metadata import CHUNK, chunks
+from gateway.store.metadata import CHUNK, chunks, is_postgresql
 from gateway.store.tables import record
 
 _RECORDS_LOCK = 0x6761_7465
@@ -35,7 +35,7 @@ def lock_records(connection: Connection, *, wait: bool = True) -> bool:
 
     Without ``wait``, False where another worker holds it: it will do what is to be done.
     """
-    if connection.dialect.name != "postgresql":
+    if not is_postgresql(connection):
         return True
     if wait:
         connection.execute(select(func.pg_advisory_xact_lock(_RECORDS_LOCK)))

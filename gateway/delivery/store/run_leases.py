@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.delivery.store.tables import run_lease
+from gateway.store.metadata import insert_into
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,6 @@ def forget(connection: Connection, holder: Holder) -> None:
 
 def _insert(connection: Connection, claim: Claim, lane: int, now: datetime, lease: timedelta) -> bool:
     """Of two that see a free lane, one gets it; on PostgreSQL the other waits here for the first one's commit."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     row = {
         "work": claim.work,
         "platform": claim.platform,
@@ -107,7 +106,7 @@ def _insert(connection: Connection, claim: Claim, lane: int, now: datetime, leas
         "since": now,
         "until": now + lease,
     }
-    added = dialect.insert(run_lease).values(row).on_conflict_do_nothing().returning(run_lease.c.lane)
+    added = insert_into(connection, run_lease).values(row).on_conflict_do_nothing().returning(run_lease.c.lane)
     return connection.execute(added).first() is not None
 
 

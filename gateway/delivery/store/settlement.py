@@ -25,7 +25,7 @@ from gateway.store.batch_sql import (
     ids_of,
     next_ids,
 )
-from gateway.store.metadata import Moment
+from gateway.store.metadata import Moment, is_postgresql
 
 Fences = Mapping[int, tuple[int, State]]
 """fence and state of deliveries by id"""
@@ -47,7 +47,7 @@ def lock_rows(connection: Connection, name: str, carried: Sequence[int], wanted:
     ``carried`` are ids of deliveries; ``wanted`` says how many ids are needed for which tables.
     """
     wanted = {table: count for table, count in wanted.items() if count}
-    if connection.dialect.name == "sqlite":
+    if not is_postgresql(connection):
         row, held = platform_row(connection, name), lock_fences(connection, carried)
         return LockedRows(platform=row, held=held, ids=next_ids(connection, wanted) if wanted else {})
     parts, given = as_parts(
@@ -78,7 +78,7 @@ def lock_fences(connection: Connection, ids: Iterable[int]) -> Fences:
     asked = _ordered(ids)
     if not asked:
         return {}
-    if connection.dialect.name == "sqlite":
+    if not is_postgresql(connection):
         return _to_held(json.loads(_CURRENT_IN_ONE(connection, asked).scalar_one()))
     return _to_held(_CURRENT(connection, asked))
 

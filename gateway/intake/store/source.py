@@ -42,7 +42,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from gateway.domain.errors import ConfigurationError, StoreError
 from gateway.intake.store.tables import source_row, source_state
-from gateway.store.metadata import chunks
+from gateway.store.metadata import chunks, is_postgresql
 from gateway.store.vault import Vault
 
 T = TypeVar("T")
@@ -196,7 +196,7 @@ def reading(url: str, view: SourceView) -> Iterator[SourceReader]:
     """Open the source for one pull; StoreError where it cannot be reached or read."""
     engine = _open(url)
     options: dict[str, Any] = {}
-    if engine.dialect.name == "postgresql":
+    if is_postgresql(engine):
         options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     try:
         try:
@@ -227,7 +227,7 @@ def _open(url: str) -> Engine:
         engine = create_engine(parsed, hide_parameters=True)
     except (ArgumentError, ModuleNotFoundError):
         raise ConfigurationError("GATEWAY_SOURCE__URL: not a database URL, or its driver is not installed") from None
-    if engine.dialect.name == "sqlite":
+    if not is_postgresql(engine):
         event.listen(engine, "connect", _read_only)
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     return engine

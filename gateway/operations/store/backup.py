@@ -27,7 +27,7 @@ from gateway.operations.store.key_checks import known_checks, refuse_others
 from gateway.operations.store.tables import incarnation, key_check
 from gateway.private_files import open_private
 from gateway.store.engine import Store, head_revision
-from gateway.store.metadata import Moment, metadata
+from gateway.store.metadata import Moment, is_postgresql, metadata
 from gateway.store.vault import Vault
 
 FORMAT = "gateway-backup-2"
@@ -110,7 +110,7 @@ def restore(store: Store, path: Path, progress: Progress = lambda _: None) -> Co
                 contents = _read(connection, store.vault, file, progress)
         except (OSError, EOFError, ValueError, KeyError, TypeError, DataError, IntegrityError) as error:
             raise InputError(f"{path.name}: not a whole backup of the gateway ({type(error).__name__})") from None
-        if connection.dialect.name == "postgresql":
+        if is_postgresql(connection):
             _go_on_counting(connection)
     return contents
 

@@ -18,6 +18,7 @@ from gateway.delivery.store.exchanges import headers_of
 from gateway.delivery.store.tables import attempt, delivery, exchange, platform, reconciliation, verdict
 from gateway.domain.states import TERMINAL, State
 from gateway.operations.store.tables import evidence_link
+from gateway.store.metadata import is_postgresql
 from gateway.store.tables import audit, batch
 from gateway.store.vault import Vault
 
@@ -185,7 +186,7 @@ def clock_differences(
 
 def store_bytes(connection: Connection) -> int:
     """Size of the database: its pages on SQLite, all its files on PostgreSQL."""
-    if connection.dialect.name == "postgresql":
+    if is_postgresql(connection):
         return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
     pages = int(connection.execute(text("PRAGMA page_count")).scalar_one())
     return pages * int(connection.execute(text("PRAGMA page_size")).scalar_one())

@@ -17,6 +17,7 @@ from gateway.domain.errors import InputError, StoreError
 from gateway.operations.store.sealed_columns import SEALED, Sealed
 from gateway.operations.store.tables import key_check
 from gateway.store.engine import Store
+from gateway.store.metadata import is_postgresql
 
 _MOST = 200
 """values of one commit"""
@@ -50,7 +51,7 @@ def _there(column: Sealed) -> Any:
 def _key_name(connection: Connection, column: Sealed) -> Any:
     """The name in front of a value, as text."""
     colon = literal(b":", LargeBinary)
-    if connection.dialect.name == "postgresql":
+    if is_postgresql(connection):
         end = func.position(colon.op("IN")(column.value))
         return func.encode(func.substr(column.value, 1, end - 1), "escape")
     return cast(func.substr(column.value, 1, func.instr(column.value, colon) - 1), String)
