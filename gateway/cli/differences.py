@@ -44,6 +44,7 @@ _TITLES = {
     Difference.UNEXPECTED: "退回后平台仍有",
     Difference.UNKNOWN_HERE: "平台多出",
     Difference.NOT_OWED: "无需推送",
+    Difference.HELD_THERE: "平台已有，本方待发送",
     Difference.NOT_ASKED: "未能核对",
     Difference.MATCH: "一致",
 }

@@ -113,7 +113,7 @@ def _walk(command: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _commands() -> Iterator[str]:
-    yield "Every command takes `--json`. Exit codes and documents are in [the stable interface](interface.md)."
+    yield "Nearly every command takes `--json`; exit codes and documents are in [the stable interface](interface.md)."
     yield ""
     rows = []
     for path, command in _walk(typer.main.get_command(app), "gateway"):

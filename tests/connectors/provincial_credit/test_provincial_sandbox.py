@@ -107,7 +107,7 @@ def test_request_secrets_end_and_overlap_for_a_minute(bench: Any) -> None:
 
 
 def test_a_wrong_app_secret_holds_the_platform(make_bench: Callable[..., Any]) -> None:
-    bench = make_bench(app_secret="w" * 32)
+    bench = make_bench(app_secret="wrong" * 7)
     stamp = bench.stamp(login=False)
     verdict = bench.connector.decode_login(bench.send(bench.connector.encode_login(None, stamp)), stamp)
     assert (verdict.event, verdict.code) == (Event.HOLD, "SIGNATURE_INVALID")

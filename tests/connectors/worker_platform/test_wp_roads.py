@@ -215,7 +215,7 @@ def test_a_gateway_with_another_secret_is_held(
     tmp_path: Any,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    road = Road(sandbox, serve(sandbox), send, until, GATEWAY_WORKER_PLATFORM__APPSECRET="x" * 32)
+    road = Road(sandbox, serve(sandbox), send, until, GATEWAY_WORKER_PLATFORM__APPSECRET="xy" * 16)
     assert road.push(road.payloads())[0].event is Event.HOLD
 
 

@@ -90,7 +90,7 @@ def test_with_the_capability_only_certificates_are_owed(built: Build) -> None:
         ({"DIALECT": "national", "BATCH_MAX": "2"}, "BATCH_MAX: by project a call carries one person"),
         ({"SETTLING_SECONDS": "[60]"}, "SETTLING_SECONDS"),
         ({"DIALECT": "fujian"}, "CORPKEY: the dialect demands"),
-        ({"DIALECT": "jinhua", "CORPKEY": "x" * 32}, "CORPKEY: the dialect knows no"),
+        ({"DIALECT": "jinhua", "CORPKEY": "xy" * 16}, "CORPKEY: the dialect knows no"),
         ({"DIALECT": "atlantis"}, "atlantis: unknown; there are fujian"),
     ],
 )
