@@ -182,7 +182,7 @@ def test_a_listing_that_comes_back_to_a_page_ends_at_once(make: Callable[..., Wo
     world.enqueue(*people_of(2))
     [report] = world.run(reconcile)
     assert report.stopped is not None
-    assert report.stopped.startswith("endless: ")
+    assert report.stopped.startswith("cursor_repeated: ")
     assert len(asked) == len(set(asked)) <= 3
     with world.store.read() as c:
         assert c.execute(select(reconciliation.c.id)).all() == []

@@ -73,7 +73,7 @@ def test_what_was_agreed_is_a_setting(bench: Any) -> None:
         "SCAN_BYTES": "1024",
     }
     environment = {f"GATEWAY_PROVINCIAL_CREDIT__{name}": value for name, value in given.items()}
-    connector = build(loader({**bench.sandbox.access("http://sandbox.invalid").environment, **environment}))
+    connector = build(loader({**bench.sandbox.access("https://sandbox.invalid").environment, **environment}))
     assert connector.desk == DeskTerms(
         remembered=timedelta(days=1),
         asking=timedelta(minutes=1),

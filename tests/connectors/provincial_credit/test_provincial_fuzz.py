@@ -148,7 +148,7 @@ _REFERRED = {"AppKey", "Timestamp", "Nonce", "SignatureAlg", "KeyId", "Signature
 def played() -> Iterator[tuple[ProvincialCreditSandbox, Signing, dict[str, list[str]]]]:
     """A sandbox with certificates and every case, the application before it, and ids that exist."""
     sandbox = ProvincialCreditSandbox(seed=9, clock=lambda: NOW)
-    connector = build(loader(sandbox.access("http://sandbox.invalid").environment))
+    connector = build(loader(sandbox.access("https://sandbox.invalid").environment))
     assert isinstance(connector, WithLogin)
     rng = Random(3)
 
