@@ -25,7 +25,6 @@ import typer
 
 from gateway.domain.china import CHINA
 from gateway.domain.errors import ConfigurationError, GatewayError, InputError
-from gateway.store.metadata import to_utc
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Gateway
@@ -152,6 +151,8 @@ def in_language(zh: str, en: str) -> str:
 
 def in_china(moment: datetime | None) -> datetime | None:
     """A moment as typed, which is in +08:00 where it does not say otherwise; in UTC."""
+    from gateway.store.metadata import to_utc
+
     return None if moment is None else to_utc(moment if moment.tzinfo else moment.replace(tzinfo=CHINA))
 
 

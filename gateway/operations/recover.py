@@ -85,7 +85,7 @@ async def recover(
         return report
     await sweep(exchanger, lease)
     await owe_now(exchanger)
-    run = _Run(exchanger=exchanger, report=report, lease=lease, progress=progress)
+    run = _Recovery(exchanger=exchanger, report=report, lease=lease, progress=progress)
     await run.settle_down(known.since)
     groups = await exchanger.thread.read(recovering.to_ask, exchanger.platform)
     report.to_ask = sum(map(len, groups))
@@ -101,7 +101,7 @@ async def recover(
 
 
 @dataclass(kw_only=True)
-class _Run:
+class _Recovery:
     """One run over one platform."""
 
     exchanger: Exchanger

@@ -18,6 +18,8 @@ from gateway.credit.store.pages import Applied
 from gateway.credit.store.parties import learn_employers
 from gateway.credit.store.streams import lock_feed
 from gateway.credit.store.tables import credit_ack, credit_link, credit_version, ticket
+from gateway.delivery.rules.work import digest
+from gateway.delivery.store.exchanges import seal_body
 from gateway.delivery.store.tables import exchange
 from gateway.domain.names import plain_name, variant_name
 from gateway.domain.records import Certificate, Record, RecordKind, Worker
@@ -97,13 +99,15 @@ class Feed:
     def exchange_in(self, connection: Connection) -> int:
         """One exchange with the platform, a minute later."""
         self.now += timedelta(minutes=1)
+        message_id, asked = people.ulid(self.rng), digest(b"")
         values = {
             "platform": self.platform,
             "purpose": "feedback",
             "operation": "changes",
-            "message_id": people.ulid(self.rng),
+            "message_id": message_id,
             "opened_at": self.now,
-            "request_digest": "0" * 64,
+            "request_digest": asked,
+            "request": seal_body(self.store.vault, b"", f"exchange.request:{message_id}/{asked}"),
         }
         return int(connection.execute(insert(exchange).values(values).returning(exchange.c.id)).scalar_one())
 

@@ -230,7 +230,7 @@ def _holds(connection: Connection, rows: Sequence[Values]) -> dict[tuple[str, st
 
 
 @dataclass(frozen=True, kw_only=True)
-class EventRow:
+class ListedEvent:
     """An event of a feed as operators see it: what it is about, and what became of it."""
 
     platform: str
@@ -247,7 +247,7 @@ class EventRow:
     about: str | None
 
 
-def events_named(connection: Connection, vault: Vault, text: str) -> list[EventRow]:
+def events_named(connection: Connection, vault: Vault, text: str) -> list[ListedEvent]:
     """The events of a record, or the one event, of that number; oldest first."""
     platforms = connection.execute(select(feed.c.platform)).scalars().all()
     event = credit_event.c
@@ -255,16 +255,16 @@ def events_named(connection: Connection, vault: Vault, text: str) -> list[EventR
     return _event_rows(connection, vault, select(credit_event).where(event.platform.in_(platforms), named))
 
 
-def unmatched(connection: Connection, vault: Vault, limit: int) -> list[EventRow]:
+def unmatched(connection: Connection, vault: Vault, limit: int) -> list[ListedEvent]:
     """Events about nobody we hold, oldest first."""
     platforms = connection.execute(select(feed.c.platform)).scalars().all()
     here = (credit_event.c.platform.in_(platforms), credit_event.c.outcome == AckCode.ACCEPTED_UNMATCHED)
     return _event_rows(connection, vault, select(credit_event).where(*here).limit(limit))
 
 
-def _event_rows(connection: Connection, vault: Vault, wanted: Select[Any]) -> list[EventRow]:
-    names = [name for name in EventRow.__dataclass_fields__ if name != "about"]
+def _event_rows(connection: Connection, vault: Vault, wanted: Select[Any]) -> list[ListedEvent]:
+    names = [name for name in ListedEvent.__dataclass_fields__ if name != "about"]
     return [
-        EventRow(**{name: row[name] for name in names}, about=masked_subject(vault, dict(row)))
+        ListedEvent(**{name: row[name] for name in names}, about=masked_subject(vault, dict(row)))
         for row in connection.execute(wanted.order_by(credit_event.c.id)).mappings()
     ]

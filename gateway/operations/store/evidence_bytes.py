@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from gateway.credit.store import tables as credit_tables
+from gateway.credit.store.events import CENTRE
 from gateway.delivery.store import tables as delivery_tables
 from gateway.delivery.store.exchanges import open_body
 from gateway.domain.errors import StoreError
@@ -48,12 +49,14 @@ def _is(vault: Vault, sealed_bytes: bytes, place: str, digest: str) -> bool:
 def lost_bytes(connection: Connection, gone: Mapping[str, Mapping[int, datetime]]) -> Iterator[tuple[str, int, str]]:
     """(book, id, what) of requests, answers and pages whose bytes are not there, though no purge says so.
 
-    A login is kept as its digest alone.
+    A login is kept as its digest alone, and what the centre itself decided never travelled.
     """
     kept = select(_X.c.id, _X.c.request.is_(None).label("request"), _X.c.response.is_(None).label("response"))
     bare = _X.c.request.is_(None) | (_X.c.response.is_(None) & _X.c.response_digest.is_not(None))
     for row in connection.execute(
-        kept.add_columns(_X.c.response_digest).where(bare, _X.c.purpose != "login").order_by(_X.c.id)
+        kept.add_columns(_X.c.response_digest)
+        .where(bare, _X.c.purpose != "login", _X.c.platform != CENTRE)
+        .order_by(_X.c.id)
     ):
         all_gone = row.id in gone.get("exchange.*", {})
         if row.request and not all_gone:
