@@ -81,7 +81,10 @@ def _unwritable(path: Path) -> str | None:
     """Why the file of anchors cannot be written, or None."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        is_new = not path.exists()
         os.close(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600))
+        if is_new:
+            path.unlink()  # one that is gone is a fault of its own, and must not look emptied
     except OSError as error:
         return error.strerror or type(error).__name__
     return None
