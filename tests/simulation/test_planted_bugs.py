@@ -84,7 +84,7 @@ def settled_without_a_fence(patch: pytest.MonkeyPatch) -> None:
         believed = {s.claimed.id: (s.claimed.fence, s.claimed.state) for s in settlements}
         return settling_really(c, settlements, *args, **kwargs | {"held": believed})
 
-    patch.setattr(ledger, "settling", settle_anyway)
+    patch.setattr(settlement, "settling", settle_anyway)
     patch.setattr(exchanges, "settling", settle_anyway)
 
 
