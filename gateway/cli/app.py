@@ -44,7 +44,8 @@ GROUPS = {
     "Credit 信用": ("feedback", "credit", "tickets", "supervise"),
     "Audit 审计": ("audit", "evidence", "retention"),
     "Administration 管理": (
-        *("init", "check", "keys", "backup", "restore", "serve", "deploy", "worker", "alarms", "metrics"),
+        *("init", "check", "keys", "backup", "restore", "recover"),
+        *("serve", "deploy", "worker", "alarms", "metrics"),
         *("sandbox", "demo", "selftest"),
     ),
 }
