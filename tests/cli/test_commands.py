@@ -122,7 +122,7 @@ def test_a_file_that_is_no_batch_is_misuse_and_named(
 
 
 def test_commands_before_init_say_what_to_do(run: Run) -> None:
-    assert "gateway init" in run("status", code=2).stderr
+    assert "gateway init" in run("status", code=1).stderr
 
 
 def test_a_pause_stops_a_platform_until_it_is_resumed(
