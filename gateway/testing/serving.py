@@ -13,6 +13,8 @@ import uvicorn
 from gateway.testing.sandbox import Sandbox
 
 HOST = "127.0.0.1"
+_TICK = 0.01
+"""seconds between two looks whether the server is to end"""
 
 
 def bind(port: int = 0) -> socket.socket:
@@ -30,18 +32,36 @@ def address(listener: socket.socket) -> str:
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves signals to whoever runs it."""
+    """A server that leaves signals to whoever runs it, and ends without uvicorn's pauses of a tenth of a second."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Take no signals."""
         yield
 
+    async def main_loop(self) -> None:
+        """Serve until told to end."""
+        ticks = 0
+        while not await self.on_tick(ticks):
+            ticks += 1
+            await asyncio.sleep(_TICK)
 
-def server(sandbox: Sandbox) -> uvicorn.Server:
-    """A server for one sandbox that prints nothing."""
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more, and let what is under way finish for as long as is granted."""
+        for listening in self.servers:
+            listening.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        if under_way := set(self.server_state.tasks):
+            _, late = await asyncio.wait(under_way, timeout=self.config.timeout_graceful_shutdown)
+            for task in late:
+                task.cancel()
+
+
+def server(sandbox: Sandbox, *, grace: int = 1) -> uvicorn.Server:
+    """A server for one sandbox that prints nothing; at its end, requests under way have ``grace`` seconds."""
     config = uvicorn.Config(
-        sandbox.app(), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1, ws="none"
+        sandbox.app(), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=grace, ws="none"
     )
     return _Server(config)
 
@@ -63,7 +83,7 @@ async def serve(pairs: Sequence[tuple[Sandbox, socket.socket]], stop: asyncio.Ev
 def running(sandbox: Sandbox) -> Iterator[str]:
     """Serve one sandbox in a thread; gives its base URL and stops it at the end."""
     listener = bind()
-    made = server(sandbox)
+    made = server(sandbox, grace=0)  # whoever asked has gone
     thread = threading.Thread(target=lambda: asyncio.run(made.serve(sockets=[listener])), daemon=True)
     thread.start()
     try:

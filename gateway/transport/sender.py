@@ -42,7 +42,9 @@ class Sender:
         self._extensions = {"timeout": timeout.as_dict()}
         proxy = httpx.Proxy(endpoint.proxy) if endpoint.proxy else None
         trusted = _trusted(endpoint)
-        self._transport = transport or AiohttpTransport(client=lambda: _session(endpoint, trusted), proxy=proxy)
+        self._transport = transport or AiohttpTransport(
+            verify=trusted, client=lambda: _session(endpoint, trusted), proxy=proxy
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -210,8 +212,13 @@ def _trusted(endpoint: Endpoint) -> ssl.SSLContext:
     """What the platform's certificate is checked against, and our own; ConfigurationError names the setting."""
     if endpoint.verify is False:
         raise ConfigurationError("verify=false is refused: name a CA bundle instead")
+    bundle = endpoint.verify if isinstance(endpoint.verify, str) else None
     try:
-        context = ssl.create_default_context(cafile=endpoint.verify if isinstance(endpoint.verify, str) else None)
+        # Over plain HTTP nothing is checked against the machine's own roots, which take longer to load than a request.
+        is_plain = bundle is None and not any(
+            a.lower().startswith("https:") for a in (endpoint.base_url, endpoint.proxy or "")
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_plain else ssl.create_default_context(cafile=bundle)
     except OSError:
         raise ConfigurationError("verify: the CA bundle cannot be read") from None
     with warnings.catch_warnings():
