@@ -25,7 +25,7 @@ pytest_plugins = ["tests.support.book"]
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
 
-_MEMORY, _ENOUGH = Path("/dev/shm"), 4 << 30  # noqa: S108 - folders made in it have names of their own
+_MEMORY, _ENOUGH = Path("/dev/shm"), 4 << 30
 """a file system in memory, and how many free bytes make it good for a run"""
 
 
