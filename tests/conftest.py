@@ -14,11 +14,13 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from gateway.store.engine import Store, migrate, open_engine
+from gateway.store.engine import Engine, Store, migrate, open_engine
 from gateway.store.vault import KeyRing, Vault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sqlalchemy import Dialect
 
 pytest_plugins = ["tests.support.book"]
 
@@ -159,6 +161,22 @@ def store_url(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(fixture))
 
 
+_SHARED: dict[str, tuple[Dialect, dict[Any, Any]]] = {}
+"""for each kind of database a dialect that has been connected, and what statements were compiled to"""
+
+
+def _open(url: str) -> Engine:
+    """An engine that compiles no statement which another test of this process has compiled."""
+    engine = open_engine(url)
+    if engine.dialect.name not in _SHARED:
+        with engine.connect():
+            _SHARED[engine.dialect.name] = engine.dialect, {}
+        engine.dispose()
+    engine.dialect, compiled = _SHARED[engine.dialect.name]
+    engine.update_execution_options(compiled_cache=compiled)
+    return engine
+
+
 @pytest.fixture
 def make_store() -> Iterator[Callable[[str], Store]]:
     """Open further stores on a URL with the same keys; all are closed at the end."""
@@ -166,7 +184,7 @@ def make_store() -> Iterator[Callable[[str], Store]]:
     opened: list[Store] = []
 
     def make(url: str) -> Store:
-        opened.append(Store(engine=open_engine(url), vault=Vault(ring)))
+        opened.append(Store(engine=_open(url), vault=Vault(ring)))
         return opened[-1]
 
     yield make

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import Dialect, text
 from sqlalchemy.exc import DBAPIError
 
 from gateway.domain.errors import ConfigurationError, StoreError
@@ -93,11 +93,11 @@ def test_a_connection_that_was_just_made_is_believed(
     times.append(10.0)
     asked: list[Any] = []
 
-    def never_answers(connection: Any) -> None:
+    def never_answers(_dialect: Dialect, connection: Any) -> None:
         asked.append(connection)
         raise psycopg.OperationalError("gone")
 
-    monkeypatch.setattr(store.engine.dialect, "do_ping", never_answers)
+    monkeypatch.setattr(type(store.engine.dialect), "do_ping", never_answers)
     with store.read() as c:
         assert c.execute(text("SELECT 1")).scalar_one() == 1
     assert len(asked) == 1

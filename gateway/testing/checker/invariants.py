@@ -5,10 +5,12 @@ Everything is judged from two books that know nothing of each other: our ledger 
 
 from __future__ import annotations
 
+import operator
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import reduce
 from typing import Any
 
 from sqlalchemy import JSON, Connection, Select, String, Text, and_, cast, exists, func, or_, select
@@ -193,9 +195,10 @@ def _nobody_in_clear(connection: Connection, canaries: Collection[str]) -> Itera
     for table in metadata.sorted_tables:
         clear = [column for column in table.columns if isinstance(column.type, (String, JSON))]
         texts = [cast(column, Text) for column in clear]
-        wanted = [text.contains(canary, autoescape=True) for text in texts for canary in ("370000", *canaries)]
-        if not wanted:
+        if not texts:
             continue
+        row_text = reduce(operator.add, (func.coalesce(text, "") + "\n" for text in texts))
+        wanted = [row_text.contains(canary, autoescape=True) for canary in ("370000", *canaries)]
         hits: Counter[str] = Counter()
         for row in connection.execute(select(*texts).where(or_(*wanted))):
             for column, text in zip(clear, row, strict=True):
