@@ -6,8 +6,11 @@ distribution that offers it and what is missing; its own text may hold a secret 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
+from functools import lru_cache
+from importlib import metadata
+from importlib.metadata import EntryPoint, EntryPoints
 from typing import Any, cast
 
 from gateway.contract.connector import Connector, ConnectorInfo, Endpoint
@@ -17,6 +20,16 @@ from gateway.settings import Loader
 
 CONNECTORS = "gateway.connectors"
 SANDBOXES = "gateway.sandboxes"
+
+
+def entry_points(*, group: str) -> EntryPoints:
+    """What the installed distributions offer; read once: a command asks a dozen times, and it takes its time."""
+    return _read(group, tuple(sys.path))
+
+
+@lru_cache
+def _read(group: str, _path: tuple[str, ...]) -> EntryPoints:
+    return metadata.entry_points(group=group)
 
 
 def names(group: str = CONNECTORS) -> list[str]:
