@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,13 +12,12 @@ from typing import Any
 
 import pytest
 
+from gateway.cli import main
 from gateway.domain.errors import ConfigurationError
 from gateway.intake.admit import IntakeReport
 from gateway.intake.drop import Drop
 from gateway.private_files import make_private, open_private
 from gateway.testing.batch import write_sample
-
-GATEWAY = str(Path(sys.executable).with_name("gateway"))
 
 
 def mode(path: Path) -> int:
@@ -32,23 +30,23 @@ def loose(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Callable[..., Any]:
-    """A command in a process of its own, started with a umask that hides nothing."""
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """The whole program as a person starts it, in this process, with a umask that hides nothing."""
     (tmp_path / "all").mkdir(mode=0o700)
+    monkeypatch.chdir(tmp_path / "all")
+    monkeypatch.setenv("GATEWAY_HOME", str(tmp_path / "all" / "home"))
 
     def invoke(*arguments: str, codes: tuple[int, ...] = (0,)) -> str:
-        environment = {**os.environ, "GATEWAY_HOME": str(tmp_path / "all" / "home")}
-        done = subprocess.run(
-            [GATEWAY, *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=tmp_path / "all",
-            env=environment,
-            umask=0,
-        )
-        assert done.returncode in codes, done.stderr
-        return done.stdout + done.stderr
+        monkeypatch.setattr(sys, "argv", ["gateway", *arguments])
+        before = os.umask(0)
+        try:
+            with pytest.raises(SystemExit) as ended:
+                main()
+        finally:
+            os.umask(before)
+        told = "".join(capsys.readouterr())
+        assert (ended.value.code or 0) in codes, told
+        return told
 
     return invoke
 

@@ -87,7 +87,18 @@ def _is(value: object) -> bool:
 
 
 @pytest.fixture
-def make(store: Store) -> Iterator[Callable[..., World]]:
+def make(sqlite_url: str, make_store: Callable[[str], Store]) -> Iterator[Callable[..., World]]:
+    """Worlds on SQLite: what a connector does before and after the store is the same on both."""
+    yield from worlds(make_store(sqlite_url))
+
+
+@pytest.fixture
+def make_on_both(store: Store) -> Iterator[Callable[..., World]]:
+    """Worlds on SQLite and on PostgreSQL, where it counts what a database can keep or how its rows are locked."""
+    yield from worlds(store)
+
+
+def worlds(store: Store) -> Iterator[Callable[..., World]]:
     opened: list[Any] = []
 
     def made(model: type[Model] = Faulty, *, asynchronous: bool = False, **options: Any) -> World:
@@ -170,9 +181,11 @@ def test_a_question_that_fails_parks_its_record_and_the_others_are_settled(
 
 @pytest.mark.parametrize("method", ["encode_ack", "decode_ack"])
 def test_a_result_that_cannot_be_fetched_parks_what_is_behind_its_receipt(
-    make: Callable[..., World], method: str
+    make_on_both: Callable[..., World], method: str
 ) -> None:
-    world = make(asynchronous=True, method=method, fault=_overflow, victim="R1" if method == "encode_ack" else "")
+    world = make_on_both(
+        asynchronous=True, method=method, fault=_overflow, victim="R1" if method == "encode_ack" else ""
+    )
     world.enqueue(*people_of(12))
     world.run(push)
     world.clock.forward(1)
@@ -183,9 +196,9 @@ def test_a_result_that_cannot_be_fetched_parks_what_is_behind_its_receipt(
     assert {code for _, code, _ in failed(world).values()} == {CONNECTOR_FAULT}
 
 
-def test_a_wrong_number_of_verdicts_is_doubt_and_not_the_end(make: Callable[..., World]) -> None:
+def test_a_wrong_number_of_verdicts_is_doubt_and_not_the_end(make_on_both: Callable[..., World]) -> None:
     one = Verdict(event=Event.ACCEPTED, code="OK")
-    world = make(method="decode_push", fault=lambda given: [one] * (len(given[1]) + 1))
+    world = make_on_both(method="decode_push", fault=lambda given: [one] * (len(given[1]) + 1))
     world.enqueue(*people_of(12))
     world.run(push)
     assert world.states() == {State.IN_DOUBT: 12}
@@ -205,8 +218,8 @@ def test_a_wrong_number_of_verdicts_is_doubt_and_not_the_end(make: Callable[...,
         Verdict(event=Event.REJECTED, code="x", fields=("\ud800",)),
     ],
 )
-def test_a_verdict_that_the_core_cannot_keep_is_doubt(make: Callable[..., World], wrong: Verdict) -> None:
-    world = make(method="decode_push", fault=lambda given: [wrong] * len(given[1]))
+def test_a_verdict_that_the_core_cannot_keep_is_doubt(make_on_both: Callable[..., World], wrong: Verdict) -> None:
+    world = make_on_both(method="decode_push", fault=lambda given: [wrong] * len(given[1]))
     world.enqueue(*people_of(3))
     world.run(push)
     assert world.states() == {State.IN_DOUBT: 3}
@@ -233,14 +246,14 @@ def test_a_request_that_cannot_be_written_never_leaves(make: Callable[..., World
 
 
 @pytest.mark.parametrize("value", [{1: object()}, {"name": "\ud800"}, {"name": timedelta(1)}, ["no", "mapping"]])
-def test_a_payload_that_cannot_be_kept_is_never_sent(make: Callable[..., World], value: Any) -> None:
+def test_a_payload_that_cannot_be_kept_is_never_sent(make_on_both: Callable[..., World], value: Any) -> None:
     persons = people_of(3)
 
     def unfit(given: Any) -> Payload:
         record: Record = given[0].record
         return Payload(key="k", kind=record.kind, record_key=record.key, version=record.version, fields=value)
 
-    world = make(method="check", fault=unfit, victim=persons[0].key)
+    world = make_on_both(method="check", fault=unfit, victim=persons[0].key)
     world.enqueue(*persons)
     world.until_quiet()
     assert world.states() == {State.ACCEPTED: 2, State.PARKED: 1}
@@ -277,8 +290,10 @@ class Closed(Faulty):
 
 
 @pytest.mark.parametrize("method", ["encode_login", "decode_login", "none"])
-def test_a_login_that_fails_holds_the_platform_and_parks_no_record(make: Callable[..., World], method: str) -> None:
-    world = make(Closed, method=method, fault=_overflow)
+def test_a_login_that_fails_holds_the_platform_and_parks_no_record(
+    make_on_both: Callable[..., World], method: str
+) -> None:
+    world = make_on_both(Closed, method=method, fault=_overflow)
     world.enqueue(*people_of(3))
     [report] = world.run(push)
     assert set(world.states()) <= {State.HELD, State.QUEUED}

@@ -22,7 +22,7 @@ from gateway.store.vault import Vault
 from tests.support.simulation import Outcome
 
 Run = Callable[[int], Outcome]
-BUDGET = 200
+BUDGET = 100
 """seeds within which every planted bug is found: as many as `make test` runs"""
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.support.simulation import Outcome
 
 Run = Callable[[int], Outcome]
-QUICK = 200
+QUICK = 100
 PART = 25
 
 

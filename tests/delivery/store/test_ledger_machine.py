@@ -338,11 +338,11 @@ def run(store: Store, examples: int, steps: int, *, derandomize: bool = True) ->
 
 
 def test_the_ledger_and_its_model_agree(make_store: Any, sqlite_url: str) -> None:
-    run(make_store(sqlite_url), 40, 40)
+    run(make_store(sqlite_url), 20, 40)
 
 
 def test_the_ledger_and_its_model_agree_on_postgresql(make_store: Any, postgres_url: str) -> None:
-    run(make_store(postgres_url), 10, 30)
+    run(make_store(postgres_url), 5, 30)
 
 
 @pytest.mark.soak
