@@ -3,8 +3,11 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-JOBS   ?= auto
+# One more than there are cores: whoever waits for a server or a disk leaves its core to another.
+JOBS   ?= $(shell expr $$(nproc) + 1)
 ARGS   ?=
+# Compiled modules are kept whatever the machine says: every process that a test starts would compile them again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test soak mutants check format lint types imports notebooks docs bench bench-full lock sbom clean
 
@@ -27,7 +30,7 @@ demo: setup  ## run the main job end to end; ARGS="…" is passed on
 	$(BIN)/gateway demo $(ARGS)
 
 test: setup  ## all tests
-	$(BIN)/pytest -n $(JOBS) --dist loadfile
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 soak: setup  ## thousands of seeds and kills; SOAK_SEEDS, SOAK_KILLS, SOAK_SHOCKS, SOAK_EXAMPLES and SOAK_TRIALS set how many, SOAK_MINUTES how long
 	$(BIN)/pytest -m soak -n $(JOBS) $(ARGS) tests

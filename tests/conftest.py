@@ -54,6 +54,27 @@ def count(record_property: Callable[[str, object], None]) -> Callable[..., None]
     return add
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, so that no worker is left with one while the others have nothing to do."""
+    weights = {"prefect": 2, "slow": 1}
+    heaviest: Counter[Path] = Counter()
+    for item in items:
+        heaviest[item.path] = max([heaviest[item.path], *(weights.get(mark.name, 0) for mark in item.iter_markers())])
+    items.sort(key=lambda item: -heaviest[item.path])
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Each file on one worker, and all that start Prefect on the same one: two servers at once would fill two cores."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = str(super()._split_scope(nodeid))
+            return "tests/flows" if file.startswith("tests/flows/") else file
+
+    return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print the sums of everything that was counted."""
     sums: Counter[str] = Counter()

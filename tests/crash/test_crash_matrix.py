@@ -12,6 +12,8 @@ from gateway.store.engine import Store, open_engine
 from gateway.store.vault import KeyRing, Vault
 from gateway.testing.crashmatrix import Account, crash
 
+pytestmark = pytest.mark.slow
+
 QUICK = 24
 """every point twice, on each kind of store"""
 KILLS = int(os.environ.get("SOAK_KILLS", "5000"))

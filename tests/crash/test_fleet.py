@@ -13,6 +13,8 @@ from gateway.store.engine import Store, open_engine
 from gateway.store.vault import KeyRing, Vault
 from tests.support.fleet import Fleet, FleetAccount
 
+pytestmark = pytest.mark.slow
+
 QUICK = 5
 
 

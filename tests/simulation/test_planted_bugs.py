@@ -21,6 +21,8 @@ from gateway.store.engine import Connection
 from gateway.store.vault import Vault
 from tests.support.simulation import Outcome
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[[int], Outcome]
 BUDGET = 100
 """seeds within which every planted bug is found: as many as `make test` runs"""

@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.simulation import Outcome
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[[int], Outcome]
 QUICK = 100
 PART = 25

@@ -337,6 +337,7 @@ def run(store: Store, examples: int, steps: int, *, derandomize: bool = True) ->
     )
 
 
+@pytest.mark.slow
 def test_the_ledger_and_its_model_agree(make_store: Any, sqlite_url: str) -> None:
     run(make_store(sqlite_url), 20, 40)
 
