@@ -22,28 +22,24 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from gateway import registry
 from gateway.contract.connector import Connector
 from gateway.contract.messages import Token
-from gateway.credit.rules.working_days import WorkCalendar
-from gateway.credit.tickets import read_calendar
 from gateway.delivery.connector_guard import guarded
-from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.store import platforms as delivery_platforms
 from gateway.delivery.store import recovering
 from gateway.delivery.system import System
 from gateway.domain.errors import ConfigurationError, NotConfigured, StoreError, alone
-from gateway.intake.reading.points import read_points
-from gateway.intake.rules.gate_rules import FilingDay, GateRules, Point
 from gateway.operations.store.key_checks import FOREIGN, holds_anything, prove_keys
 from gateway.private_files import make_private, open_private
 from gateway.settings import BaseSettings, GatewaySettings, Loader, S, ServeSettings, SourceSettings, last_days, load
 from gateway.store import audit
 from gateway.store.engine import Engine, Store, migrate, open_engine, verify_schema
-from gateway.store.thread import StoreThread
 from gateway.store.vault import KeyRing, Vault, random_bytes, read_or_make_keys
-from gateway.transport.sender import Sender
 
 if TYPE_CHECKING:
+    from gateway.credit.rules.working_days import WorkCalendar
+    from gateway.delivery.exchanger import Exchanger
     from gateway.delivery.push import PushReport
     from gateway.intake.admit import IntakeReport
+    from gateway.intake.rules.gate_rules import GateRules, Point
     from gateway.operations.incarnation import Home
 
 T = TypeVar("T")
@@ -291,6 +287,8 @@ class Gateway:
     @property
     def rules(self) -> GateRules:
         """The gates' rules as set."""
+        from gateway.intake.rules.gate_rules import FilingDay, GateRules
+
         return GateRules(
             age_limit_inclusive=self.settings.age_limit_inclusive,
             notice_start=self.settings.notice_start,
@@ -307,17 +305,25 @@ class Gateway:
 
     @cached_property
     def _points(self) -> Mapping[str, Point] | None:
+        from gateway.intake.reading.points import read_points
+
         named = self.settings.points
         return None if named is None else read_points(named)
 
     @cached_property
     def calendar(self) -> WorkCalendar:
         """Working days of the years that are known, with those of the settings."""
+        from gateway.credit.tickets import read_calendar
+
         return read_calendar(self.settings.calendar)
 
     @asynccontextmanager
     async def exchanger(self, platform: str) -> AsyncIterator[Exchanger]:
         """The one door to a platform, open for the time of a task."""
+        from gateway.delivery.exchanger import Exchanger
+        from gateway.store.thread import StoreThread
+        from gateway.transport.sender import Sender
+
         connector = self.connector(platform)
         self._prove_current()
         with StoreThread(self.store) as thread:
