@@ -5,7 +5,6 @@ Global is only how Python looks for reference cycles, and how often its threads 
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import getpass
 import random
@@ -20,30 +19,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from gateway import registry
-from gateway.contract.connector import Connector
+from gateway.contract.connector import Connector, Description, Endpoint
 from gateway.contract.messages import Token
-from gateway.credit.rules.working_days import WorkCalendar
-from gateway.credit.tickets import read_calendar
-from gateway.delivery.connector_guard import guarded
-from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.store import platforms as delivery_platforms
 from gateway.delivery.store import recovering
 from gateway.delivery.system import System
 from gateway.domain.errors import ConfigurationError, NotConfigured, StoreError, alone
-from gateway.intake.reading.points import read_points
-from gateway.intake.rules.gate_rules import FilingDay, GateRules, Point
 from gateway.operations.store.key_checks import FOREIGN, holds_anything, prove_keys
 from gateway.private_files import make_private, open_private
 from gateway.settings import BaseSettings, GatewaySettings, Loader, S, ServeSettings, SourceSettings, last_days, load
 from gateway.store import audit
 from gateway.store.engine import Engine, Store, migrate, open_engine, verify_schema
-from gateway.store.thread import StoreThread
 from gateway.store.vault import KeyRing, Vault, random_bytes, read_or_make_keys
-from gateway.transport.sender import Sender
 
 if TYPE_CHECKING:
+    from gateway.credit.rules.working_days import WorkCalendar
+    from gateway.delivery.exchanger import Exchanger
     from gateway.delivery.push import PushReport
     from gateway.intake.admit import IntakeReport
+    from gateway.intake.rules.gate_rules import GateRules, Point
     from gateway.operations.incarnation import Home
 
 T = TypeVar("T")
@@ -98,6 +92,9 @@ class Gateway:
     proven: bool = False
     """whether this store was looked at for being older than the one in use, or nothing is sent from it here"""
     _connectors: dict[str, Connector] = field(default_factory=dict)
+    _descriptions: dict[str, Description] = field(default_factory=dict)
+    _left_out: set[str] = field(default_factory=set)
+    """platforms found not to be usable: they are not tried again"""
     _settings: dict[type[BaseSettings], None] = field(default_factory=dict)
     _tokens: dict[str, Token] = field(default_factory=dict, repr=False)
 
@@ -112,19 +109,35 @@ class Gateway:
         """How long a claimed delivery may stay with a worker that says nothing."""
         return timedelta(seconds=self.settings.lease_seconds)
 
-    @property
+    @cached_property
     def platforms(self) -> list[str]:
         """Installed platforms."""
         return registry.names()
 
     def connector(self, platform: str) -> Connector:
         """The connector of a platform, built once."""
+        from gateway.delivery.connector_guard import guarded
+
         if platform not in self._connectors:
             connector = guarded(registry.build_connector(platform, self._load))
-            if connector.endpoint.deadline >= self.lease:
-                raise ConfigurationError(f"{platform}: the deadline must be shorter than GATEWAY_LEASE_SECONDS")
+            self._keep_within_lease(platform, connector.endpoint)
             self._connectors[platform] = connector
         return self._connectors[platform]
+
+    def described(self, platform: str) -> Description:
+        """What a connector says of itself; it is loaded only where it offers no description of its own."""
+        if platform not in self._descriptions:
+            told = registry.build_description(platform, self._load)
+            if told is None:
+                connector = self.connector(platform)
+                told = Description(info=connector.info, endpoint=connector.endpoint)
+            self._keep_within_lease(platform, told.endpoint)
+            self._descriptions[platform] = told
+        return self._descriptions[platform]
+
+    def _keep_within_lease(self, platform: str, endpoint: Endpoint) -> None:
+        if endpoint.deadline >= self.lease:
+            raise ConfigurationError(f"{platform}: the deadline must be shorter than GATEWAY_LEASE_SECONDS")
 
     def _load(self, settings: type[S], /) -> S:
         self._settings[settings] = None
@@ -132,7 +145,7 @@ class Gateway:
 
     def unread_variables(self, environment: Mapping[str, str]) -> list[str]:
         """GATEWAY_ variables that neither the core nor an installed platform reads: misspellings, most often."""
-        self.configured()
+        self.descriptions()
         readable, broken = set(_OTHER_VARIABLES), tuple(f"GATEWAY_{name.upper()}__" for name in self.broken)
         classes: list[type[BaseSettings]] = [GatewaySettings, SourceSettings, ServeSettings, *self._settings]
         for settings in classes:
@@ -153,16 +166,24 @@ class Gateway:
         """
         if chosen:
             return [self.connector(name).info.platform for name in dict.fromkeys(chosen)]
-        ready = []
+        return list(self._usable(self.connector))
+
+    def descriptions(self) -> dict[str, Description]:
+        """Of all platforms that can be used what they say of themselves, for whoever sends nothing."""
+        return self._usable(self.described)
+
+    def _usable(self, get: Callable[[str], T]) -> dict[str, T]:
+        ready = {}
         for name in self.platforms:
+            if name in self._left_out:
+                continue
             try:
-                self.connector(name)
+                ready[name] = get(name)
             except NotConfigured:
-                continue
+                self._left_out.add(name)
             except ConfigurationError as error:
+                self._left_out.add(name)
                 self.broken[name] = str(error)
-                continue
-            ready.append(name)
         return ready
 
     def take_in(
@@ -181,7 +202,7 @@ class Gateway:
         return take_in(
             path,
             self.store,
-            [self.connector(name).info for name in self.configured()],
+            [one.info for one in self.descriptions().values()],
             rules=self.rules,
             now=self.edge.now(),
             new_id=self.edge.new_id,
@@ -291,6 +312,8 @@ class Gateway:
     @property
     def rules(self) -> GateRules:
         """The gates' rules as set."""
+        from gateway.intake.rules.gate_rules import FilingDay, GateRules
+
         return GateRules(
             age_limit_inclusive=self.settings.age_limit_inclusive,
             notice_start=self.settings.notice_start,
@@ -307,17 +330,25 @@ class Gateway:
 
     @cached_property
     def _points(self) -> Mapping[str, Point] | None:
+        from gateway.intake.reading.points import read_points
+
         named = self.settings.points
         return None if named is None else read_points(named)
 
     @cached_property
     def calendar(self) -> WorkCalendar:
         """Working days of the years that are known, with those of the settings."""
+        from gateway.credit.tickets import read_calendar
+
         return read_calendar(self.settings.calendar)
 
     @asynccontextmanager
     async def exchanger(self, platform: str) -> AsyncIterator[Exchanger]:
         """The one door to a platform, open for the time of a task."""
+        from gateway.delivery.exchanger import Exchanger
+        from gateway.store.thread import StoreThread
+        from gateway.transport.sender import Sender
+
         connector = self.connector(platform)
         self._prove_current()
         with StoreThread(self.store) as thread:
@@ -335,6 +366,7 @@ class Gateway:
 
 async def across(gateway: Gateway, platforms: Sequence[str], work: Callable[[Exchanger], Awaitable[T]]) -> list[T]:
     """Run ``work`` for several platforms at once; one that is slow or fails does not disturb the others."""
+    import asyncio
 
     async def one(platform: str) -> T:
         async with gateway.exchanger(platform) as exchanger:

@@ -9,54 +9,72 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import lru_cache
-from importlib import metadata
-from importlib.metadata import EntryPoint, EntryPoints
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
-from gateway.contract.connector import Connector, ConnectorInfo, Endpoint
-from gateway.contract.shape import flaws
+from gateway.contract.connector import Connector, ConnectorInfo, Description, Endpoint
 from gateway.domain.errors import ConfigurationError
 from gateway.settings import Loader
 
 CONNECTORS = "gateway.connectors"
 SANDBOXES = "gateway.sandboxes"
+DESCRIPTIONS = "gateway.descriptions"
+"""what a connector says of itself, for commands that send nothing and need not load it; not every one is offered"""
 
 
-def entry_points(*, group: str) -> EntryPoints:
-    """What the installed distributions offer; read once: a command asks a dozen times, and it takes its time."""
+def installed(group: str) -> tuple[EntryPoint, ...]:
+    """What is offered, read once: a command asks a dozen times, and each look goes through every distribution."""
     return _read(group, tuple(sys.path))
 
 
 @lru_cache
-def _read(group: str, _path: tuple[str, ...]) -> EntryPoints:
-    return metadata.entry_points(group=group)
+def _read(group: str, _path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    return tuple(entry_points(group=group))
 
 
 def names(group: str = CONNECTORS) -> list[str]:
     """Installed platforms, in the order of their names."""
-    return sorted({point.name for point in entry_points(group=group)})
+    return sorted({point.name for point in installed(group)})
 
 
 def build_connector(name: str, loader: Loader) -> Connector:
     """Load one connector with its settings; ConfigurationError names what is missing or broken."""
+    from gateway.contract.shape import flaws
+
     point = _point(CONNECTORS, name)
-    build = cast(Callable[[Loader], Connector], _load(point))
+    connector = _built(point, loader)
+    broken = flaws(connector)
+    if broken:
+        raise ConfigurationError(f"{_named(point)} breaks the contract: {'; '.join(broken)}")
+    return cast(Connector, connector)
+
+
+def build_description(name: str, loader: Loader) -> Description | None:
+    """What a connector says of itself with its settings, without loading it; None where it offers no description."""
+    if not any(point.name == name for point in installed(DESCRIPTIONS)):
+        return None
+    told = _built(_point(DESCRIPTIONS, name), loader)
+    return Description(info=told.info, endpoint=told.endpoint)
+
+
+def _built(point: EntryPoint, loader: Loader) -> Any:
+    """What an entry point builds of its settings, with ``info`` and ``endpoint`` of that platform."""
+    build = cast(Callable[[Loader], Any], _load(point))
     try:
-        connector = build(loader)
-        info: object = getattr(connector, "info", None)
-        endpoint: object = getattr(connector, "endpoint", None)
+        built = build(loader)
+        info: object = getattr(built, "info", None)
+        endpoint: object = getattr(built, "endpoint", None)
     except ConfigurationError:
         raise
     except (Exception, SystemExit) as error:
         raise ConfigurationError(f"{_named(point)} cannot be built: {_cause(error)}") from error
     if not isinstance(info, ConnectorInfo) or not isinstance(endpoint, Endpoint):
-        raise ConfigurationError(f"{_named(point)} gives no connector but {type(connector).__name__}")
-    if info.platform != name:
-        raise ConfigurationError(f"{_named(point)} calls itself {info.platform!r}: info.platform must be {name!r}")
-    broken = flaws(connector)
-    if broken:
-        raise ConfigurationError(f"{_named(point)} breaks the contract: {'; '.join(broken)}")
-    return connector
+        raise ConfigurationError(f"{_named(point)} gives no connector but {type(built).__name__}")
+    if info.platform != point.name:
+        raise ConfigurationError(
+            f"{_named(point)} calls itself {info.platform!r}: info.platform must be {point.name!r}"
+        )
+    return built
 
 
 def build_sandbox(name: str, **options: Any) -> Any:
@@ -69,7 +87,7 @@ def build_sandbox(name: str, **options: Any) -> Any:
 
 
 def _point(group: str, name: str) -> EntryPoint:
-    found: list[EntryPoint] = [point for point in entry_points(group=group) if point.name == name]
+    found = [point for point in installed(group) if point.name == name]
     if not found:
         raise ConfigurationError(f"no platform {name!r}; known: {', '.join(names(group)) or 'none'}")
     if len(found) > 1:

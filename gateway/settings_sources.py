@@ -29,7 +29,12 @@ class Settings(BaseSettings):
     """Environment first, then ``.env``, then ``gateway.toml`` in the working directory; errors never show values."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        hide_input_in_errors=True,
+        env_ignore_empty=True,
+        defer_build=True,  # most commands read a part of the settings
     )
 
     @classmethod

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 from importlinter.cli import lint_imports
+
+from gateway import registry
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted(p for package in ("gateway", "connectors") for p in (ROOT / package).rglob("*.py"))
@@ -22,7 +26,7 @@ def test_imports_run_one_way(capsys: pytest.CaptureFixture[str]) -> None:
     assert result == 0, capsys.readouterr().out
 
 
-@pytest.mark.parametrize("group", ["gateway.connectors", "gateway.sandboxes"])
+@pytest.mark.parametrize("group", ["gateway.connectors", "gateway.descriptions", "gateway.sandboxes"])
 def test_every_connector_folder_is_an_entry_point_and_the_other_way_round(group: str) -> None:
     folders = {p.parent.name for p in (ROOT / "connectors").glob("*/__init__.py")}
     points = {point.name: point for point in entry_points(group=group)}
@@ -85,21 +89,60 @@ def test_what_must_start_quickly_imports_no_heavy_library(module: str) -> None:
     assert told.split() == []
 
 
-def test_help_is_shown_without_any_heavy_library() -> None:
-    script = f"""
-import sys
-sys.argv = ["gateway", "--help"]
-try:
-    from gateway.cli import main
-    main()
-except SystemExit as end:
-    print("code", end.code, "heavy", *(m for m in {HEAVY!r} if m in sys.modules))
+_RUN = """
+import os, sys
+from gateway.cli import main
+from gateway.cli.output import FAILURES
+for line in {lines!r}:
+    sys.argv = ["gateway", *line.split()]
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code or end.code == FAILURES, (line, end.code)
+print("loaded", *sys.modules)
 """
-    lines = _python(script).splitlines()
-    assert lines[-1] == "code 0 heavy"
+"""commands in one process, and then what was loaded"""
+
+
+def test_help_is_shown_without_any_heavy_library() -> None:
+    lines = _python(_RUN.format(lines=["--help"])).splitlines()
+    loaded = set(lines[-1].split()[1:])
+    assert loaded & {*HEAVY, "pydantic", "asyncio", "ssl", "rich", "gateway.domain.records"} == set()
     assert any("intake" in line for line in lines)
 
 
-def _python(script: str) -> str:
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+def test_a_command_loads_no_other() -> None:
+    loaded = _python(_RUN.format(lines=["retention --help"])).split()
+    assert "gateway.cli.retention" in loaded
+    assert {"gateway.cli.demo", "gateway.cli.serve", "gateway.cli.credit"}.isdisjoint(loaded)
+
+
+def test_a_command_about_the_store_loads_no_connector_beyond_its_data(tmp_path: Path) -> None:
+    settings = {"GATEWAY_HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    for name in registry.names():
+        settings |= registry.build_sandbox(name).access("http://127.0.0.1:9").environment
+    _python(_RUN.format(lines=["init"]), settings)
+    about = ["status", "failures", "differences", "batches list", "tickets list", "replay list", "metrics", "why 3701"]
+    loaded = set(_python(_RUN.format(lines=about), settings).splitlines()[-1].split()[1:])
+    described = set(_python(_DESCRIBED).split())
+    heavy = {*HEAVY, "jsonschema", "gateway.transport.sender", "gateway.delivery.push"} - {"sqlalchemy"}
+    assert loaded & heavy == set()
+    files = {name for name in loaded if name.startswith("connectors.") and not name.endswith(".dialects")}
+    assert files <= described
+    assert not {name for name in described if name.endswith((".adapter", ".mapping", ".results", ".sandbox"))}
+
+
+_DESCRIBED = """
+import sys
+from gateway import registry
+for point in registry.installed(registry.DESCRIPTIONS):
+    point.load()
+print(*(name for name in sys.modules if name.startswith("connectors.")))
+"""
+
+
+def _python(script: str, environment: Mapping[str, str] | None = None) -> str:
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT, env=environment
+    )
     return run.stdout

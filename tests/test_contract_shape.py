@@ -146,7 +146,7 @@ def test_a_misspelt_half_or_swapped_ability_is_named(kind: type[Model], named: l
 
 def test_the_registry_refuses_it_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("closed", "tests.test_contract_shape:build_closed", registry.CONNECTORS)
-    monkeypatch.setattr(registry, "entry_points", lambda group: (point,))
+    monkeypatch.setattr(registry, "installed", lambda group: (point,))
     with pytest.raises(registry.ConfigurationError, match=r"platform closed: .*breaks the contract: encode_fedback"):
         registry.build_connector("closed", loader({}))
 

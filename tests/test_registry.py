@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from gateway import registry
+from gateway.contract.connector import Description
 from gateway.domain.errors import ConfigurationError
 from gateway.settings import loader
 from gateway.testing.model import Model
@@ -23,10 +24,10 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> list[EntryPoint]:
     """What the environment offers instead of the installed distribution."""
     points: list[EntryPoint] = []
 
-    def entry_points(*, group: str) -> EntryPoints:
+    def offered(group: str) -> EntryPoints:
         return EntryPoints(points).select(group=group)
 
-    monkeypatch.setattr(registry, "entry_points", entry_points)
+    monkeypatch.setattr(registry, "installed", offered)
     return points
 
 
@@ -46,6 +47,32 @@ def test_every_shipped_platform_can_be_built(monkeypatch: pytest.MonkeyPatch) ->
         access = sandbox.access("http://127.0.0.1:9")
         connector = registry.build_connector(name, loader(access.environment))
         assert connector.info.platform == name == sandbox.platform
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("national_market", {}),
+        ("national_market", {"PROFILE": "T", "BATCH_MAX": "7"}),
+        *(("national_market", {"DIALECT": "X", "DIALECT_FILE": file}) for file in ("wuxi", "suzhou", "jiangsu")),
+        ("national_market", {"DIALECT": "X", "REGION_ACCOUNTS": '{"370100": "p"}'}),
+        ("worker_platform", {}),
+        *(("worker_platform", {"DIALECT": file}) for file in ("fujian", "huzhou", "jinhua", "national")),
+        ("provincial_credit", {}),
+        ("provincial_credit", {"PUSH_BY": "batch"}),
+    ],
+)
+def test_what_a_connector_says_of_itself_is_the_same_without_loading_it(name: str, more: Mapping[str, str]) -> None:
+    dialect = more.get("DIALECT") if name == "worker_platform" else None
+    access = registry.build_sandbox(name, dialect=dialect).access("http://127.0.0.1:9").environment
+    given = loader({**access, **{f"GATEWAY_{name.upper()}__{key}": value for key, value in more.items()}})
+    connector = registry.build_connector(name, given)
+    assert registry.build_description(name, given) == Description(info=connector.info, endpoint=connector.endpoint)
+
+
+def test_a_platform_may_offer_no_description(installed: list[EntryPoint]) -> None:
+    installed.append(EntryPoint("x", "a.b:c", registry.CONNECTORS))
+    assert registry.build_description("x", loader({})) is None
 
 
 def test_an_unknown_platform_is_refused_with_those_known(installed: list[EntryPoint]) -> None:

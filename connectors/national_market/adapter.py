@@ -25,6 +25,7 @@ def build(load: Loader) -> Connector:
 
 def build_xml_string(settings: NationalMarketSettings) -> Connector:
     """The connector of the configured dialect file; one that can be asked where the file names a reading call."""
+    from connectors.national_market.description import lists_tables
     from connectors.national_market.dialect import load_dialect
     from connectors.national_market.xmllisting import ListedXmlStringMarket
     from connectors.national_market.xmlstring import ReadableXmlStringMarket, XmlStringMarket
@@ -32,6 +33,5 @@ def build_xml_string(settings: NationalMarketSettings) -> Connector:
     dialect = load_dialect(settings.dialect_file)
     if dialect.read is None:
         return XmlStringMarket(settings, dialect)
-    if dialect.read.since is None or settings.region_accounts:
-        return ReadableXmlStringMarket(settings, dialect, dialect.read)
-    return ListedXmlStringMarket(settings, dialect, dialect.read)
+    readable = ListedXmlStringMarket if lists_tables(settings, dialect) else ReadableXmlStringMarket
+    return readable(settings, dialect, dialect.read)

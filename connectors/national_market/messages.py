@@ -12,6 +12,7 @@ from functools import lru_cache
 from lxml import etree
 from ulid import ULID
 
+from connectors.national_market.description import SCHEMA_VERSION
 from connectors.national_market.mapping import CHINA, moment
 from connectors.national_market.settings import NationalMarketSettings
 from gateway.codec.moments import read_moment
@@ -19,7 +20,6 @@ from gateway.codec.soap.compiled_writer import Written
 from gateway.contract.messages import JSON, Stamp
 from gateway.domain.names import folded_name
 
-SCHEMA_VERSION = "1.0"
 _NO_HASH = "0" * 64
 _NUMBER = re.compile(r"\[\d+\]")
 _REPEATED = frozenset({"CertFile", "Extension"})

@@ -13,15 +13,25 @@ from pathlib import Path
 
 from lxml import etree
 
-from connectors.national_market import attachments, changes, contract, drift, messages, results, schema, stored
+from connectors.national_market import (
+    attachments,
+    changes,
+    contract,
+    description,
+    drift,
+    messages,
+    results,
+    schema,
+    stored,
+)
 from connectors.national_market.mapping import CHINA
-from connectors.national_market.settings import PLATFORM, NationalMarketSettings
+from connectors.national_market.settings import NationalMarketSettings
 from gateway.codec import replies
 from gateway.codec.moments import read_moment
-from gateway.codec.soap.envelope import MEDIA_TYPES, Fault, Port, Unreadable, username_token
+from gateway.codec.soap.envelope import Fault, Port, Unreadable, username_token
 from gateway.codec.soap.security import UsernameHeader
 from gateway.contract.codes import CodeDrift
-from gateway.contract.connector import ConnectorInfo, Endpoint, HoldingsBy, KindInfo
+from gateway.contract.connector import ConnectorInfo, Endpoint
 from gateway.contract.messages import (
     JSON,
     Draft,
@@ -38,7 +48,6 @@ from gateway.contract.messages import (
 from gateway.domain.errors import ContractError
 from gateway.domain.records import RecordKind, Submission
 from gateway.domain.states import Event
-from gateway.domain.traffic import waits
 
 SERVICE = "urn:jzsc:personcert:ws:1"
 _HERE = Path(__file__).parent
@@ -65,7 +74,7 @@ class NationalMarket:
             prefixes={"ws": SERVICE, **results.NS},
         )
         self._endpoint = settings.to_endpoint()
-        self._info = _info(settings)
+        self._info = description.typed(settings)
 
     @property
     def info(self) -> ConnectorInfo:
@@ -185,7 +194,7 @@ class NationalMarket:
         if abs(skew) > timedelta(seconds=self._settings.clock_window_seconds):
             return Health(ok=False, detail="the clocks differ by more than the platform allows", clock_skew=skew)
         # the schema allows one version only, so another one does not get as far as this
-        return Health(ok=True, detail=f"schema {messages.SCHEMA_VERSION}", clock_skew=skew)
+        return Health(ok=True, detail=f"schema {description.SCHEMA_VERSION}", clock_skew=skew)
 
     def code_tables(self) -> Sequence[str]:
         """Names of the tables whose codes are sent."""
@@ -245,35 +254,6 @@ class NationalMarket:
             return [] if verdict.event is Event.NOT_FOUND else verdict
         found = [messages.comparable(e) for e in answer.iterfind(f"{{{SERVICE}}}{operation.removeprefix('Query')}")]
         return found or replies.not_understood("no_record", "success without a record", replay_safe=True)
-
-
-def _info(settings: NationalMarketSettings) -> ConnectorInfo:
-    return ConnectorInfo(
-        platform=PLATFORM,
-        title_zh="全国建筑市场监管公共服务平台",
-        spec_version=messages.SCHEMA_VERSION,
-        # sending twice is harmless: record key and version decide, and an equal version with equal content is a no-op
-        kinds={
-            RecordKind.PERSON: KindInfo(batch_max=settings.batch_max, replay_safe=True),
-            RecordKind.CERTIFICATE: KindInfo(
-                batch_max=settings.batch_max, replay_safe=True, after=(RecordKind.PERSON,)
-            ),
-            # One to a call: two changes of one certificate would answer under the same key. Their records are versions
-            # of the record they speak of, so the core keeps their order without an order of kinds.
-            RecordKind.STATUS_CHANGE: KindInfo(batch_max=1, replay_safe=True),
-            RecordKind.WITHDRAWAL: KindInfo(batch_max=1, replay_safe=True),
-        },
-        reply_media_types=MEDIA_TYPES,
-        # 400 carries sender faults of SOAP 1.2
-        reply_statuses=frozenset({200, 400, 500}),
-        retry=settings.to_retry(),
-        polls=waits(
-            *settings.poll_seconds, then=settings.poll_then_seconds, give_up_after=settings.poll_give_up_seconds
-        ),
-        lookups=settings.to_lookups(),
-        negative_lookups=settings.negative_lookups,
-        holdings_by=HoldingsBy.RECORD,
-    )
 
 
 def _kind(payloads: Sequence[Payload]) -> RecordKind:

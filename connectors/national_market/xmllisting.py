@@ -7,13 +7,11 @@ things, a table without rows ends the listing with a verdict.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from connectors.national_market import messages, rows
 from connectors.national_market.dialect import Dialect, Read
 from connectors.national_market.settings import NationalMarketSettings
 from connectors.national_market.xmlstring import ReadableXmlStringMarket
-from gateway.contract.connector import ConnectorInfo, HoldingsBy
 from gateway.contract.messages import Holding, HoldingsPage, Payload, Stamp, Verdict, WireRequest, WireResponse
 from gateway.domain.errors import ContractError
 from gateway.domain.records import RecordKind
@@ -28,12 +26,6 @@ class ListedXmlStringMarket(ReadableXmlStringMarket):
 
     def __init__(self, settings: NationalMarketSettings, dialect: Dialect, read: Read) -> None:
         super().__init__(settings, dialect, read)
-        self._listed = replace(super().info, holdings_by=HoldingsBy.PAGE)
-
-    @property
-    def info(self) -> ConnectorInfo:
-        """Kinds, limits and plans."""
-        return self._listed
 
     def expected(self, payload: Payload, /) -> Holding:
         """The row as the platform should return it."""

@@ -13,18 +13,17 @@ from functools import cached_property
 
 from lxml import etree
 
-from connectors.national_market import messages, results, rows
+from connectors.national_market import description, messages, results, rows
 from connectors.national_market.dialect import Dialect, Read
 from connectors.national_market.mapping import CHINA
-from connectors.national_market.settings import PLATFORM, NationalMarketSettings
+from connectors.national_market.settings import NationalMarketSettings
 from gateway.codec.replies import for_each, not_understood
 from gateway.codec.soap import envelope as soap
-from gateway.contract.connector import ConnectorInfo, Endpoint, KindInfo
+from gateway.contract.connector import ConnectorInfo, Endpoint
 from gateway.contract.messages import Draft, Health, Payload, Problems, Stamp, Verdict, WireRequest, WireResponse
 from gateway.domain.errors import ConfigurationError
 from gateway.domain.records import RecordKind, Submission
 from gateway.domain.states import Event
-from gateway.domain.traffic import waits
 
 _WSDL = {"w": "http://schemas.xmlsoap.org/wsdl/", "s": "http://www.w3.org/2001/XMLSchema"}
 _CODE = re.compile(r"(\d{3})(?:[ ,:，：]\s*(.*)|$)", re.DOTALL)
@@ -41,7 +40,7 @@ class XmlStringMarket:
         self._settings, self._dialect = settings, dialect
         self._port = _Port(dialect)
         self._endpoint = settings.to_endpoint()
-        self._info = _info(settings, dialect)
+        self._info = description.xml_string(settings, dialect)
 
     @property
     def info(self) -> ConnectorInfo:
@@ -258,26 +257,3 @@ def _of_question(verdict: Verdict) -> Verdict:
     if verdict.event in (Event.RETRY, Event.HOLD):
         return verdict
     return Verdict(event=Event.UNKNOWN, code=verdict.code, reason=verdict.reason)
-
-
-def _info(settings: NationalMarketSettings, dialect: Dialect) -> ConnectorInfo:
-    one = KindInfo(batch_max=1, replay_safe=True)
-    return ConnectorInfo(
-        platform=PLATFORM,
-        title_zh=dialect.title_zh,
-        spec_version=f"X/{settings.dialect_file.rpartition('/')[2].removesuffix('.toml')}",
-        kinds={
-            RecordKind.PERSON: one,
-            RecordKind.CERTIFICATE: KindInfo(batch_max=1, replay_safe=True, after=(RecordKind.PERSON,)),
-            RecordKind.STATUS_CHANGE: one,
-            RecordKind.WITHDRAWAL: one,
-        },
-        reply_media_types=soap.MEDIA_TYPES,
-        reply_statuses=frozenset({200, 400, 500}),
-        retry=settings.to_retry(),
-        polls=waits(
-            *settings.poll_seconds, then=settings.poll_then_seconds, give_up_after=settings.poll_give_up_seconds
-        ),
-        lookups=settings.to_lookups(),
-        negative_lookups=settings.negative_lookups,
-    )

@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-
-from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import ValidationError
+from typing import TYPE_CHECKING
 
 from gateway.codec.jsonbody import rfc3339
 from gateway.contract.messages import JSON
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator, FormatChecker
+    from jsonschema.exceptions import ValidationError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,12 +54,16 @@ def document() -> dict[str, JSON]:
 
 @cache
 def _validator(schema: str) -> Draft202012Validator:
+    from jsonschema import Draft202012Validator  # slow to load, and most commands send nothing
+
     root = {"$ref": f"#/components/schemas/{schema}", "components": document()["components"]}
     return Draft202012Validator(root, format_checker=_formats())
 
 
 @cache
 def _formats() -> FormatChecker:
+    from jsonschema import FormatChecker
+
     checker = FormatChecker(formats=("date",))
 
     @checker.checks("date-time")

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import ClassVar, Generic, TypeVar
 
 from connectors.worker_platform import field_names
+from connectors.worker_platform.capabilities import NO_WRITE
 from connectors.worker_platform.dialect import Dialect, folded
 from connectors.worker_platform.forms import Credential, Form
 from connectors.worker_platform.rows import Page, Row, key_of, normalised, number_of
@@ -22,8 +23,6 @@ from gateway.domain.states import Event
 
 Call = tuple[str, dict[str, JSON]]
 """method and business parameters, identity numbers still in clear"""
-
-NO_WRITE = "this dialect of the platform has no method that takes a certificate; certificates can only be read there"
 
 
 F = TypeVar("F", bound=Form)

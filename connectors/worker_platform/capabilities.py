@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from connectors.worker_platform.calls import NO_WRITE
 from connectors.worker_platform.dialect import Dialect
 from connectors.worker_platform.settings import WorkerPlatformSettings
 from gateway.contract.connector import ConnectorInfo, HoldingsBy, KindInfo
@@ -12,6 +11,7 @@ from gateway.domain.errors import ConfigurationError
 from gateway.domain.records import RecordKind
 
 PLATFORM = "worker_platform"
+NO_WRITE = "this dialect of the platform has no method that takes a certificate; certificates can only be read there"
 _NO_PROJECT = "the platform registers a worker only within a project, with company and team"
 _DECLINED = {
     RecordKind.PERSON: f"{_NO_PROJECT}; certificates travel without one",

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Part(BaseModel):
     """A table of a dialect's file; a key it does not know is refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Form(Part):

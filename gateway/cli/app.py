@@ -1,55 +1,71 @@
-"""The commands and their places. Importing this module imports no database, HTTP, SOAP or workflow library."""
+"""The commands and their places. Importing this module imports no command, and none a library of its own work."""
 
 from __future__ import annotations
 
-from importlib.metadata import version
+from functools import cache
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from gateway.cli import (
-    audit,
-    backup,
-    batch,
-    batches,
-    credit,
-    deliveries,
-    demo,
-    differences,
-    evidence,
-    exchange,
-    keys,
-    metrics,
-    objections,
-    platforms,
-    recover,
-    replay,
-    retention,
-    sandbox,
-    selftest,
-    serve,
-    source,
-    supervise,
-    tickets,
-)
 from gateway.cli.output import say
 
 GROUPS = {
-    "Daily work 日常": ("status", "template", "intake", "batches", "source", "push", "acks", "resolve", "report"),
-    "Failures and differences 失败与差异": (
-        *("failures", "why", "show", "release", "replay"),
-        *("reconcile", "differences", "pause", "resume"),
-    ),
-    "Credit 信用": ("feedback", "credit", "tickets", "supervise"),
-    "Audit 审计": ("audit", "evidence", "retention"),
-    "Administration 管理": (
-        *("init", "check", "keys", "backup", "restore", "recover"),
-        *("serve", "deploy", "worker", "alarms", "metrics"),
-        *("sandbox", "demo", "selftest"),
-    ),
+    "Daily work 日常": {
+        "status": "deliveries:status",
+        "template": "batch:template",
+        "intake": "batch:intake",
+        "batches": "batches:batches",
+        "source": "source:source",
+        "push": "exchange:push",
+        "acks": "exchange:acks",
+        "resolve": "exchange:resolve",
+        "report": "batch:report",
+    },
+    "Failures and differences 失败与差异": {
+        "failures": "deliveries:failures",
+        "why": "deliveries:why",
+        "show": "deliveries:show",
+        "release": "deliveries:release",
+        "replay": "replay:replay",
+        "reconcile": "exchange:reconcile",
+        "differences": "differences:differences",
+        "pause": "platforms:pause",
+        "resume": "platforms:resume",
+    },
+    "Credit 信用": {
+        "feedback": "exchange:feedback",
+        "credit": "credit:credit",
+        "tickets": "tickets:tickets",
+        "supervise": "supervise:supervise",
+    },
+    "Audit 审计": {
+        "audit": "audit:audit",
+        "evidence": "evidence:evidence",
+        "retention": "retention:retention",
+    },
+    "Administration 管理": {
+        "init": "backup:init",
+        "check": "platforms:check",
+        "keys": "keys:keys",
+        "backup": "backup:backup",
+        "restore": "backup:restore",
+        "recover": "recover:recover",
+        "serve": "serve:serve",
+        "deploy": "serve:deploy",
+        "worker": "serve:worker",
+        "alarms": "serve:alarms",
+        "metrics": "metrics:metrics",
+        "sandbox": "sandbox:sandbox",
+        "demo": "demo:demo",
+        "selftest": "selftest:selftest",
+    },
 }
-"""the commands by what they are for, as ``gateway --help`` shows them"""
+"""the commands by what they are for, as ``gateway --help`` shows them, and where each stands: file and name in it"""
+
+app: typer.Typer
+"""all commands; built when it is first asked for"""
 
 
 class _GroupedCommands(TyperGroup):
@@ -64,22 +80,12 @@ class _GroupedCommands(TyperGroup):
 
 def _say_version(asked: bool) -> None:
     if asked:
+        from importlib.metadata import version
+
         say(f"gateway {version('integration-gateway')}")
         raise typer.Exit
 
 
-app = typer.Typer(
-    name="gateway",
-    cls=_GroupedCommands,
-    help="Push verified construction workers and certificates to three platforms, and reconcile what comes back.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-
-
-@app.callback()
 def _options(
     _: Annotated[
         bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit.")
@@ -88,57 +94,31 @@ def _options(
     pass
 
 
-for command in (
-    demo.demo,
-    backup.init,
-    batch.template,
-    batch.intake,
-    exchange.push,
-    exchange.acks,
-    exchange.resolve,
-    exchange.feedback,
-    exchange.reconcile,
-    deliveries.status,
-    deliveries.failures,
-    deliveries.show,
-    deliveries.why,
-    deliveries.release,
-    platforms.pause,
-    platforms.resume,
-    platforms.check,
-    metrics.metrics,
-    backup.backup,
-    backup.restore,
-    recover.recover,
-    sandbox.sandbox,
-    serve.serve,
-    serve.deploy,
-    serve.worker,
-    serve.alarms,
-    selftest.selftest,
-    batch.report,
-):
-    app.command()(command)
-
-for name, about_objections in (
-    ("object", objections.object_),
-    ("objections", objections.objections),
-    ("withdraw", objections.withdraw),
-):
-    credit.credit.command(name)(about_objections)
+@cache
+def build(only: str | None = None) -> typer.Typer:
+    """The command line; of one command, where ``only`` names one: the others need not be loaded to run it."""
+    made = typer.Typer(
+        name="gateway",
+        cls=_GroupedCommands,
+        help="Push verified construction workers and certificates to three platforms, and reconcile what comes back.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    made.callback()(_options)
+    places = {name: place for names in GROUPS.values() for name, place in names.items()}
+    for name in [only] if only in places else places:
+        file, _, attribute = places[str(name)].partition(":")
+        found = getattr(import_module(f"gateway.cli.{file}"), attribute)
+        if isinstance(found, typer.Typer):
+            made.add_typer(found, name=name)
+        else:
+            made.command(name)(found)
+    return made
 
 
-for name, group in (
-    ("audit", audit.audit),
-    ("batches", batches.batches),
-    ("credit", credit.credit),
-    ("differences", differences.differences),
-    ("evidence", evidence.evidence),
-    ("keys", keys.keys),
-    ("replay", replay.replay),
-    ("retention", retention.retention),
-    ("source", source.source),
-    ("supervise", supervise.supervise),
-    ("tickets", tickets.tickets),
-):
-    app.add_typer(group, name=name)
+def __getattr__(name: str) -> Any:
+    if name == "app":
+        return build()
+    raise AttributeError(name)

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +33,8 @@ _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared wit
 
 def fetch(url: str, timeout: float = 30) -> Any:
     """A JSON document from a process of ours on loopback; OSError where it does not answer."""
+    import urllib.request  # it loads TLS, and this module is part of every command
+
     with urllib.request.urlopen(url, timeout=timeout) as answer:  # noqa: S310 - our own http address
         return json.load(answer)
 

@@ -129,7 +129,7 @@ def decide(
     with opened() as gateway:
         desk = IntakeContext(
             store=gateway.store,
-            infos=[gateway.connector(one).info for one in gateway.configured()],
+            infos=[one.info for one in gateway.descriptions().values()],
             rules=gateway.rules,
             now=gateway.edge.now(),
             new_id=gateway.edge.new_id,

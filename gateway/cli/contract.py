@@ -6,7 +6,6 @@ asked for one by one.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +36,8 @@ _LISTS = ("missing", "closed", "renamed", "added")
 
 def check_contract(platforms: Sequence[str], source: str, *, as_json: bool) -> None:
     """Show every change of the contract; exit code 1 where one breaks requests or replies."""
+    import asyncio
+
     with opened() as gateway:
         from gateway.codec.wsdl.comparison import compare
         from gateway.contract.connector import PublishesContract
@@ -66,6 +67,8 @@ def check_contract(platforms: Sequence[str], source: str, *, as_json: bool) -> N
 
 def check_codes(platforms: Sequence[str], *, as_json: bool) -> None:
     """Show how each code table differs; exit code 1 where codes of ours would be refused, or a table did not come."""
+    import asyncio
+
     with opened() as gateway:
         from gateway.bootstrap import across
         from gateway.contract.codes import PublishesCodes

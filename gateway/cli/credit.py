@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.cli import objections
 from gateway.cli.output import (
     FAILURES,
     LARGEST,
@@ -33,6 +33,12 @@ if TYPE_CHECKING:
     from gateway.store.engine import Connection
 
 credit = typer.Typer(no_args_is_help=True, help="The integrity archive: who has which record, and who may see it.")
+for _name, _command in (
+    ("object", objections.object_),
+    ("objections", objections.objections),
+    ("withdraw", objections.withdraw),
+):
+    credit.command(_name)(_command)
 Subject = Annotated[
     str,
     typer.Argument(
@@ -270,6 +276,8 @@ def ask(
     as_json: AsJson = False,
 ) -> None:
     """Ask a platform which records it has of a subject we hold; what the archive lacks is fetched. Code 1: not all."""
+    import asyncio
+
     from gateway.bootstrap import across
     from gateway.contract.credit import SearchesSubjects
     from gateway.credit.search import Purpose, search_subject

@@ -134,8 +134,8 @@ def _not_owed(gateway: Gateway) -> list[dict[str, Any]]:
 
     rows = []
     with gateway.store.read() as connection:
-        for name in gateway.configured():
-            info = gateway.connector(name).info
+        for name, description in gateway.descriptions().items():
+            info = description.info
             for kind, reason in info.declined.items():
                 count = version_order.not_owed(connection, info, kind)
                 rows.append({"platform": name, "kind": kind, "records": count, "why": reason})
@@ -143,7 +143,7 @@ def _not_owed(gateway: Gateway) -> list[dict[str, Any]]:
 
 
 def _rules(gateway: Gateway) -> dict[str, Traffic]:
-    return {name: gateway.connector(name).endpoint.traffic for name in gateway.configured()}
+    return {name: one.endpoint.traffic for name, one in gateway.descriptions().items()}
 
 
 def _shown(stop: Stop | None) -> dict[str, Any] | None:
@@ -290,7 +290,7 @@ def why(
 
         if not asked:
             raise InputError("nothing to look for on stdin")
-        infos = [gateway.connector(name).info for name in gateway.configured()]
+        infos = [one.info for one in gateway.descriptions().values()]
         answer = follow(gateway.store, asked, infos, _rules(gateway), gateway.edge.now())
         found = {"person_key": answer.person_key, "certificates": sorted(answer.certificates)}
         gateway.note("why", f"person {answer.person_key or 'unknown'}", detail=found)

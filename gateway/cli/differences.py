@@ -24,8 +24,6 @@ from gateway.cli.output import (
 )
 from gateway.delivery.rules.differences import QUIET, REPAIRED_BY_SENDING, Difference
 from gateway.domain.china import CHINA
-from gateway.domain.identifiers import mask
-from gateway.domain.records import Certificate, StatusChange, Withdrawal, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -171,6 +169,8 @@ def _read(
 
 def _row(one: FoundDifference, *, whole: bool) -> dict[str, Any]:
     """``whole``: with the platform's own key as it stands, for a file of its owner; else masked."""
+    from gateway.domain.identifiers import mask
+
     key, number = one.theirs or (None, None)
     return {
         "class": one.difference,
@@ -188,6 +188,9 @@ def _row(one: FoundDifference, *, whole: bool) -> dict[str, Any]:
 
 
 def _masked(record: Record) -> str:
+    from gateway.domain.identifiers import mask
+    from gateway.domain.records import Certificate, StatusChange, Withdrawal, Worker
+
     content = record.content
     while isinstance(content, (StatusChange, Withdrawal)):
         content = content.certificate if isinstance(content, StatusChange) else content.content

@@ -92,7 +92,7 @@ def verify(
 
 
 def _verify_pack(path: Path, anchors: Path | None, public_key: Path | None, *, as_json: bool) -> None:
-    from gateway.operations.evidence import read_anchors
+    from gateway.operations.anchors import read_anchors
     from gateway.operations.evidence_pack import verify_pack
     from gateway.operations.signer import verifier
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -192,6 +191,8 @@ def reconcile(platforms: Platforms = None, as_json: AsJson = False) -> None:
 def _across(
     gateway: Gateway, platforms: Sequence[str] | None, work: Callable[[Exchanger], Awaitable[Any]]
 ) -> list[Any]:
+    import asyncio
+
     from gateway.bootstrap import across
 
     try:

@@ -43,7 +43,7 @@ def _text(gateway: Gateway) -> bytes:
     from gateway.operations.metrics import Surroundings, exposition
     from gateway.settings import ServeSettings
 
-    rules = {name: gateway.connector(name).endpoint.traffic for name in gateway.configured()}
+    rules = {name: one.endpoint.traffic for name, one in gateway.descriptions().items()}
     settings, drop = gateway.settings, gateway.loader(ServeSettings).drop
     folders = {"home": settings.home, "anchors": settings.anchors.parent} | ({"drop": drop} if drop else {})
     around = Surroundings(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
@@ -125,6 +124,8 @@ def check(platforms: Platforms = None, wsdl: Wsdl = None, codes: Codes = False, 
     if codes:
         check_codes(platforms or (), as_json=as_json)
         return
+    import asyncio
+
     with opened() as gateway:
         from gateway.bootstrap import across
 
@@ -166,8 +167,8 @@ def check(platforms: Platforms = None, wsdl: Wsdl = None, codes: Codes = False, 
 def exposed_platforms(gateway: Gateway) -> dict[str, str]:
     """Platforms whose traffic is less well protected than usual, by setting, and how."""
     told: dict[str, str] = {}
-    for name in gateway.configured():
-        endpoint = gateway.connector(name).endpoint
+    for name, description in gateway.descriptions().items():
+        endpoint = description.endpoint
         if endpoint.in_clear:
             told[name] = "plain http: what is sent can be read and changed on its way (ALLOW_PLAIN_HTTP)"
         elif endpoint.tls.is_weakened:

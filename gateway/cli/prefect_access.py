@@ -12,8 +12,6 @@ import ipaddress
 import os
 import secrets
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -131,6 +129,8 @@ def connect(home: Path, *, wait: bool = False) -> str:
 
 def answers(home: Path) -> bool | None:
     """Whether the Prefect server that the environment names, or that this home keeps, is well; None without one."""
+    import urllib.request  # it loads TLS, and this module is part of every command
+
     url = os.environ.get(API_URL) or kept_url(home)
     if url is None:
         # the file of a keeper that is gone stays behind
@@ -144,6 +144,9 @@ def answers(home: Path) -> bool | None:
 
 def _probe(url: str, *, wait: bool) -> None:
     """Ask something that needs the secret."""
+    import urllib.error
+    import urllib.request
+
     request = urllib.request.Request(f"{url}/admin/version", headers=authorization())  # noqa: S310 - the setting's
     try:
         urllib.request.urlopen(request, timeout=_PROBE_SECONDS).close()  # noqa: S310

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import typer
 
 from gateway.cli.output import FAILURES, AsJson, Platforms, columns, emit, opened, say, table
@@ -17,6 +15,8 @@ def recover(platforms: Platforms = None, as_json: AsJson = False) -> None:
 
     Take in what was reported after the backup first. It may be run again, and goes on where it ended.
     """
+    import asyncio
+
     with opened() as gateway:
         from gateway.bootstrap import across
         from gateway.operations.recover import RecoverReport

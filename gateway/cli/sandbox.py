@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
@@ -27,6 +26,8 @@ def sandbox(
     as_json: AsJson = False,
 ) -> None:
     """Run the simulated platforms on 127.0.0.1; with --json the first line on stdout says how to reach them."""
+    import asyncio
+
     from gateway import registry
     from gateway.testing import serving
     from gateway.testing.sandbox import PROFILES
@@ -67,6 +68,8 @@ def _announce(access: dict[str, Any], *, as_json: bool) -> None:
 
 
 async def _serve(pairs: list[Any]) -> None:
+    import asyncio
+
     from gateway.testing import serving
 
     loop, stop = asyncio.get_running_loop(), asyncio.Event()

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -170,13 +169,19 @@ def _show(url: str, secret: str | None, planned: Sequence[Planned], *, as_json: 
 @contextmanager
 def _reports(folder: Path, port: int) -> Iterator[None]:
     """Show the folder of reports on loopback, so that a link in Prefect's page can be followed."""
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: Any) -> None:
+            """Say nothing: stderr is for our own logs."""
+
     variable = "GATEWAY_SERVE__REPORTS_URL"
     if os.environ.get(variable):
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), partial(_Quiet, directory=str(folder)))
+        server = ThreadingHTTPServer(("127.0.0.1", port), partial(Quiet, directory=str(folder)))
     except OSError as error:
         raise ConfigurationError(f"port {port}, for the reports: {error.strerror}; choose another --port") from None
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -188,8 +193,3 @@ def _reports(folder: Path, port: int) -> Iterator[None]:
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        """Say nothing: stderr is for our own logs."""

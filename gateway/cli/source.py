@@ -40,7 +40,7 @@ def pull(
     with opened() as gateway:
         desk = IntakeContext(
             store=gateway.store,
-            infos=[gateway.connector(name).info for name in gateway.configured()],
+            infos=[one.info for one in gateway.descriptions().values()],
             rules=gateway.rules,
             now=gateway.edge.now(),
             new_id=gateway.edge.new_id,

@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from lxml import etree
-
 HIDDEN = "***"
 _SECRET = re.compile(r"(sign|signature|signaturevalue|passw(or)?d|secret|token|nonce)$", re.IGNORECASE)
 _FILE = "Content"
@@ -65,6 +63,8 @@ def readable_path(path: str) -> str:
 
 
 def _xml(body: bytes) -> str | None:
+    from lxml import etree  # much of what imports this module shows no bytes
+
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_blank_text=True)
     try:
         root = etree.fromstring(body, parser)

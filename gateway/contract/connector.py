@@ -162,6 +162,14 @@ class Endpoint:
         return parts.scheme == "http" and not is_loopback(parts.hostname or "")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Description:
+    """A connector's ``info`` and ``endpoint`` with its settings, for whoever sends nothing and need not load it."""
+
+    info: ConnectorInfo
+    endpoint: Endpoint
+
+
 class Connector(Protocol):
     """Required of every platform."""
 

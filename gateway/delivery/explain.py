@@ -11,7 +11,6 @@ from gateway.codec.redact import clean
 from gateway.codec.wiretext import HIDDEN, readable, readable_headers
 from gateway.contract.connector import Connector
 from gateway.contract.messages import Payload, Problems, Verdict
-from gateway.delivery.connector_guard import checked
 from gateway.delivery.rules.outcome import names
 from gateway.delivery.rules.waiting import Reason, waiting_reason
 from gateway.delivery.store import platforms as delivery_platforms
@@ -72,6 +71,8 @@ def _laid_out(body: bytes) -> str:
 
 def preview(store: Store, connector: Connector, limit: int, now: datetime) -> list[dict[str, Any]]:
     """The first ``limit`` due deliveries with their payload as text, or with what the check would refuse."""
+    from gateway.delivery.connector_guard import checked  # all else here calls no connector
+
     with store.read() as connection:
         due = due_now(connection, store.vault, connector.info.platform, limit, now)
     shown = []

@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _ID_CHECKS = "10X98765432"
@@ -39,9 +39,7 @@ _LETTERS_AND_DIGITS = {
     code: half for code, half in _HALF_WIDTH.items() if half is None or half == 0x20 or chr(half).isalnum()
 }
 _HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_BLANKS_IN_HAN = re.compile(rf"(?<=[{_HAN}·（）])\s+(?=[{_HAN}·（）])")
 _DOTS = str.maketrans(dict.fromkeys("•．‧・･∙⋅●﹒˙ㆍ。｡◦∘⸱ᐧ·᛫", "·"))
-_DOT_IN_HAN = re.compile(rf"(?<=[{_HAN}])\s*[.·]\s*(?=[{_HAN}])")
 _MOVED = dict(
     zip(
         map(ord, "\ue81e\ue826\ue82b\ue82c\ue832\ue843\ue854\ue864"),
@@ -68,6 +66,17 @@ _REMARK = re.compile(r"遗失|丢失|补[办发证领]|[换改]发|作废|换证
 _WORDS_BEHIND = re.compile(rf"[0-9][^0-9]*[{_HAN}][^0-9]*$")
 _BETWEEN_NUMBERS = re.compile(r"[/\-.~和及与至或]+")
 _SHAPES = str.maketrans({**dict.fromkeys("0123456789", "9"), **dict.fromkeys("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "A")})
+
+
+@cache
+def _blanks_in_han() -> re.Pattern[str]:
+    # Each takes milliseconds to compile, and every command loads this module.
+    return re.compile(rf"(?<=[{_HAN}·（）])\s+(?=[{_HAN}·（）])")
+
+
+@cache
+def _dot_in_han() -> re.Pattern[str]:
+    return re.compile(rf"(?<=[{_HAN}])\s*[.·]\s*(?=[{_HAN}])")
 
 
 class IdentityFlaw(StrEnum):
@@ -116,7 +125,7 @@ def normal_identifier(text: str) -> str:
 
 def normal_text(text: str) -> str:
     """Free text tidied: letters and digits half-width, no blanks between Han characters, others single."""
-    tidied = _BLANKS_IN_HAN.sub("", " ".join(text.translate(_LETTERS_AND_DIGITS).split()))
+    tidied = _blanks_in_han().sub("", " ".join(text.translate(_LETTERS_AND_DIGITS).split()))
     return _COMPATIBLE.sub(_unified, tidied) if _COMPATIBLE.search(tidied) else tidied
 
 
@@ -135,7 +144,7 @@ _HIDDEN_MARKS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2061-\u206f\ufe00-
 
 def normal_name(text: str) -> str:
     """A person's name tidied; the many dots inside minority names become U+00B7, private code points their own ones."""
-    return _DOT_IN_HAN.sub("·", normal_text(text.translate(_DOTS).translate(_MOVED)))
+    return _dot_in_han().sub("·", normal_text(text.translate(_DOTS).translate(_MOVED)))
 
 
 def is_name(text: str) -> bool:

@@ -133,7 +133,7 @@ async def _further(gateway: Gateway, work: str, result: PlatformResult, then: Wo
 
 
 async def _stop(gateway: Gateway, platform: str) -> Any:
-    rules = {platform: gateway.connector(platform).endpoint.traffic}
+    rules = {platform: gateway.described(platform).endpoint.traffic}
     now = gateway.edge.now()
 
     def read() -> Any:

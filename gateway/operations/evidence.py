@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 from gateway.contract.connector import Connector
 from gateway.delivery.store import views
 from gateway.domain.states import State
+from gateway.operations.anchors import read_anchor, read_anchors
 from gateway.operations.rules.evidence import FIRST, LEAF, canonical, covered, link_digest, size, within
 from gateway.operations.signer import Sign, Verify
 from gateway.operations.store import delivery_accounts, derived_states, evidence, evidence_bytes, purges
@@ -324,23 +324,4 @@ def _gone(path: Path) -> str:
 
 def _is_anchor(line: bytes) -> bool:
     torn = (line.startswith(_BEGIN) or _BEGIN.startswith(line)) and not line.endswith(b"}")
-    return torn or _read_anchor(line) is not None
-
-
-def _read_anchor(line: bytes) -> tuple[int, str] | None:
-    try:
-        anchor = json.loads(line)
-        return int(anchor["link"]), str(anchor["digest"])
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def read_anchors(path: Path, start: int = 0) -> Iterator[tuple[int, str]]:
-    """Links and their digests as they were noted behind so many bytes; a link may stand there more than once."""
-    with path.open("rb") as file:
-        file.seek(start)
-        lines = file.read().splitlines()
-    for line in lines:
-        anchor = _read_anchor(line)
-        if anchor is not None:
-            yield anchor
+    return torn or read_anchor(line) is not None

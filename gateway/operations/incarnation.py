@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from gateway.operations.evidence import read_anchors
+from gateway.operations.anchors import read_anchors
 from gateway.operations.rules.incarnation import HomeMark, why_older
 from gateway.operations.store import incarnation
 from gateway.private_files import open_private

@@ -27,7 +27,6 @@ from gateway.delivery.store import platforms as delivery_platforms
 from gateway.delivery.store import views
 from gateway.domain.states import State
 from gateway.domain.traffic import Phase
-from gateway.intake.drop import TAKEN
 from gateway.operations.store import evidence, metrics
 from gateway.store.engine import Store
 
@@ -169,7 +168,11 @@ class _Ledger(Collector):
 
     def _read_around(self) -> dict[str, Values]:
         around = self._around
-        drop = () if around.drop is None else (("new", around.drop), ("taken", around.drop / TAKEN))
+        drop: list[tuple[str, Path]] = []
+        if around.drop is not None:
+            from gateway.intake.drop import TAKEN  # what takes files in, and reads them
+
+            drop = [("new", around.drop), ("taken", around.drop / TAKEN)]
         return {
             "disk_free_ratio": {(name,): _free_ratio(folder) for name, folder in around.folders.items()},
             "drop_oldest_seconds": {(name,): self._oldest_file(folder) for name, folder in drop},

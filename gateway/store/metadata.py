@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -20,7 +20,6 @@ from sqlalchemy import (
     Table,
     TypeDecorator,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 _EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
@@ -75,7 +74,12 @@ def is_postgresql(at: Connection | Engine) -> bool:
 
 def insert_into(connection: Connection, table: Table) -> Any:
     """An INSERT with this database's ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
-    return (postgresql if is_postgresql(connection) else sqlite).insert(table)
+    statement: Callable[[Table], Any]
+    if is_postgresql(connection):
+        from sqlalchemy.dialects.postgresql import insert as statement
+    else:
+        from sqlalchemy.dialects.sqlite import insert as statement
+    return statement(table)
 
 
 def id_column() -> Column[Any]:

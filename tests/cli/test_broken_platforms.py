@@ -31,9 +31,7 @@ def bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None
         (tmp_path / "aaa_broken_module.py").write_text(text)
         importlib.invalidate_caches()
         point = EntryPoint(BAD, "aaa_broken_module:build", registry.CONNECTORS)
-        monkeypatch.setattr(
-            registry, "entry_points", lambda *, group: EntryPoints([*shipped, point]).select(group=group)
-        )
+        monkeypatch.setattr(registry, "installed", lambda group: EntryPoints([*shipped, point]).select(group=group))
 
     return install
 

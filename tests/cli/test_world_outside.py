@@ -244,7 +244,7 @@ def test_what_nobody_has_foreseen_is_one_line_without_its_text(
         except KeyError as error:
             raise ExceptionGroup("several", [error]) from None
 
-    monkeypatch.setattr(app, "app", fail)
+    monkeypatch.setattr(app, "build", lambda _: fail)
     monkeypatch.setattr(sys, "argv", ["gateway", "status", "--json"])
     with pytest.raises(SystemExit, match="1"):
         cli.main()

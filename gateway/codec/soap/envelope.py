@@ -16,8 +16,9 @@ from typing import Any
 
 from lxml import etree
 
+from gateway.codec.soap import MULTIPART
 from gateway.codec.soap.compiled_writer import BODY, Writers, Written
-from gateway.codec.soap.multipart import MULTIPART, NotOneRootError, root_part
+from gateway.codec.soap.multipart import NotOneRootError, root_part
 from gateway.codec.soap.security import sign, username_token
 from gateway.contract.messages import JSON
 from gateway.domain.errors import ConfigurationError, ContractError
@@ -25,7 +26,6 @@ from gateway.domain.errors import ConfigurationError, ContractError
 __all__ = [
     "ENVELOPE_11",
     "ENVELOPE_12",
-    "MEDIA_TYPES",
     "REPLY_SCHEMA",
     "Fault",
     "FaultKind",
@@ -39,7 +39,6 @@ __all__ = [
 
 ENVELOPE_11 = "http://schemas.xmlsoap.org/soap/envelope/"
 ENVELOPE_12 = "http://www.w3.org/2003/05/soap-envelope"
-MEDIA_TYPES = frozenset({"text/xml", "application/soap+xml", MULTIPART})
 _MOST_TAGS = 1_000_000
 """start and end tags; the largest reply that any schema here allows has some 40,000 elements"""
 _XOP_INCLUDE = "{http://www.w3.org/2004/08/xop/include}Include"

@@ -10,7 +10,6 @@ import binascii
 import quopri
 import re
 
-MULTIPART = "multipart/related"
 _XML = frozenset({"text/xml", "application/xml", "application/soap+xml", "application/xop+xml"})
 _MOST_PARTS = 100
 _LONGEST_HEADER = 16_384

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from gateway.contract.messages import Holding
-from gateway.domain.records import RecordKind
 from gateway.domain.states import State
+
+if TYPE_CHECKING:
+    from gateway.contract.messages import Holding
+    from gateway.domain.records import RecordKind
 
 
 class Difference(StrEnum):

@@ -1,0 +1,85 @@
+"""What the gateway must know of the platform before it speaks to it: kinds, limits, plans and address of its dialect.
+
+Loads neither SOAP nor XML, for the commands that only ask.
+"""
+
+from __future__ import annotations
+
+from connectors.national_market import tables
+from connectors.national_market.dialect import Dialect, load_dialect
+from connectors.national_market.settings import PLATFORM, NationalMarketSettings
+from gateway.codec.soap import MEDIA_TYPES
+from gateway.contract.connector import ConnectorInfo, Description, HoldingsBy, KindInfo
+from gateway.domain.records import RecordKind
+from gateway.domain.traffic import waits
+from gateway.settings import Loader
+
+SCHEMA_VERSION = "1.0"
+_STATUSES = frozenset({200, 400, 500})
+"""400 carries sender faults of SOAP 1.2"""
+
+
+def describe(load: Loader) -> Description:
+    """The connector's data; ConfigurationError as ``adapter.build`` raises it."""
+    settings = load(NationalMarketSettings)
+    tables.check_folder(settings.code_folder)
+    info = typed(settings) if settings.dialect == "T" else xml_string(settings, load_dialect(settings.dialect_file))
+    return Description(info=info, endpoint=settings.to_endpoint())
+
+
+def typed(settings: NationalMarketSettings) -> ConnectorInfo:
+    """Dialect T. Sending twice is harmless: record key and version decide, and an equal version is a no-op."""
+    together = KindInfo(batch_max=settings.batch_max, replay_safe=True, after=(RecordKind.PERSON,))
+    # One to a call: two changes of one certificate would answer under the same key. Their records are versions of the
+    # record they speak of, so the core keeps their order without an order of kinds.
+    one = KindInfo(batch_max=1, replay_safe=True)
+    return ConnectorInfo(
+        platform=PLATFORM,
+        title_zh="全国建筑市场监管公共服务平台",
+        spec_version=SCHEMA_VERSION,
+        kinds={
+            RecordKind.PERSON: KindInfo(batch_max=settings.batch_max, replay_safe=True),
+            RecordKind.CERTIFICATE: together,
+            RecordKind.STATUS_CHANGE: one,
+            RecordKind.WITHDRAWAL: one,
+        },
+        reply_media_types=MEDIA_TYPES,
+        reply_statuses=_STATUSES,
+        retry=settings.to_retry(),
+        polls=waits(
+            *settings.poll_seconds, then=settings.poll_then_seconds, give_up_after=settings.poll_give_up_seconds
+        ),
+        lookups=settings.to_lookups(),
+        negative_lookups=settings.negative_lookups,
+        holdings_by=HoldingsBy.RECORD,
+    )
+
+
+def xml_string(settings: NationalMarketSettings, dialect: Dialect) -> ConnectorInfo:
+    """Dialect X. Its books are compared by page, where whole tables can be read under one account."""
+    one = KindInfo(batch_max=1, replay_safe=True)
+    return ConnectorInfo(
+        platform=PLATFORM,
+        title_zh=dialect.title_zh,
+        spec_version=f"X/{settings.dialect_file.rpartition('/')[2].removesuffix('.toml')}",
+        kinds={
+            RecordKind.PERSON: one,
+            RecordKind.CERTIFICATE: KindInfo(batch_max=1, replay_safe=True, after=(RecordKind.PERSON,)),
+            RecordKind.STATUS_CHANGE: one,
+            RecordKind.WITHDRAWAL: one,
+        },
+        reply_media_types=MEDIA_TYPES,
+        reply_statuses=_STATUSES,
+        retry=settings.to_retry(),
+        polls=waits(
+            *settings.poll_seconds, then=settings.poll_then_seconds, give_up_after=settings.poll_give_up_seconds
+        ),
+        lookups=settings.to_lookups(),
+        negative_lookups=settings.negative_lookups,
+        holdings_by=HoldingsBy.PAGE if lists_tables(settings, dialect) else None,
+    )
+
+
+def lists_tables(settings: NationalMarketSettings, dialect: Dialect) -> bool:
+    """Whether the dialect's reading call may read whole tables, and all is reported under one account."""
+    return dialect.read is not None and dialect.read.since is not None and not settings.region_accounts
