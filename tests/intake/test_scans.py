@@ -32,7 +32,7 @@ from gateway.intake.rules.scan_names import keys_of, kind_of, number_key, shown_
 from gateway.intake.scans import ScanLimits
 from gateway.intake.store.tables import filing, filing_scan
 from gateway.operations.retention import retain
-from gateway.operations.store.evidence_bytes import closed_values
+from gateway.operations.store.evidence_bytes import altered_bytes, closed_values, lost_bytes
 from gateway.settings import RetentionSettings, load
 from gateway.store import records
 from gateway.store.attachments import attachment_place
@@ -528,6 +528,23 @@ def test_an_archive_without_its_batch_waits_a_day(
     [one] = drop(folder, store, days=1.1).run().files
     assert "只有扫描件" in one.failure_zh
     assert len(list((folder / FAILED).glob("*.zip"))) == 1
+
+
+def test_the_evidence_tells_bytes_that_were_changed_or_taken_away(batch: Path, store: Store) -> None:
+    lay(batch, {f"{n}.pdf": pdf(n) for n in NUMBERS})
+    intake(batch, store)
+    with store.write() as connection:
+        assert list(altered_bytes(connection, store.vault)) == []
+        assert list(lost_bytes(connection, {})) == []
+        rows = connection.execute(select(attachment).order_by(attachment.c.id)).all()
+        other = store.vault.seal(pdf("forged"), attachment_place(rows[0].digest))
+        connection.execute(update(attachment).where(attachment.c.id == rows[0].id).values(content=other))
+        connection.execute(update(attachment).where(attachment.c.id == rows[1].id).values(content=None))
+        assert list(altered_bytes(connection, store.vault)) == [("attachment", rows[0].id)]
+        [(book, number, what)] = lost_bytes(connection, {})
+        assert (book, number) == ("attachment", rows[1].id)
+        assert "no purge" in what
+        assert list(lost_bytes(connection, {"attachment.content": {rows[1].id: NOW}})) == []
 
 
 def test_every_table_of_scans_says_nobody(batch: Path, store: Store) -> None:
