@@ -190,6 +190,7 @@ class Gateway:
         self,
         path: Path,
         *,
+        scans: Path | None = None,
         returns: Path | None = None,
         force: bool = False,
         dry_run: bool = False,
@@ -198,6 +199,7 @@ class Gateway:
     ) -> IntakeReport:
         """Read one reported batch for every configured platform."""
         from gateway.intake.admit import take_in
+        from gateway.intake.scans import ScanLimits
 
         return take_in(
             path,
@@ -206,6 +208,8 @@ class Gateway:
             rules=self.rules,
             now=self.edge.now(),
             new_id=self.edge.new_id,
+            scans=scans,
+            limits=ScanLimits(certificate=self.settings.scan_bytes, contract=self.settings.contract_scan_bytes),
             returns=returns,
             force=force,
             dry_run=dry_run,
@@ -322,6 +326,7 @@ class Gateway:
             notice_first_day_counts=self.settings.notice_first_day_counts,
             city_reviews_province=self.settings.city_reviews_province,
             new_form_since=self.settings.new_form_since,
+            scans_since=self.settings.scans_since,
             points=self._points,
             notice_restarts=self.settings.notice_restarts,
             until=last_days(self.settings.rules_until),

@@ -71,6 +71,12 @@ class GatewaySettings(Settings):
     """whether a city may review certificates that the province issued directly (N11)"""
     new_form_since: date | None = None
     """from which day of the report on the form's later columns must be filled in (N10, N18, N29, N33)"""
+    scans_since: date | None = None
+    """from which day of the report on scans of certificate and contract must come with a file's rows (N34)"""
+    scan_bytes: int = Field(default=1024 * 1024, ge=1)
+    """largest scan of a certificate; the national market platform takes no larger one"""
+    contract_scan_bytes: int = Field(default=10 * 1024 * 1024, ge=1)
+    """largest scan of a contract; no platform takes it"""
     points: Path | None = None
     """CSV with ``point``, ``city``, ``since``, ``until``: the register of verification points (N19)"""
     notice_restarts: bool = True
@@ -200,7 +206,7 @@ class RetentionSettings(Settings):
     objections: int = Field(default=1825, ge=1)
     """who objected, how to reach them and why, counted from the objection's end"""
     scans: int = Field(default=730, ge=1)
-    """files that went with objections, counted from the end of the last of them"""
+    """scans, counted from the end of the last objection they went with, and from the end of their certificate"""
     audit: int = Field(default=1825, ge=LEAST_DAYS["audit"])
     """the audit trail; records of impact assessments must be kept for three years"""
 

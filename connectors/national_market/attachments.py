@@ -51,9 +51,14 @@ def photo(worker: Worker) -> JSON:
 
 
 def files(certificate: Certificate) -> JSON:
-    """The scans of a certificate."""
-    scans = certificate.files or ()
+    """The scans of a certificate itself whose bytes are there; contracts are not asked for."""
+    scans = [scan for scan in certificate.files or () if not scan.kind.startswith("CONTRACT_") and _is_there(scan)]
     return [_element(scan, f"certificate-{number}") for number, scan in enumerate(scans, start=1)] or None
+
+
+def _is_there(scan: Attachment) -> bool:
+    """Whether it can go; retention may have cleared the bytes, which the platform has had since."""
+    return scan.content is not None or scan.url is not None
 
 
 def broken(fields: Mapping[str, JSON], settings: NationalMarketSettings) -> Iterator[tuple[str, str]]:

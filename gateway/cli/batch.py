@@ -18,6 +18,7 @@ from gateway.cli.output import (
     TableColumn,
     complain,
     emit,
+    in_language,
     opened,
     reported,
     say,
@@ -34,6 +35,10 @@ _log = logging.getLogger(__name__)
 
 def intake(
     files: Annotated[list[Path], typer.Argument(help="Workbooks (.xlsx, .xls) or CSV files of the summary form.")],
+    scans: Annotated[
+        Path | None,
+        typer.Option(help="Folder or .zip with the scans; default: the one beside the file that has its name."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge only; keep nothing.")] = False,
     returns: Annotated[
         Path | None, typer.Option(help="Write rows here with reasons: refused, held, warned about.")
@@ -43,16 +48,21 @@ def intake(
 ) -> None:
     """Read reported batches: rows that pass the gates become records owed to the platforms.
 
-    Every file is read, whatever becomes of the others. Exit code 1 where a row was refused or held, 2 where a file is
-    no batch at all; then nothing of that file is kept.
+    Scans of certificate and contract are matched by certificate number. Every file is read, whatever becomes of the
+    others. Exit code 1 where a row was refused or held, or a scan was not kept, 2 where a file is no batch at all; then
+    nothing of that file is kept.
     """
+    if scans is not None and len(files) > 1:
+        raise typer.BadParameter("one file at a time with --scans")
+    if scans is not None and not scans.exists():
+        raise typer.BadParameter("there is no such folder or archive of scans")
     if returns is not None and len(files) > 1:
         raise typer.BadParameter("one file at a time with --returns")
     results: list[IntakeReport | _Failure] = []
     with opened() as gateway:
         try:
             for path in files:
-                result = _taken_in(gateway, path, returns, force=force, dry_run=dry_run, quiet=as_json)
+                result = _taken_in(gateway, path, returns, scans=scans, force=force, dry_run=dry_run, quiet=as_json)
                 results.append(result)
                 if not isinstance(result, _Failure):
                     counts = {"rows": result.rows, "admitted": result.admitted, "returned": result.returned}
@@ -75,7 +85,14 @@ class _Failure:
 
 
 def _taken_in(
-    gateway: Gateway, path: Path, returns: Path | None, *, force: bool, dry_run: bool, quiet: bool
+    gateway: Gateway,
+    path: Path,
+    returns: Path | None,
+    *,
+    scans: Path | None,
+    force: bool,
+    dry_run: bool,
+    quiet: bool,
 ) -> IntakeReport | _Failure:
     from gateway.cli.progress import two_counts
     from gateway.intake.reading.characters import readable_name
@@ -85,7 +102,13 @@ def _taken_in(
     try:
         with two_counts(f"reading {name}", "keeping it", quiet=quiet) as (progress, keeping):
             return gateway.take_in(
-                path, returns=returns, force=force, dry_run=dry_run, progress=progress, keeping=keeping
+                path,
+                scans=scans,
+                returns=returns,
+                force=force,
+                dry_run=dry_run,
+                progress=progress,
+                keeping=keeping,
             )
     except (InputError, OSError) as error:
         failure, failure_zh = failure_of(error)
@@ -101,7 +124,7 @@ def _taken_in(
 def _code(result: IntakeReport | _Failure) -> int:
     if isinstance(result, _Failure):
         return MISUSE if result.is_input else FAILURES
-    return FAILURES if result.refused or result.held else 0
+    return FAILURES if result.refused or result.held or result.scan_troubles else 0
 
 
 def _tell_all(
@@ -135,12 +158,21 @@ def _tell(report: IntakeReport, returns: Path | None) -> None:
         table("refused and held, by rule", columns, report.gates.most_common())
     if report.warnings:
         table("warnings, by rule", columns, report.warnings.most_common())
+    if report.scans:
+        say(f"{report.scans} scans of certificates and contracts")
+    if report.scan_troubles:
+        language = in_language("failure_zh", "failure")
+        told = [TableColumn("file", lambda t: t["file"]), TableColumn("why", lambda t: t[language])]
+        table("scans that were not kept", told, report.scan_troubles[:_MOST_TOLD])
+        if len(report.scan_troubles) > _MOST_TOLD:
+            say(f"and {len(report.scan_troubles) - _MOST_TOLD} more; --json lists all")
     if returns is not None and report.returned:
         from gateway.intake.reading.characters import readable_name
 
         say(f"{report.returned} rows written back to {readable_name(returns)}")
 
 
+_MOST_TOLD = 30
 _LEFT_OUT = {
     "foot": "totals, remarks and signatures",
     "prefilled": "rows that name nobody",

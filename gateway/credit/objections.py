@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from gateway.codec.scan_files import ScanFlaw, media_type_of, scan_flaw
 from gateway.contract.desk import DeskTerms, Scan
 from gateway.contract.messages import Problem
 from gateway.credit.rules.objections import ENDED, ObjectionPhase
@@ -28,9 +29,6 @@ from gateway.store.scope import Scope, write_scope
 _FIELDS = ("platform", "record", "version", "objector", "contact", "ground", "scans")
 _LONGEST = {"objector": 200, "contact": 200, "ground": 1000}
 _MOST_SCANS = 20
-_STARTS = {b"%PDF-": "application/pdf", b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
-_OFD = b"PK\x03\x04", b"OFD.xml"
-"""an OFD document (GB/T 33190) is a ZIP archive with this file at its root"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,11 +251,21 @@ def _scan(path: Path, field: str, largest: int) -> Scan | Problem:
         return _problem(field, "file", "cannot be read", "无法读取")
     if size > largest:
         return _problem(field, "size", f"has at most {largest} bytes", f"最大{largest}字节")
-    kind = next((kind for start, kind in _STARTS.items() if content.startswith(start)), None)
-    if kind is None and content.startswith(_OFD[0]) and _OFD[1] in content:
-        kind = "application/ofd"
+    kind = media_type_of(content)
     if kind is None:
         return _problem(field, "kind", "is PDF, JPEG, PNG or OFD", "应为PDF、JPEG、PNG或OFD文件")
+    match scan_flaw(content, kind):
+        case ScanFlaw.DAMAGED:
+            return _problem(
+                field, "damaged", "is damaged or cut off: scan or save it anew", "文件损坏或不完整，请重新扫描或另存"
+            )
+        case ScanFlaw.LOCKED:
+            return _problem(
+                field,
+                "locked",
+                "is locked: save it without password or protection",
+                "文件已加密或受保护，请取消保护后另存",
+            )
     return Scan(media_type=kind, digest=sha256(content).hexdigest(), content=content)
 
 

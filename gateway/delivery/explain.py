@@ -19,6 +19,7 @@ from gateway.delivery.store.views import carried, transmission
 from gateway.delivery.store.waiting_views import queue, waiting
 from gateway.domain.records import Submission
 from gateway.domain.traffic import Breaker, Stop, Traffic, stop_of
+from gateway.store.attachments import without_bytes
 from gateway.store.engine import Connection, Store
 from gateway.store.records import changed_fields
 
@@ -83,7 +84,11 @@ def preview(store: Store, connector: Connector, limit: int, now: datetime) -> li
         refused = [f"{p.field}: {p.message}" for p in found.items] if isinstance(found, Problems) else []
         if isinstance(found, Verdict):
             refused = [f"{found.code}: {found.reason}"]
-        fields = json.dumps(found.fields, ensure_ascii=False) if isinstance(found, Payload) else None
+        fields = (
+            json.dumps(without_bytes(found.fields, item.record), ensure_ascii=False)
+            if isinstance(found, Payload)
+            else None
+        )
         shown.append(
             {
                 "delivery": item.id,

@@ -160,10 +160,13 @@ class Verification:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attachment:
-    """A scan that goes with a record: its bytes, or where a platform may fetch them. Never its file name."""
+    """A scan that goes with a record: its bytes, or where a platform may fetch them. Never its file name.
+
+    A stored record names it by its digest only; the bytes are put in where it is sent, while they are kept.
+    """
 
     kind: str
-    """CERT_IMAGE, CERT_PDF or CERT_OFD"""
+    """CERT_IMAGE, CERT_PDF or CERT_OFD; of the labour contract CONTRACT_IMAGE, CONTRACT_PDF or CONTRACT_OFD"""
     media_type: str
     size: int
     """bytes"""

@@ -24,7 +24,7 @@ from gateway.settings import ServeSettings
 Files = Annotated[
     int, Field(ge=0, title="Files", description="Read at most this many files in one run; 0: all of them.")
 ]
-_COUNTED = ("rows", "admitted", "unchanged", "refused", "held")
+_COUNTED = ("rows", "admitted", "unchanged", "refused", "held", "scans")
 
 
 @task(name="intake", task_run_name="intake: drop folder", cache_policy=NO_CACHE)
@@ -81,10 +81,12 @@ def _sums(report: DropReport) -> Counter[str]:
 def _run_result(report: DropReport) -> RunResult:
     bad = sum(bool(one.failure) for one in report.files)
     sums = _sums(report)
-    troubles = bad or sums["refused"] or sums["held"]
+    scans = sum(len(one.report.scan_troubles) for one in report.files if one.report is not None)
+    troubles = bad or sums["refused"] or sums["held"] or scans
     code = EXIT_FAILURES if troubles else EXIT_DONE
     said = [f"{len(report.files)} files", *(f"{sums[name]} {name}" for name in _COUNTED if sums[name])]
     said += [f"{bad} files were no batch (folder failed)"] if bad else []
+    said += [f"{scans} scans were not kept"] if scans else []
     said += [f"{report.waiting} files wait for the next run"] if report.waiting else []
     return RunResult(
         state=RunState.ATTENTION if troubles else RunState.COMPLETED,

@@ -8,9 +8,10 @@ city.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -23,15 +24,20 @@ from gateway.intake.reading.characters import readable_name
 from gateway.intake.reading.problems import FileRefused
 from gateway.intake.reading.reader import Batch, read_batch
 from gateway.intake.reading.returns import RefusedRow, verify_writable, write_returns
+from gateway.intake.reading.scan_source import companion
 from gateway.intake.rules.gate_rules import GateRules
 from gateway.intake.rules.gate_table import Severity
 from gateway.intake.rules.gates import RowOutcome
+from gateway.intake.scans import BatchScans, NoScans, ScanLimits
 from gateway.intake.store import batches
+from gateway.intake.store.batches import FilingRow
 from gateway.intake.versions import UNCHANGED, WITHDRAW, JudgedRow, Versions
 from gateway.store import records
+from gateway.store.attachments import keep_attachment
 from gateway.store.engine import Connection, Store
 
 __all__ = ["UNCHANGED", "WITHDRAW", "IntakeContext", "IntakeReport", "admit_batch", "take_in"]
+_LIMITS = ScanLimits()
 HandBack = Callable[[Sequence[str], Iterable[RefusedRow]], int]
 
 
@@ -61,6 +67,10 @@ class IntakeReport:
     """the file had been read before; nothing was done"""
     returned: int = 0
     """rows written to the returns workbook: refused, held and warned about"""
+    scans: int = 0
+    """scans that were kept, or would be"""
+    scan_troubles: list[Mapping[str, object]] = field(default_factory=list)
+    """files beside the batch that were not kept, and why (``ScanTrouble``)"""
     left_out: Counter[str] = field(default_factory=Counter)
     """lines that are no filings, by kind (``Batch.left_out``)"""
 
@@ -84,6 +94,8 @@ def take_in(
     rules: GateRules,
     now: datetime,
     new_id: Callable[[], str],
+    scans: Path | None = None,
+    limits: ScanLimits = _LIMITS,
     returns: Path | None = None,
     force: bool = False,
     dry_run: bool = False,
@@ -93,6 +105,7 @@ def take_in(
     """Read, judge and keep one file; raises InputError where it is no batch at all, and then keeps nothing.
 
     infos:    the platforms that are owed what is admitted
+    scans:    folder or archive with the scans; None: the one beside the file that has its name, if any
     returns:  where to write the rows that do not go, and those with warnings, with their reasons
     force:    whether returns that are there already may be written over
     dry_run:  judge only
@@ -104,13 +117,18 @@ def take_in(
             raise FileRefused(readable_name(returns), "is_input")
         verify_writable(returns, force=force)
     hand_back = None if returns is None else partial(write_returns, returns, force=force)
-    return admit_batch(read_batch(path), desk, returns=hand_back, dry_run=dry_run, progress=progress, keeping=keeping)
+    batch, source = read_batch(path), scans or companion(path)
+    given = NoScans() if source is None and rules.scans_since is None else BatchScans(source, rules, limits)
+    if given.digest:  # the same rows with other scans are something else to read
+        batch = replace(batch, digest=hashlib.sha256(f"{batch.digest}/{given.digest}".encode()).hexdigest())
+    return admit_batch(batch, desk, scans=given, returns=hand_back, dry_run=dry_run, progress=progress, keeping=keeping)
 
 
 def admit_batch(
     batch: Batch,
     desk: IntakeContext,
     *,
+    scans: NoScans | None = None,
     returns: HandBack | None = None,
     dry_run: bool = False,
     progress: Progress = lambda _: None,
@@ -130,11 +148,12 @@ def admit_batch(
     with store.read() as connection:
         earlier = batches.known(connection, batch.digest)
         newest = records.last_id(connection)
-    rows = JudgedRows(store, desk.rules, holds=holds)
+    rows = JudgedRows(store, desk.rules, scans=scans, holds=holds)
     rows.read(batch.rows, progress)
     report.left_out.update(batch.left_out)
     with store.read() as connection:
         rows.settle(connection)
+    report.scan_troubles += [vars(one) for one in rows.scans.troubles()]
     if earlier is None and not dry_run:
         with store.write() as connection:
             owing.lock_records(connection)
@@ -165,13 +184,15 @@ def _returned(rows: JudgedRows) -> Iterator[RefusedRow]:
 
 def _count(report: IntakeReport, rows: JudgedRows) -> None:
     for block in rows.blocks():
-        _tally(report, block)
+        _tally(report, block, rows.scans)
 
 
-def _tally(report: IntakeReport, rows: Sequence[JudgedRow]) -> None:
+def _tally(report: IntakeReport, rows: Sequence[JudgedRow], scans: NoScans) -> None:
     report.rows += len(rows)
     for row in rows:
         rules = {failure.gate for failure in row.failures if failure.severity is not Severity.WARN}
+        if row.outcome is not RowOutcome.REFUSE and row.filing is not None:
+            report.scans += len(scans.good(row.filing))
         match row.outcome:
             case RowOutcome.REFUSE:
                 report.refused += 1
@@ -193,8 +214,8 @@ def _keep(
     batch_id = batches.add_batch(connection, report.name, report.digest, read_at=desk.now)
     withdrawn = 0
     for block in rows.blocks():
-        _tally(report, block)
-        outcomes = _keep_block(connection, desk, batch_id, block, report)
+        _tally(report, block, rows.scans)
+        outcomes = _keep_block(connection, desk, batch_id, block, report, scans=rows.scans)
         report.unchanged += outcomes[UNCHANGED]
         withdrawn += outcomes[WITHDRAW]
         keeping(report.rows)
@@ -207,12 +228,22 @@ def _keep(
 
 
 def _keep_block(
-    connection: Connection, desk: IntakeContext, batch_id: int, block: Sequence[JudgedRow], report: IntakeReport
+    connection: Connection,
+    desk: IntakeContext,
+    batch_id: int,
+    block: Sequence[JudgedRow],
+    report: IntakeReport,
+    *,
+    scans: NoScans,
 ) -> Counter[str]:
     """Keep some rows of a batch; what they add is there for those that follow. Gives how many have which outcome."""
     vault = desk.store.vault
-    versions = Versions(connection=connection, store=desk.store, rules=desk.rules, now=desk.now, new_id=desk.new_id)
+    versions = Versions(
+        connection=connection, store=desk.store, rules=desk.rules, now=desk.now, new_id=desk.new_id, scans=scans
+    )
     filings = versions.of(block)
+    if scans.brings:
+        filings = [_with_scans(connection, desk, row, kept, scans) for row, kept in zip(block, filings, strict=True)]
     added = records.add(
         connection, vault, versions.new, batch_id=batch_id, now=desk.now, fingerprints=versions.fingerprints
     )
@@ -224,3 +255,27 @@ def _keep_block(
     batches.add_filings(connection, vault, batch_id, filings)
     report.records.update(record.kind for _, record in added)
     return Counter(filing.outcome for filing in filings)
+
+
+def _with_scans(
+    connection: Connection, desk: IntakeContext, row: JudgedRow, kept: FilingRow, scans: NoScans
+) -> FilingRow:
+    """The row with its scans, which are sealed one at a time; what is refused comes again with its own."""
+    if row.outcome is RowOutcome.REFUSE or row.filing is None:
+        return kept
+    held = [
+        (
+            scan.kind,
+            keep_attachment(
+                connection,
+                desk.store.vault,
+                digest=scan.digest,
+                media_type=scan.media_type,
+                size=scan.size,
+                read=scan.read,
+                now=desk.now,
+            ),
+        )
+        for scan in scans.good(row.filing)
+    ]
+    return replace(kept, scans=held)

@@ -14,7 +14,9 @@ from gateway.intake.reading.columns import field_of
 from gateway.intake.reading.reader import Batch
 from gateway.intake.reading.rows import read_row
 from gateway.intake.rules.gate_table import Severity
+from gateway.intake.scans import GoodScan, HeldScans
 from gateway.intake.store import batches
+from gateway.intake.store.batches import HeldRow
 from gateway.store import audit
 from gateway.store.engine import Connection
 
@@ -60,7 +62,12 @@ def decide(desk: IntakeContext, name: str, row_no: int, *, admit: bool, reason: 
         )
         return True
 
-    report = admit_batch(batch, desk, claim=note, holds=severity)
+    report = admit_batch(batch, desk, claim=note, scans=_held_scans(held), holds=severity)
     if report.repeated:
         raise InputError(f"row {row_no}: it was decided before")
     return report
+
+
+def _held_scans(held: HeldRow) -> HeldScans:
+    """What came with the row; its bytes are kept already and never read."""
+    return HeldScans(tuple(GoodScan(**one, read=bytes) for one in held.scans))

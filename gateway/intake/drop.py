@@ -5,6 +5,9 @@ read, ``done`` or ``failed``. A process killed in between leaves it in ``taken``
 what is new, which changes nothing where it had been kept already; where the reading ends with the process several
 times, the file goes to ``failed``. Nothing is ever deleted, and nothing that happens to one file stops the others.
 
+The scans of a batch, a folder or ZIP archive of its name, travel with it; put them in first. An archive without its
+batch waits for a day, then it goes to ``failed``.
+
 The report is a JSON file beside the file: counts and rule ids, or the reason of a failure in English and Chinese.
 Refused rows go back in a returns workbook.
 """
@@ -18,7 +21,7 @@ import stat
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,6 +32,7 @@ from gateway.intake.admit import IntakeReport
 from gateway.intake.reading.characters import readable_name
 from gateway.intake.reading.files import TEXTS, WORKBOOKS, suffix_of
 from gateway.intake.reading.problems import FileRefused, failure_of
+from gateway.intake.reading.scan_source import companion_names, companions, holds_scans
 from gateway.private_files import open_private
 
 TAKEN, DONE, FAILED = "taken", "done", "failed"
@@ -37,6 +41,8 @@ _UNFINISHED = frozenset({".part", ".tmp", ".crdownload", ".filepart"})
 _LONGEST_NAME = 180
 """bytes; with the moment in front and the longest ending of a report behind, a name has at most 255"""
 _MOST_READINGS = 3
+_LONGEST_ALONE = timedelta(days=1)
+"""how long an archive of scans waits for its batch"""
 _log = logging.getLogger(__name__)
 
 
@@ -118,15 +124,25 @@ class Drop:
             if not path.is_file():
                 continue
             try:
-                written = path.stat().st_mtime
+                beside = [path, *_scans_beside(path)]
+                written = max(map(_written, beside))
+                alone = suffix_of(path.name) == ".zip" and self._waits_alone(path)
             except OSError:  # gone meanwhile
                 continue
             age = self.now().timestamp() - written
-            if abs(age) < self.settle_seconds:  # one from the future was written by another clock
-                young += 1
+            if alone or abs(age) < self.settle_seconds:  # one from the future was written by another clock
+                young += not _is_scans_of_another(path)
                 continue
             ready.append(path)
         return ready, young
+
+    def _waits_alone(self, path: Path) -> bool:
+        """Whether an archive is not read now: it goes with its batch, which may still be on its way."""
+        if _is_scans_of_another(path):
+            return True
+        found = path.stat()
+        arrived = max(found.st_mtime, found.st_ctime)
+        return holds_scans(path) and self.now().timestamp() - arrived < _LONGEST_ALONE.total_seconds()
 
     def _left(self) -> list[Path]:
         """What killed runs left in ``taken``; those whose reading was never cut off first."""
@@ -152,12 +168,26 @@ class Drop:
         """Take a file under a name of its own, so that a second one of the same name loses nothing."""
         stamp = self.now().astimezone(CHINA).strftime("%Y%m%dT%H%M%S%f+0800")
         self.reach("take")
-        return _move(path, self.folder / TAKEN / f"{stamp}-{_short(readable_name(path))}")
+        taken = _move(path, self.folder / TAKEN / f"{stamp}-{_short(readable_name(path))}")
+        if taken is not None:
+            self.reach("take scans")
+            self._take_scans(taken, path.name)
+        return taken
+
+    def _take_scans(self, taken: Path, name: str) -> None:
+        """Let the scans of a file travel with it, under its name."""
+        if suffix_of(taken.name) in WORKBOOKS | TEXTS:
+            for scans in _scans_beside(self.folder / name):
+                _move(scans, taken.with_name(f"{taken.stem}{scans.suffix.lower() if scans.is_file() else ''}"))
 
     def _read(self, taken: Path) -> Dropped | None:
         """What became of a taken file; None where another worker finished it meanwhile."""
         if suffix_of(taken.name) not in WORKBOOKS | TEXTS:
-            return self._refuse(taken, *failure_of(FileRefused(taken.name, "suffix")))
+            reason = "scans_alone" if suffix_of(taken.name) == ".zip" else "suffix"
+            return self._refuse(taken, *failure_of(FileRefused(taken.name, reason)))
+        if not _scans_beside(taken):  # a run was killed between taking the file and its scans, or putting both away
+            self._take_scans(taken, taken.name.partition("-")[2])
+            self._fetch_scans(taken)
         times = self._readings(taken)
         if times >= _MOST_READINGS:
             return self._refuse(taken, *failure_of(FileRefused(taken.name, "cut_off", times=times)))
@@ -181,6 +211,11 @@ class Drop:
             returns.unlink(missing_ok=True)
         self._finish(taken, DONE, dict(vars(report)))
         return Dropped(name=clean(taken.name), report=report)
+
+    def _fetch_scans(self, taken: Path) -> None:
+        for where in (DONE, FAILED):
+            for scans in _scans_beside(self.folder / where / taken.name):
+                _move(scans, taken.with_name(scans.name))
 
     def _mark(self, taken: Path) -> Path:
         """A file that is there while ``taken`` is read, with a byte for each reading that was begun."""
@@ -207,6 +242,11 @@ class Drop:
         for path in (report, last.with_name(f"{taken.name}.returns.xlsx"), taken):
             self._hand_over(path)
         self.reach("move")
+        for scans in _scans_beside(taken):
+            for path in (scans, *_within(scans)):
+                self._hand_over(path)
+            _move(scans, last.with_name(scans.name))
+            self.reach("moved scans")
         _move(taken, last)
         self._mark(taken).unlink(missing_ok=True)
         self.reach("moved")
@@ -217,6 +257,31 @@ def _is_no_fault_of_the_file(error: Exception) -> bool:
     if isinstance(error, FileRefused):
         return error.reason == "disk"
     return isinstance(error, OSError) or (isinstance(error, GatewayError) and not isinstance(error, InputError))
+
+
+def _scans_beside(path: Path) -> list[Path]:
+    """The folders and archives with the scans of a file; those of the drop folder itself are none."""
+    if suffix_of(path.name) not in WORKBOOKS | TEXTS:
+        return []
+    return [one for one in companions(path) if one.name not in (TAKEN, DONE, FAILED)]
+
+
+def _is_scans_of_another(path: Path) -> bool:
+    """Whether an archive lies beside a batch whose scans it holds."""
+    if suffix_of(path.name) != ".zip":
+        return False
+    others = (one for one in path.parent.iterdir() if one.is_file() and suffix_of(one.name) in WORKBOOKS | TEXTS)
+    return any(path.name.lower() in companion_names(one.stem) for one in others)
+
+
+def _written(path: Path) -> float:
+    """When a file, or anything in a folder, was written last."""
+    return max(one.lstat().st_mtime for one in (path, *_within(path)))
+
+
+def _within(path: Path) -> list[Path]:
+    """Everything in a folder; nothing for a file."""
+    return [Path(place) / name for place, folders, names in os.walk(path) for name in (*folders, *names)]
 
 
 def _short(name: str) -> str:

@@ -14,6 +14,7 @@ from gateway.intake.rules.gate_rules import GateRules
 from gateway.intake.rules.gate_table import GateFailure, Severity
 from gateway.intake.rules.gates import judge
 from gateway.intake.rules.status_rows import judge_status
+from gateway.intake.scans import NoScans
 from gateway.intake.store import batches
 from gateway.intake.versions import JudgedRow
 from gateway.store.engine import Connection, Store
@@ -26,9 +27,12 @@ Progress = Callable[[int], None]
 class JudgedRows:
     """Every row of a batch with all that speaks against it. ``settle`` before asking for ``blocks``."""
 
-    def __init__(self, store: Store, rules: GateRules, *, holds: Severity = Severity.HOLD) -> None:
+    def __init__(
+        self, store: Store, rules: GateRules, *, scans: NoScans | None = None, holds: Severity = Severity.HOLD
+    ) -> None:
         """``holds``: what becomes of failures that hold a row, where a person has decided about it."""
         self._store, self._rules, self._holds = store, rules, holds
+        self.scans = scans or NoScans()
         self._crossing = Crossing(store.vault, rules)
         self._spool = Spool()
         self._count = 0
@@ -43,6 +47,7 @@ class JudgedRows:
         """Judge rows one by one, and compare each block with what is held."""
         block: list[JudgedRow] = []
         for row in rows:
+            self.scans.note(row.filing)
             block.append(
                 JudgedRow(
                     number=row.number,
@@ -73,6 +78,7 @@ class JudgedRows:
 
     def settle(self, connection: Connection) -> None:
         """Judge what only shows between the rows."""
+        self.scans.settle()
         self._crossing.settle(connection, self._at)
         for number in sorted(self._naming):
             self._crossing.settle_named(connection, number * BLOCK, self._block(number))
@@ -92,13 +98,16 @@ class JudgedRows:
     def failing(self) -> Iterator[JudgedRow]:
         """The rows against which anything speaks, warnings included."""
         for number in range(len(self._spool)):
-            if number in self._failing or self._crossing.failed(number * BLOCK, (number + 1) * BLOCK):
+            crossed = self._crossing.failed(number * BLOCK, (number + 1) * BLOCK)
+            if number in self._failing or crossed or self.scans.speaks:
                 yield from (row for row in self._block(number) if row.failures)
 
     def _block(self, number: int) -> list[JudgedRow]:
         rows = self._stored(number)
         self._crossing.merge(number * BLOCK, rows)
         for row in rows:
+            if row.filing is not None and self.scans.speaks:
+                row.failures = (*row.failures, *self.scans.failures(row.filing))
             row.failures = self._decided(row.failures)
         return rows
 

@@ -13,7 +13,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gateway.domain.changes import Difference, differences, nature
-from gateway.domain.records import Certificate, ChangeNature, Content, Record, RecordKind, Withdrawal, fingerprint
+from gateway.domain.records import (
+    Attachment,
+    Certificate,
+    ChangeNature,
+    Content,
+    Record,
+    RecordKind,
+    Withdrawal,
+    fingerprint,
+)
 from gateway.domain.status import RENEWED, decided, is_done, is_renewed
 from gateway.intake.identity import (
     certificate_identity,
@@ -30,8 +39,10 @@ from gateway.intake.rules.filing import Filing
 from gateway.intake.rules.gate_rules import GateRules
 from gateway.intake.rules.gate_table import GateFailure
 from gateway.intake.rules.gates import REPORT_NO, RowOutcome, outcome
+from gateway.intake.rules.scan_names import CERTIFICATE
 from gateway.intake.rules.status_rows import decision_of
-from gateway.intake.store.batches import FilingRow, unpack
+from gateway.intake.scans import NoScans, kind_of_attachment
+from gateway.intake.store.batches import FilingRow, unpack, with_scans
 from gateway.store import records
 from gateway.store.engine import Connection, Store
 from gateway.store.records import IndexEntry, Known
@@ -96,6 +107,7 @@ class Versions:
     rules: GateRules
     now: datetime
     new_id: Callable[[], str]
+    scans: NoScans = field(default_factory=NoScans)
     new: list[Record] = field(default_factory=list)
     entries: list[IndexEntry] = field(default_factory=list)
     changes: dict[tuple[str, str, int], Mapping[str, Difference]] = field(default_factory=dict, repr=False)
@@ -106,6 +118,8 @@ class Versions:
     _keys: dict[tuple[RecordKind, str], str] = field(default_factory=dict)
     _statuses: dict[str, Certificate] = field(default_factory=dict, repr=False)
     """key -> newest version of certificates about which something was decided"""
+    _files: dict[str, tuple[Attachment, ...]] = field(default_factory=dict, repr=False)
+    """key -> the scans that the newest version of a certificate has"""
 
     def of(self, rows: Sequence[JudgedRow]) -> list[FilingRow]:
         """The rows as they are to be kept; ``new`` and ``entries`` then hold what they add."""
@@ -147,6 +161,11 @@ class Versions:
         for record in records.newest_records(self.connection, self.store.vault, RecordKind.CERTIFICATE, changed):
             assert isinstance(record.content, Certificate)
             self._statuses[record.key] = record.content
+        filed = [key for (kind, _), key in self._keys.items() if kind is RecordKind.CERTIFICATE]
+        scanned = with_scans(self.connection, filed)
+        for record in records.newest_records(self.connection, self.store.vault, RecordKind.CERTIFICATE, scanned):
+            assert isinstance(record.content, Certificate)
+            self._files[record.key] = record.content.files or ()
 
     def _named(self, rows: Sequence[JudgedRow]) -> dict[str, Record]:
         """Key -> newest version of the certificates that rows name."""
@@ -158,7 +177,9 @@ class Versions:
         kept = self._row(row)
         if admitted is None:
             return kept
+        assert row.filing is not None
         worker, certificate = admitted.worker, self._with_status(admitted.certificate)
+        certificate = self._with_files(certificate, row.filing)
         known_as = identity(worker.id_type, worker.id_number)
         if row.speaks:
             person_key, person_new = self._version(RecordKind.PERSON, known_as, worker, None)
@@ -181,6 +202,16 @@ class Versions:
         if held is None or self._is_withdrawn(key) or is_renewed(held, certificate):
             return certificate
         return replace(certificate, status=held.status, status_reason=held.status_reason)
+
+    def _with_files(self, certificate: Certificate, filing: Filing) -> Certificate:
+        """The certificate with the scans of this filing, and those it has of a kind that did not come this time."""
+        key = self._keys.get((RecordKind.CERTIFICATE, certificate_identity(certificate.number, certificate.trade)), "")
+        given = [scan.attachment for scan in self.scans.good(filing)]
+        kinds = {kind_of_attachment(one) for one in given}
+        held = () if self._is_withdrawn(key) else self._files.get(key, ())
+        kept = [one for one in held if kind_of_attachment(one) not in kinds]
+        files = tuple(sorted((*given, *kept), key=lambda one: kind_of_attachment(one) != CERTIFICATE))
+        return replace(certificate, files=files) if files else certificate
 
     def _naming(self, row: JudgedRow, certificates: dict[str, Record]) -> FilingRow:
         assert row.filing is not None

@@ -29,6 +29,7 @@ from gateway.domain.records import (
     project_of,
 )
 from gateway.domain.status import is_void
+from gateway.store.attachments import with_bytes, without_bytes
 from gateway.store.batch_sql import adding, next_ids
 from gateway.store.metadata import CHUNK, chunks
 from gateway.store.tables import record, record_change, record_project, search_index
@@ -96,9 +97,10 @@ def to_record(row: Mapping[str, Any], vault: Vault) -> Record:
     )
 
 
-def seal_payload(payload: Payload, vault: Vault) -> bytes:
-    """The sealed form of a payload's fields."""
-    return vault.seal(orjson.dumps(payload.fields, default=dict), payload_place(payload.key))
+def seal_payload(payload: Payload, record: Record, vault: Vault) -> bytes:
+    """The sealed form of a payload's fields; the bytes of scans stand in it by their digests."""
+    fields = without_bytes(payload.fields, record)
+    return vault.seal(orjson.dumps(fields, default=dict), payload_place(payload.key))
 
 
 def to_payload(sealed: bytes, record: Record, business_key: str, vault: Vault, *, replaces: bool) -> Payload:
@@ -108,7 +110,7 @@ def to_payload(sealed: bytes, record: Record, business_key: str, vault: Vault, *
         kind=record.kind,
         record_key=record.key,
         version=record.version,
-        fields=json.loads(vault.open(sealed, payload_place(business_key))),
+        fields=with_bytes(json.loads(vault.open(sealed, payload_place(business_key))), record),
         replaces=replaces,
     )
 

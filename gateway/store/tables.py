@@ -1,4 +1,4 @@
-"""Tables of records: batches, record versions, what changed between them, the search index and the audit trail.
+"""Tables of records: batches, versions, what changed between them, scanned files, the search index, the audit trail.
 
 ``record`` and ``audit`` are append-only. Sealed columns hold ciphertext of ``gateway.store.vault``; nothing personal
 stands outside them. Moments are UTC.
@@ -83,6 +83,18 @@ search_index = Table(
     Index("ix_search_index_key", "key"),
 )
 """Keyed digests of natural keys and names: ``what`` is identity, id_number, certificate, certificate_number or name."""
+
+attachment = Table(
+    "attachment",
+    metadata,
+    id_column(),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("media_type", String(40), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("content", LargeBinary),  # sealed
+    Column("created_at", Moment, nullable=False),
+)
+"""Scanned files of certificates, contracts and objections, each once; ``digest`` is SHA-256 of the bytes."""
 
 audit = Table(
     "audit",

@@ -27,22 +27,25 @@ from gateway.schema import metadata
 from gateway.settings import RetentionSettings, load
 from gateway.store.engine import Connection, Store
 from gateway.store.scope import Scope
-from gateway.store.tables import audit
+from gateway.store.tables import attachment, audit
 from gateway.testing import people
+from gateway.testing.scans import jpeg, ofd, pdf, png
 from tests.support.creditfeed import PLATFORM, Feed
 from tests.support.findings import finding
 
 RECORD = "CR370000-2019-000001"
-PDF = b"%PDF-1.7 synthetic"
+PDF = pdf()
 FILES = {
     "a.pdf": PDF,
-    "b.jpg": b"\xff\xd8\xff synthetic",
-    "c.png": b"\x89PNG\r\n\x1a\n synthetic",
-    "d.ofd": b"PK\x03\x04 .. OFD.xml ..",
+    "b.jpg": jpeg(),
+    "c.png": png(),
+    "d.ofd": ofd(),
     "same.pdf": PDF,
+    "cut.pdf": PDF[:-40],
+    "locked.pdf": PDF.replace(b"/Root 1 0 R", b"/Root 1 0 R /Encrypt 4 0 R"),
     "zip.ofd": b"PK\x03\x04 .. word/document.xml ..",
     "page.pdf": b"<html>",
-    "large.pdf": b"%PDF-" + bytes(96),
+    "large.pdf": b"%PDF-" + bytes(1996),
 }
 REFUSED: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"record": None}, [("record", "required")]),
@@ -64,12 +67,13 @@ REFUSED: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"scans": ["a.pdf"] * 21}, [("scans", "count")]),
     ({"scans": ["none.pdf", "a.pdf"]}, [("scans[1]", "file")]),
     ({"scans": ["a.pdf", "same.pdf"]}, [("scans[2]", "twice")]),
+    ({"scans": ["cut.pdf", "locked.pdf"]}, [("scans[1]", "damaged"), ("scans[2]", "locked")]),
     (
         {"scans": ["large.pdf", "page.pdf", "zip.ofd"]},
         [("scans[1]", "size"), ("scans[2]", "kind"), ("scans[3]", "kind")],
     ),
 ]
-TERMS = DeskTerms(scan_bytes=100)
+TERMS = DeskTerms(scan_bytes=2000)
 NOW = datetime(2019, 4, 2, 9, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 
@@ -371,7 +375,7 @@ def test_words_and_scans_go_when_their_time_after_the_end_is_over(office: Office
     assert _retain(office, 730.1) == {"objections": 0, "scans": 1}
     assert _retain(office, 1825.1) == {"objections": 1, "scans": 0}
     assert office.feed.rows(objection)[0].content is None
-    assert office.feed.rows(scan)[0].content is None
+    assert office.feed.rows(attachment)[0].content is None
     assert not office.kept(office.said(scans=["a.pdf"])).new, "it is known by its digest still"
 
 
@@ -405,7 +409,7 @@ def test_bytes_that_went_come_back_when_the_file_is_entered_again(office: Office
     office.kept(said)
     office.settle(ObjectionPhase.REFUSED)
     with office.store.write() as connection:
-        connection.execute(update(scan).values(content=None))
+        connection.execute(update(attachment).values(content=None))
     office.kept(said)
     with office.store.read() as connection:
         [one] = scans.scans_of(office.scope(connection), office.row().id)

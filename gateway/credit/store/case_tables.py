@@ -261,18 +261,15 @@ scan = Table(
     metadata,
     Column("id", Id, primary_key=True, autoincrement=True),
     Column("platform", String(40), nullable=False),
-    Column("digest", String(64), nullable=False),
-    Column("media_type", String(40), nullable=False),
-    Column("size", Integer, nullable=False),
-    Column("content", LargeBinary),  # sealed
-    Column("created_at", Moment, nullable=False),
+    Column("attachment_id", Id, ForeignKey("attachment.id"), nullable=False),
     Column("message_id", String(26), nullable=False),
     Column("tried_at", Moment),
     Column("taken_at", Moment),
     Column("number", String(64)),
-    UniqueConstraint("platform", "digest"),
+    UniqueConstraint("platform", "attachment_id"),
+    Index("ix_scan_attachment_id", "attachment_id"),
 )
-"""Files that go with objections, each sent to a platform once; ``number`` is the platform's. Digest: SHA-256."""
+"""Files that go with objections, each sent to a platform once; ``number`` is the platform's."""
 
 objection_scan = Table(
     "objection_scan",

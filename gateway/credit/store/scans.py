@@ -1,16 +1,19 @@
-"""Scans that go with objections: each file once for a platform, sealed, with the message that sends it."""
+"""Scans that go with objections: each file once for a platform, with the message that sends it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import Connection, insert, select, update
 
 from gateway.contract.desk import Scan
 from gateway.credit.store.case_tables import objection_scan, scan
+from gateway.store.attachments import keep_attachment, open_attachment
 from gateway.store.scope import Scope
+from gateway.store.tables import attachment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,26 +32,20 @@ def keep_scans(scope: Scope, scans: Sequence[Scan], new_id: Callable[[], str]) -
     ids = []
     connection = scope.connection
     for given in scans:
-        here = (scan.c.platform == scope.platform, scan.c.digest == given.digest)
+        kept = keep_attachment(
+            connection,
+            scope.vault,
+            digest=given.digest,
+            media_type=given.media_type,
+            size=len(given.content),
+            read=partial(bytes, given.content),
+            now=scope.at,
+        )
+        here = (scan.c.platform == scope.platform, scan.c.attachment_id == kept)
         held = connection.execute(select(scan.c.id).where(*here)).scalar()
-        sealed = scope.vault.seal(given.content, _place(scope.platform, given.digest))
         if held is None:
-            values = {
-                "platform": scope.platform,
-                "digest": given.digest,
-                "media_type": given.media_type,
-                "size": len(given.content),
-                "content": sealed,
-                "created_at": scope.at,
-                "message_id": new_id(),
-            }
+            values = {"platform": scope.platform, "attachment_id": kept, "message_id": new_id()}
             held = connection.execute(insert(scan).values(values).returning(scan.c.id)).scalar_one()
-        else:
-            connection.execute(
-                update(scan)
-                .where(scan.c.id == held, scan.c.content.is_(None), scan.c.number.is_(None))
-                .values(content=sealed)
-            )
         ids.append(held)
     return ids
 
@@ -56,24 +53,21 @@ def keep_scans(scope: Scope, scans: Sequence[Scan], new_id: Callable[[], str]) -
 def scans_of(scope: Scope, objection_id: int) -> list[ScanRow]:
     """The scans of an objection in their order."""
     rows = scope.connection.execute(
-        select(scan)
+        select(scan, *(attachment.c[name] for name in ("digest", "media_type", "content")))
         .join(objection_scan, objection_scan.c.scan_id == scan.c.id)
+        .join(attachment, attachment.c.id == scan.c.attachment_id)
         .where(objection_scan.c.objection_id == objection_id)
         .order_by(objection_scan.c.position)
-    )
+    ).mappings()
     return [
         ScanRow(
-            id=row.id,
-            message_id=row.message_id,
-            tried_at=row.tried_at,
-            number=row.number,
+            id=row["id"],
+            message_id=row["message_id"],
+            tried_at=row["tried_at"],
+            number=row["number"],
             scan=None
-            if row.content is None
-            else Scan(
-                media_type=row.media_type,
-                digest=row.digest,
-                content=scope.vault.open(row.content, _place(row.platform, row.digest)),
-            ),
+            if (content := open_attachment(row, scope.vault)) is None
+            else Scan(media_type=row["media_type"], digest=row["digest"], content=content),
         )
         for row in rows
     ]
@@ -98,7 +92,3 @@ def mark_scan_taken(scope: Scope, row: ScanRow, number: str) -> None:
     scope.connection.execute(
         update(scan).where(scan.c.id == row.id, scan.c.number.is_(None)).values(number=number[:64], taken_at=scope.at)
     )
-
-
-def _place(platform: str, digest: str) -> str:
-    return f"scan.content:{platform}/{digest}"

@@ -206,7 +206,7 @@ def _payloads(vault: Vault, openings: Sequence[Opening]) -> BoundStatement:
     fresh = [
         {
             "delivery_id": item.id,
-            "content": seal_payload(made, vault),
+            "content": seal_payload(made, item.record, vault),
             "spec_version": opening.spec_version,
             "made_at": opening.at,
         }

@@ -16,7 +16,9 @@ from sqlalchemy import ARRAY, BigInteger, Connection, Select, Text, any_, bindpa
 from gateway.delivery.rules.work import Claimed
 from gateway.delivery.store.tables import MAY_BE_DUE, OPEN, attempt, delivery, payload, receipt
 from gateway.delivery.store.version_order import accepted_before
+from gateway.domain.records import Certificate, Record
 from gateway.domain.states import Event, State, advance
+from gateway.store.attachments import contents, named_digests, with_contents
 from gateway.store.audit import note
 from gateway.store.metadata import chunks, is_postgresql
 from gateway.store.records import to_payload, to_record
@@ -53,7 +55,28 @@ def claim(
         .values(**values)
         .returning(delivery.c.id)
     ).scalars()
-    return load(connection, vault, sorted(leased))
+    loaded = _load(connection, sorted(leased))
+    records = [to_record(row, vault) for row in loaded]
+    fitting = _fitting(records)
+    beyond = [_to_claimed(row, one, vault) for row, one in zip(loaded[fitting:], records[fitting:], strict=True)]
+    if beyond:
+        give_back(connection, beyond, now)
+    return _with_scans(connection, vault, loaded[:fitting], records[:fitting])
+
+
+_MOST_SCAN_BYTES = 32 * 1024**2
+"""bytes of scans in one claim, so that memory stays flat however large they are"""
+
+
+def _fitting(records: Sequence[Record]) -> int:
+    """How many of these, from the first on, have scans that are held in memory together; at least one."""
+    room = _MOST_SCAN_BYTES
+    for number, one in enumerate(records):
+        if isinstance(one.content, Certificate) and one.content.files:
+            room -= sum(scan.size for scan in one.content.files)
+            if room < 0 and number:
+                return number
+    return len(records)
 
 
 def due_now(connection: Connection, vault: Vault, platform: str, limit: int, now: datetime) -> list[Claimed]:
@@ -78,10 +101,25 @@ def _due(platform: str, state: State, now: datetime) -> Select[int]:
 
 def load(connection: Connection, vault: Vault, ids: list[int]) -> list[Claimed]:
     """Deliveries with record, payload and receipt, in the order of their ids; nothing is leased."""
+    loaded = _load(connection, ids)
+    return _with_scans(connection, vault, loaded, [to_record(row, vault) for row in loaded])
+
+
+def _load(connection: Connection, ids: list[int]) -> list[dict[str, Any]]:
     sqlite = not is_postgresql(connection)
     given = {"ids": json.dumps(ids) if sqlite else ids}
     rows = connection.execute(_LOAD_BY_DOCUMENT if sqlite else _LOAD_BY_ARRAY, given)
-    return [_to_claimed(dict(zip(_LOADED, row, strict=True)), vault) for row in rows]
+    return [dict(zip(_LOADED, row, strict=True)) for row in rows]
+
+
+def _with_scans(
+    connection: Connection, vault: Vault, loaded: Sequence[Mapping[str, Any]], records: Sequence[Record]
+) -> list[Claimed]:
+    digests = named_digests(records)
+    if digests:
+        held = contents(connection, vault, digests)
+        records = [with_contents(one, held) for one in records]
+    return [_to_claimed(row, one, vault) for row, one in zip(loaded, records, strict=True)]
 
 
 _LOAD = (
@@ -107,8 +145,7 @@ _LOAD_BY_DOCUMENT = _LOAD.where(
 _LOAD_BY_ARRAY = _LOAD.where(delivery.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
 
 
-def _to_claimed(row: Mapping[str, Any], vault: Vault) -> Claimed:
-    whole = to_record(row, vault)
+def _to_claimed(row: Mapping[str, Any], whole: Record, vault: Vault) -> Claimed:
     kept = row["payload"]
     return Claimed(
         id=row["id"],

@@ -23,7 +23,11 @@ def storable(text: str) -> str:
 
 def readable_name(path: Path) -> str:
     """Name of a file for messages and the store: its bytes as UTF-8, else as GB18030; what is neither is U+FFFD."""
-    raw = os.fsencode(path.name)
+    return readable_text(os.fsencode(path.name))
+
+
+def readable_text(raw: bytes) -> str:
+    """Bytes of a name as UTF-8, else as GB18030; what is neither, and every control character, is U+FFFD."""
     for encoding in ("utf-8", "gb18030"):
         try:
             name = raw.decode(encoding)

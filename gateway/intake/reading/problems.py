@@ -136,6 +136,34 @@ PROBLEMS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "reading it was cut off {times} times by an end of the gateway; put the file in again",
             "读取过程中网关{times}次意外停止，请检查该文件后重新放入",
         ),
+        "two_scans": (
+            "two folders or archives of scans lie beside it ({names}): leave one",
+            "旁边有两个扫描件文件夹或压缩包（{names}），请只保留一个",
+        ),
+        "scans_packing": (
+            "its scans are packed as {archive}: pack them as .zip, or lay them there as a folder",
+            "扫描件压缩包{archive}不是.zip格式，请改用.zip压缩，或直接放文件夹",
+        ),
+        "scans_damaged": (
+            "the archive of scans is truncated or damaged: pack and send it again",
+            "扫描件压缩包不完整或已损坏，请重新压缩后报送",
+        ),
+        "scans_locked": (
+            "the archive of scans is protected by a password: pack it without one",
+            "扫描件压缩包设有密码，请取消密码后重新压缩",
+        ),
+        "scans_many": (
+            "more than {limit} files of scans: split the batch",
+            "扫描件超过{limit}个，请拆分后报送",
+        ),
+        "scans_changed": (
+            "a scan was changed while the batch was read: take it in again",
+            "读取过程中有扫描件被改动，请重新读入",
+        ),
+        "scans_alone": (
+            "scans without their batch: put the workbook of the same name and them into the folder together",
+            "只有扫描件，没有同名的汇总表，请将汇总表与扫描件一起放入",
+        ),
         "is_there": (
             "is there already; returns are written over with --force, other files never",
             "文件已存在；只有退回表可以加--force覆盖，其他文件不会被覆盖",

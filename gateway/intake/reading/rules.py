@@ -90,12 +90,26 @@ PHOTO = Rule(
     "not a JPEG or PNG picture in Base64 of less than 50,000 characters",
     "不是50000字符以内的Base64格式JPEG或PNG照片",
 )
+SCAN_KIND = Rule("R-SCAN", "is no PDF, JPEG, PNG or OFD file", "不是PDF、JPEG、PNG或OFD文件")
+SCAN_SIZE = Rule("R-SCAN", "is empty, or larger than is taken", "是空文件，或超过允许大小")
+SCAN_DAMAGED = Rule("R-SCAN", "is damaged or cut off: scan or save it anew", "已损坏或不完整，请重新扫描或另存")
+SCAN_LOCKED = Rule("R-SCAN", "is locked: save it without password or protection", "已加密或受保护，请取消后另存")
+SCAN_MANY = Rule(
+    "R-SCAN", "more scans than are taken: put the pages into one file", "扫描件过多或合计过大，请合并为一个文件"
+)
+SCAN_MISSING = Rule("R-SCAN", "scans came with the batch, but none of this one", "本批附有扫描件，但缺少该证书的扫描件")
+SCAN_REQUIRED = Rule(
+    "N34",
+    "a scan of the certificate, and of whom is employed one of the contract, must come with the row",
+    "须随附岗位证书扫描件，有工作单位的还须附劳动合同扫描件",
+)
 NUMBER = Rule("R-NUMBER", "not a number in the range that is allowed here", "不是允许范围内的数字")
 REQUIRED = "R-REQUIRED"
 """id of the domain's rule for an empty cell that must be filled"""
 RULES: tuple[Rule, ...] = (
     *(DATE, TIME, DIGITS_LOST, CODE, CREDIT_CODE, NAME, MOBILE, LENGTH),
     *(ID_FORM, ID_DATE, ID_CHECK, EMPTY_ROW, WIDTH, ERROR_VALUE, FORMULA, MERGED, HIDDEN),
+    *(SCAN_KIND, SCAN_SIZE, SCAN_DAMAGED, SCAN_LOCKED, SCAN_MANY, SCAN_MISSING, SCAN_REQUIRED),
     *(PHOTO, NUMBER, PARTY, DITTO, CHARACTERS, INVISIBLE, IS_DAY, IS_SHARE),
 )
 """every rule of reading but R-REQUIRED, which the domain knows"""

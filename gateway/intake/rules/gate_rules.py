@@ -70,6 +70,8 @@ class GateRules:
     """rule id -> last day on which it was in force, for rules that were repealed"""
     new_form_since: date | None = None
     """from which day of the report on the form's later columns must be filled in (N10, N18, N29, N33); None: never"""
+    scans_since: date | None = None
+    """N34: from which day of the report on scans of certificate and contract must come with a row; None: never"""
     points: Mapping[str, Point] | None = None
     """N19: the register of verification points by code; None: any code that begins with its division"""
     centre_region: str = "370000"

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Text, cast, insert, or_, select, true, update
+from sqlalchemy import Connection, Text, cast, exists, insert, or_, select, true, update
 
 from gateway.codec.redact import clean
-from gateway.intake.store.tables import filing, filing_subject
+from gateway.intake.store.tables import filing, filing_scan, filing_subject
 from gateway.store.batch_sql import adding, next_ids
 from gateway.store.metadata import CHUNK, chunks
-from gateway.store.tables import batch
+from gateway.store.tables import attachment, batch
 from gateway.store.vault import Vault
 
 
@@ -47,6 +48,8 @@ class FilingRow:
     """digests of certificate and person, for a row that does not go (``filing_subject``)"""
     written: tuple[str | None, str | None] = (None, None)
     """digests of certificate number and identity number as its cells have them, for the same rows"""
+    scans: Sequence[tuple[str, int]] = ()
+    """kind and row of table ``attachment`` of each scan that came with it"""
 
 
 def pack(cells: Mapping[str, str]) -> bytes:
@@ -118,12 +121,14 @@ class HeldRow:
     digest: str
     row_no: int
     packed: bytes | None = field(repr=False)
+    scans: Sequence[Mapping[str, Any]] = ()
+    """kind, media_type, size and digest of the scans that are kept with it"""
 
 
 def held_row(connection: Connection, vault: Vault, name: str, row_no: int) -> HeldRow | None:
     """The row of that number that was held, in the newest batch of a file's name or with rows of a report."""
     wanted = (
-        select(filing.c.batch_id, filing.c.cells, batch.c.name, batch.c.digest)
+        select(filing.c.id, filing.c.batch_id, filing.c.cells, batch.c.name, batch.c.digest)
         .join(batch, batch.c.id == filing.c.batch_id)
         .where(filing.c.row_no == row_no, filing.c.outcome == "hold")
         .where(or_(batch.c.name == name, filing.c.report_no == name))
@@ -133,7 +138,25 @@ def held_row(connection: Connection, vault: Vault, name: str, row_no: int) -> He
     if row is None:
         return None
     packed = vault.open(row.cells, f"filing.cells:{row.batch_id}/{row_no}") if row.cells else None
-    return HeldRow(batch=row.name, digest=row.digest, row_no=row_no, packed=packed)
+    scans = (
+        select(filing_scan.c.kind, attachment.c.media_type, attachment.c.size, attachment.c.digest)
+        .join(attachment, attachment.c.id == filing_scan.c.attachment_id)
+        .where(filing_scan.c.filing_id == row.id, attachment.c.content.is_not(None))
+        .order_by(filing_scan.c.position)
+    )
+    found = [dict(one) for one in connection.execute(scans).mappings()]
+    return HeldRow(batch=row.name, digest=row.digest, row_no=row_no, packed=packed, scans=found)
+
+
+def with_scans(connection: Connection, certificate_keys: Collection[str]) -> set[str]:
+    """Those of the certificates whose rows came with scans."""
+    found: set[str] = set()
+    for part in chunks(certificate_keys):
+        wanted = select(filing.c.certificate_key).where(
+            filing.c.certificate_key.in_(part), exists().where(filing_scan.c.filing_id == filing.c.id)
+        )
+        found.update(connection.execute(wanted.distinct()).scalars())
+    return found
 
 
 def add_batch(connection: Connection, name: str, digest: str, *, read_at: datetime) -> int:
@@ -178,6 +201,13 @@ def add_filings(connection: Connection, vault: Vault, batch_id: int, rows: Seque
                 for row_id, row in zip(ids, part, strict=True)
             ],
         )
+        scans = [
+            {"filing_id": row_id, "position": position, "kind": kind, "attachment_id": attachment_id}
+            for row_id, row in zip(ids, part, strict=True)
+            for position, (kind, attachment_id) in enumerate(row.scans)
+        ]
+        if scans:
+            connection.execute(insert(filing_scan), scans)
         subjects = [
             {
                 "filing_id": row_id,

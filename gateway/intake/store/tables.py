@@ -1,4 +1,4 @@
-"""Tables of the intake wing: filings, whom refused rows were about, closed reports, and how far a source was read.
+"""Tables of the intake wing: filings and scans, whom refused rows were about, closed reports, how far a source is read.
 
 A row that was refused or held has no record; keyed digests of what it names tell whether a later row answers it. Row
 keys and contents of a source appear only as keyed digests; the watermark is a moment or number and says nobody.
@@ -55,6 +55,19 @@ filing_subject = Table(
 
 The last two are of the two numbers as the cells have them, readable or not: a row is found by what was written in it.
 """
+
+filing_scan = Table(
+    "filing_scan",
+    metadata,
+    id_column(),
+    reference("filing_id", "filing.id", nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),
+    reference("attachment_id", "attachment.id", nullable=False),
+    UniqueConstraint("filing_id", "position"),
+    Index("ix_filing_scan_attachment_id", "attachment_id"),
+)
+"""The scans that came with a row which went or is held, in their order; ``kind`` as in ``domain.records.Attachment``"""
 
 report_closing = Table(
     "report_closing",

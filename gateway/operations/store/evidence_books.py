@@ -114,6 +114,9 @@ BOOKS = (
         "kind key version person_key fingerprint void effective_from change created_at batch_id",
     ),
     _content("record_content", "record.content"),
+    _book("attachment", tables.attachment, "digest media_type size created_at"),
+    _content("attachment_content", "attachment.content", "attachment.content"),
+    _book("filing_scan", intake_tables.filing_scan, "filing_id position kind attachment_id"),
     Book(
         name="record_change",
         columns=(record_change.c.record_id, record_change.c.fields),

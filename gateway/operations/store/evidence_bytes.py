@@ -17,8 +17,9 @@ from gateway.domain.errors import StoreError
 from gateway.operations.store import delivery_accounts
 from gateway.operations.store import tables as operations_tables
 from gateway.operations.store.evidence_books import BOOKS
-from gateway.operations.store.sealed_columns import SEALED, Sealed
+from gateway.operations.store.sealed_columns import SEALED, Sealed, sealed_column
 from gateway.store import tables
+from gateway.store.attachments import attachment_place
 from gateway.store.vault import Vault
 
 _MOST_BODIES = 200
@@ -26,7 +27,7 @@ _X = delivery_tables.exchange
 
 
 def altered_bytes(connection: Connection, vault: Vault) -> Iterator[tuple[str, int]]:
-    """(book, id) of stored requests and answers that do not open, or are not those whose digest stands beside them."""
+    """(book, id) of requests, answers and scans that do not open, or are not those whose digest stands beside them."""
     after = 0
     while True:
         part = connection.execute(select(_X).where(_X.c.id > after).order_by(_X.c.id).limit(_MOST_BODIES)).all()
@@ -37,6 +38,17 @@ def altered_bytes(connection: Connection, vault: Vault) -> Iterator[tuple[str, i
         if not part:
             break
         after = part[-1].id
+    for scan in _values(connection, sealed_column("attachment.content")):
+        if hashlib.sha256(_opened(vault, scan)).hexdigest() != scan["digest"]:
+            yield "attachment", scan["id"]
+
+
+def _opened(vault: Vault, scan: Any) -> bytes:
+    """The bytes of a scan; none where they do not open, which fits no digest."""
+    try:
+        return vault.open(scan["sealed_value"], attachment_place(scan["digest"]))
+    except StoreError:
+        return b""
 
 
 def _is(vault: Vault, sealed_bytes: bytes, place: str, digest: str) -> bool:
@@ -47,7 +59,7 @@ def _is(vault: Vault, sealed_bytes: bytes, place: str, digest: str) -> bool:
 
 
 def lost_bytes(connection: Connection, gone: Mapping[str, Mapping[int, datetime]]) -> Iterator[tuple[str, int, str]]:
-    """(book, id, what) of requests, answers and pages whose bytes are not there, though no purge says so.
+    """(book, id, what) of requests, answers, pages and scans whose bytes are not there, though no purge says so.
 
     A login is kept as its digest alone, and what the centre itself decided never travelled.
     """
@@ -67,6 +79,12 @@ def lost_bytes(connection: Connection, gone: Mapping[str, Mapping[int, datetime]
     for number in connection.execute(empty).scalars():
         if number not in gone.get("inbox.raw", {}):
             yield "inbox", number, "the bytes of the page are missing, and no purge says so"
+    cleared = (
+        select(tables.attachment.c.id).where(tables.attachment.c.content.is_(None)).order_by(tables.attachment.c.id)
+    )
+    for number in connection.execute(cleared).scalars():
+        if number not in gone.get("attachment.content", {}):
+            yield "attachment", number, "the bytes of the scan are missing, and no purge says so"
 
 
 def closed_values(connection: Connection, vault: Vault) -> Iterator[tuple[str, Any]]:

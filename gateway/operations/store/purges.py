@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from gateway.credit.store.case_tables import objection, scan
+from gateway.credit.store.case_tables import objection
 from gateway.credit.store.tables import credit_event, inbox
 from gateway.delivery.store.tables import exchange
 from gateway.domain.retention_days import LEAST_DAYS
@@ -18,7 +18,7 @@ from gateway.operations.rules.evidence import Ranges, within
 from gateway.operations.store.retention import JOBS, purge_mark
 from gateway.operations.store.tables import evidence_link, evidence_part, purge
 from gateway.store.metadata import chunks
-from gateway.store.tables import batch
+from gateway.store.tables import attachment, batch
 from gateway.store.vault import Vault
 
 _MAY = frozenset((job.rule, job.what) for job in JOBS)
@@ -70,7 +70,7 @@ _MOMENTS: dict[str, tuple[Any, Any]] = {
     "filing": (filing.c.id, _READ_AT),
     "credit_event": (credit_event.c.id, credit_event.c.received_at),
     "objection": (objection.c.id, objection.c.ended_at),
-    "scan": (scan.c.id, scan.c.created_at),
+    "attachment": (attachment.c.id, attachment.c.created_at),
 }
 
 

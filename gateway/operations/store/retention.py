@@ -31,11 +31,12 @@ from gateway.credit.rules.statements import AckCode, Status
 from gateway.credit.store.case_tables import objection, objection_scan, scan
 from gateway.credit.store.tables import credit_event, credit_version, inbox, inbox_repeat
 from gateway.delivery.store.tables import attempt, delivery, exchange
+from gateway.domain.records import RecordKind
 from gateway.domain.states import TERMINAL
-from gateway.intake.store.tables import filing
+from gateway.intake.store.tables import filing, filing_scan
 from gateway.operations.rules.evidence import canonical, to_ranges, within
 from gateway.operations.store.tables import legal_hold, purge
-from gateway.store.tables import audit, batch, record
+from gateway.store.tables import attachment, audit, batch, record
 from gateway.store.vault import Vault
 
 HELD = select(legal_hold.c.person_key).where(legal_hold.c.ended_at.is_(None), legal_hold.c.person_key.is_not(None))
@@ -98,6 +99,7 @@ def _pages(where: ColumnElement[bool]) -> CompoundSelect[Any]:
     return select(credit_event.c.inbox_id).where(where).union_all(again)
 
 
+_EMPTY = b""
 _MOST = 500
 """rows of one commit"""
 _MANY = 3
@@ -192,18 +194,41 @@ def _old_objections(before: datetime) -> ColumnElement[bool]:
 
 
 def _old_scans(before: datetime) -> ColumnElement[bool]:
-    """Scans of which every objection has been over since before."""
+    """Scans of which every objection has been over since before, and every certificate has been at its end since then.
+
+    A row that is held for a person keeps its scans as long as its cells.
+    """
     link = objection_scan
     running = or_(objection.c.ended_at.is_(None), objection.c.ended_at >= before, ~_not_held(objection.c.person_key))
-    needed = exists().where(link.c.scan_id == scan.c.id, objection.c.id == link.c.objection_id, running)
-    return and_(scan.c.created_at < before, ~needed)
+    objected = exists().where(
+        scan.c.attachment_id == attachment.c.id,
+        link.c.scan_id == scan.c.id,
+        objection.c.id == link.c.objection_id,
+        running,
+    )
+    later = record.alias("later")
+    ended = exists().where(
+        record.c.key == filing.c.certificate_key,
+        or_(record.c.void, record.c.kind == RecordKind.WITHDRAWAL),
+        record.c.created_at < before,
+        ~exists().where(later.c.key == record.c.key, later.c.version > record.c.version),
+    )
+    on_its_way = exists().where(delivery.c.record_key == filing.c.certificate_key, delivery.c.state.not_in(TERMINAL))
+    filed = exists().where(
+        filing_scan.c.attachment_id == attachment.c.id,
+        filing.c.id == filing_scan.c.filing_id,
+        or_(
+            and_(filing.c.certificate_key.is_(None), filing.c.cells != _EMPTY),
+            and_(filing.c.certificate_key.is_not(None), or_(~ended, on_its_way, ~_not_held(filing.c.person_key))),
+        ),
+    )
+    return and_(attachment.c.created_at < before, ~objected, ~filed)
 
 
 def _not_held(person_key: Column[Any]) -> ColumnElement[bool]:
     return or_(person_key.is_(None), person_key.not_in(HELD))
 
 
-_EMPTY = b""
 JOBS = (
     Job(
         rule="exchanges",
@@ -224,7 +249,7 @@ JOBS = (
     Job(rule="quarantine", table=exchange, old=answers_about_strangers, cleared={"response": None}),
     Job(rule="credit", table=credit_event, old=_old_findings, cleared={"payload": None}),
     Job(rule="objections", table=objection, old=_old_objections, cleared={"content": None}),
-    Job(rule="scans", table=scan, old=_old_scans, cleared={"content": None}),
+    Job(rule="scans", table=attachment, old=_old_scans, cleared={"content": None}),
     Job(rule="audit", table=audit, old=lambda before: audit.c.at < before, cleared={}),
 )
 

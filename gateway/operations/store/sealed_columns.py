@@ -77,6 +77,11 @@ SEALED = (
         beside=(tables.record, "record_id", ("kind", "key", "version")),
     ),
     Sealed(
+        table=tables.attachment,
+        column="content",
+        place=lambda row: f"attachment.content:{row['digest']}",
+    ),
+    Sealed(
         table=delivery_tables.payload,
         column="content",
         place=lambda row: f"payload.content:{row['business_key']}",
@@ -115,11 +120,6 @@ SEALED = (
         place=lambda row: f"credit_own.content:{row['key']}/{row['version']}",
     ),
     Sealed(table=case_tables.objection, column="content", place=lambda row: f"objection.content:{row['key']}"),
-    Sealed(
-        table=case_tables.scan,
-        column="content",
-        place=lambda row: f"scan.content:{row['platform']}/{row['digest']}",
-    ),
     Sealed(
         table=case_tables.told_ticket,
         column="outcome",

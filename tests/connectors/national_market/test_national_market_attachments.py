@@ -118,7 +118,6 @@ BAD_SCANS = {
     "no digest": (scan(sha256="x"), "attachment:digest"),
     "empty": (scan(content=None, url="https://files.example/1", size=0), "attachment:size"),
     "address without encryption": (scan(content=None, url="http://files.example/1"), "attachment:address"),
-    "neither bytes nor address": (scan(content=None), "attachment:address"),
     "too large": (scan(PDF + b"x" * 1_048_576), "attachment:size"),
 }
 
@@ -140,6 +139,14 @@ def test_four_scans_or_more_than_a_request_holds_are_refused_here(connector: Any
         found = connector.check(submission, connector.map(submission))
         assert isinstance(found, Problems)
         assert [(p.field, p.rule) for p in found.items] == [("files", rule)]
+
+
+def test_contracts_and_scans_whose_bytes_are_gone_do_not_go(bench: Any, certificate: Record) -> None:
+    gone, contract = scan(content=None), scan(PDF + b"2", kind="CONTRACT_PDF")
+    (payload,) = bench.checked(scanned(certificate, scan(), contract, gone))
+    assert [one["Sha256"] for one in payload.fields["CertFile"]] == [hashlib.sha256(PDF).hexdigest()]
+    (bare,) = bench.checked(scanned(certificate, contract))
+    assert "CertFile" not in bare.fields
 
 
 def test_a_photo_above_50_kilobytes_is_refused_here_and_there(bench: Any, person: Record) -> None:

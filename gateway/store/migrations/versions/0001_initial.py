@@ -448,21 +448,30 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("work", "platform", "lane", name=op.f("pk_run_lease")),
     )
     op.create_table(
-        "scan",
+        "attachment",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
-        sa.Column("platform", sa.String(length=40), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("media_type", sa.String(length=40), nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_attachment")),
+        sa.UniqueConstraint("digest", name=op.f("uq_attachment_digest")),
+    )
+    op.create_table(
+        "scan",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("platform", sa.String(length=40), nullable=False),
+        sa.Column("attachment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("message_id", sa.String(length=26), nullable=False),
         sa.Column("tried_at", Moment(), nullable=True),
         sa.Column("taken_at", Moment(), nullable=True),
         sa.Column("number", sa.String(length=64), nullable=True),
+        sa.ForeignKeyConstraint(["attachment_id"], ["attachment.id"], name=op.f("fk_scan_attachment_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_scan")),
-        sa.UniqueConstraint("platform", "digest", name=op.f("uq_scan_platform_digest")),
+        sa.UniqueConstraint("platform", "attachment_id", name=op.f("uq_scan_platform_attachment_id")),
     )
+    op.create_index("ix_scan_attachment_id", "scan", ["attachment_id"], unique=False)
     op.create_table(
         "search_index",
         sa.Column("digest", sa.String(length=64), nullable=False),
@@ -822,6 +831,19 @@ def upgrade() -> None:
         postgresql_where=sa.text("platform_ref IS NOT NULL"),
     )
     op.create_index("ix_delivery_record", "delivery", ["platform", "kind", "record_key", "version"], unique=False)
+    op.create_table(
+        "filing_scan",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("filing_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("attachment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["attachment_id"], ["attachment.id"], name=op.f("fk_filing_scan_attachment_id")),
+        sa.ForeignKeyConstraint(["filing_id"], ["filing.id"], name=op.f("fk_filing_scan_filing_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_filing_scan")),
+        sa.UniqueConstraint("filing_id", "position", name=op.f("uq_filing_scan_filing_id_position")),
+    )
+    op.create_index("ix_filing_scan_attachment_id", "filing_scan", ["attachment_id"], unique=False)
     op.create_table(
         "filing_subject",
         sa.Column(
