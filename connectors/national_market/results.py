@@ -154,7 +154,7 @@ def of_failure(failure: Fault | Unreadable, *, replay_safe: bool = True) -> Verd
 
 
 def of_failed_save(failure: Fault | Unreadable, records: int) -> tuple[Verdict, ...]:
-    """The verdicts of a save call that was answered so; one that names no record is divided to find the one it means."""
+    """The verdicts of a save call that was answered so; one that names no record is divided to find which it means."""
     verdict = of_failure(failure)
     refused = isinstance(failure, Fault) and failure.kind is FaultKind.CLIENT and verdict.event is Event.UNKNOWN
     return (replace(verdict, split=refused and records > 1),) * records

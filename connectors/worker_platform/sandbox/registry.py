@@ -139,7 +139,7 @@ class Registry:
                 **{n: w.get(n) for n in ("workerName", "idCardNumber", "nation", "address", "grantOrg", "workRole")},
                 **{"seqNo": order, "teamSysNo": int(w["teamSysNo"]), "status": 1},
                 "gender": w.get("gender"),
-                "birthDate": f"{w['idCardNumber'][6:10]}-{w['idCardNumber'][10:12]}-{w['idCardNumber'][12:14]} 00:00:00",
+                "birthDate": f"{datetime.strptime(w['idCardNumber'][6:14], '%Y%m%d'):%Y-%m-%d} 00:00:00",
                 "featureFile": str(w.get("headImage", "")).rpartition(",")[2],
             }
             for order, w in enumerate(found, start=1)
