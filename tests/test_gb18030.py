@@ -31,7 +31,7 @@ from gateway.store.engine import Store
 from gateway.testing import people
 from tests.support.oneplatform import OnePlatform, one_platform
 
-LONGEST = 190
+LONGEST = 98
 """characters in one field; every platform takes as many"""
 
 

@@ -198,7 +198,7 @@ class WorkerPlatformSandbox(Sandbox):
         return self._answer(_OK, data=shown)
 
     def _for_gates(self, data: Mapping[str, Any]) -> Response:
-        """Workers for a gate: all rows at the top level; several identity numbers come joined by commas in one cipher."""
+        """Workers for a gate: all rows at the top level; several identity numbers come in one, joined by commas."""
         asked = data.get("idCardNumber")
         numbers = None if not asked else (unseal(str(asked)) or "").split(",")
         project = str(data.get("projectId") or data.get("projectCode") or "")

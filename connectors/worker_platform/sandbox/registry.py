@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -139,7 +139,7 @@ class Registry:
                 **{n: w.get(n) for n in ("workerName", "idCardNumber", "nation", "address", "grantOrg", "workRole")},
                 **{"seqNo": order, "teamSysNo": int(w["teamSysNo"]), "status": 1},
                 "gender": w.get("gender"),
-                "birthDate": f"{datetime.strptime(w['idCardNumber'][6:14], '%Y%m%d'):%Y-%m-%d} 00:00:00",
+                "birthDate": f"{date.fromisoformat(w['idCardNumber'][6:14])} 00:00:00",
                 "featureFile": str(w.get("headImage", "")).rpartition(",")[2],
             }
             for order, w in enumerate(found, start=1)
