@@ -52,6 +52,20 @@ _OWN_EVENTS = {
 """Codes whose event differs from that of their class. 004 (reserved) and 201 (serial reused) stay with ``stop``."""
 _HEAD = re.compile(r"\b(?:SenderCode|SerialNo|SchemaVersion|SentAt|RecordCount|ContentHash|TestFlag)\b", re.ASCII)
 """elements of ``Head``, which no record is to blame for"""
+_CALL = re.compile(
+    rf"{_HEAD.pattern}|\b(?:SOAPAction|action parameter|UsernameToken|Username|Password|PasswordDigest"
+    r"|Nonce|Created|Expires|BinarySecurityToken|AuthHeader|mustUnderstand|Content-Type)\b",
+    re.ASCII,
+)
+"""names of a message's parts beside its records: head, SOAP header, HTTP header"""
+_PATH = re.compile(r"(?<![\w/])/?[\w:.*-]+(?:\[\d+\])?(?:/[\w:.*-]+(?:\[\d+\])?)+|(?<![\w/])/[\w:.*-]+", re.ASCII)
+_RECORDS = frozenset({"Person", "Certificate", "StatusChange", "Withdrawal"})
+_OUTSIDE = frozenset({"Envelope", "Header", "Security", "Body", "Head"})
+"""parts that hold no record unless a path leads on into one"""
+_OPERATIONS = frozenset(
+    {*(f"Upsert{name}" for name in ("Person", "PersonBatch", "Certificate", "CertificateBatch")), "QueryReceipt"}
+    | {"ChangeCertificateStatus", "WithdrawRecord", "QueryPerson", "QueryCertificate", "GetCodeTable"}
+)
 _STORED = frozenset({"000", "011", "012", "013"})
 """overall codes beside which an item may count as stored"""
 
@@ -126,6 +140,8 @@ def of_failure(failure: Fault | Unreadable, *, replay_safe: bool = True) -> Verd
         FaultKind.PROTOCOL: Event.HOLD,
         FaultKind.SERVER: Event.RETRY,
     }.get(failure.kind, Event.UNKNOWN)
+    if event is Event.UNKNOWN and _blames_the_call("; ".join((failure.reason, *failure.detail.values()))):
+        event = Event.HOLD
     seconds = failure.detail.get("RetryAfterSeconds", "")
     return Verdict(
         event=event,
@@ -135,6 +151,32 @@ def of_failure(failure: Fault | Unreadable, *, replay_safe: bool = True) -> Verd
         # a server may have failed after storing: the same serial number makes the repeat harmless
         same_message=event is Event.RETRY,
     )
+
+
+def of_failed_save(failure: Fault | Unreadable, records: int) -> tuple[Verdict, ...]:
+    """The verdicts of a save call that was answered so; one that names no record is divided to find which it means."""
+    verdict = of_failure(failure)
+    refused = isinstance(failure, Fault) and failure.kind is FaultKind.CLIENT and verdict.event is Event.UNKNOWN
+    return (replace(verdict, split=refused and records > 1),) * records
+
+
+def _blames_the_call(text: str) -> bool:
+    """Whether a refusal's text names a part of the message that belongs to no record, by its name or its path.
+
+    A path counts by where it ends: ``/UpsertPersonBatch/Head`` and ``/UpsertPersonBatch`` are of the message,
+    ``/UpsertPersonBatch/Person[3]/PersonName`` is of a record.
+    """
+    for path in _PATH.findall(text):
+        steps = [re.sub(r"\[\d+\]", "", step).rpartition(":")[2] for step in path.strip("/").split("/")]
+        if _is_of_the_call(steps):
+            return True
+    return _CALL.search(_PATH.sub(" ", text)) is not None
+
+
+def _is_of_the_call(steps: Sequence[str]) -> bool:
+    if _RECORDS & set(steps):
+        return False
+    return bool(_OUTSIDE & set(steps)) or steps[0] in _OPERATIONS or _CALL.fullmatch(steps[-1]) is not None
 
 
 def _entries(answer: etree._Element) -> dict[str, list[etree._Element]]:
@@ -161,13 +203,16 @@ def _item(answer: etree._Element, overall: str, entries: Sequence[etree._Element
     )
     if contradiction:
         return Verdict(event=Event.IN_DOUBT, code=code, reason="the answer contradicts itself about this record")
+    reason, fields = (_reason(entry, code), _fields(entry)) if explained else (title(code), ())
+    if event is Event.REJECTED and (_HEAD.search(reason) or any(map(_HEAD.search, fields))):
+        event = Event.HOLD
     return Verdict(
         event=event,
         code=code,
-        reason=_reason(entry, code) if explained else title(code),
+        reason=reason,
         receipt=serial if event is Event.PENDING else None,
         retry_after=_wish(answer) if event is Event.RETRY else None,
-        fields=_fields(entry) if explained else (),
+        fields=fields,
         platform_id=leaves.get("PlatformId") or None,
     )
 

@@ -123,7 +123,7 @@ class NationalMarket:
         operation, _ = _SAVES[_kind(payloads)]
         answer = self._open(response, operation)
         if not isinstance(answer, etree._Element):
-            return (results.of_failure(answer),) * len(payloads)
+            return results.of_failed_save(answer, len(payloads))
         verdicts = results.of_ack(
             answer[0],
             [_key(p) for p in payloads],

@@ -8,7 +8,7 @@ from dataclasses import replace
 from connectors.provincial_credit import changes
 from connectors.provincial_credit.mapping import SOURCES, mapped_from
 from connectors.provincial_credit.schema import pointer_path
-from connectors.provincial_credit.verdicts import EVENTS, FIELD_CODES, Refused
+from connectors.provincial_credit.verdicts import EVENTS, FIELD_CODES, Refused, is_of_the_call
 from gateway.codec.jsonbody import Row, part, rows, text, whole
 from gateway.codec.replies import for_each, not_understood
 from gateway.contract.messages import Holding, Payload, Verdict
@@ -39,7 +39,7 @@ def of_one(answer: Row | Refused, payload: Payload) -> Verdict:
     """
     if isinstance(answer, Refused):
         verdict = answer.verdict
-        if verdict.code in FIELD_CODES and answer.errors:
+        if verdict.code in FIELD_CODES and verdict.event is not Event.HOLD and answer.errors:
             sources = changes.SOURCES if payload.kind is RecordKind.STATUS_CHANGE else SOURCES
             return _rejected(answer.errors, sources=sources)
         if verdict.event is Event.NOT_FOUND:
@@ -53,7 +53,8 @@ def of_one(answer: Row | Refused, payload: Payload) -> Verdict:
 def blame(answer: Refused, payloads: Sequence[Payload]) -> tuple[Verdict, ...]:
     """Verdicts of a refused batch: items named by a pointer are rejected, the others go again without them.
 
-    Where field errors name no item, the envelope is to blame and a person must look.
+    Where an error names a field of the call itself, the others are held with the platform. Where errors name neither,
+    smaller batches find the item they mean.
     """
     verdict = answer.verdict
     if verdict.event is Event.NOT_FOUND:
@@ -63,11 +64,19 @@ def blame(answer: Refused, payloads: Sequence[Payload]) -> tuple[Verdict, ...]:
     named: dict[int, list[Row]] = {}
     for error in answer.errors:
         steps = pointer_path(text(error, "pointer") or "").split(".")
-        if len(steps) > 1 and steps[0] == "items" and steps[1].isdigit() and int(steps[1]) < len(payloads):
+        if (
+            len(steps) > 1
+            and steps[0] == "items"
+            and steps[1].isdigit()
+            and int(steps[1]) < len(payloads)
+            and not is_of_the_call(error)
+        ):
             named.setdefault(int(steps[1]), []).append(error)
     if not named:
-        return for_each(verdict, payloads)
+        return for_each(replace(verdict, split=verdict.event is Event.UNKNOWN and len(payloads) > 1), payloads)
     again = Verdict(event=Event.RETRY, code="batch_refused", reason="another item of the batch was refused")
+    if verdict.event is Event.HOLD:
+        again = verdict
     return tuple(_rejected(named[no], skip=2) if no in named else again for no in range(len(payloads)))
 
 

@@ -13,7 +13,11 @@ from gateway.contract.messages import Verdict, WireResponse
 from gateway.domain.states import Event
 
 FIELD_CODES = frozenset({"PARAM_INVALID", "PARAM_MISSING", "PARAM_TYPE", "SCHEMA_INVALID", "RULE_VIOLATION"})
-"""Codes that blame a record where a pointer names one, and our envelope where none does."""
+"""Codes that blame a record where a pointer names one, and the call where it names a part of the call."""
+
+_CALL_FIELDS = frozenset({"batchNo", "sourceSystem", "createdAt", "itemCount", "totalDigest", "ackBatchNo", "itemNo"})
+"""Fields around the records: those of a batch, and the number of an item in it."""
+_CALL_HEADERS = frozenset({"idempotency-key", "content-digest", "content-type", "authorization"})
 
 EVENTS: dict[str, Event] = {
     **dict.fromkeys(FIELD_CODES, Event.UNKNOWN),
@@ -61,7 +65,13 @@ class Refused:
 def refused(problem: Row, response: WireResponse, now: datetime) -> Refused:
     """Read problem details (RFC 9457) that fit the schema."""
     code = text(problem, "code") or ""
-    event = EVENTS.get(code) or (Event.RETRY if problem.get("retryable") is True else Event.UNKNOWN)
+    errors = rows(problem, "errors") or ()
+    of_the_call = code in FIELD_CODES and any(map(is_of_the_call, errors))
+    event = (
+        Event.HOLD
+        if of_the_call
+        else EVENTS.get(code) or (Event.RETRY if problem.get("retryable") is True else Event.UNKNOWN)
+    )
     seconds = problem.get("retryAfterSeconds")
     wish = timedelta(seconds=max(0, min(seconds, 10**8))) if isinstance(seconds, int | float) else None
     return Refused(
@@ -72,9 +82,18 @@ def refused(problem: Row, response: WireResponse, now: datetime) -> Refused:
             same_message=code in _SAME_MESSAGE,
             retry_after=wish or retry_after(response.headers, now),
         ),
-        errors=rows(problem, "errors") or (),
+        errors=errors,
         problem=problem,
     )
+
+
+def is_of_the_call(error: Row) -> bool:
+    """Whether an error names a field that belongs to no record: of the batch, or a header of the request."""
+    steps = pointer_path(text(error, "pointer") or "").split(".")
+    if steps[0] == "items":
+        steps = steps[2:] or [""]
+    headers = (step.lower() for step in steps)
+    return steps[0] in _CALL_FIELDS or any(step.startswith("x-") or step in _CALL_HEADERS for step in headers)
 
 
 def unclear(code: str, reason: str) -> Refused:
@@ -85,7 +104,7 @@ def unclear(code: str, reason: str) -> Refused:
 def blamed(answer: Refused) -> Verdict:
     """A refusal that names fields is ours to mend: rejected, with their names."""
     verdict = answer.verdict
-    if verdict.code not in FIELD_CODES or not answer.errors:
+    if verdict.code not in FIELD_CODES or verdict.event is Event.HOLD or not answer.errors:
         return verdict
     names = (pointer_path(text(error, "pointer") or "") for error in answer.errors)
     return Verdict(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import date
 
 from gateway.codec.codes import CodeTable
@@ -24,7 +23,7 @@ class DraftBuilder:
         """A text without blanks around it; an empty one is absent."""
         self.sources[name] = source
         if value and value.strip():
-            self.fields[name] = unicodedata.normalize("NFC", value.strip())
+            self.fields[name] = value.strip()
 
     def day(self, name: str, source: str, value: date | None) -> None:
         """A day as ``yyyy-MM-dd``."""

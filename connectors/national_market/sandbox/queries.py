@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 
 from lxml import etree
 
@@ -12,6 +13,7 @@ from connectors.national_market.sandbox.records import Registry
 from connectors.national_market.sandbox.wire import get, t, ws
 
 _MOST_CERTIFICATES = 50
+_DATE = re.compile(r"(-?[0-9]{4,})-([0-9]{2})-([0-9]{2})(?:Z|[+-][0-9]{2}:[0-9]{2})?")
 
 
 def answer(operation: str, code: str, message: str, *found: etree._Element) -> etree._Element:
@@ -47,13 +49,24 @@ def code_table(content: etree._Element, dictionaries: Dictionaries, now: datetim
         return answer("GetCodeTable", "002", "数据表名不正确")
     since, codes = found
     version = ws.TableVersion(since.isoformat())
-    if get(content, "IfNewerThan") >= since.isoformat():
+    if _is_up_to(get(content, "IfNewerThan"), since):
         return answer("GetCodeTable", "000", "成功", version)
     items = [
         ws.CodeItem(t.Code(code), t.Name(name), t.Valid("true" if valid else "false"))
         for code, (name, valid) in codes.items()
     ]
     return answer("GetCodeTable", "000", "成功", version, *items)
+
+
+def _is_up_to(held: str, since: date) -> bool:
+    """Whether a copy of the day ``held`` (an ``xs:date``, empty where there is none) is as new as ``since``.
+
+    Days, not texts, are compared: a date may have a time zone, a year of more than four digits, or lie before our era.
+    """
+    found = _DATE.fullmatch(held)
+    if found is None:
+        return False
+    return (int(found[1]), int(found[2]), int(found[3])) >= (since.year, since.month, since.day)
 
 
 def _certificates(content: etree._Element, registry: Registry) -> Iterable[etree._Element]:

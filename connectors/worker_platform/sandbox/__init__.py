@@ -29,7 +29,7 @@ from gateway.testing.sandbox import Access, Sandbox
 APPID = PROJECT["projectCode"]
 CORPKEY = "SandboxCorpKey-0000000000000000x"
 _CERTIFICATES = frozenset({"WorkerCredential.Add", "WorkerCredential.Update"})
-_COPIES_ONLY = frozenset({"Project.Add", "Team.SysNo"})
+_COPIES_ONLY = frozenset({"Project.Add", "Team.SysNo", "TempExit.Add"})
 _REFUSES_REPEATS = frozenset(
     {"WorkerCredential.Add", "ProjectWorker.Add", "Team.Add", "ProjectSubContractor.Add", "ProjectTraining.Add"}
 )
@@ -173,6 +173,8 @@ class WorkerPlatformSandbox(Sandbox):
 
     def _query(self, method: str, data: Mapping[str, Any], fault: str | None) -> Response:
         wire = self.wire
+        if wire.device_list and method == "ProjectWorker.Query" and data.get("att_mark"):
+            return self._for_gates(data)
         faults = faults_of(CALLS[method], data, unseal, wire)
         if faults:
             return self._answer(_PARAMETERS, message=wire.encode_text(method, ";".join(faults)))
@@ -194,6 +196,13 @@ class WorkerPlatformSandbox(Sandbox):
         if wire.page_count:
             shown["pageCount"] = -(-len(rows) // size)
         return self._answer(_OK, data=shown)
+
+    def _for_gates(self, data: Mapping[str, Any]) -> Response:
+        """Workers for a gate: all rows at the top level; several identity numbers come in one, joined by commas."""
+        asked = data.get("idCardNumber")
+        numbers = None if not asked else (unseal(str(asked)) or "").split(",")
+        project = str(data.get("projectId") or data.get("projectCode") or "")
+        return self._answer(_OK, rows=[each(row, seal) for row in self.registry.known_to_gates(project, numbers)])
 
     def _result(self, serial: str, fault: str | None) -> Response:
         if fault == "forget_result":

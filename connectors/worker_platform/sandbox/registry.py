@@ -6,9 +6,9 @@ A change is booked when it is taken and becomes visible when its result is due, 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -94,6 +94,7 @@ class Registry:
             "WorkerEntryExit.Add": self._add_entries,
             "WorkerContract.Add": self._add_contracts,
             "WorkerAttendance.Add": self._add_attendance,
+            "TempExit.Add": lambda _: Outcome(),
         }
         if "projectCode" in data and data["projectCode"] != PROJECT["projectCode"]:
             return refused("[projectCode]值超出范围或无效", at_once=True)
@@ -129,6 +130,21 @@ class Registry:
             wanted = {"trainingDate": data.get("trainingDate"), "trainingTypeCode": data.get("typeCode")}
             found = [r for r in found if all(v in (None, "", r[k]) for k, v in wanted.items())]
         return found
+
+    def known_to_gates(self, project: str, numbers: Collection[str] | None) -> list[dict[str, Any]]:
+        """The workers of a project with their faces, as a gate is told them; those of some identity numbers, or all."""
+        found = [w for w in self._visible("worker") if project in ("", w["projectCode"])]
+        return [
+            {
+                **{n: w.get(n) for n in ("workerName", "idCardNumber", "nation", "address", "grantOrg", "workRole")},
+                **{"seqNo": order, "teamSysNo": int(w["teamSysNo"]), "status": 1},
+                "gender": w.get("gender"),
+                "birthDate": f"{date.fromisoformat(w['idCardNumber'][6:14])} 00:00:00",
+                "featureFile": str(w.get("headImage", "")).rpartition(",")[2],
+            }
+            for order, w in enumerate(found, start=1)
+            if numbers is None or w["idCardNumber"] in numbers
+        ]
 
     def grow(self) -> None:
         """Somebody else registers one more worker and one more training, first in the order of rows."""

@@ -189,6 +189,7 @@ CALLS: Mapping[str, Call] = {
         | must(thirdPayRollCode="text")
         | may(payRollBankCardNumber="sealed", payBankCardNumber="sealed"),
     ),
+    "TempExit.Add": Call(outer=may(projectCode="text")),  # no public source shows its fields: any object is taken
     "Payroll.Query": Call(outer=must(projectCode="text") | may(payMonth="month", teamSysNo="whole")),
     "WorkerAttendance.Query": Call(
         outer=_PAGE | must(projectCode="text", date="day") | may(teamSysNo="whole") | _WHO_FILTER
@@ -257,7 +258,7 @@ def _fault(form: str, value: Any, unseal: Callable[[str], str | None], largest_p
 def _is_of_form(form: str, value: Any, text: str) -> bool:
     kind, _, name = form.partition(":")
     if kind == "table":  # numbers are taken as numbers and as text, with a zero before them or without
-        return f"{name}/{text}" in _small() or f"{name}/{text.lstrip('0') or '0'}" in _small()
+        return any(f"{name}/{code}" in _small() for code in (text, text.lstrip("0") or "0", text.zfill(2)))
     if kind == "trade":
         return text in table("wp_trades", _CODES)
     if kind == "nation":

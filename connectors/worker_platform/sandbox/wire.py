@@ -51,6 +51,7 @@ class WireDialect:
     codes:     national code -> its number here
     own_project: whether project and company are known from the account, and the team stands in each worker
     page_count: whether queries say how many pages there are
+    device_list: whether gates are given the workers whose faces they know: a question with ``att_mark``, not in pages
     nonce_repeats: whether a nonce may come again
     """
 
@@ -80,6 +81,7 @@ class WireDialect:
     unknown_serial_code: int = -1
     largest_page: int = 50
     page_count: bool = False
+    device_list: bool = False
     nonce_repeats: bool = False
     nation_codes: bool = False
     bare_photos: bool = False
@@ -178,7 +180,9 @@ WIRE_DIALECTS: Mapping[str, WireDialect] = {
         path="/smjk/service/HrssOpenREST/biz/execProcess",
         enterprise=True,
         largest_page=100,
+        device_list=True,
         methods={"Attendance.Query": "WorkerAttendance.Query"},
+        own_methods=frozenset({"TempExit.Add"}),
     ),
     "henan": WireDialect(
         path="/foreign/upload/check",

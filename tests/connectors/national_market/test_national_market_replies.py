@@ -189,6 +189,71 @@ def test_a_refusal_of_the_whole_call_blames_no_record_in_particular(
     assert (alone.event, alone.split) == (Event.REJECTED, False)
 
 
+def _client_fault(text: str, *, soap12: bool = False, detail: str = "") -> bytes:
+    space = "http://www.w3.org/2003/05/soap-envelope" if soap12 else "http://schemas.xmlsoap.org/soap/envelope/"
+    told = f"<d><Reason>{detail}</Reason></d>" if detail else ""
+    fault = (
+        f"<s:Fault><s:Code><s:Value>s:Sender</s:Value></s:Code><s:Reason><s:Text xml:lang='zh'>{text}</s:Text>"
+        f"</s:Reason><s:Detail>{told}</s:Detail></s:Fault>"
+        if soap12
+        else f"<s:Fault><faultcode>s:Client</faultcode><faultstring>{text}</faultstring>"
+        f"<detail>{told}</detail></s:Fault>"
+    )
+    return f"<s:Envelope xmlns:s='{space}'><s:Body>{fault}</s:Body></s:Envelope>".encode()
+
+
+OF_THE_CALL = [
+    "the message breaks the schema at /UpsertPersonBatch/Head/SentAt",
+    "the message breaks the schema at /UpsertPersonBatch/Head",
+    "the message breaks the schema at /UpsertPersonBatch",
+    "/soap:Envelope/soap:Header/wsse:Security/wsse:UsernameToken/wsu:Created is not in range",
+    "Envelope/Body/UpsertPersonBatch/Head/SerialNo: pattern",
+    "Element '{urn:jzsc:personcert:types:1}SenderCode': [facet 'pattern'] The value is not accepted.",
+    "cvc-datatype-valid.1.2.1: '1' is not a valid value for 'dateTime' (element SentAt)",
+    "Server did not recognize the value of HTTP Header SOAPAction: x.",
+    "ContentHash不一致",
+    "SchemaVersion无效; /UpsertPersonBatch/Person[2]/PersonName too long",
+]
+OF_A_RECORD = [
+    "the message breaks the schema at /UpsertPersonBatch/Person[2]/PersonName",
+    "the message breaks the schema at /UpsertPersonBatch/Person",
+    "soap:Envelope/soap:Body/ws:UpsertPersonBatch/ws:Person[1]/t:BirthDate invalid",
+    "IdDocNumber格式错误",
+    "the record could not be created and/or changed",
+    "N/A",
+    "",
+]
+
+
+@pytest.mark.parametrize("soap12", [False, True])
+@pytest.mark.parametrize("where", ["reason", "detail"])
+@pytest.mark.parametrize(
+    ("text", "event"), [*((t, Event.HOLD) for t in OF_THE_CALL), *((t, Event.UNKNOWN) for t in OF_A_RECORD)]
+)
+def test_a_client_fault_that_names_a_part_of_the_call_holds_the_platform(
+    connector: NationalMarket, payloads: Payloads, text: str, event: Event, where: str, soap12: bool
+) -> None:
+    body = _client_fault(text, soap12=soap12) if where == "reason" else _client_fault("no", soap12=soap12, detail=text)
+    kind = "application/soap+xml" if soap12 else "text/xml"
+    reply = WireResponse(status=400 if soap12 else 500, headers={"content-type": kind}, body=body)
+    for count in (3, 1):
+        verdicts = connector.decode_push(reply, payloads(count=count), stamp())
+        assert len(verdicts) == count
+        assert {v.event for v in verdicts} == {event}
+        # what names no part of the call is about a record: smaller calls find which
+        assert {v.split for v in verdicts} == {event is Event.UNKNOWN and count > 1}
+
+
+@pytest.mark.parametrize("field", ["Head/SentAt", "SerialNo", "Head.RecordCount"])
+def test_an_item_refused_for_the_head_of_its_message_is_not_to_blame(
+    connector: NationalMarket, payloads: Payloads, ack: Build, field: str
+) -> None:
+    sent = payloads(count=2)
+    message = f"<t:Message><t:Code>302</t:Code><t:Field>{field}</t:Field><t:Text>x</t:Text></t:Message>"
+    items = [(key(p), "302", "ERROR", message) for p in sent]
+    assert events(connector.decode_push(ack(SERIAL, "012", items), sent, stamp())) == [Event.HOLD, Event.HOLD]
+
+
 def test_busy_obeys_the_platforms_wish(connector: NationalMarket, payloads: Payloads, ack: Build) -> None:
     (verdict,) = connector.decode_push(ack(SERIAL, "103", after=90), payloads(), stamp())
     assert (verdict.event, verdict.retry_after) == (Event.RETRY, timedelta(seconds=90))

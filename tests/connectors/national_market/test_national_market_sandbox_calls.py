@@ -208,6 +208,26 @@ def test_code_tables_are_served(call: Build, question: dict[str, Any], expected:
     assert (code(answer), len(answer.findall("{*}CodeItem"))) == (expected, items)
 
 
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [
+        *(("1582-10-04", "whole"), ("0001-01-01", "whole"), ("-0044-03-15", "whole"), ("-12024-01-01", "whole")),
+        *(("9999-12-31", "nothing"), ("10000-01-01", "nothing"), ("2024-01-01Z", "nothing")),
+        *(("2024-01-01+08:00", "nothing"), ("2023-12-31-08:00", "whole")),
+    ],
+)
+def test_the_day_of_a_callers_copy_is_compared_as_a_day(bench: Any, call: Build, held: str, expected: str) -> None:
+    """Every form that ``xs:date`` allows; compared as text, year 10000 comes before 2024."""
+    port = bench.connector._port
+    envelope = port.envelope("GetCodeTable", {"TableName": "gender", "IfNewerThan": date(2024, 1, 1)})
+    (found,) = envelope.iterfind(".//{*}IfNewerThan")
+    found.text = held
+    body, headers = bench.connector._seal("GetCodeTable", envelope, bench.stamp())
+    request = replace(bench.connector.encode_code_table("gender", bench.stamp()), body=body, headers=headers)
+    answer = port.open(bench.send(request).body, "{urn:jzsc:personcert:ws:1}GetCodeTableResponse")
+    assert ("whole" if answer.findall("{*}CodeItem") else "nothing") == expected
+
+
 def test_the_token_login_is_not_open_here(call: Build) -> None:
     login = {"AppId": "centre", "Nonce": "0" * 16, "Created": "2019-04-02T01:30:00Z", "PasswordDigest": b"x"}
     assert code(call("Login", **login)) == "102"

@@ -92,13 +92,43 @@ def test_field_errors_reject_the_item_they_name_and_send_the_others_again(
         {"code": "SCHEMA_INVALID", "pointer": "/items/2/person/workerName", "messageZh": "姓名过长"},
         {"code": "PARAM_MISSING", "pointer": "/items/2/certificate/workType"},
         {"code": "SCHEMA_INVALID", "pointer": "/items/9/person/workerName"},
-        {"code": "SCHEMA_INVALID", "pointer": "/createdAt"},
     ]
     response = answer(stamp, 422, refusal("SCHEMA_INVALID", 422, errors=errors))
     first, second, third = bench.connector.decode_push(response, payloads, stamp)
     assert (first.event, second.event, third.event) == (Event.RETRY, Event.RETRY, Event.REJECTED)
     assert third.fields == ("holder.name", "trade")
     assert third.reason == "姓名过长"
+
+
+@pytest.mark.parametrize(
+    "pointer",
+    [
+        *("/batchNo", "/sourceSystem", "/createdAt", "/itemCount", "/totalDigest", "/items/1/itemNo"),
+        *("/headers/X-Timestamp", "/X-Nonce", "/header/idempotency-key", "/Content-Digest", "/x-signature"),
+    ],
+)
+def test_a_field_of_the_call_itself_holds_the_platform_and_blames_no_record(
+    bench: Any, answer: Answer, refusal: Refusal, pointer: str
+) -> None:
+    payloads, stamp = bench.payloads(3), bench.stamp()
+    errors = [{"code": "PARAM_INVALID", "pointer": pointer}]
+    response = answer(stamp, 422, refusal("PARAM_INVALID", 422, errors=errors))
+    assert {v.event for v in bench.connector.decode_push(response, payloads, stamp)} == {Event.HOLD}
+    assert {v.split for v in bench.connector.decode_push(response, payloads, stamp)} == {False}
+    both = [*errors, {"code": "PARAM_INVALID", "pointer": "/items/0/person/workerName"}]
+    response = answer(stamp, 422, refusal("PARAM_INVALID", 422, errors=both))
+    events = [v.event for v in bench.connector.decode_push(response, payloads, stamp)]
+    assert events == [Event.REJECTED, Event.HOLD, Event.HOLD]
+
+
+@pytest.mark.parametrize(("count", "split"), [(3, True), (1, False)])
+def test_a_refusal_that_names_nothing_is_divided_to_find_the_item_it_means(
+    bench: Any, answer: Answer, refusal: Refusal, count: int, split: bool
+) -> None:
+    payloads, stamp = bench.payloads(count), bench.stamp()
+    response = answer(stamp, 422, refusal("RULE_VIOLATION", 422))
+    verdicts = bench.connector.decode_push(response, payloads, stamp)
+    assert {(v.event, v.split) for v in verdicts} == {(Event.UNKNOWN, split)}
 
 
 def _results(bench: Any, answer: Answer, value: Any, payloads: Any) -> list[Verdict]:

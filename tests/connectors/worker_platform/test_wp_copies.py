@@ -283,6 +283,50 @@ def test_fujian_takes_a_hundred_rows_and_utc_where_its_window_is_set(caller: Mak
     assert c.call("ProjectWorker.Query", page)["message"] == "[corpsign]不能为空"
 
 
+def test_fujian_gives_a_gate_its_workers_in_one_list_and_takes_the_direction_as_a_number(caller: Make) -> None:
+    """A device server asks by ``projectId`` without pages and reads rows at the top level, faces included."""
+    c = caller("fujian")
+    at = (datetime.now(UTC) + timedelta(hours=8)).strftime("%Y%m%d%H%M%S")
+
+    def ask(method: str, data: object) -> Any:
+        return c.call(method, data, stamp=at, corpsign=c.aes(c.at["corpkey"] + at))
+
+    for number in (PERSON, OTHER):
+        assert ask("ProjectWorker.Add", national_worker(c, number))["code"] == 0
+    marked = {"projectId": c.at["project_code"], "sendTime": None, "att_mark": "mark"}
+    answer = ask("ProjectWorker.Query", marked)
+    assert (answer["code"], answer["data"]) == (0, None)
+    assert [row["seqNo"] for row in answer["rows"]] == [1, 2]
+    one = {"idCardNumber": c.aes(f"{NOBODY},{OTHER}"), "status": 1}
+    (row,) = ask("ProjectWorker.Query", marked | one)["rows"]
+    assert (row["idCardNumber"], row["seqNo"], row["status"]) == (c.aes(OTHER), 2, 1)
+    assert (row["birthDate"], row["featureFile"]) == ("1981-01-01 00:00:00", BARE)
+    assert row["teamSysNo"] == int(c.at["team_sys_no"])
+    assert ask("ProjectWorker.Query", marked | {"projectId": "another"})["rows"] == []
+    assert ask("ProjectWorker.Query", {"projectId": c.at["project_code"]})["code"] == -1
+    stamp = {"idCardType": "01", "idCardNumber": c.aes(PERSON), "date": "2019-03-02 08:00:00", "direction": 1}
+    answer = ask(
+        "WorkerAttendance.Add",
+        {"projectCode": c.at["project_code"], "teamSysNo": int(c.at["team_sys_no"]), "dataList": [stamp]},
+    )
+    assert c.call(
+        "AsyncHandleResult.Query",
+        {"requestSerialCode": answer["data"]["requestSerialCode"]},
+        stamp=at,
+        corpsign=c.aes(c.at["corpkey"] + at),
+    )["data"]["status"] in (20, "20")
+
+
+def test_only_fujian_takes_a_temporary_exit_whose_fields_nobody_has_published(caller: Make) -> None:
+    c = caller("fujian")
+    at = (datetime.now(UTC) + timedelta(hours=8)).strftime("%Y%m%d%H%M%S")
+    given = {"projectCode": c.at["project_code"], "whatever": [1, 2]}
+    answer = c.call("TempExit.Add", given, stamp=at, corpsign=c.aes(c.at["corpkey"] + at))
+    assert (answer["code"], answer["data"]["requestSerialCode"].startswith("tempexit-add-")) == (0, True)
+    for dialect in ("national", "hangzhou"):
+        assert caller(dialect).call("TempExit.Add", given)["code"] == -3
+
+
 # --- Henan ---
 
 
