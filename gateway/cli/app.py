@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from gateway.cli import (
+    approvals,
     audit,
     backup,
     batch,
@@ -42,7 +43,7 @@ GROUPS = {
         *("reconcile", "differences", "pause", "resume"),
     ),
     "Credit 信用": ("feedback", "credit", "tickets", "supervise"),
-    "Audit 审计": ("audit", "evidence", "retention"),
+    "Audit 审计": ("audit", "approvals", "evidence", "retention"),
     "Administration 管理": (
         *("init", "check", "keys", "backup", "restore", "recover"),
         *("serve", "deploy", "worker", "alarms", "metrics"),
@@ -129,6 +130,7 @@ for name, about_objections in (
 
 
 for name, group in (
+    ("approvals", approvals.approvals),
     ("audit", audit.audit),
     ("batches", batches.batches),
     ("credit", credit.credit),

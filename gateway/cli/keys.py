@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.cli.approvals import ask_second_person
 from gateway.cli.output import FAILURES, AsJson, columns, emit, opened, say, table
+from gateway.domain.approvals import GuardedAct
 from gateway.domain.errors import ConfigurationError, InputError
 
 if TYPE_CHECKING:
@@ -100,6 +102,7 @@ def retire(
         ring, now = gateway.store.vault.ring, gateway.edge.now()
         if name not in ring.keys or name == ring.active:
             raise InputError(f"{name} is {'the active key' if name == ring.active else 'not in the ring'}")
+        ask_second_person(gateway, GuardedAct.RETIRE_KEY, f"key {name}", {"key": name}, reason=reason)
         with gateway.store.write() as connection:
             active_since = resealing.since(connection, ring.active)
             if active_since is None or now - active_since < _REST:
