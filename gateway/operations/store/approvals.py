@@ -50,7 +50,7 @@ def touched_before(connection: Connection, act: GuardedAct, person: Person, sinc
     touched = sum(len(detail.get("deliveries", ())) for detail in connection.execute(wanted).scalars())
     mine = (approval.c.act == act, approval.c.asked_uid == person.uid, approval.c.used_at >= since)
     allowed = connection.execute(select(approval.c.detail).where(*mine)).scalars()
-    return max(0, touched - sum(detail.get("transmissions", 0) for detail in allowed))
+    return int(max(0, touched - sum(detail.get("transmissions", 0) for detail in allowed)))
 
 
 def ask(
