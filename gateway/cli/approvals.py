@@ -147,6 +147,8 @@ def _decide(number: int, reason: str, *, approve: bool, as_json: bool) -> None:
             done = decide(connection, gateway.store.vault, number, mine, now, approve=approve, reason=reason)
             found = done or find(connection, number)
         gateway.seal()
+        if found is not None and done is None and refusal(found, mine.uid, now) is Refusal.SAME_PERSON:
+            gateway.note("refused_approval", f"approval {number}", reason=reason, detail={"act": found.act})
     if done is None:
         complain(_why_not(found, mine.uid, now, number))
         raise typer.Exit(MISUSE)

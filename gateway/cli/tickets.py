@@ -63,6 +63,8 @@ def show(
 
     with opened() as gateway:
         found = look_up(gateway.store, gateway.calendar, number, gateway.edge.now())
+        if found is not None:
+            gateway.note("ticket_show", f"ticket {found.ticket.number}", detail={"record_id": found.ticket.record_id})
     if found is None:
         complain("there is no such ticket")
         raise typer.Exit(MISUSE)
