@@ -6,7 +6,6 @@ Global is only how Python looks for reference cycles, and how often its threads 
 from __future__ import annotations
 
 import gc
-import getpass
 import random
 import sys
 import time
@@ -19,11 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from gateway import registry
+from gateway.actor import person
 from gateway.contract.connector import Connector, Description, Endpoint
 from gateway.contract.messages import Token
 from gateway.delivery.store import platforms as delivery_platforms
 from gateway.delivery.store import recovering
 from gateway.delivery.system import System
+from gateway.domain.approvals import GuardedAct, guarded_acts
 from gateway.domain.errors import ConfigurationError, NotConfigured, StoreError, alone
 from gateway.operations.store.key_checks import FOREIGN, holds_anything, prove_keys
 from gateway.private_files import make_private, open_private
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from gateway.delivery.push import PushReport
     from gateway.intake.admit import IntakeReport
     from gateway.intake.rules.gate_rules import GateRules, Point
+    from gateway.operations.approvals import Permit
     from gateway.operations.incarnation import Home
 
 T = TypeVar("T")
@@ -291,12 +293,60 @@ class Gateway:
             audit.note(
                 connection,
                 at=self.edge.now(),
-                actor=getpass.getuser(),
+                actor=person().name,
                 action=action,
                 subject=subject,
                 reason=reason,
                 detail=detail or {},
             )
+
+    def demand_four_eyes(self) -> None:
+        """Let the store ask for a second person for what the settings name, from now on and whatever they say later."""
+        named = guarded_acts(self.settings.four_eyes)
+        if not named:
+            return
+        from gateway.operations.store import approvals
+
+        with self.store.read() as connection:
+            known = approvals.demanded(connection)
+        if not named <= known:
+            with self.store.write() as connection:
+                approvals.demand(connection, named - known, by=person().name, now=self.edge.now())
+
+    def second_person(
+        self,
+        act: GuardedAct,
+        subject: str,
+        parameters: Mapping[str, Any],
+        *,
+        reason: str,
+        size: int = 0,
+        about: Callable[[], Mapping[str, Any]] = dict,
+    ) -> Permit:
+        """Whether an act may run now, where it asks for a second person; every command and flow asks here.
+
+        parameters: all that decides what the act does; an approval is for exactly these, and is used up by being given
+        size:       how many transmissions it touches
+        about:      gives what whoever decides has to know, keys and counts; called where somebody is asked
+        """
+        from gateway.operations.approvals import FourEyes, permit
+
+        named = guarded_acts(self.settings.four_eyes)
+        rules = FourEyes(
+            named=named, most=self.settings.four_eyes_above, lasts=timedelta(hours=self.settings.four_eyes_hours)
+        )
+        return permit(
+            self.store,
+            rules,
+            person(),
+            self.edge.now(),
+            act=act,
+            parameters=parameters,
+            subject=subject,
+            reason=reason,
+            size=size,
+            about=about,
+        )
 
     def draw_checks(self) -> int:
         """Draw the random checks that void certificates ask for; gives how many draws were made."""
@@ -409,6 +459,7 @@ def open_gateway(
         if not known.issuperset(gateway.platforms):
             with store.write() as connection:
                 delivery_platforms.register(connection, gateway.platforms)
+        gateway.demand_four_eyes()
     except BaseException:
         engine.dispose()
         raise

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.contract.connector import Endpoint, Pace, Paging, Tls, is_loopback
 from gateway.domain import traffic
+from gateway.domain.approvals import guarded_acts
 from gateway.domain.retention_days import LEAST_DAYS
 from gateway.domain.traffic import BreakerRules, Budget, Traffic, Waits, waits
 from gateway.settings_sources import Loader, S, Settings, load, loader
@@ -99,6 +100,12 @@ class GatewaySettings(Settings):
     """or a command that signs: digest on its input, signature in Base64 on its output; best run as another user"""
     evidence_public_key: Path | None = None
     """public keys (PEM) that verify links; default ``evidence-public.pem`` in ``home``"""
+    four_eyes: Annotated[str, AfterValidator(lambda text: (guarded_acts(text), text)[1])] = ""
+    """acts that ask for a second person: ``publish bytes``, or ``all``; a store that has seen one goes on asking"""
+    four_eyes_above: int = Field(default=20, ge=0)
+    """release and replay ask where one person touches more than so many within a day"""
+    four_eyes_hours: float = Field(default=72, gt=0)
+    """how long a request stands: to be decided, and its approval to be used"""
 
     @property
     def url(self) -> str | Path:

@@ -42,6 +42,7 @@ GROUPS = {
     },
     "Audit 审计": {
         "audit": "audit:audit",
+        "approvals": "approvals:approvals",
         "evidence": "evidence:evidence",
         "retention": "retention:retention",
     },

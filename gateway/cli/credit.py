@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import objections
+from gateway.cli.approvals import ask_second_person
 from gateway.cli.output import (
     FAILURES,
     LARGEST,
@@ -23,6 +24,7 @@ from gateway.cli.output import (
     say,
     table,
 )
+from gateway.domain.approvals import GuardedAct
 from gateway.domain.china import CHINA, end_of
 
 if TYPE_CHECKING:
@@ -225,7 +227,7 @@ def publish(
 ) -> None:
     """Publish an own decision; the next `gateway feedback` sends it. Without complete proof it stays a draft."""
     from gateway.contract.credit import TakesDecisions
-    from gateway.credit.decisions import Officer
+    from gateway.credit.decisions import Officer, draft_to_publish
     from gateway.credit.decisions import publish as bring_out
 
     with opened() as gateway:
@@ -233,7 +235,10 @@ def publish(
         officer = Officer(by=actor(), now=gateway.edge.now(), calendar=gateway.calendar)
         period = gateway.settings.own_disclosure
         platform = taking[0] if taking else None
-        row = bring_out(gateway.store, key, officer, reason=reason, platform=platform, default_period=period)
+        version, digest = only = draft_to_publish(gateway.store, key, officer)
+        exactly = {"key": key, "version": version, "digest": digest, "platform": platform, "period": period}
+        ask_second_person(gateway, GuardedAct.PUBLISH, f"{key}/{version}", exactly, reason=reason)
+        row = bring_out(gateway.store, key, officer, reason=reason, platform=platform, default_period=period, only=only)
         gateway.seal()
     if as_json:
         emit({"key": row.key, "version": row.version, "platform": row.platform, "published_at": row.published_at})
@@ -252,12 +257,15 @@ def reinstate(
     as_json: AsJson = False,
 ) -> None:
     """Make a certificate valid again that was voided wrongly. Refused while a ground for its end stands."""
-    from gateway.credit.tickets import TicketRequest
+    from gateway.credit.tickets import TicketRequest, certificate_to_reinstate
     from gateway.credit.tickets import reinstate as run
 
     text = typer.prompt("certificate", hide_input=True) if certificate == "-" else certificate
     with opened() as gateway:
-        given = TicketRequest(certificate=text, reason=reason, by=actor(), wrong_person=wrong_person)
+        key, version = certificate_to_reinstate(gateway.store, text, gateway.edge.now())
+        exactly = {"key": key, "version": version, "wrong_person": wrong_person}
+        ask_second_person(gateway, GuardedAct.REINSTATE, f"{key}/{version}", exactly, reason=reason)
+        given = TicketRequest(certificate=key, reason=reason, by=actor(), wrong_person=wrong_person)
         done = run(gateway.store, given, gateway.edge.now())
         gateway.seal()
     if as_json:

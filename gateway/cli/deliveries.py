@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.cli.approvals import ask_second_person
 from gateway.cli.output import (
     FAILURES,
     LARGEST,
@@ -26,6 +27,7 @@ from gateway.cli.output import (
     table,
 )
 from gateway.cli.platforms import exposed_platforms
+from gateway.domain.approvals import GuardedAct
 from gateway.domain.errors import InputError
 from gateway.domain.states import State
 
@@ -251,11 +253,25 @@ def release(
 ) -> None:
     """Queue parked deliveries again, with the payload they had. Exit code 1 where one is not parked."""
     with opened() as gateway:
+        from gateway.delivery.store.ledger import parked
         from gateway.delivery.store.ledger import release as let_go
 
         now, by = gateway.edge.now(), actor()
+        with gateway.store.read() as connection:
+            going = parked(connection, deliveries)
+        if going:
+            listed = ", ".join(str(number) for number, _ in going)
+            ask_second_person(
+                gateway,
+                GuardedAct.RELEASE,
+                f"deliveries {listed}",
+                {"deliveries": going},
+                reason=reason,
+                size=len(going),
+                about=lambda: {"deliveries": [number for number, _ in going]},
+            )
         with gateway.store.write() as connection:
-            released = let_go(connection, deliveries, reason=reason, by=by, now=now)
+            released = let_go(connection, [number for number, _ in going], reason=reason, by=by, now=now)
     left = sorted(set(deliveries) - set(released))
     if as_json:
         emit({"released": released, "not_parked": left})

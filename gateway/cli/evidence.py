@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.cli.approvals import ask_second_person
 from gateway.cli.output import (
     FAILURES,
     LARGEST,
@@ -22,6 +23,7 @@ from gateway.cli.output import (
     say,
     table,
 )
+from gateway.domain.approvals import GuardedAct
 from gateway.domain.errors import InputError
 from gateway.private_files import open_private
 
@@ -147,6 +149,10 @@ def export(
         from gateway.operations.evidence_pack import pack
         from gateway.operations.store.delivery_accounts import account_for
 
+        if with_bytes:
+            ask_second_person(
+                gateway, GuardedAct.BYTES, f"delivery {delivery}", {"delivery": delivery}, reason=reason or ""
+            )
         now = gateway.edge.now()
         account_for(gateway.store, delivery, now)
         gateway.seal()

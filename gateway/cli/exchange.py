@@ -50,7 +50,7 @@ def push(
             gateway.note("push_dry_run", ", ".join(gateway.configured(platforms or ())))
             _preview(gateway, platforms or (), limit, as_json=as_json)
             return
-        reports = _across(gateway, platforms, lambda e: gateway.push(e, limit=limit))
+        reports = _across(gateway, "push", platforms, lambda e: gateway.push(e, limit=limit))
         waits = _waiting(gateway, [report.platform for report in reports])
         if not as_json:
             for report in reports:
@@ -136,7 +136,7 @@ def acks(platforms: Platforms = None, as_json: AsJson = False) -> None:
 
     with opened() as gateway:
         limit = gateway.settings.claim_limit
-        reports = _across(gateway, platforms, lambda e: poll(e, claim_limit=limit, lease=gateway.lease))
+        reports = _across(gateway, "acks", platforms, lambda e: poll(e, claim_limit=limit, lease=gateway.lease))
     _finish(reports, as_json, failed=bool(gateway.broken) or any(r.stopped or r.outcomes["rejected"] for r in reports))
 
 
@@ -146,7 +146,7 @@ def resolve(platforms: Platforms = None, as_json: AsJson = False) -> None:
 
     with opened() as gateway:
         limit = gateway.settings.claim_limit
-        reports = _across(gateway, platforms, lambda e: run(e, claim_limit=limit, lease=gateway.lease))
+        reports = _across(gateway, "resolve", platforms, lambda e: run(e, claim_limit=limit, lease=gateway.lease))
     _finish(reports, as_json, failed=bool(gateway.broken) or any(r.stopped or r.outcomes["conflict"] for r in reports))
 
 
@@ -157,7 +157,7 @@ def feedback(platforms: Platforms = None, as_json: AsJson = False) -> None:
 
     with opened() as gateway:
         giving = [p for p in gateway.configured(platforms or ()) if isinstance(gateway.connector(p), GivesFeedback)]
-        reports = _across(gateway, giving, pull) if giving else []
+        reports = _across(gateway, "feedback", giving, pull) if giving else []
         if gateway.draw_checks():
             gateway.seal()
     documents = [{"platform": platform, **_plain(report)} for platform, report in zip(giving, reports, strict=True)]
@@ -171,9 +171,9 @@ def reconcile(platforms: Platforms = None, as_json: AsJson = False) -> None:
     from gateway.delivery.reconcile import reconcile as run
 
     with opened() as gateway:
-        reports = _across(gateway, platforms, run)
+        reports = _across(gateway, "reconcile", platforms, run)
         keeping = [p for p in gateway.configured(platforms or ()) if isinstance(gateway.connector(p), PublishesBooks)]
-        books = _across(gateway, keeping, reconcile_yesterday) if keeping else []
+        books = _across(gateway, "reconcile_books", keeping, reconcile_yesterday) if keeping else []
     told = {one.platform: one.document() for one in books if one is not None}
     documents = [{**_plain(r), "total": r.total, "books": told.get(r.platform)} for r in reports]
     failed = (
@@ -189,14 +189,18 @@ def reconcile(platforms: Platforms = None, as_json: AsJson = False) -> None:
 
 
 def _across(
-    gateway: Gateway, platforms: Sequence[str] | None, work: Callable[[Exchanger], Awaitable[Any]]
+    gateway: Gateway, act: str, platforms: Sequence[str] | None, work: Callable[[Exchanger], Awaitable[Any]]
 ) -> list[Any]:
+    """Do the work on each platform, with a row in the audit trail before it begins."""
     import asyncio
 
     from gateway.bootstrap import across
 
+    chosen = gateway.configured(platforms or ())
+    if chosen:
+        gateway.note(act, ", ".join(chosen))
     try:
-        reports = asyncio.run(across(gateway, gateway.configured(platforms or ()), work))
+        reports = asyncio.run(across(gateway, chosen, work))
     except BaseException:
         _seal_besides(gateway)
         raise

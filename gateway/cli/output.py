@@ -9,8 +9,6 @@ import errno
 import io
 import json
 import logging
-import os
-import pwd
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.actor import person
 from gateway.domain.china import CHINA
 from gateway.domain.errors import ConfigurationError, GatewayError, InputError
 
@@ -212,18 +211,8 @@ def printable(text: str) -> str:
 
 
 def actor() -> str:
-    """Who runs this command, for the audit trail: the real user, never what the environment claims.
-
-    Root that ``sudo`` made stands for the user who called it; nobody else is believed about that.
-    """
-    uid = os.getuid()
-    caller = os.environ.get("SUDO_UID", "")
-    if uid == 0 and caller.isascii() and caller.isdigit():
-        uid = int(caller)
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except (KeyError, OverflowError):
-        return f"uid {uid}"
+    """Who runs this command, for the audit trail."""
+    return person().name
 
 
 def plain(value: Any) -> Any:

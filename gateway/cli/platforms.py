@@ -128,12 +128,15 @@ def check(platforms: Platforms = None, wsdl: Wsdl = None, codes: Codes = False, 
 
     with opened() as gateway:
         from gateway.bootstrap import across
+        from gateway.operations.store.approvals import demanded
 
         chosen = gateway.configured(platforms or ())
         older = gateway.older()
         gateway.proven = True  # health calls change nothing anywhere
         health = asyncio.run(across(gateway, chosen, _probe)) if chosen else []
         exposed = exposed_platforms(gateway)
+        with gateway.store.read() as connection:
+            four_eyes = sorted(demanded(connection))
         unread = gateway.unread_variables(os.environ)
         missing = [name for name in gateway.platforms if name not in chosen] if not platforms else []
         broken = {name: why for name, why in gateway.broken.items() if not platforms or name in platforms}
@@ -145,6 +148,7 @@ def check(platforms: Platforms = None, wsdl: Wsdl = None, codes: Codes = False, 
         "broken": broken,
         "unread_variables": unread,
         "exposed": exposed,
+        "four_eyes": four_eyes,
     }
     if as_json:
         emit(document)
@@ -158,6 +162,13 @@ def check(platforms: Platforms = None, wsdl: Wsdl = None, codes: Codes = False, 
             say(f"{name}: not configured (GATEWAY_{name.upper()}__ENDPOINT is not set)")
         for why in broken.values():
             say(f"broken: {why}")
+        if not four_eyes:
+            say(
+                in_language(
+                    "没有操作需要双人复核；建议设置 GATEWAY_FOUR_EYES（见 gateway approvals list）",
+                    "no act asks for a second person; GATEWAY_FOUR_EYES is recommended (gateway approvals list)",
+                )
+            )
         for name in unread:
             say(f"{name}: a variable nobody reads; misspelt?")
     if older or unread or broken or any(not one["ok"] for one in health):

@@ -23,6 +23,7 @@ def recover(platforms: Platforms = None, as_json: AsJson = False) -> None:
         from gateway.operations.recover import recover as run
 
         chosen = gateway.configured(platforms or ())
+        gateway.note("recover", ", ".join(chosen))
         done: dict[str, int] = {}
         with counting("asked and compared", quiet=as_json) as show:
 

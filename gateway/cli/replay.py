@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.cli.approvals import ask_second_person
 from gateway.cli.output import (
     FAILURES,
     LARGEST,
@@ -25,6 +26,7 @@ from gateway.cli.output import (
     say,
     table,
 )
+from gateway.domain.approvals import GuardedAct
 from gateway.domain.errors import InputError
 from gateway.domain.states import State
 
@@ -100,6 +102,19 @@ def run(number: Number, as_json: AsJson = False) -> None:
         from gateway.delivery.store.replays import run as go_on
 
         by, went = actor(), Counter[str]()
+        with gateway.store.read() as connection:
+            planned = find(connection, number)
+        if planned is not None and planned.waiting and planned.cancelled_at is None:
+            exactly = {"plan": number, "items": planned.items, "digest": planned.digest}
+            ask_second_person(
+                gateway,
+                GuardedAct.REPLAY,
+                f"replay {number}",
+                exactly,
+                reason=planned.reason,
+                size=planned.waiting,
+                about=lambda: planned.chosen_by,
+            )
         while True:
             with gateway.store.write() as connection:
                 part = go_on(connection, number, by=by, now=gateway.edge.now())

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.approvals import ask_second_person
 from gateway.cli.output import FAILURES, LARGEST, MISUSE, AsJson, actor, columns, complain, emit, opened, say, table
+from gateway.domain.approvals import GuardedAct
 
 retention = typer.Typer(no_args_is_help=True, help="Clear what has had its time; hold what must not be deleted.")
 
@@ -21,7 +23,18 @@ def run(
 
     with opened() as gateway:
         days = gateway.loader(RetentionSettings).model_dump()
-        report = retain(gateway.store, days, gateway.edge.now(), by=actor(), dry_run=dry_run)
+        now = as_of = gateway.edge.now()
+        if not dry_run:
+            permit = ask_second_person(
+                gateway,
+                GuardedAct.RETENTION,
+                "everything",
+                {"days": days},
+                reason="what has had its time",
+                about=lambda: retain(gateway.store, days, now, by=actor(), dry_run=True).rows,
+            )
+            as_of = permit.as_of(now)
+        report = retain(gateway.store, days, now, by=actor(), dry_run=dry_run, as_of=as_of)
         gateway.seal()
     if as_json:
         emit(vars(report))
@@ -77,6 +90,7 @@ def end(
         from gateway.store.audit import note
 
         now, by = gateway.edge.now(), actor()
+        ask_second_person(gateway, GuardedAct.END_HOLD, f"hold {number}", {"hold": number}, reason=reason)
         with gateway.store.write() as connection:
             ended = end_hold(connection, number, by=by, now=now)
             if ended:

@@ -48,6 +48,8 @@ def pull(
         report = pull_source(
             gateway.loader(SourceSettings), desk, dry_run=dry_run, everything=everything, returns=returns
         )
+        counts = {"read": report.read, "batches": len(report.batches), "everything": everything}
+        gateway.note("source_dry_run" if dry_run else "source_pull", f"source {report.source}", detail=counts)
     if as_json:
         emit({**vars(report), "batches": [vars(one) for one in report.batches], "dry_run": dry_run})
     else:

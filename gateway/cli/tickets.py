@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.approvals import ask_second_person
 from gateway.cli.output import (
     LARGEST,
     MISUSE,
@@ -20,6 +21,7 @@ from gateway.cli.output import (
     table,
 )
 from gateway.credit.rules.tickets import Act
+from gateway.domain.approvals import GuardedAct
 from gateway.domain.ticket_kinds import TicketKind
 
 tickets = typer.Typer(no_args_is_help=True, help="What persons have to look at: list, show, settle.")
@@ -61,6 +63,8 @@ def show(
 
     with opened() as gateway:
         found = look_up(gateway.store, gateway.calendar, number, gateway.edge.now())
+        if found is not None:
+            gateway.note("ticket_show", f"ticket {found.ticket.number}", detail={"record_id": found.ticket.record_id})
     if found is None:
         complain("there is no such ticket")
         raise typer.Exit(MISUSE)
@@ -83,11 +87,16 @@ def settle(
     as_json: AsJson = False,
 ) -> None:
     """Settle one ticket; what the act asks for is carried out with it."""
-    from gateway.credit.tickets import TicketAct
+    from gateway.credit.tickets import TicketAct, would_reinstate
     from gateway.credit.tickets import settle as run
 
     with opened() as gateway:
         given = TicketAct(number=number, act=act, reason=reason, by=actor(), subject=subject)
+        back = would_reinstate(gateway.store, given)
+        if back is not None:
+            ask_second_person(
+                gateway, GuardedAct.REINSTATE, f"ticket {back['number']}", back, reason=reason, about=lambda: back
+            )
         closed = run(gateway.store, given, gateway.edge.now())
         gateway.seal()
     if as_json:

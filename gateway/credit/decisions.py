@@ -81,21 +81,27 @@ def draft(store: Store, given: Mapping[str, Any], officer: Officer, *, new_key: 
 
 
 def publish(
-    store: Store, key: str, officer: Officer, *, reason: str, platform: str | None, default_period: str | None = None
+    store: Store,
+    key: str,
+    officer: Officer,
+    *,
+    reason: str,
+    platform: str | None,
+    default_period: str | None = None,
+    only: tuple[int, str] | None = None,
 ) -> OwnRow:
     """Publish the draft of an own record; raises InputError where its proof is not complete (R10).
+
+    only:           version and digest of the draft as ``draft_to_publish`` gave it; another one is refused
 
     platform:       which platform is to have it; None where none takes such records
     default_period: ISO 8601 period of disclosure from the decision, where the decision itself fixes none
     """
     with archive_scope(store, CENTRE, officer.now) as scope:
-        row = next(iter(decisions.rows(scope.connection, scope.vault, key=key, limit=1)), None)
-        if row is None or row.state is not OwnState.DRAFT:
-            raise InputError("there is no draft of this key")
-        record = from_plain(row.plain)
-        missing = lacking(record)
-        if missing:
-            raise InputError(f"the record stays a draft for want of: {', '.join(missing)}")
+        row = _draft(scope, key)
+        record = _complete(row)
+        if only not in (None, (row.version, _digest(row))):
+            raise InputError("the draft was changed in the meantime: look at it, and publish it again")
         finding = _finding(scope, row, _fixed(record, default_period))
         decisions.publish(scope, row, finding, record.subject, platform=platform, by=officer.by)
         note(
@@ -107,6 +113,33 @@ def publish(
             reason=reason,
         )
         return decisions.rows(scope.connection, scope.vault, key=key, limit=1)[0]
+
+
+def draft_to_publish(store: Store, key: str, officer: Officer) -> tuple[int, str]:
+    """Version and digest of a draft that can be published; raises InputError like ``publish``."""
+    with archive_scope(store, CENTRE, officer.now) as scope:
+        row = _draft(scope, key)
+        _complete(row)
+        return row.version, _digest(row)
+
+
+def _draft(scope: Scope, key: str) -> OwnRow:
+    row = next(iter(decisions.rows(scope.connection, scope.vault, key=key, limit=1)), None)
+    if row is None or row.state is not OwnState.DRAFT:
+        raise InputError("there is no draft of this key")
+    return row
+
+
+def _complete(row: OwnRow) -> OwnRecord:
+    record = from_plain(row.plain)
+    missing = lacking(record)
+    if missing:
+        raise InputError(f"the record stays a draft for want of: {', '.join(missing)}")
+    return record
+
+
+def _digest(row: OwnRow) -> str:
+    return sha256(repr(sorted(row.plain.items(), key=str)).encode()).hexdigest()
 
 
 def from_plain(plain: Mapping[str, Any]) -> OwnRecord:
@@ -172,7 +205,6 @@ def _fixed(record: OwnRecord, default_period: str | None) -> OwnRecord:
 
 
 def _finding(scope: Scope, row: OwnRow, record: OwnRecord) -> Finding:
-    digest = sha256(repr(sorted(row.plain.items(), key=str)).encode()).hexdigest()
     published = scope.at.astimezone(CHINA).date()
     return Finding(
         event_id=f"own-{row.key}-{row.version}",
@@ -183,7 +215,7 @@ def _finding(scope: Scope, row: OwnRow, record: OwnRecord) -> Finding:
         record_id=row.key,
         version=row.version,
         prev_version=row.version - 1 if row.version > 1 else None,
-        digest=f"sha-256:{digest}",
+        digest=f"sha-256:{_digest(row)}",
         subject=subject_of(scope, record),
         effective_from=day_start(record.effective) if record.effective else None,
         change_reason=record.change_reason,

@@ -26,6 +26,7 @@ from gateway.credit.store.subject_changes import local_key, split
 from gateway.credit.store.subjects import ENTERPRISE
 from gateway.credit.store.ticket_messages import PlatformTicket
 from gateway.credit.store.tickets import Filter, Ticket
+from gateway.credit.store.void import last_version
 from gateway.credit.store.void_grounds import Ground, resting_on
 from gateway.domain.china import CHINA
 from gateway.domain.errors import ConfigurationError, InputError
@@ -223,6 +224,29 @@ def reinstate(store: Store, given: TicketRequest, now: datetime) -> Reinstated:
             _, scope = lock_feed(replace(centre, platform=ground.platform))
             tickets.rule(scope, ground.record_id, None, number=BY_HAND, by=given.by)
         return bring_back(scope, key, reason=given.reason, by=given.by)
+
+
+def certificate_to_reinstate(store: Store, text: str, now: datetime) -> tuple[str, int]:
+    """Key and newest version of a certificate named by key or number; raises InputError where there is none."""
+    with archive_scope(store, CENTRE, now) as scope:
+        key = certificate_named(scope, text)
+        return key, last_version(scope, key)
+
+
+def would_reinstate(store: Store, given: TicketAct) -> dict[str, Any] | None:
+    """What settling a ticket would make valid again: the ticket and the certificates; None where it does not do that.
+
+    Raises InputError where there is no such ticket.
+    """
+    with store.read() as connection:
+        found = tickets.find(connection, given.number)
+        if found is None:
+            raise InputError("there is no such ticket")
+        if given.act is not Act.REINSTATE:
+            return None
+        resting = resting_on(connection, found.platform, [found.record_id])
+        certificates = sorted({(one.key, one.version) for one in resting})
+    return {"number": found.number, "certificates": [f"{key}/{version}" for key, version in certificates]}
 
 
 def _names(connection: Connection, store: Store, about: Ticket) -> list[str]:

@@ -12,9 +12,11 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from pydantic import Field
 
+from gateway.domain.approvals import GuardedAct
 from gateway.flows.artifacts import begin, tell_prefect
 from gateway.flows.results import EXIT_DONE, EXIT_FAILURES, RunResult, RunState, failed_run
 from gateway.flows.session import busy_message, current, opened, reason_of, run_lease, to_state
+from gateway.operations.approvals import Permit
 from gateway.operations.retention import RetentionReport, retain
 from gateway.settings import RetentionSettings
 
@@ -22,13 +24,26 @@ DryRun = Annotated[bool, Field(title="Dry run", description="Count what has had 
 
 
 @task(name="retention", task_run_name="retention", cache_policy=NO_CACHE)
-async def apply_rules(dry_run: bool) -> RetentionReport:
-    """Apply every rule once; a run that is killed is gone on with by the next."""
+async def apply_rules(dry_run: bool) -> RetentionReport | Permit:
+    """Apply every rule once; a run that is killed is gone on with by the next. Or ask for a second person."""
     gateway = current()
     days = gateway.loader(RetentionSettings).model_dump()
 
-    def work() -> RetentionReport:
-        report = retain(gateway.store, days, gateway.edge.now(), by="gateway", dry_run=dry_run)
+    def work() -> RetentionReport | Permit:
+        now = as_of = gateway.edge.now()
+        if not dry_run:
+            permit = gateway.second_person(
+                GuardedAct.RETENTION,
+                "everything",
+                {"days": days},
+                reason="what has had its time",
+                about=lambda: retain(gateway.store, days, now, by="gateway", dry_run=True).rows,
+            )
+            if not permit.granted:
+                gateway.seal()
+                return permit
+            as_of = permit.as_of(now)
+        report = retain(gateway.store, days, now, by="gateway", dry_run=dry_run, as_of=as_of)
         gateway.seal()
         return report
 
@@ -47,6 +62,10 @@ async def retention(dry_run: DryRun = False) -> State[Any]:
                 report = await apply_rules(dry_run)
     except Exception as error:  # noqa: BLE001 - the guard of a run
         return to_state(failed_run(reason_of(error, "retention")))
+    if isinstance(report, Permit):
+        assert report.request is not None
+        text = f"waits for a second person: gateway approvals approve {report.request.id} (exit {EXIT_FAILURES})"
+        return to_state(RunResult(state=RunState.HELD, message=text, exit=EXIT_FAILURES))
     if flow_run.id is not None:
         rows = [{"rule": rule, "rows": n, "older than": str(report.before[rule])} for rule, n in report.rows.items()]
         await tell_prefect(

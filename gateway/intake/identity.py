@@ -41,14 +41,25 @@ def named_certificate(filing: Filing) -> str:
 
 def subject(filing: Filing | None, vault: Vault) -> tuple[str | None, str | None]:
     """Digests of the certificate and the person that a row names, where it says them; as the search index has them."""
-    if filing is None:
-        return None, None
-    said = filing.certificate_number and filing.trade
-    person = identity(filing.id_type or "", filing.id_number) if filing.id_number else None
-    return (
-        vault.index("certificate", named_certificate(filing)) if said else None,
-        vault.index("id_number", person) if person else None,
-    )
+    named = named_by(filing, {})
+    certificate, person = (vault.index(*named[name]) if name in named else None for name in ("certificate", "person"))
+    return certificate, person
+
+
+def named_by(filing: Filing | None, cells: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Column of ``filing_subject`` -> what it is a digest of, and of which value; without those that are not said."""
+    named: dict[str, tuple[str, str]] = {}
+    if filing is not None:
+        if filing.certificate_number and filing.trade:
+            named["certificate"] = "certificate", named_certificate(filing)
+        if filing.id_number:
+            named["person"] = "id_number", identity(filing.id_type or "", filing.id_number)
+    said = {field_of(header): text for header, text in reversed(list(cells.items()))}
+    if number := normal_certificate_number(said.get("certificate_number", "")):
+        named["certificate_number"] = "certificate_number", number
+    if id_number := normal_identifier(said.get("id_number", "")):
+        named["id_written"] = "id_written", id_number
+    return named
 
 
 def written(cells: Mapping[str, str], vault: Vault) -> tuple[str | None, str | None]:
@@ -56,13 +67,11 @@ def written(cells: Mapping[str, str], vault: Vault) -> tuple[str | None, str | N
 
     cells: header as in the file -> original text
     """
-    said = {field_of(header): text for header, text in reversed(list(cells.items()))}
-    number = normal_certificate_number(said.get("certificate_number", ""))
-    id_number = normal_identifier(said.get("id_number", ""))
-    return (
-        vault.index("certificate_number", number) if number else None,
-        vault.index("id_written", id_number) if id_number else None,
+    named = named_by(None, cells)
+    number, id_number = (
+        vault.index(*named[name]) if name in named else None for name in ("certificate_number", "id_written")
     )
+    return number, id_number
 
 
 def report_no(filing: Filing | None, rules: GateRules) -> str | None:

@@ -216,7 +216,7 @@ class _Pull:
     def unseen(self, rows: Sequence[SourceRow]) -> Iterator[tuple[SourceRow, str, str]]:
         """Those of the rows that are new or changed, each with the digests of its key and of its content."""
         vault, name = self.desk.store.vault, self.view.name
-        keys = [vault.index(f"source_key:{name}", _canonical(row.key)) for row in rows]
+        keys = [vault.mark(f"source_key:{name}", _canonical(row.key).encode()) for row in rows]
         if len(set(keys)) < len(keys) or not self._there.isdisjoint(keys):
             raise ConfigurationError(f"source {name}: the key of the mapping stands for several rows at once")
         self._there.update(keys)
@@ -224,7 +224,7 @@ class _Pull:
         with self.desk.store.read() as connection:
             seen = source.seen(connection, name, keys)
         for row, key in zip(rows, keys, strict=True):
-            digest = vault.index("source_row", _canonical(row.values))
+            digest = vault.mark("source_row", _canonical(row.values).encode())
             if seen.get(key) == digest:
                 self.report.seen += 1
             else:

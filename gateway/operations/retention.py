@@ -30,12 +30,14 @@ def retain(
     *,
     by: str,
     dry_run: bool = False,
+    as_of: datetime | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> RetentionReport:
     """Apply every rule once.
 
     days: how long, by name of the rule
     by:   who ordered it; stands in every purge
+    as_of: the moment at which it must have had its time; now where it is not given
     """
     report = RetentionReport(dry_run=dry_run)
     with store.read() as connection:
@@ -45,7 +47,7 @@ def retain(
         with store.write() as connection:
             note(connection, at=now, actor=by, action="retention", subject="everything", detail=days)
     for job in JOBS:
-        before = now - timedelta(days=days[job.rule])
+        before = (as_of or now) - timedelta(days=days[job.rule])
         report.before[job.rule] = before
         if dry_run or report.held:
             with store.read() as connection:

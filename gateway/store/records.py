@@ -39,7 +39,7 @@ from gateway.store.vault import Vault
 def keep(connection: Connection, vault: Vault, added: Iterable[tuple[int, Record]]) -> None:
     """Note which of the new records name a project."""
     rows = [
-        {"record_id": record_id, "project": vault.index("project", project)}
+        {"record_id": record_id, "project": vault.mark("project", project.encode())}
         for record_id, one in added
         for project in (project_of(one.content),)
         if project is not None
@@ -145,7 +145,7 @@ class IndexEntry:
 
 def find(connection: Connection, vault: Vault, what: str, values: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
     """(kind, key) of the records found by each value; values without a match are left out."""
-    by_digest = {vault.index(what, value): value for value in values}
+    by_digest = {digest: value for value in values for digest in vault.indexes(what, value)}
     found: dict[str, list[tuple[str, str]]] = {}
     for part in chunks(by_digest):
         rows = connection.execute(
@@ -154,7 +154,10 @@ def find(connection: Connection, vault: Vault, what: str, values: Iterable[str])
             )
         )
         for row in rows:
-            found.setdefault(by_digest[row.digest], []).append((row.kind, row.key))
+            match = row.kind, row.key
+            matches = found.setdefault(by_digest[row.digest], [])
+            if match not in matches:
+                matches.append(match)
     return found
 
 
@@ -284,7 +287,7 @@ def index(connection: Connection, vault: Vault, entries: Iterable[IndexEntry], n
     rows = {
         (digest, entry.kind, entry.key): entry.what
         for entry in entries
-        for digest in (vault.index(entry.what, entry.value),)
+        for digest in vault.indexes(entry.what, entry.value)
     }
     known: set[tuple[str, str, str]] = set()
     for part in chunks({digest for digest, _, _ in rows}):

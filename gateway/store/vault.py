@@ -3,7 +3,8 @@
 Each value is sealed with AES-256-GCM and bound to its place (table, column, row), so that a ciphertext moved elsewhere
 does not open. The key id stands in front, so keys can be rotated: new values take the active key, old ones stay
 readable. Searching works on HMAC-SHA-256 of the normalised value with a separate key; without that key the number
-space cannot be tried. Marks of evidence are HMAC-SHA-256 with that key too.
+space cannot be tried. While the index key is changed, everybody is found by the old and the new one. Marks, of evidence
+and of what must stay the same for ever, are HMAC-SHA-256 with a third key, which is never changed.
 
 A ring kept in a file is looked at once a second, so that a running process takes a new key without a restart.
 """
@@ -38,28 +39,59 @@ _LEAST_DISTINCT = 16
 _FEW_STEPS = 4
 """between neighbouring bytes of a random key there are about 29 distinct steps"""
 LOOK_SECONDS = 1.0
+FIRST_INDEX = "i1"
+"""name of the first index key; its digests carry no name in front"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeyRing:
-    """``active`` seals new values; ``keys`` opens old ones too; ``index`` keys the search index."""
+    """``active`` seals new values; ``keys`` opens old ones too.
+
+    index:          keys the digests by which people are found
+    other_indexes:  further index keys, on their way in or out, by which everybody is found too
+    mark:           keys marks; where it is not given (a ring of before it had one), the index key does
+    """
 
     active: str
     keys: Mapping[str, bytes] = field(repr=False)
     index: bytes = field(repr=False)
+    index_name: str = field(default=FIRST_INDEX, repr=False)
+    other_indexes: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    mark: bytes | None = field(default=None, repr=False)
+
+    @property
+    def marking(self) -> bytes:
+        """The key of marks."""
+        return self.mark or self.index
+
+    @property
+    def indexes(self) -> dict[str, bytes]:
+        """All index keys by name, the one in use first."""
+        return {self.index_name: self.index, **self.other_indexes}
 
     @classmethod
     def generate(cls) -> KeyRing:
-        """A new ring with one random key."""
-        return cls(active="k1", keys={"k1": secrets.token_bytes(_KEY)}, index=secrets.token_bytes(_KEY))
+        """A new ring with one random key of each kind."""
+        key, index, mark = (secrets.token_bytes(_KEY) for _ in range(3))
+        return cls(active="k1", keys={"k1": key}, index=index, mark=mark)
 
     @classmethod
     def parse(cls, text: str) -> KeyRing:
-        """Read ``{"active": "k1", "keys": {"k1": base64}, "index": base64}``; keys that are not random are refused."""
+        """Read ``{"active": "k1", "keys": {"k1": base64}, "index": base64}``; keys that are not random are refused.
+
+        ``mark``, ``index_name`` and ``other_indexes`` may be left out.
+        """
         try:
             plain = json.loads(text)
-            keys = {str(name): base64.b64decode(value, validate=True) for name, value in plain["keys"].items()}
-            ring = cls(active=str(plain["active"]), keys=keys, index=base64.b64decode(plain["index"], validate=True))
+            mark = plain.get("mark")
+            ring = cls(
+                active=str(plain["active"]),
+                keys=_decoded(plain["keys"]),
+                index=base64.b64decode(plain["index"], validate=True),
+                index_name=str(plain.get("index_name", FIRST_INDEX)),
+                other_indexes=_decoded(plain.get("other_indexes", {})),
+                mark=None if mark is None else base64.b64decode(mark, validate=True),
+            )
         except (ValueError, KeyError, TypeError, AttributeError):
             raise ConfigurationError("GATEWAY_KEYS: not a key ring (active, keys, index; keys in base64)") from None
         ring.verify()
@@ -69,12 +101,15 @@ class KeyRing:
         """Refuse a ring that cannot protect anything."""
         if self.active not in self.keys:
             raise ConfigurationError("GATEWAY_KEYS: the active key is not in the ring")
-        for name in self.keys:
+        for name in (*self.keys, *self.indexes):
             # it stands in front of every sealed value, with a colon behind it
             if not name or not name.isascii() or ":" in name:
                 raise ConfigurationError("GATEWAY_KEYS: the name of a key must be plain text without a colon")
         known: dict[bytes, str] = {}
-        for name, key in (*self.keys.items(), ("index", self.index)):
+        if self.index_name in self.other_indexes:
+            raise ConfigurationError("GATEWAY_KEYS: the index key stands among the other ones too")
+        others = [(f"index {name}", key) for name, key in self.other_indexes.items()]
+        for name, key in (*self.keys.items(), ("index", self.index), *others):
             if len(key) != _KEY:
                 raise ConfigurationError(f"GATEWAY_KEYS: key {name} must have {_KEY} bytes")
             if weak(key):
@@ -82,11 +117,30 @@ class KeyRing:
             if key in known:
                 raise ConfigurationError(f"GATEWAY_KEYS: keys {known[key]} and {name} are the same")
             known[key] = name
+        # the first index key may have marked too
+        if self.mark is not None and (len(self.mark) != _KEY or weak(self.mark) or self.mark in self.keys.values()):
+            raise ConfigurationError("GATEWAY_KEYS: key mark is not 32 random bytes of its own")
 
     def to_text(self) -> str:
         """The form that ``parse`` reads."""
-        encoded = {name: base64.b64encode(key).decode() for name, key in self.keys.items()}
-        return json.dumps({"active": self.active, "keys": encoded, "index": base64.b64encode(self.index).decode()})
+        plain: dict[str, object] = {"active": self.active, "keys": _encoded(self.keys), "index": _text(self.index)}
+        if self.index_name != FIRST_INDEX or self.other_indexes:
+            plain |= {"index_name": self.index_name, "other_indexes": _encoded(self.other_indexes)}
+        if self.mark is not None:
+            plain["mark"] = _text(self.mark)
+        return json.dumps(plain)
+
+
+def _text(key: bytes) -> str:
+    return base64.b64encode(key).decode()
+
+
+def _encoded(keys: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: _text(key) for name, key in keys.items()}
+
+
+def _decoded(keys: Mapping[str, str]) -> dict[str, bytes]:
+    return {str(name): base64.b64decode(value, validate=True) for name, value in keys.items()}
 
 
 def weak(key: bytes) -> bool:
@@ -194,6 +248,10 @@ class Vault:
             self._stamp = stamp
             self._take(read_keys(self._source))
 
+    def renew(self) -> None:
+        """Take the ring anew at once, where its file was changed."""
+        self._look(at_once=True)
+
     def seal(self, plain: bytes, place: str) -> bytes:
         """Encrypt for one place (``table.column:row key``)."""
         self._look()
@@ -218,17 +276,33 @@ class Vault:
             ) from None
 
     def index(self, what: str, value: str) -> str:
-        """Keyed digest (64 hex) by which ``value`` is found; ``what`` names the kind (``id_number``)."""
-        return hmac.digest(self.ring.index, f"{what}\n{value}".encode(), "sha256").hex()
+        """Keyed digest (64 letters) by which ``value`` is found; ``what`` names the kind (``id_number``)."""
+        self._look()
+        return _found_by(self.ring.index_name, self.ring.index, what, value)
+
+    def indexes(self, what: str, value: str) -> list[str]:
+        """Digests under every index key, the one in use first; more than one only while the key is changed."""
+        self._look()
+        return [_found_by(name, key, what, value) for name, key in self.ring.indexes.items()]
+
+    def index_under(self, name: str, what: str, value: str) -> str:
+        """Digest under the index key of this name."""
+        return _found_by(name, self.ring.indexes[name], what, value)
 
     def mark(self, what: str, value: bytes) -> str:
-        """Keyed digest (64 hex) for evidence: who can only write the tables cannot make one."""
-        return hmac.digest(self.ring.index, what.encode() + b"\n" + value, "sha256").hex()
+        """Keyed digest (64 hex) that never changes: who can only write the tables cannot make one."""
+        return hmac.digest(self.ring.marking, what.encode() + b"\n" + value, "sha256").hex()
 
     def checks(self) -> dict[str, str]:
-        """Check values of the keys by name, from which no key can be worked out; the index key has no name."""
-        named = {"": self.ring.index, **self.ring.keys}
+        """Check values of the keys by name, from which no key can be worked out; the key of marks has no name."""
+        indexes = {f"index {name}": key for name, key in self.ring.indexes.items()}
+        named = {"": self.ring.marking, **indexes, **self.ring.keys}
         return {name: hmac.digest(key, b"gateway key check", "sha256").hex() for name, key in named.items()}
+
+
+def _found_by(name: str, key: bytes, what: str, value: str) -> str:
+    digest = hmac.digest(key, f"{what}\n{value}".encode(), "sha256").hex()
+    return digest if name == FIRST_INDEX else f"{name}:{digest}"[:64]
 
 
 def _stamp_of(path: Path | None) -> tuple[int, int] | None:

@@ -55,6 +55,8 @@ def test_a_pull_takes_rows_in_and_a_second_one_finds_them_seen(run: Run, view: P
     assert (again["read"], again["seen"], again["batches"], again["watermark"]) == (2, 2, [], "2")
     assert document(run("source", "pull", "--everything", "--json"))["read"] == 3
     assert "2 rows read, 2 of them seen before" in run("source", "pull").stdout
+    trail = document(run("audit", "list", "--json"))["entries"]
+    assert [one["action"] for one in trail] == [*["source_pull"] * 4, "source_dry_run"]
 
 
 def test_a_row_that_is_refused_makes_the_pull_end_with_a_failure(run: Run, view: Path) -> None:

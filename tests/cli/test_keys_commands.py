@@ -11,11 +11,12 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 from typer.testing import CliRunner
 
 from gateway import registry
@@ -23,9 +24,13 @@ from gateway.bootstrap import open_gateway
 from gateway.cli.app import app
 from gateway.delivery.store import owing
 from gateway.delivery.store.tables import delivery
+from gateway.domain.records import Certificate, RecordKind
+from gateway.operations.store.key_checks import retire_check
 from gateway.store import records
+from gateway.store.tables import search_index
 from gateway.store.vault import KeyRing
 from gateway.testing import people
+from gateway.testing.batch import write_sample
 from gateway.testing.serving import running
 
 NAME = "worker_platform"
@@ -94,7 +99,7 @@ COMMANDS = [
 
 def test_another_ring_is_refused_by_every_command_and_writes_nothing(home: Path) -> None:
     before = (home / "gateway.db").read_bytes()
-    for other in (KeyRing.generate(), KeyRing(active="k1", keys=ring(home).keys, index=KeyRing.generate().index)):
+    for other in (KeyRing.generate(), replace(ring(home), index=KeyRing.generate().index)):
         (home / "keys.json").write_text(other.to_text())
         for command in COMMANDS:
             assert "the keys are not those of this store" in run(*command, code=2), command
@@ -104,7 +109,7 @@ def test_another_ring_is_refused_by_every_command_and_writes_nothing(home: Path)
 def test_a_ring_without_a_key_that_is_in_use_is_refused_by_name(home: Path) -> None:
     run("keys", "rotate", "--reason", "yearly")
     whole = ring(home)
-    lacking = KeyRing(active="k2", keys={"k2": whole.keys["k2"]}, index=whole.index)
+    lacking = replace(whole, keys={"k2": whole.keys["k2"]})
     (home / "keys.json").write_text(lacking.to_text())
     assert "lacks the key k1" in run("status", code=2)
 
@@ -127,7 +132,7 @@ def test_a_store_without_check_values_takes_no_ring_that_does_not_open_it(home: 
     (home / "keys.json").write_text(right)
     run("status")
     with sqlite3.connect(home / "gateway.db") as c:
-        assert sorted(c.execute("SELECT name FROM key_check")) == [("",), ("k1",)]
+        assert sorted(c.execute("SELECT name FROM key_check")) == [("",), ("index i1",), ("k1",)]
     c.close()
 
 
@@ -205,3 +210,83 @@ def test_resealing_is_killed_and_goes_on_while_a_push_runs_beside(home: Path) ->
 def test_a_ring_in_a_variable_is_changed_there(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_KEYS", (home / "keys.json").read_text())
     assert "the ring is in GATEWAY_KEYS" in run("keys", "rotate", "--reason", "x", code=2)
+
+
+def _older(home: Path) -> None:
+    """Let five minutes pass since the last step of a change of keys."""
+    with sqlite3.connect(home / "gateway.db") as c:
+        c.execute("UPDATE key_check SET since = '2019-01-01 00:00:00.000000'")
+    c.close()
+
+
+def test_the_index_key_is_changed_while_people_are_found_and_pushed(home: Path) -> None:
+    run("intake", str(write_sample(home.parent / "sample.xlsx", rows=30)), code=1)
+    with open_gateway() as gateway, gateway.store.read() as c:
+        content = next(records.newest_records(c, gateway.store.vault, RecordKind.CERTIFICATE, _certificates(c))).content
+    assert isinstance(content, Certificate)
+
+    def is_found() -> None:
+        told = CliRunner().invoke(app, ["why", content.holder.id_number, "--json"]).stdout
+        assert json.loads(told)["person_key"] is not None
+
+    old = run("keys", "status", "--json")["index"]
+    assert (old["active"], list(old["keys"])) == ("i1", ["i1"])
+    assert run("keys", "rotate", "--index", "--reason", "leak", "--json") == {"index": "i2", "before": "i1"}
+    is_found()
+    assert "being changed already" in run("keys", "rotate", "--index", "--reason", "leak", code=2)
+    early = run("keys", "reseal", "--json")["index"]
+    assert (early["index"], early["filled"] > 60, early["unknown"], early["waits"]) == ("i1", True, 0, True)
+    assert "takes over" in run("keys", "reseal")
+    assert "is to take over" in run("keys", "retire", "i2", "--reason", "x", code=2)
+    is_found()
+    _older(home)
+    led = run("keys", "reseal", "--json")["index"]
+    assert (led["index"], led["rows"]["filing_subject"]["left"]) == ("i2", 0)
+    assert led["rows"]["filing_subject"]["moved"] > 0
+    is_found()
+    owe(2, 9)
+    settle()
+    assert "less than five minutes" in run("keys", "retire", "i1", "--reason", "done", code=2)
+    _older(home)
+    gone = run("keys", "retire", "i1", "--reason", "done", "--json")
+    assert (gone["retired"], gone["forgotten"]) == ("i1", 0)
+    assert gone["dropped"] >= early["filled"]
+    assert set(run("keys", "status", "--json")["index"]["keys"]) == {"i2"}
+    assert run("keys", "reseal", "--json")["index"] is None
+    is_found()
+    assert run("evidence", "verify", "--bytes", "--json")["faults"] == []
+    again = run("intake", str(write_sample(home.parent / "again.xlsx", rows=30)), "--json", code=1)["batches"]
+    assert [one["admitted"] for one in again] == [0]  # everybody is known
+    run("backup", "one.backup")
+
+
+def test_what_a_killed_retirement_leaves_is_taken_away_by_the_next_run(home: Path) -> None:
+    run("intake", str(write_sample(home.parent / "sample.xlsx", rows=30)), code=1)
+    run("keys", "rotate", "--index", "--reason", "leak")
+    run("keys", "reseal")
+    _older(home)
+    run("keys", "reseal")
+    whole = ring(home)
+    with open_gateway() as gateway, gateway.store.write() as c:
+        retire_check(c, "index i1", gateway.edge.now())
+    (home / "keys.json").write_text(replace(whole, other_indexes={}).to_text())
+    assert run("keys", "reseal", "--json")["index"]["dropped"] > 0
+    assert set(run("keys", "status", "--json")["index"]["columns"]["search_index.digest"]) == {"i2"}
+
+
+def test_a_row_whose_words_were_cleared_keeps_the_old_index_key_until_it_is_let_go(home: Path) -> None:
+    run("intake", str(write_sample(home.parent / "sample.xlsx", rows=30)), code=1)
+    run("keys", "rotate", "--index", "--reason", "leak")
+    run("keys", "reseal")
+    _older(home)
+    with sqlite3.connect(home / "gateway.db") as c:
+        c.execute("UPDATE filing SET cells = x''")
+    c.close()
+    assert "left: their words were cleared" in run("keys", "reseal")
+    _older(home)
+    assert "--forget lets it go" in run("keys", "retire", "i1", "--reason", "x", code=2)
+    assert run("keys", "retire", "i1", "--reason", "x", "--forget", "--json")["forgotten"] > 0
+
+
+def _certificates(c: Any) -> list[str]:
+    return [*c.execute(select(search_index.c.key).where(search_index.c.what == "certificate").limit(1)).scalars()]

@@ -35,7 +35,7 @@ def rotated(book: Any) -> tuple[Store, Store]:
     book.settle(claimed, Event.ACCEPTED)
     evidence.seal(book.store, book.now, None)
     old = book.store.vault.ring
-    fresh = KeyRing(active="k2", keys={**old.keys, "k2": KeyRing.generate().index}, index=old.index)
+    fresh = replace(old, active="k2", keys={**old.keys, "k2": KeyRing.generate().index})
     return book.store, replace(book.store, vault=Vault(fresh))
 
 

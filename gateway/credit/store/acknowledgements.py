@@ -78,7 +78,7 @@ def open_new(scope: Scope, wanted: Mapping[tuple[str, str], str | None], known: 
         if (record_id, kind) in known:
             continue
         about = "/".join((scope.platform, record_id, kind, event_id or "", scope.at.isoformat()))
-        number = "T" + scope.vault.index("ticket", about)[:25].upper()
+        number = "T" + scope.vault.mark("ticket", about.encode())[:25].upper()
         made[record_id, kind] = number
         rows.append(
             {

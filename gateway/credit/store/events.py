@@ -108,7 +108,7 @@ def to_event(finding: Finding, vault: Vault, *, platform: str, inbox_id: int, re
             "usage_scope": fit(finding.usage_scope, 1),
             "status_code": fit(finding.status_code, 1),
             "disclosed": finding.is_public,
-            "key_facts": vault.index("key_facts", _key_facts(finding)),
+            "key_facts": vault.mark("key_facts", _key_facts(finding).encode("utf-8", "surrogatepass")),
             "clock_ahead": finding.event_time - received_at > CLOCK_TOLERANCE,
             **_subject_digests(finding, vault),
             "match": Match.NONE,
@@ -178,7 +178,7 @@ def plain_decision(number: str) -> str:
 
 
 def _digest(vault: Vault, what: str, value: str) -> str | None:
-    return vault.index(what, value) if value else None
+    return vault.mark(what, value.encode()) if value else None
 
 
 def fit(text: str, length: int) -> str:
@@ -211,21 +211,43 @@ def _severities(finding: Finding) -> set[str]:
 
 
 def _subject_digests(finding: Finding, vault: Vault) -> dict[str, str | None]:
-    subject = finding.subject
-    digests: dict[str, str | None] = dict.fromkeys(("subject_type", "number_digest", "name_digest", "variant_digest"))
-    digests["certificate_digest"] = None
-    if finding.certificate_number:
-        digests["certificate_digest"] = vault.index("certificate_number", plain_number(finding.certificate_number, ""))
+    named = _named(finding.subject, finding.certificate_number)
+    digests: dict[str, str | None] = {
+        name: vault.index(*named[name]) if name in named else None for name in SUBJECT_DIGESTS
+    }
+    return {"subject_type": None if finding.subject is None else finding.subject.type, **digests}
+
+
+SUBJECT_DIGESTS = ("number_digest", "name_digest", "variant_digest", "certificate_digest")
+"""columns by which an event is matched with whom it is about"""
+
+
+def _named(subject: Subject | None, certificate_number: str | None) -> dict[str, tuple[str, str]]:
+    """Column -> what it is a digest of, and of which value; without those that are not said."""
+    named: dict[str, tuple[str, str]] = {}
+    if certificate_number:
+        named["certificate_digest"] = "certificate_number", plain_number(certificate_number, "")
     if subject is None:
-        return digests
-    digests["subject_type"] = subject.type
-    digests["name_digest"] = vault.index("name", plain_name(subject.name))
-    digests["variant_digest"] = vault.index("name", variant_name(subject.name))
+        return named
+    named["name_digest"] = "name", plain_name(subject.name)
+    named["variant_digest"] = "name", variant_name(subject.name)
     if subject.type is SubjectType.ENTERPRISE and subject.corp_code:
-        digests["number_digest"] = vault.index("corp_code", subject.corp_code.upper())
+        named["number_digest"] = "corp_code", subject.corp_code.upper()
     elif subject.type is SubjectType.PERSON and subject.id_number:
-        digests["number_digest"] = vault.index("id_number", number_value(subject.id_type, subject.id_number))
-    return digests
+        named["number_digest"] = "id_number", number_value(subject.id_type, subject.id_number)
+    return named
+
+
+def named_in_payload(plain: bytes) -> dict[str, tuple[str, str]]:
+    """The same of an event's payload as it was kept."""
+    values = json.loads(plain)
+    told = values.get("subject")
+    known = {part.name for part in dataclasses.fields(Subject)}
+    subject = None
+    if told is not None:
+        kept = {name: value for name, value in told.items() if name in known}
+        subject = Subject(**{**kept, "type": SubjectType(kept["type"])})
+    return _named(subject, values.get("certificate_number"))
 
 
 def _key_facts(finding: Finding) -> str:

@@ -328,7 +328,8 @@ def to_row(row: Mapping[Any, Any]) -> ObjectionRow:
 
 def _digest(vault: Vault, given: EnteredObjection) -> str:
     parts = [given.record_id, given.version, given.objector, given.contact, given.ground]
-    return vault.index("objection", json.dumps([*parts, [scan.digest for scan in given.scans]], ensure_ascii=False))
+    plain = json.dumps([*parts, [scan.digest for scan in given.scans]], ensure_ascii=False)
+    return vault.mark("objection", plain.encode())
 
 
 def _seal(vault: Vault, key: str, given: EnteredObjection) -> bytes:

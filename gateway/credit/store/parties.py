@@ -25,7 +25,7 @@ from gateway.store.vault import Vault
 HELD, TOLD, OWN = "held", "told", "own"
 """why a party is known: named in our records, by a platform, or in a decision of our own"""
 _MARK = "parties"
-_CODES = {ENTERPRISE: "corp_code", AUTHORITY: "authority_code"}
+CODES = {ENTERPRISE: "corp_code", AUTHORITY: "authority_code"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class Party:
 
 def party_key(vault: Vault, kind: str, code: str) -> str:
     """The key of an enterprise or authority."""
-    return vault.index(f"party:{kind}", code.upper())[:26].upper()
+    return vault.mark(f"party:{kind}", code.upper().encode())[:26].upper()
 
 
 def hold(connection: Connection, vault: Vault, parties: Iterable[Party], basis: str, now: datetime) -> list[str]:
@@ -65,13 +65,14 @@ def hold(connection: Connection, vault: Vault, parties: Iterable[Party], basis: 
         connection.execute(insert_into(connection, credit_party).values(made).on_conflict_do_nothing())
         found = [
             {
-                "digest": vault.index(_CODES[party.kind], party.code.upper()),
+                "digest": digest,
                 "kind": party.kind,
                 "key": key,
-                "what": _CODES[party.kind],
+                "what": CODES[party.kind],
                 "since": now,
             }
             for key, party in rows
+            for digest in vault.indexes(CODES[party.kind], party.code.upper())
         ]
         connection.execute(insert_into(connection, search_index).values(found).on_conflict_do_nothing())
     return list(by_key)

@@ -222,7 +222,8 @@ def _alias(
 ) -> None:
     """Keep a name or number with the time of its use; one that is kept already stays as it is."""
     what, value = named
-    digest = scope.vault.index(what, plain_name(value) if what == "name" else value)
+    plain = plain_name(value) if what == "name" else value
+    digest = scope.vault.mark(f"alias:{what}", plain.encode())
     kind = ENTERPRISE if change.enterprise else _PERSON
     same = (credit_alias.c.kind == kind, credit_alias.c.key == key, credit_alias.c.digest == digest)
     if scope.connection.execute(select(exists().where(*same, credit_alias.c.sys_to.is_(None)))).scalar_one():

@@ -252,6 +252,16 @@ def give_back(connection: Connection, claimed: Sequence[Claimed], now: datetime)
         )
 
 
+def parked(connection: Connection, ids: Collection[int]) -> list[tuple[int, int]]:
+    """(id, fence) of those that are parked, in order."""
+    columns = (delivery.c.id, delivery.c.fence)
+    found: list[tuple[int, int]] = []
+    for part in chunks(dict.fromkeys(ids)):
+        here = (delivery.c.id.in_(part), delivery.c.state == State.PARKED)
+        found += [(row.id, row.fence) for row in connection.execute(select(*columns).where(*here))]
+    return sorted(found)
+
+
 def release(connection: Connection, ids: Collection[int], *, reason: str, by: str, now: datetime) -> list[int]:
     """Queue those that are parked, with fresh plans of waits, and write the audit trail; gives their ids in order."""
     released: list[int] = []

@@ -181,6 +181,18 @@ BOOKS = (
     _book("difference", delivery_tables.reconciliation_item, "reconciliation_id class kind delivery_id fields"),
     _book("hold", operations_tables.legal_hold, "person_key reason since by"),
     _decided("hold_ended", operations_tables.legal_hold, "id ended_at ended_by", "ended_at"),
+    _book(
+        "approval",
+        operations_tables.approval,
+        "asked_at asked_by asked_uid act subject reason detail digest expires_at",
+    ),
+    _decided(
+        "approval_decided",
+        operations_tables.approval,
+        "id decided_at decided_by decided_uid decision note seal",
+        "decided_at",
+    ),
+    _decided("approval_used", operations_tables.approval, "id used_at", "used_at"),
     _book("replay", delivery_tables.replay_plan, "at by reason chosen_by items digest"),
     _decided("replay_cancelled", delivery_tables.replay_plan, "id cancelled_at", "cancelled_at"),
     Book(

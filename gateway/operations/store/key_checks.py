@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, func, insert, inspect, select
+from sqlalchemy import Connection, Engine, func, insert, inspect, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.domain.errors import ConfigurationError, StoreError
@@ -66,6 +66,16 @@ def refuse_others(known: dict[str, str], vault: Vault) -> None:
 def _known(connection: Connection) -> dict[str, str]:
     in_use = select(key_check.c.name, key_check.c.value).where(key_check.c.retired_at.is_(None))
     return {row.name: row.value for row in connection.execute(in_use)}
+
+
+def lead_from(connection: Connection, name: str, now: datetime) -> None:
+    """Note that a key leads from now on."""
+    connection.execute(update(key_check).where(key_check.c.name == name).values(since=now))
+
+
+def retire_check(connection: Connection, name: str, now: datetime) -> None:
+    """Note that a key is no longer needed."""
+    connection.execute(update(key_check).where(key_check.c.name == name).values(retired_at=now))
 
 
 def known_checks(connection: Connection) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Tables of the operations wing: the evidence chain, legal holds and what retention removed."""
+"""Tables of the operations wing: the evidence chain, legal holds, approvals and what retention removed."""
 
 from __future__ import annotations
 
@@ -124,3 +124,36 @@ purge = Table(
 
 ``seal``: mark of the row, which who can only write the tables cannot make.
 """
+
+four_eyes = Table(
+    "four_eyes",
+    metadata,
+    Column("act", String(24), primary_key=True),
+    Column("since", Moment, nullable=False),
+    Column("by", String(80), nullable=False),
+)
+"""Acts for which a second person is asked; once noted, leaving them out of the settings changes nothing."""
+
+approval = Table(
+    "approval",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("asked_at", Moment, nullable=False),
+    Column("asked_by", String(80), nullable=False),
+    Column("asked_uid", BigInteger, nullable=False),
+    Column("act", String(24), nullable=False),
+    Column("subject", String(120), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("decided_at", Moment),
+    Column("decided_by", String(80)),
+    Column("decided_uid", BigInteger),
+    Column("decision", String(12)),
+    Column("note", Text),
+    Column("used_at", Moment),
+    Column("seal", String(64), nullable=False, server_default=""),
+    Index("ix_approval_digest", "digest"),
+)
+"""Requests for a second person. ``digest`` is of the act and its parameters; ``seal`` marks the decision."""

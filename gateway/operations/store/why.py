@@ -83,9 +83,9 @@ def _on_paper(connection: Connection, vault: Vault, text: str, id_types: Iterabl
         found.certificates = _papers_of(connection, found.person_key)
     asked = filing_subject.c
     said = (
-        asked.person.in_([vault.index("id_number", person) for person in persons]),
-        asked.id_written.in_([vault.index("id_written", one) for one in numbers]),
-        asked.certificate_number == vault.index("certificate_number", number),
+        asked.person.in_([digest for person in persons for digest in vault.indexes("id_number", person)]),
+        asked.id_written.in_([digest for one in numbers for digest in vault.indexes("id_written", one)]),
+        asked.certificate_number.in_(vault.indexes("certificate_number", number)),
     )
     found.rows = _rows(connection, found.certificates, said)
     return found

@@ -308,6 +308,35 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_key_check")),
     )
     op.create_table(
+        "four_eyes",
+        sa.Column("act", sa.String(length=24), nullable=False),
+        sa.Column("since", Moment(), nullable=False),
+        sa.Column("by", sa.String(length=80), nullable=False),
+        sa.PrimaryKeyConstraint("act", name=op.f("pk_four_eyes")),
+    )
+    op.create_table(
+        "approval",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("asked_at", Moment(), nullable=False),
+        sa.Column("asked_by", sa.String(length=80), nullable=False),
+        sa.Column("asked_uid", sa.BigInteger(), nullable=False),
+        sa.Column("act", sa.String(length=24), nullable=False),
+        sa.Column("subject", sa.String(length=120), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("detail", sa.JSON(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("expires_at", Moment(), nullable=False),
+        sa.Column("decided_at", Moment(), nullable=True),
+        sa.Column("decided_by", sa.String(length=80), nullable=True),
+        sa.Column("decided_uid", sa.BigInteger(), nullable=True),
+        sa.Column("decision", sa.String(length=12), nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("used_at", Moment(), nullable=True),
+        sa.Column("seal", sa.String(length=64), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_approval")),
+    )
+    op.create_index("ix_approval_digest", "approval", ["digest"], unique=False)
+    op.create_table(
         "legal_hold",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("person_key", sa.String(length=26), nullable=True),
