@@ -165,6 +165,10 @@ class Gateway:
             ready.append(name)
         return ready
 
+    def connectors(self) -> dict[str, Connector]:
+        """The connectors of all platforms that can be used, by name."""
+        return {name: self.connector(name) for name in self.configured()}
+
     def take_in(
         self,
         path: Path,

@@ -179,29 +179,52 @@ def failures(
     since: Annotated[
         datetime | None, typer.Option(help="Only what changed since then; without a zone in +08:00.")
     ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(help="Only what changed before then; without a zone in +08:00.")
+    ] = None,
     batch: Annotated[str | None, typer.Option(help="Only rows of the batch file with this name.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=LARGEST, help="List at most this many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List what failed: rejected by a platform or here, and parked for a person. Exit code 1 where there is any."""
-    from gateway.delivery.store.views import DeliveryFilter, listed
+    """List what failed, by reason and one by one: rejected for the data's sake, or parked for a person.
+
+    Each names the city's row and the cells to be corrected; what a corrected row took up is listed no more. Exit code 1
+    where there is any.
+    """
+    from gateway.delivery.store.views import DeliveryFilter
+    from gateway.operations.failures import failed
 
     with opened() as gateway:
         known_platform(gateway, platform)
         known_batch(gateway, batch)
-        wanted = DeliveryFilter(platform=platform, states=_FAILED, code=code, since=in_china(since), batch=batch)
+        wanted = DeliveryFilter(
+            platform=platform,
+            states=_FAILED,
+            code=code,
+            since=in_china(since),
+            until=in_china(until),
+            batch=batch,
+            corrected=False,
+        )
+        found = failed(gateway.store, gateway.connectors(), wanted, limit)
         with gateway.store.read() as connection:
-            total, rows = listed(connection, wanted, limit)
-            why = _why(gateway, connection, [row["id"] for row in rows])
-    rows = [{**row, **why[row["id"]]} for row in rows]
+            why = _why(gateway, connection, [row["id"] for row in found.rows])
+    rows = [{**row, **why[row["id"]]} for row in found.rows]
+    groups = [{**vars(one.group), "act": in_language(one.act_zh, one.act)} for one in found.groups]
     if as_json:
-        emit({"total": total, "shown": len(rows), "failures": rows})
+        emit({"total": found.total, "shown": len(rows), "groups": groups, "failures": rows})
     elif rows:
-        names = ("id", "platform", "kind", "record_key", "version", "state", "code", "reason", "why", "updated_at")
-        table(f"{len(rows)} of {total}", columns(*names), rows)
+        for one in groups:
+            say(f"{one['platform']}  {one['state']} {one['code'] or ''}  {one['reason'] or ''}  × {one['count']}")
+            say(f"  {one['act']}")
+        for row in rows:
+            row["place"] = None if row["batch"] is None else f"{row['batch']} {row['row']}"
+            row["cells"] = "、".join(row["cells"])
+        names = ("id", "platform", "whom", "place", "cells", "state", "code", "reason", "updated_at")
+        table(in_language(f"共 {found.total} 条", f"{len(rows)} of {found.total}"), columns(*names), rows)
     else:
-        say("nothing failed")
-    if total:
+        say(in_language("没有失败", "nothing failed"))
+    if found.total:
         raise typer.Exit(FAILURES)
 
 
@@ -221,6 +244,7 @@ def show(
             gateway.note("show", f"delivery {delivery}", detail=detail)
             with gateway.store.read() as connection:
                 document["delivery"] |= _why(gateway, connection, [delivery])[delivery]
+            document["delivery"] |= _row_behind(gateway, delivery)
     if document is None:
         complain(f"there is no delivery {delivery}")
         raise typer.Exit(MISUSE)
@@ -240,6 +264,15 @@ def show(
         say(f"  got      {one['status'] or one['failure']} {one['response']}")
         if one["response_headers"]:
             say(f"  headers  {', '.join(one['response_headers'].splitlines())}")
+
+
+def _row_behind(gateway: Gateway, delivery: int) -> dict[str, Any]:
+    """The city's row behind a delivery and, where it was refused, the cells to be corrected."""
+    from gateway.delivery.store.views import DeliveryFilter
+    from gateway.operations.failures import failed
+
+    found = failed(gateway.store, gateway.connectors(), DeliveryFilter(ids=(delivery,)), 1)
+    return {name: found.rows[0][name] for name in ("batch", "row", "report_no", "cells")}
 
 
 def release(

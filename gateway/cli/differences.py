@@ -22,17 +22,16 @@ from gateway.cli.output import (
     say,
     write_workbook,
 )
+from gateway.codec.redact import masked_subject
 from gateway.delivery.rules.differences import QUIET, REPAIRED_BY_SENDING, Difference
 from gateway.domain.china import CHINA
 from gateway.domain.identifiers import mask
-from gateway.domain.records import Certificate, StatusChange, Withdrawal, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.bootstrap import Gateway
     from gateway.delivery.store.reconciliations import FoundDifference, ReconciliationRun
-    from gateway.domain.records import Record
 
 _TITLES = {
     Difference.LAG: "尚未到达",
@@ -175,7 +174,7 @@ def _row(one: FoundDifference, *, whole: bool) -> dict[str, Any]:
     return {
         "class": one.difference,
         "kind": one.kind,
-        "certificate_or_person": None if one.record is None else _masked(one.record),
+        "certificate_or_person": None if one.record is None else masked_subject(one.record.content),
         "record_key": None if one.record is None else one.record.key,
         "version": one.version,
         "fields": list(one.fields),
@@ -185,16 +184,6 @@ def _row(one: FoundDifference, *, whole: bool) -> dict[str, Any]:
         "platform_number": number,
         "settled_at": one.settled_at,
     }
-
-
-def _masked(record: Record) -> str:
-    content = record.content
-    while isinstance(content, (StatusChange, Withdrawal)):
-        content = content.certificate if isinstance(content, StatusChange) else content.content
-    if isinstance(content, Certificate):
-        return mask(content.number)
-    assert isinstance(content, Worker)
-    return f"{content.name[:1]}* {mask(content.id_number)}"
 
 
 def _plain(value: Any) -> Any:
