@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from gateway import registry
 from gateway.contract.connector import Connector
 from gateway.contract.messages import Token
-from gateway.credit.rules.working_days import WorkCalendar
 from gateway.credit.tickets import read_calendar
 from gateway.delivery.connector_guard import guarded
 from gateway.delivery.exchanger import Exchanger
@@ -30,6 +29,7 @@ from gateway.delivery.store import platforms as delivery_platforms
 from gateway.delivery.store import recovering
 from gateway.delivery.system import System
 from gateway.domain.errors import ConfigurationError, NotConfigured, StoreError, alone
+from gateway.domain.working_days import WorkCalendar
 from gateway.intake.reading.points import read_points
 from gateway.intake.rules.gate_rules import FilingDay, GateRules, Point
 from gateway.operations.store.key_checks import FOREIGN, holds_anything, prove_keys
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from gateway.delivery.push import PushReport
     from gateway.intake.admit import IntakeReport
     from gateway.operations.incarnation import Home
+    from gateway.operations.overdue import PromiseWatch
 
 T = TypeVar("T")
 _YOUNG = 10_000
@@ -313,6 +314,20 @@ class Gateway:
     def _points(self) -> Mapping[str, Point] | None:
         named = self.settings.points
         return None if named is None else read_points(named)
+
+    def promise_watch(self, chosen: Sequence[str] = (), *, soon: timedelta | None = None) -> PromiseWatch:
+        """What answers are waited for at this moment, of the platforms named or of all that can be used."""
+        from gateway.contract.connector import GivesFeedback
+        from gateway.operations.overdue import PromiseWatch
+
+        connectors = {name: self.connector(name) for name in self.configured(chosen)}
+        return PromiseWatch(
+            promises={name: one.endpoint.promises for name, one in connectors.items()},
+            giving=frozenset(name for name, one in connectors.items() if isinstance(one, GivesFeedback)),
+            calendar=self.calendar,
+            now=self.edge.now(),
+            soon=soon,
+        )
 
     @cached_property
     def calendar(self) -> WorkCalendar:

@@ -22,6 +22,7 @@ from gateway.cli import (
     keys,
     metrics,
     objections,
+    overdue,
     platforms,
     recover,
     replay,
@@ -38,7 +39,7 @@ from gateway.cli.output import say
 GROUPS = {
     "Daily work 日常": ("status", "template", "intake", "batches", "source", "push", "acks", "resolve", "report"),
     "Failures and differences 失败与差异": (
-        *("failures", "why", "show", "release", "replay"),
+        *("failures", "overdue", "why", "show", "release", "replay"),
         *("reconcile", "differences", "pause", "resume"),
     ),
     "Credit 信用": ("feedback", "credit", "tickets", "supervise"),
@@ -100,6 +101,7 @@ for command in (
     exchange.reconcile,
     deliveries.status,
     deliveries.failures,
+    overdue.overdue,
     deliveries.show,
     deliveries.why,
     deliveries.release,

@@ -39,6 +39,7 @@ from gateway.contract.messages import (
     WireRequest,
     WireResponse,
 )
+from gateway.domain.promises import Promises
 from gateway.domain.records import RecordKind, Submission
 from gateway.domain.traffic import Traffic, Waits
 
@@ -154,6 +155,8 @@ class Endpoint:
     traffic: Traffic = field(default_factory=Traffic)
     """budget, maintenance windows and circuit breaker; the core keeps to them"""
     paging: Paging = field(default_factory=Paging)
+    promises: Promises = field(default_factory=Promises)
+    """when answers are due, theirs and ours"""
 
     @property
     def in_clear(self) -> bool:

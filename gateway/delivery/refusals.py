@@ -1,4 +1,4 @@
-"""What platforms refused, as a person who owns the data can act on it: which fields of ours, why, and their own words."""
+"""What platforms refused, as the data's owner can act on it: which fields of ours, why, and their own words."""
 
 from __future__ import annotations
 

@@ -24,7 +24,6 @@ from gateway.intake.store import batches, refused, reports, views
 from gateway.store import audit
 from gateway.store.engine import Connection, Store
 
-
 Refusals = Mapping[str, Sequence[GateFailure]]
 """key of a certificate or person -> what platforms say against it"""
 
@@ -84,9 +83,7 @@ def form_columns(seen: Sequence[str]) -> tuple[str, ...]:
     return (*(by_field.get(column.field, column.title) for column in COLUMNS), *others)
 
 
-def _rows(
-    connection: Connection, store: Store, ids: Sequence[int], name: str, told: Refusals
-) -> Iterator[RefusedRow]:
+def _rows(connection: Connection, store: Store, ids: Sequence[int], name: str, told: Refusals) -> Iterator[RefusedRow]:
     for kept in batches.failing(connection, store.vault, ids, name):
         ours = [_failure(one, kept.outcome) for one in kept.failures]
         theirs = [one for key in (kept.person_key, kept.certificate_key) for one in told.get(key or "", ())]

@@ -131,7 +131,9 @@ class Refused:
 CASES = [
     Refused(
         "national_market",
-        lambda c: c.national.dictionaries.newer.update(education_gbt4658=(date(2024, 1, 1), {"70": "初中", "71": "初中毕业"})),
+        lambda c: c.national.dictionaries.newer.update(
+            education_gbt4658=(date(2024, 1, 1), {"70": "初中", "71": "初中毕业"})
+        ),
         {"education": "小学"},
         {"education": "初中"},
         "文化程度",

@@ -75,8 +75,6 @@ def places(connection: Connection, records: Iterable[tuple[RecordKind, str]]) ->
             if keys:
                 went = wanted.join(batch, batch.c.id == filing.c.batch_id).where(filing.c.outcome.not_in(_STAYED))
                 for row in connection.execute(went.order_by(filing.c.id)):
-                    place = RowPlace(
-                        batch=row.name, batch_id=row.batch_id, row_no=row.row_no, report_no=row.report_no
-                    )
+                    place = RowPlace(batch=row.name, batch_id=row.batch_id, row_no=row.row_no, report_no=row.report_no)
                     found[row.key] = place
     return found

@@ -171,9 +171,9 @@ def _filings(
             pushed.c.settled_at,
         )
         .select_from(
-            filing.outerjoin(pushed, pushed.c.record_key == filing.c.certificate_key).outerjoin(
-                withdrawn, withdrawn.c.key == filing.c.certificate_key
-            ).outerjoin(refused, refused.c.id == filing.c.id)
+            filing.outerjoin(pushed, pushed.c.record_key == filing.c.certificate_key)
+            .outerjoin(withdrawn, withdrawn.c.key == filing.c.certificate_key)
+            .outerjoin(refused, refused.c.id == filing.c.id)
         )
         .where(*chosen)
         .subquery()
@@ -194,9 +194,7 @@ def _filings(
         empty = BatchPart(id=row.batch_id, name=name, read_at=read_at, report_no=row.report_no, settled_at=read_at)
         part = found.setdefault((row.batch_id, row.report_no), empty)
         part.rows[row.outcome] += row.rows
-        state = stands(
-            row.outcome, pushed=bool(row.pushed), withdrawn=bool(row.withdrawn), refused=bool(row.refused)
-        )
+        state = stands(row.outcome, pushed=bool(row.pushed), withdrawn=bool(row.withdrawn), refused=bool(row.refused))
         part.states[state] += row.rows
         part.refused_there += row.rows if row.refused and not row.withdrawn else 0
         part.warned += int(row.warned)

@@ -289,6 +289,7 @@ def upgrade() -> None:
         sa.Column("platform", sa.String(length=40), nullable=False),
         sa.Column("cursor", sa.Text(), nullable=True),
         sa.Column("updated_at", Moment(), nullable=False),
+        sa.Column("read_through_at", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("platform", name=op.f("pk_feed")),
     )
     op.create_table(
