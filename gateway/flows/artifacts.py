@@ -183,7 +183,13 @@ async def link_report(gateway: Gateway) -> str | None:
     def write() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         fresh, page = folder / f".{gateway.edge.new_id()}.html", folder / "gateway-report.html"
-        write_report(gateway.store, fresh, now=gateway.edge.now(), chinese=gateway.settings.chinese)
+        write_report(
+            gateway.store,
+            fresh,
+            now=gateway.edge.now(),
+            chinese=gateway.settings.chinese,
+            promises=gateway.promise_watch(),
+        )
         return fresh.replace(page)
 
     try:
