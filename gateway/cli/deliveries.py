@@ -257,6 +257,9 @@ def show(
         say(f"{'changed':>16}  {', '.join(document['changed'])}")
     say("\npayload")
     say(document["payload"] or "(none yet)")
+    for one in document["earlier_payloads"]:
+        say(f"\nearlier payload, made {one['made_at']}, replaced {one['replaced_at']}")
+        say(one["payload"])
     for one in document["exchanges"]:
         say(f"\nexchange {one['id']} {one['purpose']} {one['operation']} at {one['opened_at']}")
         say(f"  verdict  {one['event']} {one['code']} {one['reason']} {'' if one['applied'] else '(changed nothing)'}")

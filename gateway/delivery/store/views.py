@@ -11,7 +11,17 @@ from sqlalchemy import ColumnElement, Connection, ScalarSelect, func, or_, selec
 
 from gateway.delivery.store.exchanges import headers_of, open_body
 from gateway.delivery.store.refused import is_taken_up
-from gateway.delivery.store.tables import MAY_BE_DUE, OPEN, attempt, delivery, exchange, payload, receipt, verdict
+from gateway.delivery.store.tables import (
+    MAY_BE_DUE,
+    OPEN,
+    attempt,
+    delivery,
+    earlier_payload,
+    exchange,
+    payload,
+    receipt,
+    verdict,
+)
 from gateway.domain.records import Record
 from gateway.domain.states import TERMINAL, Event, State
 from gateway.store.metadata import chunks
@@ -308,6 +318,9 @@ class Transmission:
     record: Record = field(repr=False)
     payload: bytes | None = field(repr=False)
     exchanges: list[Mapping[str, Any]] = field(repr=False)
+    earlier: list[Mapping[str, Any]] = field(default_factory=list, repr=False)
+    """payloads that were sent before replays mapped the record anew, oldest first: ``content``, ``made_at``,
+    ``replaced_at``"""
 
 
 def transmission(connection: Connection, vault: Vault, delivery_id: int) -> Transmission | None:
@@ -325,11 +338,16 @@ def transmission(connection: Connection, vault: Vault, delivery_id: int) -> Tran
         return None
     kept = connection.execute(select(record).where(record.c.id == row["record_id"])).mappings().one()
     sealed = connection.execute(select(payload.c.content).where(payload.c.delivery_id == delivery_id)).scalar()
+    before = connection.execute(
+        select(earlier_payload).where(earlier_payload.c.delivery_id == delivery_id).order_by(earlier_payload.c.id)
+    ).mappings()
+    place = payload_place(row["business_key"])
     return Transmission(
         delivery=dict(row),
         record=to_record(dict(kept), vault),
-        payload=None if sealed is None else vault.open(sealed, payload_place(row["business_key"])),
+        payload=None if sealed is None else vault.open(sealed, place),
         exchanges=_exchanges(connection, vault, delivery_id),
+        earlier=[{**one, "content": vault.open(one["content"], place)} for one in before],
     )
 
 

@@ -25,7 +25,10 @@ from gateway.delivery.store import (
     ledger,
     owing,
     platforms,
+    promises,
     reconciliations,
+    refused,
+    replays,
     seats,
     version_order,
     views,
@@ -227,6 +230,12 @@ def _reinstated(c: Connection) -> None:
     way_back.way_back(Scope(connection=c, vault=VAULT, platform="model", at=NOW))
 
 
+def _replay(connection: Connection) -> None:
+    plan = replays.plan(connection, views.DeliveryFilter(), reason="r", by="me", now=NOW)
+    assert plan is not None
+    replays.run(connection, plan.id, by="me", now=NOW)
+
+
 DAILY: dict[str, Callable[[Connection], Any]] = {
     "claim what is queued": _claim(State.QUEUED),
     "claim one": _claim(State.QUEUED, 1),
@@ -261,6 +270,14 @@ DAILY: dict[str, Callable[[Connection], Any]] = {
     "failures of a platform": lambda c: views.listed(
         c, views.DeliveryFilter(platform="model", states=(State.PARKED, State.REJECTED), code="C"), 50
     ),
+    "what failed by reason": lambda c: views.grouped(
+        c, views.DeliveryFilter(states=(State.PARKED, State.REJECTED), corrected=False)
+    ),
+    "refusals of records": lambda c: refused.rejected(c, keys=["K00000007", "K00000008"]),
+    "plan a replay": lambda c: replays.plan(c, views.DeliveryFilter(), reason="r", by="me", now=NOW),
+    "run a replay": _replay,
+    "results that are late": lambda c: promises.results(c, "model", NOW, NOW + timedelta(days=1)),
+    "acceptances that are not read": lambda c: promises.unread(c, "model", NOW, NOW, NOW + timedelta(days=1)),
     "one transmission": lambda c: views.transmission(c, VAULT, 7),
     "who travelled along": lambda c: views.carried(c, VAULT, [7, 8]),
     "a page of reconciliation": lambda c: reconciliations.page_of_ours(c, VAULT, "model", 30_000, 100),

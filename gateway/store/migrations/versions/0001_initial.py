@@ -980,6 +980,18 @@ def upgrade() -> None:
     )
     op.create_index("ix_evidence_account_delivery_id", "evidence_account", ["delivery_id"], unique=False)
     op.create_table(
+        "earlier_payload",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("delivery_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("spec_version", sa.String(length=40), nullable=False),
+        sa.Column("made_at", Moment(), nullable=False),
+        sa.Column("replaced_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(["delivery_id"], ["delivery.id"], name=op.f("fk_earlier_payload_delivery_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_earlier_payload")),
+    )
+    op.create_index("ix_earlier_payload_delivery_id", "earlier_payload", ["delivery_id"], unique=False)
+    op.create_table(
         "payload",
         sa.Column(
             "delivery_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
@@ -1007,6 +1019,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reconciliation_item")),
     )
+    op.create_index("ix_reconciliation_item_delivery_id", "reconciliation_item", ["delivery_id"], unique=False)
     op.create_index("ix_reconciliation_item_run", "reconciliation_item", ["reconciliation_id", "class"], unique=False)
     op.create_table(
         "replay_item",
@@ -1022,6 +1035,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("plan_id", "position", name=op.f("pk_replay_item")),
     )
     op.create_index("ix_replay_item_delivery_id", "replay_item", ["delivery_id"], unique=False)
+    op.create_index(
+        "ix_replay_item_open",
+        "replay_item",
+        ["plan_id", "position"],
+        unique=False,
+        sqlite_where=sa.text("outcome IS NULL"),
+        postgresql_where=sa.text("outcome IS NULL"),
+    )
     op.create_table(
         "credit_reliance",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
