@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from gateway import registry
-from gateway.contract.connector import Connector
+from gateway.contract.connector import Connector, NumbersMessages
 from gateway.contract.messages import Token
 from gateway.credit.tickets import read_calendar
 from gateway.delivery.connector_guard import guarded
@@ -169,6 +169,10 @@ class Gateway:
     def connectors(self) -> dict[str, Connector]:
         """The connectors of all platforms that can be used, by name."""
         return {name: self.connector(name) for name in self.configured()}
+
+    def message_numbers(self) -> dict[str, NumbersMessages]:
+        """The platforms that can be used and give messages a number of their own."""
+        return {name: one for name, one in self.connectors().items() if isinstance(one, NumbersMessages)}
 
     def take_in(
         self,

@@ -19,6 +19,7 @@ from gateway.cli import (
     differences,
     evidence,
     exchange,
+    find,
     keys,
     metrics,
     objections,
@@ -39,7 +40,7 @@ from gateway.cli.output import say
 GROUPS = {
     "Daily work 日常": ("status", "template", "intake", "batches", "source", "push", "acks", "resolve", "report"),
     "Failures and differences 失败与差异": (
-        *("failures", "overdue", "why", "show", "release", "replay"),
+        *("failures", "overdue", "find", "why", "show", "release", "replay"),
         *("reconcile", "differences", "pause", "resume"),
     ),
     "Credit 信用": ("feedback", "credit", "tickets", "supervise"),
@@ -102,6 +103,7 @@ for command in (
     deliveries.status,
     deliveries.failures,
     overdue.overdue,
+    find.find,
     deliveries.show,
     deliveries.why,
     deliveries.release,

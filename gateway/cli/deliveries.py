@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +13,7 @@ from gateway.cli.output import (
     MISUSE,
     AsJson,
     actor,
+    asked_for,
     columns,
     complain,
     emit,
@@ -310,32 +310,36 @@ def why(
     what: Annotated[
         str,
         typer.Argument(
-            help="A certificate number, an identity number ('-' reads it from stdin), the key of a record, the number "
-            "of a delivery, a receipt, a platform's number, a batch file, a report or a ticket."
+            help="A certificate number, an identity number ('-' asks for it), the key of a record, the number "
+            "of a delivery or a message, a receipt, a platform's number, a batch file, a report, a ticket, a draw, or "
+            "a credit event or record."
         ),
     ],
     as_json: AsJson = False,
 ) -> None:
     """Follow a certificate from its row to the platform's word and name the first broken link; exit code 1 with one.
 
-    Give an identity number on stdin, so that it stays out of the shell's history: gateway why - < file
+    Give an identity number with -, so that it stays out of the shell's history: it is asked for, or read from stdin.
     """
-    asked = (sys.stdin.readline() if what == "-" else what).strip()
+    asked = asked_for(what)
     with opened() as gateway:
         from gateway.operations.why import why as follow
 
         if not asked:
             raise InputError("nothing to look for on stdin")
         infos = [gateway.connector(name).info for name in gateway.configured()]
-        answer = follow(gateway.store, asked, infos, _rules(gateway), gateway.edge.now())
+        answer = follow(
+            gateway.store, asked, infos, _rules(gateway), gateway.edge.now(), numbers=gateway.message_numbers()
+        )
         found = {"person_key": answer.person_key, "certificates": sorted(answer.certificates)}
         gateway.note("why", f"person {answer.person_key or 'unknown'}", detail=found)
     broken = answer.broken
     if as_json:
         chains = {key: [vars(link) for link in links] for key, links in answer.certificates.items()}
         rows = [vars(link) for link in (*answer.rows, *answer.person)]
+        credit = [vars(link) for link in answer.credit]
         first = [vars(link) for link in broken]
-        emit({"person_key": answer.person_key, "rows": rows, "certificates": chains, "broken": first})
+        emit({"person_key": answer.person_key, "rows": rows, "certificates": chains, "credit": credit, "broken": first})
     else:
         _tell_chains(answer)
     if broken:
@@ -345,6 +349,7 @@ def why(
 def _tell_chains(answer: Explanation) -> None:
     links = [("", link) for link in (*answer.rows, *answer.person)]
     links += [(key, link) for key, chain in answer.certificates.items() for link in chain]
+    links += [(in_language("信用", "credit"), link) for link in answer.credit]
     for key in dict.fromkeys(key for key, _ in links):
         say(key or in_language("上报", "reported"))
         for link in (link for owner, link in links if owner == key):

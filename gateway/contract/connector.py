@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from ipaddress import ip_address
 from typing import Protocol, runtime_checkable
@@ -342,6 +342,19 @@ class SizesMessages(Protocol):
 
     def most_together(self, payload: Payload, /) -> int:
         """The most that may share a request with others like this one; ``batch_max`` of its kind bounds it."""
+        ...
+
+
+@runtime_checkable
+class NumbersMessages(Protocol):
+    """Requests carry a number of the platform's form, by which its people speak of a message."""
+
+    def message_number(self, message_id: str, /) -> str:
+        """The number that a message of this id carries."""
+        ...
+
+    def message_made(self, number: str, /) -> datetime | None:
+        """When a message of this number was made, to the second; None for a text that is no such number."""
         ...
 
 

@@ -39,6 +39,7 @@ from gateway.domain.errors import StoreError
 from gateway.domain.records import RecordKind
 from gateway.domain.states import Event, State
 from gateway.domain.traffic import Traffic
+from gateway.intake.store.refused import places
 from gateway.operations.store import evidence, metrics, report, why
 from gateway.store import records
 from gateway.store.batch_sql import WriteSet
@@ -282,6 +283,11 @@ DAILY: dict[str, Callable[[Connection], Any]] = {
     "who travelled along": lambda c: views.carried(c, VAULT, [7, 8]),
     "a page of reconciliation": lambda c: reconciliations.page_of_ours(c, VAULT, "model", 30_000, 100),
     "rows that name a person": lambda c: why.subject(c, VAULT, "x", ["111"]),
+    "deliveries by a number of any kind": lambda c: why.deliveries_named(c, "01HZZZZZZZZZZZZZZZZZZZZZZZ", {}),
+    "whom a city reported": lambda c: why.reported_by(c, ["P00000007"], "3701"),
+    "rows behind records": lambda c: places(
+        c, [(RecordKind.PERSON, "P00000007"), (RecordKind.CERTIFICATE, "K00000007")]
+    ),
     "where a certificate stands": lambda c: why.standings(c, ["K00000007"]),
     "what travelled in the last hour": lambda c: metrics.recent(c, NOW + timedelta(hours=1)),
     "since when something is unproven": evidence.uncovered_since,
