@@ -228,7 +228,8 @@ reconciliation_item = Table(
 )
 """Differences of a run.
 
-theirs:     key and number of what only the platform has, kept for its last run
+theirs:     key and number of what only the platform has, or what both sides say of the fields that differ; kept for the
+            last run
 settled_at: when a person said that the platform is right, which holds until it differs in another way
 """
 

@@ -123,6 +123,8 @@ _SMALL = {
     "owed",
     "batch",
     "reinstatement",
+    "feed",
+    "reconciliation",
     "json_each",
     "given",
     "part",
