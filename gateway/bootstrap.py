@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from gateway import registry
 from gateway.actor import person
-from gateway.contract.connector import Connector, Description, Endpoint
+from gateway.contract.connector import Connector, Description, Endpoint, NumbersMessages
 from gateway.contract.messages import Token
 from gateway.delivery.store import platforms as delivery_platforms
 from gateway.delivery.store import recovering
@@ -34,13 +34,14 @@ from gateway.store.engine import Engine, Store, migrate, open_engine, verify_sch
 from gateway.store.vault import KeyRing, Vault, random_bytes, read_or_make_keys
 
 if TYPE_CHECKING:
-    from gateway.credit.rules.working_days import WorkCalendar
+    from gateway.domain.working_days import WorkCalendar
     from gateway.delivery.exchanger import Exchanger
     from gateway.delivery.push import PushReport
     from gateway.intake.admit import IntakeReport
     from gateway.intake.rules.gate_rules import GateRules, Point
     from gateway.operations.approvals import Permit
     from gateway.operations.incarnation import Home
+    from gateway.operations.overdue import PromiseWatch
 
 T = TypeVar("T")
 _YOUNG = 10_000
@@ -187,6 +188,14 @@ class Gateway:
                 self._left_out.add(name)
                 self.broken[name] = str(error)
         return ready
+
+    def connectors(self) -> dict[str, Connector]:
+        """The connectors of all platforms that can be used, by name."""
+        return {name: self.connector(name) for name in self.configured()}
+
+    def message_numbers(self) -> dict[str, NumbersMessages]:
+        """The platforms that can be used and give messages a number of their own."""
+        return {name: one for name, one in self.connectors().items() if isinstance(one, NumbersMessages)}
 
     def take_in(
         self,
@@ -389,6 +398,20 @@ class Gateway:
 
         named = self.settings.points
         return None if named is None else read_points(named)
+
+    def promise_watch(self, chosen: Sequence[str] = (), *, soon: timedelta | None = None) -> PromiseWatch:
+        """What answers are waited for at this moment, of the platforms named or of all that can be used."""
+        from gateway.contract.connector import GivesFeedback
+        from gateway.operations.overdue import PromiseWatch
+
+        connectors = {name: self.connector(name) for name in self.configured(chosen)}
+        return PromiseWatch(
+            promises={name: one.endpoint.promises for name, one in connectors.items()},
+            giving=frozenset(name for name, one in connectors.items() if isinstance(one, GivesFeedback)),
+            calendar=self.calendar,
+            now=self.edge.now(),
+            soon=soon,
+        )
 
     @cached_property
     def calendar(self) -> WorkCalendar:

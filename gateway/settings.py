@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from gateway.contract.connector import Endpoint, Pace, Paging, Tls, is_loopback
 from gateway.domain import traffic
 from gateway.domain.approvals import guarded_acts
+from gateway.domain.promises import Promise, Promises
 from gateway.domain.retention_days import LEAST_DAYS
 from gateway.domain.traffic import BreakerRules, Budget, Traffic, Waits, waits
 from gateway.settings_sources import Loader, S, Settings, load, loader
@@ -144,6 +145,10 @@ def _window(text: str) -> str:
     return text
 
 
+def _promise(text: str) -> str:
+    return str(Promise.parse(text))
+
+
 class SourceSettings(Settings):
     """Settings of the information system's view, prefix ``GATEWAY_SOURCE__``."""
 
@@ -191,8 +196,6 @@ class ServeSettings(Settings):
     """runs at once on this machine"""
     reports_url: str | None = None
     """where ``reports`` in ``home`` is reachable for browsers; default: the file's own address"""
-    overdue_hours: float = Field(default=24, gt=0)
-    """a result that has not come after so many hours raises an alarm"""
 
 
 class RetentionSettings(Settings):
@@ -271,6 +274,12 @@ class PlatformSettings(Settings):
     """the first while; it doubles with each failed try"""
     breaker_longest_seconds: float = Field(default=900, gt=0)
 
+    result_within: Annotated[str, AfterValidator(_promise)] = "24h"
+    """when the platform's result of a push is due: hours (``24h``), or working days of the calendar (``3d``)"""
+    credit_within: Annotated[str, AfterValidator(_promise)] = "7d"
+    """until when the credit feed must have been read after the platform accepted a record"""
+    answer_within: Annotated[str, AfterValidator(_promise)] = "1d"
+    """until when a credit event is to be acknowledged to the platform"""
     max_pages: int = Field(default=100_000, ge=1)
     max_page_bytes: int = Field(default=8 * 1024**3, ge=1)
     """requests and bytes after which reading a listing, a feed or a look-up in pages ends and says so"""
@@ -309,6 +318,11 @@ class PlatformSettings(Settings):
             ),
             traffic=self.to_traffic(),
             paging=Paging(requests=self.max_pages, size=self.max_page_bytes),
+            promises=Promises(
+                result=Promise.parse(self.result_within),
+                credit=Promise.parse(self.credit_within),
+                answer=Promise.parse(self.answer_within),
+            ),
         )
 
     def to_retry(self) -> Waits:

@@ -38,8 +38,18 @@ CASES: dict[str, tuple[dict[str, str], dict[str, str], int]] = {
         20,
     ),
     "GatewayAcknowledgementOverdue": (
-        {'gateway_oldest_waiting_seconds{platform="p",state="awaiting_ack"}': "86500"},
-        {'gateway_oldest_waiting_seconds{platform="p",state="queued"}': "86500"},
+        {'gateway_answers_late{platform="p",promise="result"}': "1"},
+        {'gateway_answers_late{platform="p",promise="result"}': "0"},
+        1,
+    ),
+    "GatewayAcknowledgementDueSoon": (
+        {'gateway_answers_due_soon{platform="p",promise="credit"}': "2"},
+        {'gateway_answers_due_soon{platform="p",promise="credit"}': "0"},
+        70,
+    ),
+    "GatewayCalendarEnds": (
+        {"gateway_calendar_ends_timestamp_seconds": "2500000"},
+        {"gateway_calendar_ends_timestamp_seconds": "2700000"},
         1,
     ),
     "GatewayInDoubt": (

@@ -28,6 +28,7 @@ ATTACHMENTS = frozenset({"Photo", "CertFile"})
 _MOMENTS = frozenset({"Checked.CheckedAt"})
 _NAMES = frozenset({"PersonName", "Holder.PersonName"})
 _ENDS = frozenset({"ValidTo"})
+_SERIAL = re.compile(r"(\d{14})[0-9A-F]{12}")
 _NO_END = "9999-12-31"
 """how systems that must have a date write that there is no end"""
 _GREATEST_VERSION = 2**31 - 1
@@ -41,6 +42,17 @@ def serial_number(sender: str, message_id: str) -> str:
     ulid = ULID.from_str(message_id)
     at = datetime.fromtimestamp(ulid.milliseconds / 1000, CHINA)
     return f"{sender}{at:%Y%m%d%H%M%S}{ulid.bytes[-6:].hex().upper()}"
+
+
+def made_at(number: str, sender: str) -> datetime | None:
+    """The moment in a serial number of ours, to the second; None for anything else."""
+    found = _SERIAL.fullmatch(number.removeprefix(sender)) if number.startswith(sender) else None
+    if found is None:
+        return None
+    try:
+        return datetime.strptime(found[1], "%Y%m%d%H%M%S").replace(tzinfo=CHINA)
+    except ValueError:
+        return None
 
 
 def head(count: int, stamp: Stamp, settings: NationalMarketSettings) -> dict[str, JSON]:

@@ -6,7 +6,7 @@ Transport, signing, codes and how sure each point is stand in this folder's READ
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from pathlib import Path
@@ -62,7 +62,8 @@ _SAVES = {
 
 
 class NationalMarket:
-    """Dialect T, profile U: required methods, and PollsAcks, LooksUp, ListsHoldings (by record), ProbesHealth."""
+    """Dialect T, profile U: required methods, and PollsAcks, LooksUp, ListsHoldings (by record), ProbesHealth,
+    NumbersMessages."""
 
     def __init__(self, settings: NationalMarketSettings) -> None:
         self._settings = settings
@@ -117,6 +118,14 @@ class NationalMarket:
         text = messages.with_content_hash(written, self._settings)
         body, headers = self._port.seal_text(operation, text, self._header(operation, stamp))
         return WireRequest(operation=operation, headers=headers, body=body)
+
+    def message_number(self, message_id: str, /) -> str:
+        """The SerialNo of its head."""
+        return messages.serial_number(self._settings.sender_code, message_id)
+
+    def message_made(self, number: str, /) -> datetime | None:
+        """The moment that a SerialNo of ours tells."""
+        return messages.made_at(number, self._settings.sender_code)
 
     def decode_push(self, response: WireResponse, payloads: Sequence[Payload], stamp: Stamp, /) -> Sequence[Verdict]:
         """Judge an ``Ack``."""

@@ -25,6 +25,8 @@ GROUPS = {
     },
     "Failures and differences 失败与差异": {
         "failures": "deliveries:failures",
+        "overdue": "overdue:overdue",
+        "find": "find:find",
         "why": "deliveries:why",
         "show": "deliveries:show",
         "release": "deliveries:release",

@@ -190,7 +190,12 @@ def report(
 
         older = gateway.older()
         summary = write_report(
-            gateway.store, out, now=gateway.edge.now(), chinese=gateway.settings.chinese, restored=older
+            gateway.store,
+            out,
+            now=gateway.edge.now(),
+            chinese=gateway.settings.chinese,
+            restored=older,
+            promises=gateway.promise_watch(),
         )
     if older and not as_json:
         say(f"restored: {older}")

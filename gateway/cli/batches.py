@@ -76,11 +76,11 @@ def returns(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the returns of a batch or report again, from what is kept: refused, held and warned about."""
+    """Write the returns of a batch or report again: refused, held, warned about, and what platforms refused since."""
     from gateway.intake.hand_back import hand_back
 
     with opened() as gateway:
-        count = hand_back(gateway.store, name, out, force=force)
+        count = hand_back(gateway.store, name, out, gateway.connectors(), force=force)
         gateway.note("returns", f"batch {name}", detail={"rows": count})
     if as_json:
         emit({"name": name, "returns": str(out), "rows": count})
@@ -189,6 +189,7 @@ def _document(part: BatchPart, now: datetime) -> dict[str, Any]:
         "rows": part.rows.total(),
         **{told: part.rows[outcome] for told, outcome in _ROWS.items()},
         "warned": part.warned,
+        "refused_there": part.refused_there,
         "open": part.open,
         "closed_at": part.closed_at,
         "closed_because": part.closed_by_hand[1] if part.closed_by_hand else None,
@@ -201,7 +202,7 @@ def _document(part: BatchPart, now: datetime) -> dict[str, Any]:
 
 
 def _tell(found: list[dict[str, Any]]) -> None:
-    table("rows", columns("name", "read_at", "city", "report_no", "rows", *_ROWS, "warned"), found)
+    table("rows", columns("name", "read_at", "city", "report_no", "rows", *_ROWS, "warned", "refused_there"), found)
     table("as a whole", columns("name", "report_no", "open", "open_days", "closed_at", "closed_because"), found)
     rows = [
         {"name": one["name"], "report_no": one["report_no"], "platform": platform, **counts}

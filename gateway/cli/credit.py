@@ -23,6 +23,7 @@ from gateway.cli.output import (
     opened,
     say,
     table,
+    write_workbook,
 )
 from gateway.domain.approvals import GuardedAct
 from gateway.domain.china import CHINA, end_of
@@ -47,6 +48,9 @@ Subject = Annotated[
         help="A person's key or certificate number, an enterprise's or authority's code or key; - reads it."
     ),
 ]
+
+
+_EVENT = ("platform", "event_id", "record_id", "version", "outcome", "category", "about", "subject_key")
 
 
 @credit.command("show")
@@ -86,6 +90,7 @@ def show(
 @credit.command("unmatched")
 def unmatched(
     limit: Annotated[int, typer.Option(min=1, max=LARGEST, help="List at most this many.")] = 500,
+    xlsx: Annotated[Path | None, typer.Option(help="Write them to this workbook instead.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List events about nobody we hold, masked: they are matched as soon as a city reports whom they are about."""
@@ -95,6 +100,11 @@ def unmatched(
         with gateway.store.read() as connection:
             events = [vars(one) for one in rows_of(connection, gateway.store.vault, limit)]
         gateway.note("credit_unmatched", "everything", detail={"events": len(events)})
+    if xlsx is not None:
+        write_workbook(xlsx, "unmatched", _EVENT, ([one[name] for name in _EVENT] for one in events))
+        if not as_json:
+            say(in_language(f"{len(events)} 行已写入 {xlsx}", f"{len(events)} rows written to {xlsx}"))
+            return
     _tell_events(events, as_json=as_json)
 
 
@@ -102,9 +112,8 @@ def _tell_events(events: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
     if as_json:
         emit({"events": list(events)})
         return
-    names = ("platform", "event_id", "record_id", "version", "outcome", "category", "about", "subject_key")
     if events:
-        table(in_language(f"{len(events)} 条信用事件", f"{len(events)} events"), columns(*names), events)
+        table(in_language(f"{len(events)} 条信用事件", f"{len(events)} events"), columns(*_EVENT), events)
     else:
         say(in_language("没有未匹配的信用事件", "no event is unmatched"))
     for key in dict.fromkeys(one["subject_key"] for one in events if one["subject_key"]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +14,7 @@ from gateway.cli.output import (
     MISUSE,
     AsJson,
     actor,
+    asked_for,
     columns,
     complain,
     emit,
@@ -181,29 +181,52 @@ def failures(
     since: Annotated[
         datetime | None, typer.Option(help="Only what changed since then; without a zone in +08:00.")
     ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(help="Only what changed before then; without a zone in +08:00.")
+    ] = None,
     batch: Annotated[str | None, typer.Option(help="Only rows of the batch file with this name.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=LARGEST, help="List at most this many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List what failed: rejected by a platform or here, and parked for a person. Exit code 1 where there is any."""
-    from gateway.delivery.store.views import DeliveryFilter, listed
+    """List what failed, by reason and one by one: rejected for the data's sake, or parked for a person.
+
+    Each names the city's row and the cells to be corrected; what a corrected row took up is listed no more. Exit code 1
+    where there is any.
+    """
+    from gateway.delivery.store.views import DeliveryFilter
+    from gateway.operations.failures import failed
 
     with opened() as gateway:
         known_platform(gateway, platform)
         known_batch(gateway, batch)
-        wanted = DeliveryFilter(platform=platform, states=_FAILED, code=code, since=in_china(since), batch=batch)
+        wanted = DeliveryFilter(
+            platform=platform,
+            states=_FAILED,
+            code=code,
+            since=in_china(since),
+            until=in_china(until),
+            batch=batch,
+            corrected=False,
+        )
+        found = failed(gateway.store, gateway.connectors(), wanted, limit)
         with gateway.store.read() as connection:
-            total, rows = listed(connection, wanted, limit)
-            why = _why(gateway, connection, [row["id"] for row in rows])
-    rows = [{**row, **why[row["id"]]} for row in rows]
+            why = _why(gateway, connection, [row["id"] for row in found.rows])
+    rows = [{**row, **why[row["id"]]} for row in found.rows]
+    groups = [{**vars(one.group), "act": in_language(one.act_zh, one.act)} for one in found.groups]
     if as_json:
-        emit({"total": total, "shown": len(rows), "failures": rows})
+        emit({"total": found.total, "shown": len(rows), "groups": groups, "failures": rows})
     elif rows:
-        names = ("id", "platform", "kind", "record_key", "version", "state", "code", "reason", "why", "updated_at")
-        table(f"{len(rows)} of {total}", columns(*names), rows)
+        for one in groups:
+            say(f"{one['platform']}  {one['state']} {one['code'] or ''}  {one['reason'] or ''}  × {one['count']}")
+            say(f"  {one['act']}")
+        for row in rows:
+            row["place"] = None if row["batch"] is None else f"{row['batch']} {row['row']}"
+            row["cells"] = "、".join(row["cells"])
+        names = ("id", "platform", "whom", "place", "cells", "state", "code", "reason", "updated_at")
+        table(in_language(f"共 {found.total} 条", f"{len(rows)} of {found.total}"), columns(*names), rows)
     else:
-        say("nothing failed")
-    if total:
+        say(in_language("没有失败", "nothing failed"))
+    if found.total:
         raise typer.Exit(FAILURES)
 
 
@@ -223,6 +246,7 @@ def show(
             gateway.note("show", f"delivery {delivery}", detail=detail)
             with gateway.store.read() as connection:
                 document["delivery"] |= _why(gateway, connection, [delivery])[delivery]
+            document["delivery"] |= _row_behind(gateway, delivery)
     if document is None:
         complain(f"there is no delivery {delivery}")
         raise typer.Exit(MISUSE)
@@ -235,6 +259,9 @@ def show(
         say(f"{'changed':>16}  {', '.join(document['changed'])}")
     say("\npayload")
     say(document["payload"] or "(none yet)")
+    for one in document["earlier_payloads"]:
+        say(f"\nearlier payload, made {one['made_at']}, replaced {one['replaced_at']}")
+        say(one["payload"])
     for one in document["exchanges"]:
         say(f"\nexchange {one['id']} {one['purpose']} {one['operation']} at {one['opened_at']}")
         say(f"  verdict  {one['event']} {one['code']} {one['reason']} {'' if one['applied'] else '(changed nothing)'}")
@@ -242,6 +269,15 @@ def show(
         say(f"  got      {one['status'] or one['failure']} {one['response']}")
         if one["response_headers"]:
             say(f"  headers  {', '.join(one['response_headers'].splitlines())}")
+
+
+def _row_behind(gateway: Gateway, delivery: int) -> dict[str, Any]:
+    """The city's row behind a delivery and, where it was refused, the cells to be corrected."""
+    from gateway.delivery.store.views import DeliveryFilter
+    from gateway.operations.failures import failed
+
+    found = failed(gateway.store, gateway.connectors(), DeliveryFilter(ids=(delivery,)), 1)
+    return {name: found.rows[0][name] for name in ("batch", "row", "report_no", "cells")}
 
 
 def release(
@@ -290,32 +326,36 @@ def why(
     what: Annotated[
         str,
         typer.Argument(
-            help="A certificate number, an identity number ('-' reads it from stdin), the key of a record, the number "
-            "of a delivery, a receipt, a platform's number, a batch file, a report or a ticket."
+            help="A certificate number, an identity number ('-' asks for it), the key of a record, the number "
+            "of a delivery or a message, a receipt, a platform's number, a batch file, a report, a ticket, a draw, or "
+            "a credit event or record."
         ),
     ],
     as_json: AsJson = False,
 ) -> None:
     """Follow a certificate from its row to the platform's word and name the first broken link; exit code 1 with one.
 
-    Give an identity number on stdin, so that it stays out of the shell's history: gateway why - < file
+    Give an identity number with -, so that it stays out of the shell's history: it is asked for, or read from stdin.
     """
-    asked = (sys.stdin.readline() if what == "-" else what).strip()
+    asked = asked_for(what)
     with opened() as gateway:
         from gateway.operations.why import why as follow
 
         if not asked:
             raise InputError("nothing to look for on stdin")
         infos = [one.info for one in gateway.descriptions().values()]
-        answer = follow(gateway.store, asked, infos, _rules(gateway), gateway.edge.now())
+        answer = follow(
+            gateway.store, asked, infos, _rules(gateway), gateway.edge.now(), numbers=gateway.message_numbers()
+        )
         found = {"person_key": answer.person_key, "certificates": sorted(answer.certificates)}
         gateway.note("why", f"person {answer.person_key or 'unknown'}", detail=found)
     broken = answer.broken
     if as_json:
         chains = {key: [vars(link) for link in links] for key, links in answer.certificates.items()}
         rows = [vars(link) for link in (*answer.rows, *answer.person)]
+        credit = [vars(link) for link in answer.credit]
         first = [vars(link) for link in broken]
-        emit({"person_key": answer.person_key, "rows": rows, "certificates": chains, "broken": first})
+        emit({"person_key": answer.person_key, "rows": rows, "certificates": chains, "credit": credit, "broken": first})
     else:
         _tell_chains(answer)
     if broken:
@@ -325,6 +365,7 @@ def why(
 def _tell_chains(answer: Explanation) -> None:
     links = [("", link) for link in (*answer.rows, *answer.person)]
     links += [(key, link) for key, chain in answer.certificates.items() for link in chain]
+    links += [(in_language("信用", "credit"), link) for link in answer.credit]
     for key in dict.fromkeys(key for key, _ in links):
         say(key or in_language("上报", "reported"))
         for link in (link for owner, link in links if owner == key):

@@ -55,7 +55,13 @@ def demo(
         from gateway.operations.report import write_report
 
         page = folder / "report.html"
-        write_report(gateway.store, page, now=gateway.edge.now(), chinese=gateway.settings.chinese)
+        write_report(
+            gateway.store,
+            page,
+            now=gateway.edge.now(),
+            chinese=gateway.settings.chinese,
+            promises=gateway.promise_watch(),
+        )
         document["report"] = str(page)
     if as_json:
         emit(document)

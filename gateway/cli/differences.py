@@ -22,6 +22,7 @@ from gateway.cli.output import (
     say,
     write_workbook,
 )
+from gateway.codec.redact import masked_subject
 from gateway.delivery.rules.differences import QUIET, REPAIRED_BY_SENDING, Difference
 from gateway.domain.china import CHINA
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from gateway.bootstrap import Gateway
     from gateway.delivery.store.reconciliations import FoundDifference, ReconciliationRun
-    from gateway.domain.records import Record
 
 _TITLES = {
     Difference.LAG: "尚未到达",
@@ -46,7 +46,17 @@ _TITLES = {
     Difference.NOT_ASKED: "未能核对",
     Difference.MATCH: "一致",
 }
-_COLUMNS = ("class", "kind", "certificate_or_person", "fields", "delivery", "state", "platform_key", "settled_at")
+_COLUMNS = (
+    "class",
+    "kind",
+    "certificate_or_person",
+    "fields",
+    "sides",
+    "delivery",
+    "state",
+    "platform_key",
+    "settled_at",
+)
 _CLASS_HELP = "Only these classes, as `gateway reconcile` counts them; several with commas or given again."
 
 
@@ -175,10 +185,11 @@ def _row(one: FoundDifference, *, whole: bool) -> dict[str, Any]:
     return {
         "class": one.difference,
         "kind": one.kind,
-        "certificate_or_person": None if one.record is None else _masked(one.record),
+        "certificate_or_person": None if one.record is None else masked_subject(one.record.content),
         "record_key": None if one.record is None else one.record.key,
         "version": one.version,
         "fields": list(one.fields),
+        "sides": [_side(one, side, whole=whole) for side in one.sides],
         "delivery": one.delivery_id,
         "state": one.state,
         "platform_key": key if key is None or whole else mask(key),
@@ -187,21 +198,29 @@ def _row(one: FoundDifference, *, whole: bool) -> dict[str, Any]:
     }
 
 
-def _masked(record: Record) -> str:
-    from gateway.domain.identifiers import mask
-    from gateway.domain.records import Certificate, StatusChange, Withdrawal, Worker
+def _side(one: FoundDifference, side: tuple[str, str, str], *, whole: bool) -> dict[str, str]:
+    """A field with both values; ``whole``: as they stand, for a file of its owner; else people are taken out."""
+    from gateway.codec.redact import clean
+    from gateway.delivery.rules.outcome import names
 
-    content = record.content
-    while isinstance(content, (StatusChange, Withdrawal)):
-        content = content.certificate if isinstance(content, StatusChange) else content.content
-    if isinstance(content, Certificate):
-        return mask(content.number)
-    assert isinstance(content, Worker)
-    return f"{content.name[:1]}* {mask(content.id_number)}"
+    people = () if whole or one.record is None else names(one.record.content)
+    field, ours, theirs = side
+    if whole:
+        return {"field": field, "ours": ours, "theirs": theirs}
+    return {"field": field, "ours": clean(ours, *people), "theirs": _unnamed(field, clean(theirs, *people))}
+
+
+def _unnamed(field: str, text: str) -> str:
+    """What a platform says of a name is somebody's name too, and not one we know."""
+    return f"{text[:1]}*" if text and "name" in field.lower() else text
 
 
 def _plain(value: Any) -> Any:
-    return ", ".join(value) if isinstance(value, list) else value
+    if isinstance(value, list):
+        return ", ".join(
+            f"{one['field']}: {one['ours']} / {one['theirs']}" if isinstance(one, dict) else str(one) for one in value
+        )
+    return value
 
 
 def _document(run: ReconciliationRun, total: int, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -229,6 +248,14 @@ def _tell(run: ReconciliationRun, total: int, rows: Sequence[dict[str, Any]], *,
         parts += [row["platform_number"] or ""]
         parts += [in_language("已按平台为准", "settled")] if row["settled_at"] else []
         say("  " + "  ".join(part for part in parts if part))
+        for side in row["sides"]:
+            ours, theirs = (side[name] or in_language("（空）", "(empty)") for name in ("ours", "theirs"))
+            say(
+                in_language(
+                    f"      {side['field']}  本方 {ours}  平台 {theirs}",
+                    f"      {side['field']}  ours {ours}  theirs {theirs}",
+                )
+            )
     if listed and total > len(rows):
         say(in_language(f"  共 {total} 条，显示 {len(rows)} 条", f"  {len(rows)} of {total}"))
     classes = {row["class"] for row in rows if row["settled_at"] is None}

@@ -47,7 +47,11 @@ def _text(gateway: Gateway) -> bytes:
     settings, drop = gateway.settings, gateway.loader(ServeSettings).drop
     folders = {"home": settings.home, "anchors": settings.anchors.parent} | ({"drop": drop} if drop else {})
     around = Surroundings(
-        calendar=gateway.calendar, folders=folders, drop=drop, prefect_up=prefect_access.answers(settings.home)
+        calendar=gateway.calendar,
+        folders=folders,
+        drop=drop,
+        prefect_up=prefect_access.answers(settings.home),
+        promises=gateway.promise_watch(),
     )
     return exposition(gateway.store, rules, around, gateway.edge.now())
 

@@ -155,6 +155,17 @@ def in_china(moment: datetime | None) -> datetime | None:
     return None if moment is None else to_utc(moment if moment.tzinfo else moment.replace(tzinfo=CHINA))
 
 
+def asked_for(what: str) -> str:
+    """What was given as an argument; for ``-`` what a person types unseen, or the first line of stdin."""
+    if what != "-":
+        return what.strip()
+    if sys.stdin.isatty():
+        from getpass import getpass
+
+        return getpass(in_language("要查询的号码或姓名：", "number or name to look for: ")).strip()
+    return sys.stdin.readline().strip()
+
+
 def known_platform(gateway: Gateway, name: str | None, *, others: Sequence[str] = ()) -> None:
     """Refuse a platform that is neither installed nor known to the store, where one is named."""
     from gateway.delivery.store.platforms import registered

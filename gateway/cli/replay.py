@@ -20,6 +20,7 @@ from gateway.cli.output import (
     complain,
     emit,
     in_china,
+    in_language,
     known_batch,
     known_platform,
     opened,
@@ -31,6 +32,7 @@ from gateway.domain.errors import InputError
 from gateway.domain.states import State
 
 if TYPE_CHECKING:
+    from gateway.delivery.replaying import PlanOutlook
     from gateway.delivery.store.replays import Plan
 
 replay = typer.Typer(no_args_is_help=True, help="Send again what failed, by plan.")
@@ -45,6 +47,13 @@ class Failed(StrEnum):
     REJECTED = State.REJECTED
 
 
+class PayloadChoice(StrEnum):
+    """With which payload the deliveries go."""
+
+    ORIGINAL = "original"
+    CURRENT = "current"
+
+
 class Repairable(StrEnum):
     """Differences of accepted records that sending them again mends."""
 
@@ -55,22 +64,40 @@ class Repairable(StrEnum):
 @replay.command("plan")
 def plan(
     reason: Annotated[str, typer.Option(help="Why it may go again; kept in the audit trail.")],
+    deliveries: Annotated[
+        list[int] | None, typer.Argument(min=1, max=LARGEST, help="Numbers of deliveries; all that match without.")
+    ] = None,
     platform: Annotated[str | None, typer.Option(help="Only this platform.")] = None,
     state: Annotated[Failed | None, typer.Option(help="Only this state.")] = None,
     code: Annotated[str | None, typer.Option(help="Only this code.")] = None,
     since: Annotated[
         datetime | None, typer.Option(help="Only what changed since then; without a zone in +08:00.")
     ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(help="Only what changed before then; without a zone in +08:00.")
+    ] = None,
     batch: Annotated[str | None, typer.Option(help="Only rows of the batch file with this name.")] = None,
     difference: Annotated[
         Repairable | None, typer.Option(help="Instead: what was accepted and differs so in the last reconciliation.")
     ] = None,
     lost: Annotated[bool, typer.Option("--lost", help="Short for --difference lost.")] = False,
+    mapping: Annotated[
+        PayloadChoice | None,
+        typer.Option(
+            help="original: the payload that was sent; current: made anew. Without: anew for what was rejected."
+        ),
+    ] = None,
+    preview: Annotated[int, typer.Option(min=0, max=100, help="Show so many of the first payloads.")] = 3,
     as_json: AsJson = False,
 ) -> None:
-    """Fix the list of everything that failed and matches. Nothing is sent. Exit code 1 where nothing matches."""
+    """Fix the list of everything that failed and matches, and say what letting it go will do. Nothing is sent.
+
+    Exit code 1 where nothing matches, or a delivery that was named did not fail.
+    """
     with opened() as gateway:
+        from gateway.delivery.replaying import outlook
         from gateway.delivery.rules.differences import Difference
+        from gateway.delivery.store.replays import ReplayMapping
         from gateway.delivery.store.replays import plan as make
         from gateway.delivery.store.views import DeliveryFilter
 
@@ -81,30 +108,98 @@ def plan(
         chosen = Difference.LOST if lost else None if difference is None else Difference(difference)
         if chosen is not None and (state or code):
             raise InputError("--state and --code choose what failed; what differs was accepted: leave them out")
-        states = () if state is None else (State(state),)
-        wanted = DeliveryFilter(platform=platform, states=states, code=code, since=in_china(since), batch=batch)
+        wanted = DeliveryFilter(
+            platform=platform,
+            states=() if state is None else (State(state),),
+            code=code,
+            since=in_china(since),
+            until=in_china(until),
+            batch=batch,
+            ids=tuple(dict.fromkeys(deliveries or ())),
+            corrected=False,
+        )
         with gateway.store.write() as connection:
-            by, now = actor(), gateway.edge.now()
-            made = make(connection, wanted, reason=reason, by=by, now=now, difference=chosen)
-    if made is None:
-        complain("nothing that differs so matches" if chosen else "nothing that failed matches")
+            made = make(
+                connection,
+                wanted,
+                reason=reason,
+                by=actor(),
+                now=gateway.edge.now(),
+                difference=chosen,
+                mapping=None if mapping is None else ReplayMapping(mapping),
+            )
+        if made is None:
+            complain(
+                in_language(
+                    "没有符合条件的差异" if chosen else "没有符合条件的失败任务",
+                    "nothing that differs so matches" if chosen else "nothing that failed matches",
+                )
+            )
+            raise typer.Exit(FAILURES)
+        ahead = outlook(gateway.store, gateway.connectors(), made, preview)
+        if ahead.first:
+            gateway.note("replay_preview", f"replay {made.id}", detail={"shown": len(ahead.first)})
+    if as_json:
+        emit({"plan": {**vars(made), "now": {}}, "outlook": vars(ahead)})
+    else:
+        _tell(made, as_json=False)
+        _tell_ahead(ahead)
+        say(in_language("执行：", "let it go with ") + f"gateway replay run {made.id}")
+    left = len(wanted.ids) - made.items if wanted.ids else 0
+    if left:
+        complain(
+            in_language(
+                f"所列任务中有 {left} 个不是失败任务或已有新版本，未列入计划",
+                f"{left} of the deliveries named did not fail, or have a newer version: they are not in the plan",
+            )
+        )
         raise typer.Exit(FAILURES)
-    _tell(made, as_json=as_json)
-    if not as_json:
-        say(f"let it go with `gateway replay run {made.id}`")
+
+
+def _tell_ahead(ahead: PlanOutlook) -> None:
+    """In which order, how many requests and how long at the least, and the first payloads beside what was sent."""
+    say(
+        in_language(
+            "顺序：按任务编号，从旧到新；同一人的持证人信息先于证书。",
+            "order: by number, the oldest first; a person before the certificates",
+        )
+    )
+    for name, count in ahead.requests.items():
+        took = _duration(ahead.seconds[name])
+        say(in_language(f"{name}：至少 {count} 次请求，约 {took}", f"{name}: at least {count} requests, about {took}"))
+    for one in ahead.first:
+        say(f"{one['delivery']}  {one['platform']}  {one['whom']}")
+        if one["before"] is not None:
+            say(in_language("  原报文：", "  sent before: ") + one["before"])
+        if one["problems"]:
+            say(in_language("  不能发送：", "  cannot be sent: ") + "; ".join(one["problems"]))
+        elif one["payload"] != one["before"]:
+            say(in_language("  将发送：", "  will be sent: ") + one["payload"])
+            if one["changed"]:
+                say(in_language("  变化的字段：", "  changed: ") + ", ".join(one["changed"]))
+
+
+def _duration(seconds: float) -> str:
+    hours, rest = divmod(round(seconds), 3600)
+    minutes, left = divmod(rest, 60)
+    if hours:
+        return in_language(f"{hours} 小时 {minutes} 分", f"{hours} h {minutes} min")
+    return in_language(f"{minutes} 分 {left} 秒", f"{minutes} min {left} s") if minutes else f"{left} s"
 
 
 @replay.command("run")
 def run(number: Number, as_json: AsJson = False) -> None:
     """Queue what a plan lists, for the next push; may be killed and run again. Exit code 1 where one is skipped."""
     with opened() as gateway:
+        from gateway.cli.progress import counting
         from gateway.delivery.store.replays import find
         from gateway.delivery.store.replays import run as go_on
 
         by, went = actor(), Counter[str]()
         with gateway.store.read() as connection:
             planned = find(connection, number)
-        if planned is not None and planned.waiting and planned.cancelled_at is None:
+        waiting = 0 if planned is None else planned.waiting
+        if planned is not None and waiting and planned.cancelled_at is None:
             exactly = {"plan": number, "items": planned.items, "digest": planned.digest}
             ask_second_person(
                 gateway,
@@ -112,18 +207,22 @@ def run(number: Number, as_json: AsJson = False) -> None:
                 f"replay {number}",
                 exactly,
                 reason=planned.reason,
-                size=planned.waiting,
+                size=waiting,
                 about=lambda: planned.chosen_by,
             )
-        while True:
-            with gateway.store.write() as connection:
-                part = go_on(connection, number, by=by, now=gateway.edge.now())
-            if part is None:
-                break
-            went += part
+        with counting(in_language("重新排队", "queueing"), quiet=as_json, total=waiting) as show_progress:
+            while True:
+                with gateway.store.write() as connection:
+                    part = go_on(connection, number, by=by, now=gateway.edge.now())
+                if part is None:
+                    break
+                went += part
+                show_progress(went.total())
         with gateway.store.read() as connection:
             found = find(connection, number)
     _tell(found, as_json=as_json, now=went)
+    if not as_json and went["done"]:
+        say(in_language("下一步：", "next: ") + "gateway push")
     if went.total() > went["done"]:
         raise typer.Exit(FAILURES)
 
@@ -179,6 +278,11 @@ def _tell(found: Plan | None, *, as_json: bool, now: Counter[str] | None = None)
     if as_json:
         emit({"plan": document})
         return
-    for name in ("chosen_by", "digest"):
-        say(f"{name:>10}  {document[name]}")
+    chosen = {name: value for name, value in document["chosen_by"].items() if value}
+    say(f"{'chosen_by':>10}  " + ", ".join(f"{name} {_plain(value)}" for name, value in chosen.items()))
+    say(f"{'digest':>10}  {document['digest']}")
     table("", columns(*_COLUMNS), [document])
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(str(one) for one in value) if isinstance(value, list) else str(value)

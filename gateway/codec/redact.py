@@ -12,6 +12,9 @@ import json
 import re
 from functools import lru_cache
 
+from gateway.domain.identifiers import mask
+from gateway.domain.records import Certificate, Content, StatusChange, Withdrawal, Worker
+
 _MASK = "***"
 _ESCAPE = r"(?<=\\u[0-9A-Fa-f]{4})"
 """a number may follow a character that JSON writes as letters and digits"""
@@ -98,3 +101,13 @@ def _tells(word: str, known: tuple[str, ...]) -> bool:
 @lru_cache(1024)
 def _escaped(value: str) -> str:
     return "".join(f"(?:{re.escape(json.dumps(c)[1:-1])}|&#{ord(c)};|&#x0*{ord(c):x};)" for c in value)
+
+
+def masked_subject(content: Content) -> str:
+    """Which certificate or person a record is about, as lists show it: enough to know it again, not to name it."""
+    while isinstance(content, (StatusChange, Withdrawal)):
+        content = content.certificate if isinstance(content, StatusChange) else content.content
+    if isinstance(content, Certificate):
+        return mask(content.number)
+    assert isinstance(content, Worker)
+    return f"{content.name[:1]}* {mask(content.id_number)}"

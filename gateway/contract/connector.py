@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from ipaddress import ip_address
 from typing import Protocol, runtime_checkable
@@ -39,6 +39,7 @@ from gateway.contract.messages import (
     WireRequest,
     WireResponse,
 )
+from gateway.domain.promises import Promises
 from gateway.domain.records import RecordKind, Submission
 from gateway.domain.traffic import Traffic, Waits
 
@@ -154,6 +155,8 @@ class Endpoint:
     traffic: Traffic = field(default_factory=Traffic)
     """budget, maintenance windows and circuit breaker; the core keeps to them"""
     paging: Paging = field(default_factory=Paging)
+    promises: Promises = field(default_factory=Promises)
+    """when answers are due, theirs and ours"""
 
     @property
     def in_clear(self) -> bool:
@@ -347,6 +350,19 @@ class SizesMessages(Protocol):
 
     def most_together(self, payload: Payload, /) -> int:
         """The most that may share a request with others like this one; ``batch_max`` of its kind bounds it."""
+        ...
+
+
+@runtime_checkable
+class NumbersMessages(Protocol):
+    """Requests carry a number of the platform's form, by which its people speak of a message."""
+
+    def message_number(self, message_id: str, /) -> str:
+        """The number that a message of this id carries."""
+        ...
+
+    def message_made(self, number: str, /) -> datetime | None:
+        """When a message of this number was made, to the second; None for a text that is no such number."""
         ...
 
 

@@ -17,7 +17,6 @@ from gateway.contract.messages import Finding, Subject, SubjectType
 from gateway.credit.rules.decisions import PUBLISH_DAYS, WARN_DAYS, OwnRecord, OwnState, Proof, lacking
 from gateway.credit.rules.periods import add_period
 from gateway.credit.rules.statements import EventType
-from gateway.credit.rules.working_days import WorkCalendar
 from gateway.credit.store import decisions, parties
 from gateway.credit.store.decisions import OwnRow
 from gateway.credit.store.events import CENTRE
@@ -28,6 +27,7 @@ from gateway.credit.views import find_subject
 from gateway.domain.china import CHINA, day_start
 from gateway.domain.errors import InputError
 from gateway.domain.records import RecordKind, Worker
+from gateway.domain.working_days import WorkCalendar
 from gateway.store import records
 from gateway.store.audit import note
 from gateway.store.engine import Store

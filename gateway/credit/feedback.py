@@ -140,7 +140,7 @@ _OURS = frozenset({_GAP.code, _MOVED.code}) | STALLED
 
 
 async def _pull_pages(exchanger: Exchanger, connector: GivesFeedback, report: FeedbackReport) -> Verdict | None:
-    cursor = await exchanger.query(pages.cursor_of)
+    cursor, begun = await exchanger.query(pages.cursor_of), exchanger.edge.now()
     progress = exchanger.progress(cursor)
     while True:
         answer = await exchanger.ask("feedback", partial(connector.encode_feedback, cursor))
@@ -168,6 +168,7 @@ async def _pull_pages(exchanger: Exchanger, connector: GivesFeedback, report: Fe
         if applied.gap:
             return _GAP
         if not page.has_more:
+            await exchanger.transact(pages.note_read_through, begun)
             return None
         stalled = progress.after(answer.response, page.next_cursor)
         if stalled is not None:

@@ -16,12 +16,12 @@ from gateway.codec.scan_files import ScanFlaw, media_type_of, scan_flaw
 from gateway.contract.desk import DeskTerms, Scan
 from gateway.contract.messages import Problem
 from gateway.credit.rules.objections import ENDED, ObjectionPhase
-from gateway.credit.rules.working_days import WorkCalendar
 from gateway.credit.store import objections
 from gateway.credit.store.objections import EnteredObjection, EnteringOfficer, ObjectionRow
 from gateway.credit.store.streams import lock_feed
 from gateway.domain.china import CHINA
 from gateway.domain.errors import InputError
+from gateway.domain.working_days import WorkCalendar
 from gateway.store.audit import note
 from gateway.store.engine import Store
 from gateway.store.scope import Scope, write_scope

@@ -13,7 +13,6 @@ from gateway.codec.redact import clean
 from gateway.credit.decisions import Officer
 from gateway.credit.rules.draws import METHOD, Checker, Population, draw, read_checkers, sample_size
 from gateway.credit.rules.tickets import DUTIES
-from gateway.credit.rules.working_days import WorkCalendar
 from gateway.credit.store import draws, parties
 from gateway.credit.store.acknowledgements import GATEWAY
 from gateway.credit.store.draws import Draw, Owed
@@ -27,6 +26,7 @@ from gateway.domain.errors import InputError
 from gateway.domain.identifiers import mask
 from gateway.domain.records import Certificate, RecordKind
 from gateway.domain.ticket_kinds import TicketKind
+from gateway.domain.working_days import WorkCalendar
 from gateway.store import records
 from gateway.store.audit import note
 from gateway.store.engine import Connection, Store

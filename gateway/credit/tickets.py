@@ -15,7 +15,6 @@ from gateway.codec.codes import table
 from gateway.codec.redact import clean
 from gateway.credit.rules.subjects import SubjectChange
 from gateway.credit.rules.tickets import DUTIES, Act
-from gateway.credit.rules.working_days import WorkCalendar
 from gateway.credit.store import decisions, ticket_messages, tickets, twins
 from gateway.credit.store.draws import drawn_for
 from gateway.credit.store.events import CENTRE, masked_subject, payload_place
@@ -32,6 +31,7 @@ from gateway.domain.china import CHINA
 from gateway.domain.errors import ConfigurationError, InputError
 from gateway.domain.records import RecordKind
 from gateway.domain.ticket_kinds import TicketKind
+from gateway.domain.working_days import WorkCalendar
 from gateway.store.engine import Connection, Store
 from gateway.store.scope import Scope, write_scope
 

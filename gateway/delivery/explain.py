@@ -30,6 +30,8 @@ _SHOWN = 20_000
 def explain(store: Store, delivery_id: int) -> dict[str, Any] | None:
     """Delivery, payload and exchanges, oldest first; None where there is no such delivery.
 
+    ``earlier_payloads`` are those that were sent before a replay mapped the record anew.
+
     ``changed`` names the fields in which the record differs from its version before; None where there is none.
     Requests and answers are laid out for reading, with names, identity and phone numbers of everybody who travelled
     along replaced, and signatures left out; of an answer's headers those that help. Values the platform's protocol
@@ -47,6 +49,14 @@ def explain(store: Store, delivery_id: int) -> dict[str, Any] | None:
         "delivery": {name: value for name, value in found.delivery.items() if name not in hidden},
         "changed": changed,
         "payload": None if found.payload is None else clean(found.payload.decode(), *people),
+        "earlier_payloads": [
+            {
+                "made_at": one["made_at"],
+                "replaced_at": one["replaced_at"],
+                "payload": clean(one["content"].decode(), *people),
+            }
+            for one in found.earlier
+        ],
         "exchanges": [_shown(one, people) for one in found.exchanges],
     }
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Mapping, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -32,6 +31,7 @@ from gateway.domain.states import State
 from gateway.flows import lost_runs
 from gateway.flows.parameters import named
 from gateway.flows.results import PlatformResult, RunState
+from gateway.operations.overdue import known_clocks
 from gateway.operations.report import write_report
 from gateway.settings import ServeSettings
 
@@ -141,15 +141,16 @@ _COUNTED: Mapping[str, tuple[str, ...]] = {
 def _emit(gateway: Gateway, result: PlatformResult) -> None:
     """Tell alarms what they wait for. Without an event nothing is in order: a worker that is gone says nothing."""
     now, platform = gateway.edge.now(), result.platform
-    hours = gateway.loader(ServeSettings).overdue_hours
+    watch = gateway.promise_watch([platform])
     with gateway.store.read() as connection:
-        late = waiting_views.overdue(connection, platform, now - timedelta(hours=hours))
+        promised = known_clocks(connection, watch)
         due = sum(waiting_views.due(connection, platform, state, now) for state in (State.QUEUED, State.HELD))
     about = {"prefect.resource.id": resource(platform), "prefect.resource.name": platform}
     if result.state is RunState.HELD and result.stop is not None:
         emit_event(HELD, about, payload={"platform": platform, "code": result.stop.code})
-    if late:
-        emit_event(OVERDUE, about, payload={"platform": platform, "count": late, "hours": hours})
+    late, soon = sum(one.late for one in promised), sum(one.soon for one in promised)
+    if late or soon:
+        emit_event(OVERDUE, about, payload={"platform": platform, "late": late, "soon": soon})
     if result.counts.get("sent") or not due:
         emit_event(FLOWING, about, payload={"platform": platform})
 
@@ -182,7 +183,13 @@ async def link_report(gateway: Gateway) -> str | None:
     def write() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         fresh, page = folder / f".{gateway.edge.new_id()}.html", folder / "gateway-report.html"
-        write_report(gateway.store, fresh, now=gateway.edge.now(), chinese=gateway.settings.chinese)
+        write_report(
+            gateway.store,
+            fresh,
+            now=gateway.edge.now(),
+            chinese=gateway.settings.chinese,
+            promises=gateway.promise_watch(),
+        )
         return fresh.replace(page)
 
     try:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,15 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from gateway.credit.rules.working_days import WorkCalendar
 from gateway.credit.tickets import overdue_by_kind
 from gateway.delivery.explain import Rules, stops
 from gateway.delivery.store import platforms as delivery_platforms
 from gateway.delivery.store import views
+from gateway.domain.china import CHINA
 from gateway.domain.states import State
 from gateway.domain.traffic import Phase
+from gateway.domain.working_days import WorkCalendar
+from gateway.operations.overdue import PromiseWatch, known_clocks
 from gateway.operations.store import evidence, metrics
 from gateway.store.engine import Store
 
@@ -55,6 +57,12 @@ _GAUGES = {
     "last_accepted_timestamp_seconds": ("When the platform last accepted something.", ("platform",)),
     "tickets_open": ("Open tickets by kind.", ("kind",)),
     "tickets_overdue": ("Open tickets past their last working day, by kind.", ("kind",)),
+    "answers_late": (
+        "Answers that are late: the platform's result, its credit feed, our acknowledgement of a credit event.",
+        ("platform", "promise"),
+    ),
+    "answers_due_soon": ("The same, due within a day.", ("platform", "promise")),
+    "calendar_ends_timestamp_seconds": ("Until when the calendar knows the working days.", ()),
     "evidence_unsealed_seconds": ("Age of the oldest exchange that the evidence chain does not cover.", ()),
     "last_done_timestamp_seconds": (
         "When a work was last done: intake, seal and backup; push, feedback and reconcile by platform. 0: never.",
@@ -89,12 +97,14 @@ class Surroundings:
     folders:    what has to keep free space, by the name it is shown under
     drop:       the drop folder; None where none is set
     prefect_up: whether Prefect's server answers; None where none is known here
+    promises:   what is promised in the traffic with the platforms
     """
 
     calendar: WorkCalendar
     folders: Mapping[str, Path]
     drop: Path | None = None
     prefect_up: bool | None = None
+    promises: PromiseWatch | None = None
 
 
 def exposition(store: Store, traffic: Rules, around: Surroundings, now: datetime) -> bytes:
@@ -137,6 +147,8 @@ class _Ledger(Collector):
             differences = metrics.differences(connection, platforms)
             skews = metrics.clock_differences(connection, self._store.vault, platforms, now - _NEWEST)
             size = metrics.store_bytes(connection)
+            watch = self._around.promises
+            promised = [] if watch is None else known_clocks(connection, watch)
         return {
             "build_info": {(version("integration-gateway"),): 1},
             "deliveries": {(one.platform, state): one.states.get(state, 0) for one in counted for state in State},
@@ -159,6 +171,8 @@ class _Ledger(Collector):
             "last_accepted_timestamp_seconds": {(name,): at.timestamp() for name, at in accepted.items()},
             "tickets_open": {(kind,): count for kind, count in tickets.items()},
             "tickets_overdue": {(kind,): late.get(kind, 0) for kind in {*tickets, *late}},
+            "answers_late": {(one.platform, one.promise): one.late for one in promised},
+            "answers_due_soon": {(one.platform, one.promise): one.soon for one in promised},
             "evidence_unsealed_seconds": {(): self._age(unsealed)},
             "last_done_timestamp_seconds": {key: at.timestamp() if at else 0.0 for key, at in done.items()},
             "open_differences": differences,
@@ -175,6 +189,7 @@ class _Ledger(Collector):
             drop = [("new", around.drop), ("taken", around.drop / TAKEN)]
         return {
             "disk_free_ratio": {(name,): _free_ratio(folder) for name, folder in around.folders.items()},
+            "calendar_ends_timestamp_seconds": {(): _end_of(around.calendar, self._now)},
             "drop_oldest_seconds": {(name,): self._oldest_file(folder) for name, folder in drop},
             "prefect_up": {} if around.prefect_up is None else {(): float(around.prefect_up)},
         }
@@ -193,6 +208,11 @@ class _Ledger(Collector):
 
     def _age(self, since: datetime | None) -> float:
         return 0.0 if since is None else max(0.0, (self._now - since).total_seconds())
+
+
+def _end_of(calendar: WorkCalendar, now: datetime) -> float:
+    last = calendar.ends(now.astimezone(CHINA).date())
+    return datetime.combine(last, time.max, CHINA).timestamp()
 
 
 def _free_ratio(folder: Path) -> float:

@@ -20,9 +20,11 @@ from gateway.delivery.rules.differences import Difference
 from gateway.delivery.store.views import counts, reasons
 from gateway.domain.china import CHINA
 from gateway.domain.errors import InputError
+from gateway.domain.promises import PromiseKind
 from gateway.domain.states import State
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.intake.store.views import BatchPart, parts
+from gateway.operations.overdue import PromiseWatch, known_clocks
 from gateway.operations.store import report as counting
 from gateway.private_files import open_private
 from gateway.store.engine import Connection, Store
@@ -76,6 +78,9 @@ _ZH: Mapping[str, str] = {
     "ticket_state": "查询工单",
     "health": "连通检查",
     "open": "未结束",
+    PromiseKind.RESULT: "推送回执",
+    PromiseKind.CREDIT: "信用反馈",
+    PromiseKind.ANSWER: "本方答复信用事件",
     TicketKind.IDENTITY: "身份核对",
     TicketKind.FORK: "版本分叉",
     TicketKind.GAP: "版本缺口",
@@ -91,14 +96,22 @@ _CODES = ("credit_ack_code", "credit_record_status")
 
 
 def write_report(
-    store: Store, out: Path, *, now: datetime, chinese: bool, restored: str | None = None
+    store: Store,
+    out: Path,
+    *,
+    now: datetime,
+    chinese: bool,
+    restored: str | None = None,
+    promises: PromiseWatch | None = None,
 ) -> dict[str, Any]:
     """Write the page to ``out`` and return its numbers; InputError where the file cannot be written.
 
     restored: why the store is an older one than was in use, where it is
+    promises: what is promised in the traffic with the platforms
     """
     with store.read() as connection:
-        summary = {"restored": restored, **summarise(connection, now)}
+        watched = [] if promises is None else known_clocks(connection, promises)
+        summary = {"restored": restored, **summarise(connection, now), "promises": [vars(one) for one in watched]}
     page = _template().render(
         summary,
         t=lambda en, zh: zh if chinese else en,
@@ -193,6 +206,8 @@ def _city(part: BatchPart) -> dict[str, Any]:
         "city_zh": names.get(part.city or "", part.city),
         "report_no": part.report_no,
         "rows": part.rows.total(),
+        "refused_there": part.refused_there,
+        "open": part.open,
         "platforms": part.platforms,
         "oldest_waiting": part.oldest_waiting,
     }

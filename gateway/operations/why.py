@@ -5,6 +5,7 @@ Answers name batches, rows, rules, deliveries and codes; never the person.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +13,8 @@ from datetime import datetime
 from gateway.codec.codes import table
 from gateway.contract.connector import ConnectorInfo
 from gateway.credit.rules.tickets import DUTIES
-from gateway.credit.store import tickets
+from gateway.credit.store import draws, tickets
+from gateway.credit.store import views as credit_views
 from gateway.delivery.explain import Rules, reasons
 from gateway.delivery.rules.differences import Difference
 from gateway.delivery.rules.waiting import Reason
@@ -20,8 +22,9 @@ from gateway.domain.china import CHINA
 from gateway.domain.records import RecordKind
 from gateway.domain.states import Event, State
 from gateway.intake.store import batches, views
+from gateway.intake.store.refused import RowPlace, places
 from gateway.operations.store import why as operations_why
-from gateway.operations.store.why import LastAnswer, NewestDelivery, ReportedRow
+from gateway.operations.store.why import LastAnswer, MessageNumbers, NewestDelivery, ReportedRow
 from gateway.store import records
 from gateway.store.engine import Connection, Store
 
@@ -72,13 +75,15 @@ class Explanation:
     certificates: dict[str, list[WhyStep]] = field(default_factory=dict)
     rows: list[WhyStep] = field(default_factory=list)
     person: list[WhyStep] = field(default_factory=list)
+    credit: list[WhyStep] = field(default_factory=list)
+    """what the credit platforms told"""
 
     @property
     def broken(self) -> list[WhyStep]:
         """The first link of each chain that does not hold; empty where everything has arrived."""
         if not self.certificates:
-            return [link for link in [*self.rows, *self.person] if not link.ok][:1]
-        chains = [[*self.rows, *links] for links in _by_platform(self.certificates)]
+            return [link for link in [*self.rows, *self.person, *self.credit] if not link.ok][:1]
+        chains = [[*self.rows, *links, *self.credit] for links in _by_platform(self.certificates)]
         firsts = [next((link for link in chain if not link.ok), None) for chain in chains]
         return list(dict.fromkeys(link for link in firsts if link is not None))
 
@@ -93,15 +98,33 @@ def _by_platform(certificates: Mapping[str, Sequence[WhyStep]]) -> list[list[Why
     return chains
 
 
-def why(store: Store, text: str, infos: Sequence[ConnectorInfo], rules: Rules, now: datetime) -> Explanation:
+def why(
+    store: Store,
+    text: str,
+    infos: Sequence[ConnectorInfo],
+    rules: Rules,
+    now: datetime,
+    *,
+    numbers: MessageNumbers | None = None,
+) -> Explanation:
     """Follow what a person has at hand: a certificate or identity number, a record's key, a delivery's number, receipt
-    or number at the platform, a batch, a report or a ticket. ``infos``: the configured platforms."""
+    or number at the platform, the number of a message, a credit event or record, a batch, a report, a ticket or a draw.
+
+    infos:   the configured platforms
+    numbers: those of them that give messages a number of their own
+    """
     id_types = [row["canonical"] for row in table("id_document_type").rows if row["canonical"]]
     with store.read() as connection:
-        found = operations_why.subject(connection, store.vault, text, id_types)
+        found = operations_why.subject(connection, store.vault, text, id_types, numbers)
         answer = Explanation(person_key=found.person_key)
         if not found:
-            answer.rows = _batch(connection, text) or _ticket(connection, text) or _filed((), known=False)
+            answer.rows = (
+                _batch(connection, text)
+                or _ticket(connection, text)
+                or _drawn(connection, text)
+                or _event(connection, store, text)
+                or _filed((), known=False)
+            )
             return answer
         answer.rows = _filed(found.rows, known=bool(found.certificates or found.person_key))
         keys = found.certificates or [found.person_key or ""]
@@ -111,7 +134,67 @@ def why(store: Store, text: str, infos: Sequence[ConnectorInfo], rules: Rules, n
             answer.certificates[key] = view.followed(key)
         if not found.certificates:
             answer.person = [link for one in view.standings for link in view.stands(one)]
+        if found.person_key is not None or found.certificates:
+            answer.credit = _credit(connection, found.person_key, found.certificates, now)
     return answer
+
+
+def _credit(
+    connection: Connection, person_key: str | None, certificates: Sequence[str], now: datetime
+) -> list[WhyStep]:
+    """What the credit platforms have told about the person, and whether it made a certificate void."""
+    key = person_key or operations_why.holder(connection, certificates)
+    if key is None:
+        return []
+    standing = credit_views.current(connection, key, now, kind=RecordKind.PERSON)
+    void = operations_why.void_by_now(connection, certificates)
+    if not standing and not void:
+        return [WhyStep(step="credit", ok=True, text="no credit record", text_zh="无信用记录")]
+    by_platform = Counter(one.platform for one in standing)
+    text = ", ".join(f"{name} {count}" for name, count in sorted(by_platform.items())) or "none in force"
+    show = f"gateway credit show {key}"
+    if void:
+        return [
+            WhyStep(
+                step="credit",
+                ok=False,
+                text=f"the certificate is void; credit records: {text}",
+                text_zh=f"证书已失效；信用记录：{text}",
+                act=show,
+            )
+        ]
+    return [WhyStep(step="credit", ok=True, text=f"credit records: {text}", text_zh=f"信用记录：{text}", act=show)]
+
+
+def _drawn(connection: Connection, number: str) -> list[WhyStep]:
+    found = draws.draw_by_number(connection, number.strip().upper())
+    if found is None:
+        return []
+    day = f"{found.at.astimezone(CHINA):%Y-%m-%d}"
+    return [
+        WhyStep(
+            step="draw",
+            ok=True,
+            text=f"draw of {day}: {len(found.drawn)} of {found.population} {found.of}",
+            text_zh=f"{day} 的抽查：{found.of} {found.population} 个中抽取 {len(found.drawn)} 个",
+            act=f"gateway supervise show {found.number}",
+        )
+    ]
+
+
+def _event(connection: Connection, store: Store, text: str) -> list[WhyStep]:
+    """A credit event about nobody we hold."""
+    return [
+        WhyStep(
+            step="credit",
+            ok=None,
+            text=f"credit event {one.event_id} is about nobody we hold ({one.outcome})",
+            text_zh=f"信用事件 {one.event_id} 所指的人或企业不在库中（{one.outcome}）",
+            act=f"gateway credit show {one.event_id}",
+            platform=one.platform,
+        )
+        for one in credit_views.events_named(connection, store.vault, text)
+    ]
 
 
 def _filed(rows: Sequence[ReportedRow], *, known: bool) -> list[WhyStep]:
@@ -203,6 +286,8 @@ class _View:
         self._reasons: Mapping[int, Reason | None] = {}
         self._ended = operations_why.ended(connection, keys)
         self._with_project = operations_why.with_project(connection, keys)
+        refused = [one for one in self._answers.values() if one.state is State.REJECTED]
+        self._rows = places(connection, [(RecordKind(one.kind), one.record_key) for one in refused])
 
     def wait_by(self, rules: Rules, now: datetime) -> None:
         """Say what each waits for at a moment under the platforms' rules of traffic."""
@@ -253,16 +338,19 @@ class _View:
         )
         last = self._answers[one.id]
         if one.state is State.ACCEPTED:
+            when = "" if one.updated_at is None else f"{one.updated_at.astimezone(CHINA):%Y-%m-%d %H:%M}"
+            number = "" if one.platform_ref is None else f", number there {one.platform_ref}"
+            number_zh = "" if one.platform_ref is None else f"，平台编号 {one.platform_ref}"
             step = WhyStep(
                 step="accepted",
                 ok=True,
-                text=tried,
-                text_zh=f"已接收，{tried_zh}",
+                text=f"{tried}, {when}{number}",
+                text_zh=f"已接收 {when}，{tried_zh}{number_zh}",
                 platform=one.platform,
                 delivery=one.id,
             )
             if one.difference in _FINE:
-                return [step]
+                return [step, *_compared(one)]
             text, zh = f"the last reconciliation says {one.difference}", f"上次对账结果：{one.difference}"
             act = f"gateway show {one.id}"
             return [
@@ -283,7 +371,7 @@ class _View:
             en_answer, zh_answer = _answer(root)
             text += f"; delivery {root.id} ({root.kind}): {root.state}{en_answer}"
             zh += f"；第 {root.id} 号任务{zh_answer}"
-        helps, helps_zh = _act(root, self._reasons[root.id])
+        helps, helps_zh = _act(root, self._reasons[root.id], self._rows.get(root.record_key))
         stopped = last.state in (State.REJECTED, State.PARKED, State.HELD)
         return [
             WhyStep(
@@ -306,6 +394,23 @@ class _View:
             met.add(one.blocked_by)
             one = self._answers[one.blocked_by]
         return one
+
+
+def _compared(one: NewestDelivery) -> list[WhyStep]:
+    """That the last reconciliation found it well, where there was one since."""
+    if one.compared_at is None:
+        return []
+    day = f"{one.compared_at.astimezone(CHINA):%Y-%m-%d %H:%M}"
+    return [
+        WhyStep(
+            step="reconciled",
+            ok=True,
+            text=f"the reconciliation of {day} found no difference",
+            text_zh=f"{day} 对账一致",
+            platform=one.platform,
+            delivery=one.id,
+        )
+    ]
 
 
 def _answer(one: LastAnswer) -> tuple[str, str]:
@@ -332,14 +437,17 @@ def _standing_words(one: LastAnswer, reason: Reason | None, tried: str, tried_zh
     return f"{one.state}, {tried}: {en}{en_answer}", f"{state}，{tried_zh}：{zh}{zh_answer}"
 
 
-def _act(root: LastAnswer, reason: Reason | None) -> tuple[str | None, str | None]:
+def _act(root: LastAnswer, reason: Reason | None, place: RowPlace | None) -> tuple[str | None, str | None]:
     """What helps the delivery that must move first; None where it goes on by itself. English and Chinese."""
     show = f"gateway show {root.id}"
     if root.state is State.REJECTED:
         again = f"gateway replay plan --platform {root.platform} --code {root.code} --reason …"
+        back = "" if place is None else f"gateway batches returns {_quoted(place.report_no or place.batch)} OUT.xlsx"
+        where = "" if place is None else f" ({place.batch}, row {place.row_no}; {back})"
+        where_zh = "" if place is None else f"（{place.batch} 第 {place.row_no} 行，{back}）"
         return (
-            f"{show}; the city sends a corrected row, or, where the fault is not the record's, {again}",
-            f"{show}；由上报单位更正后重新上报，若非数据原因则 {again}",
+            f"{show}; the city sends a corrected row{where}, or, where the fault is not the record's, {again}",
+            f"{show}；由上报单位更正后重新上报{where_zh}，若非数据原因则 {again}",
         )
     if root.state is State.PARKED:
         if root.event == Event.CONFLICT:

@@ -26,13 +26,21 @@ RNG = random.Random(8)
 PERSON = people.person_record(RNG)
 PAPER = people.certificate_record(RNG, PERSON)
 KEY = "P370000X00009912"
+assert isinstance(PERSON.content, Worker)
+NAME = PERSON.content.name
 
 
 @pytest.fixture
 def reconciled(run: Run) -> Run:
     """A home with one person and one certificate, and a run in which the certificate differs and a key is unknown."""
     items = [
-        Item(difference=Difference.ALTERED, kind=RecordKind.CERTIFICATE, delivery_id=2, fields=("trade", "valid_to")),
+        Item(
+            difference=Difference.ALTERED,
+            kind=RecordKind.CERTIFICATE,
+            delivery_id=2,
+            fields=("trade", "valid_to", "PersonName"),
+            sides=(("trade", "砌筑工", "抹灰工"), ("valid_to", "2024-05-01", ""), ("PersonName", NAME, "李四光")),
+        ),
         Item(difference=Difference.LAG, kind=RecordKind.PERSON, delivery_id=1),
         Item(difference=Difference.UNKNOWN_HERE, kind=RecordKind.PERSON, theirs=(KEY, "P00009912")),
     ]
@@ -56,7 +64,11 @@ def rows(run: Run, *arguments: str, code: int = 1) -> list[dict[str, Any]]:
 
 def test_differences_name_fields_and_mask_whom_they_are_about(reconciled: Run) -> None:
     altered, unknown = rows(reconciled)
-    assert (altered["class"], altered["fields"], altered["delivery"]) == ("altered", ["trade", "valid_to"], 2)
+    assert (altered["class"], altered["fields"], altered["delivery"]) == (
+        "altered",
+        ["trade", "valid_to", "PersonName"],
+        2,
+    )
     assert (unknown["class"], unknown["platform_number"]) == ("unknown_here", "P00009912")
     assert isinstance(PAPER.content, Certificate)
     assert isinstance(PERSON.content, Worker)
@@ -102,3 +114,20 @@ def test_nothing_reconciled_says_what_to_do(run: Run) -> None:
 
 def test_a_plan_of_differences_takes_no_state(run: Run) -> None:
     run("replay", "plan", "--reason", "r", "--difference", "lost", "--state", "parked", code=2)
+
+
+def test_both_sides_of_a_field_are_shown_and_nobody_is_named(reconciled: Run, tmp_path: Path) -> None:
+    altered, unknown = rows(reconciled)
+    assert altered["sides"][:2] == [
+        {"field": "trade", "ours": "砌筑工", "theirs": "抹灰工"},
+        {"field": "valid_to", "ours": "2024-05-01", "theirs": ""},
+    ]
+    assert unknown["sides"] == []
+    shown = reconciled("differences", code=1).stdout
+    assert "trade  ours 砌筑工  theirs 抹灰工" in shown
+    assert "theirs (empty)" in shown
+    assert NAME not in json.dumps(altered, ensure_ascii=False)
+    assert "李四光" not in shown
+    reconciled("differences", "--xlsx", str(tmp_path / "d.xlsx"), code=1)
+    cells = [str(cell) for line in openpyxl.load_workbook(tmp_path / "d.xlsx").active.values for cell in line]
+    assert any("李四光" in cell for cell in cells), "the file of its owner is whole"

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from gateway.delivery.store import run_leases
 from gateway.delivery.store.run_leases import Claim
+from gateway.delivery.store.tables import exchange
 from gateway.intake.reading.reader import read_batch
 from gateway.settings import GatewaySettings, loader
 from gateway.store.engine import open_engine
@@ -32,7 +34,6 @@ def site(make_site: Callable[..., Site], tmp_path_factory: pytest.TempPathFactor
         GATEWAY_SERVE__DROP_SETTLE_SECONDS="0",
         GATEWAY_SERVE__INTAKE="off",
         GATEWAY_SERVE__RECONCILE="30 1 * * *",
-        GATEWAY_SERVE__OVERDUE_HOURS="0.0001",
     )
     made.sandbox()
     made.fill()
@@ -129,7 +130,9 @@ def test_a_dropped_file_is_taken_in_and_its_refused_rows_are_counted(site: Site)
 
 
 def test_a_held_platform_is_told_and_raises_every_alarm(site: Site) -> None:
-    site.run("push", PLATFORM)  # results will be overdue at once
+    site.run("push", PLATFORM)
+    with engine_of(site).begin() as connection:  # results will be overdue at once
+        connection.execute(update(exchange).values(opened_at=datetime.now(UTC) - timedelta(days=2)))
     names = site.run("alarms", "--quiet-hours", str(QUIET_SECONDS / 3600), PREFECT_API_URL=site.api_url)["alarms"]
     assert len(names) == 3
     site.run("pause", PLATFORM, "--reason", "change of account of 张三")

@@ -48,8 +48,8 @@ _MESSAGES = {_OK: "成功", _SIGNATURE: "签名校验错误", _PERMISSION: "无A
 
 
 class WorkerPlatformSandbox(Sandbox):
-    """May be set: ``tolerance``, ``nonce_window``, ``delay_seconds``, ``late_seconds``, ``admitted`` (addresses) and
-    ``registry.update_creates``.
+    """May be set: ``tolerance``, ``nonce_window``, ``delay_seconds``, ``late_seconds``, ``admitted`` (addresses),
+    ``retired`` (field -> codes that its table holds no longer) and ``registry.update_creates``.
     """
 
     platform = "worker_platform"
@@ -71,6 +71,7 @@ class WorkerPlatformSandbox(Sandbox):
         self.nonce_window = timedelta(minutes=10)
         self.delay_seconds = (0.2, 0.8)
         self.late_seconds = 90.0
+        self.retired: dict[str, frozenset[str]] = {}
         self.admitted: frozenset[str] | None = None
         self.registry = Registry(self.books, self.clock)
 
@@ -171,6 +172,17 @@ class WorkerPlatformSandbox(Sandbox):
             return False
         return not sealed or unseal(form["corpsign"]) == CORPKEY + form["timestamp"]
 
+    def _retired_in(self, method: str, data: Mapping[str, Any]) -> list[str]:
+        """Fields of a list's items with a value that their code table holds no longer."""
+        name = CALLS[method].list_name
+        items = data.get(name) if name else None
+        return [
+            f"[{name}][{index}][{field}]值超出范围或无效"
+            for index, item in enumerate(items if isinstance(items, list) else ())
+            for field, values in self.retired.items()
+            if str(item.get(field)) in values
+        ]
+
     def _query(self, method: str, data: Mapping[str, Any], fault: str | None) -> Response:
         wire = self.wire
         if wire.device_list and method == "ProjectWorker.Query" and data.get("att_mark"):
@@ -230,7 +242,7 @@ class WorkerPlatformSandbox(Sandbox):
         if fault == "late":
             self.books.bump("late")
             due = later(self.clock(), self.late_seconds)
-        faults = faults_of(CALLS[method], data, unseal, wire)
+        faults = [*faults_of(CALLS[method], data, unseal, wire), *self._retired_in(method, data)]
         if fault == "blame_call":
             faults, lot = ["[timestamp]值超出范围或无效"], _Never()
         outcome = Outcome(refusal=";".join(faults)) if faults else self.registry.write(method, each(data, unseal), due)

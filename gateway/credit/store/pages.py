@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 
 from sqlalchemy import and_, exists, insert, or_, select, update
@@ -77,6 +78,11 @@ def move_cursor(scope: Scope, cursor: str) -> None:
     """Go on from another cursor, after a snapshot has brought the archive level (the feed's own had run out)."""
     lock_feed(scope)
     _set_cursor(scope, cursor)
+
+
+def note_read_through(scope: Scope, begun: datetime) -> None:
+    """The feed was read to its end: all it had to say at ``begun`` is here."""
+    scope.connection.execute(update(feed).where(feed.c.platform == scope.platform).values(read_through_at=begun))
 
 
 def rematch(scope: Scope) -> int:

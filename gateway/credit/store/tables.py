@@ -32,7 +32,9 @@ feed = Table(
     Column("platform", String(40), primary_key=True),
     Column("cursor", Text),
     Column("updated_at", Moment, nullable=False),
+    Column("read_through_at", Moment),
 )
+"""``read_through_at``: when the last reading began that came to the feed's end without a gap"""
 
 inbox = Table(
     "inbox",

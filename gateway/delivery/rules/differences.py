@@ -70,6 +70,8 @@ class Item:
     """One key with its class; ``fields`` names what differs.
 
     theirs: the platform's key, and its own number, of what we know nothing of
+    sides:  of a difference that needs somebody, each field that differs with what we and what the platform have;
+            personal, so it is kept sealed and shown masked
     """
 
     difference: Difference
@@ -77,6 +79,7 @@ class Item:
     delivery_id: int | None = None
     fields: tuple[str, ...] = ()
     theirs: tuple[str, str | None] | None = field(default=None, repr=False)
+    sides: tuple[tuple[str, str, str], ...] = field(default=(), repr=False, compare=False)
 
 
 def classify(ours: Iterable[Ours], theirs: Mapping[tuple[RecordKind, str], Sequence[Holding]]) -> list[Item]:
@@ -89,7 +92,10 @@ def classify(ours: Iterable[Ours], theirs: Mapping[tuple[RecordKind, str], Seque
         if key and there:
             met.add(key)
         difference, fields = _compare(own, there)
-        items.append(Item(difference=difference, kind=own.kind, delivery_id=own.delivery_id, fields=fields))
+        sides = () if own.expected is None or difference in QUIET else _sides(own.expected, there, fields)
+        items.append(
+            Item(difference=difference, kind=own.kind, delivery_id=own.delivery_id, fields=fields, sides=sides)
+        )
     items += [
         Item(difference=Difference.UNKNOWN_HERE, kind=kind, theirs=(key, there[0].platform_id if there else None))
         for (kind, key), there in theirs.items()
@@ -119,6 +125,13 @@ def _compare(own: Ours, there: Sequence[Holding]) -> tuple[Difference, tuple[str
     if own.state is State.QUEUED and not (fields and own.replaces):
         return Difference.HELD_THERE, fields
     return Difference.LAG, fields
+
+
+def _sides(expected: Holding, there: Sequence[Holding], fields: Sequence[str]) -> tuple[tuple[str, str, str], ...]:
+    def of(one: Holding, name: str) -> str:
+        return one.fields.get(name, str(one.version or "") if name == "version" else "")
+
+    return tuple((name, of(expected, name), of(there[0], name)) for name in fields) if there else ()
 
 
 def differing(expected: Holding, held: Holding) -> tuple[str, ...]:

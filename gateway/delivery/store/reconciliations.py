@@ -119,7 +119,7 @@ def save(
     """Keep a run with its differences (matches are only counted); gives its number, and how many are settled by class.
 
     What a person settled in the run before stays settled while it differs in the same way. What only the platform has
-    is kept by its key for the last run only.
+    is kept by its key for the last run only, and so is what the two sides say of a field.
     """
     before = last_run(connection, platform)
     settled = set() if before is None else _settled(connection, vault, before.number)
@@ -133,7 +133,8 @@ def save(
     kept: Counter[str] = Counter()
     rows: list[dict[str, Any]] = []
     for position, item in enumerate(items):
-        theirs = None if item.theirs is None else json.dumps(item.theirs, ensure_ascii=False)
+        known = item.theirs or ({"sides": item.sides} if item.sides else None)
+        theirs = None if known is None else json.dumps(known, ensure_ascii=False)
         again = (str(item.difference), str(item.kind), item.delivery_id, tuple(item.fields), theirs) in settled
         kept[item.difference] += again
         rows.append(
@@ -219,6 +220,7 @@ class FoundDifference:
 
     record: what we have, where it is ours
     theirs: key and number of what only the platform has; None in runs that are not the last
+    sides:  each differing field with what we and what the platform have; empty in runs that are not the last
     """
 
     id: int
@@ -231,6 +233,7 @@ class FoundDifference:
     state: str | None = None
     record: Record | None = field(default=None, repr=False)
     theirs: tuple[str, str | None] | None = field(default=None, repr=False)
+    sides: Sequence[tuple[str, str, str]] = field(default=(), repr=False)
 
 
 def found_differences(
@@ -262,7 +265,8 @@ def found_differences(
                     version=None if own is None else own.record.version,
                     state=None if own is None else own.state,
                     record=None if own is None else own.record,
-                    theirs=None if opened is None else (opened[0], opened[1]),
+                    theirs=(opened[0], opened[1]) if isinstance(opened, list) else None,
+                    sides=[tuple(side) for side in opened["sides"]] if isinstance(opened, dict) else (),
                 )
             )
     return int(total), found

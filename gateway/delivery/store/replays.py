@@ -1,9 +1,10 @@
 """Replay by plan: choose what failed, fix the list, then let it go piece by piece; a second run finds nothing to do.
 
-A plan only queues deliveries again; they travel through the same door as all others. What was parked keeps the payload
-it had, and so does what was accepted and is lost or altered there by the last reconciliation. What was rejected is
-mapped anew, because the same bytes would be rejected again. What has moved on since the plan was made, or has a newer
-version, is skipped and says so.
+A plan only queues deliveries again; they travel through the same door as all others. A person may say whether they go
+with the payload they had or are mapped anew. Where nobody does, what was parked keeps its payload, and so does what was
+accepted and is lost or altered there by the last reconciliation; what was rejected is mapped anew, because the same
+bytes would be rejected again. What was sent before stays beside it. What has moved on since the plan was made, or has a
+newer version, is skipped and says so.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, false, func, insert, literal, select, update
 
 from gateway.codec.redact import clean
 from gateway.delivery.rules.differences import Difference
 from gateway.delivery.store.tables import (
+    OPEN,
     delivery,
+    earlier_payload,
     payload,
     reconciliation,
     reconciliation_item,
@@ -29,12 +32,22 @@ from gateway.delivery.store.tables import (
     replay_plan,
 )
 from gateway.delivery.store.views import DeliveryFilter, matching
+from gateway.domain.records import RecordKind
 from gateway.domain.states import Event, State, advance
 from gateway.store.audit import note
-from gateway.store.metadata import CHUNK, chunks
+from gateway.store.metadata import CHUNK, Moment
 
 FAILED = {State.PARKED: Event.RELEASED, State.REJECTED: Event.REPLAYED, State.ACCEPTED: Event.REPLAYED}
 """what may be planned, and the event by which it is queued again"""
+
+
+class ReplayMapping(StrEnum):
+    """With which payload the deliveries of a plan go."""
+
+    ORIGINAL = "original"
+    """the one they had, where there is one"""
+    CURRENT = "current"
+    """one that is made anew from the record"""
 
 
 class ReplayOutcome(StrEnum):
@@ -78,6 +91,7 @@ def plan(
     by: str,
     now: datetime,
     difference: Difference | None = None,
+    mapping: ReplayMapping | None = None,
 ) -> Plan | None:
     """Fix the list of what failed and matches, all of it, oldest first; None where nothing does.
 
@@ -85,7 +99,7 @@ def plan(
     what was accepted and is lost or altered there, as the last reconciliation of its platform says and nobody settled.
     """
     accepted = delivery.c.state == State.ACCEPTED
-    failed = delivery.c.state.in_([State.PARKED, State.REJECTED])
+    failed = and_(OPEN, delivery.c.state.in_([State.PARKED, State.REJECTED]))
     which = [*matching(wanted), failed if difference is None else and_(accepted, _differs(difference))]
     row = {
         "at": now,
@@ -96,21 +110,23 @@ def plan(
             "states": [str(state) for state in wanted.states],
             "code": wanted.code,
             "since": None if wanted.since is None else wanted.since.isoformat(),
+            "until": None if wanted.until is None else wanted.until.isoformat(),
             "batch": wanted.batch,
+            "deliveries": list(wanted.ids),
             "difference": difference,
+            "mapping": mapping,
         },
         "items": 0,
         "digest": "",
     }
     number = int(connection.execute(insert(replay_plan).values(row).returning(replay_plan.c.id)).scalar_one())
+    # few failed: sorting them is less than going through all rows in their order
+    place = func.row_number().over(order_by=delivery.c.id + 0)
+    chosen = select(literal(number), place, delivery.c.id, delivery.c.fence).where(*which)
+    connection.execute(insert(replay_item).from_select(["plan_id", "position", "delivery_id", "fence"], chosen))
     count, digest = 0, hashlib.sha256()
-    for part in chunks(_chosen(connection, which)):
-        rows = [
-            {"plan_id": number, "position": count + place, "delivery_id": one.id, "fence": one.fence}
-            for place, one in enumerate(part, start=1)
-        ]
-        connection.execute(insert(replay_item), rows)
-        digest.update("".join(f"{one.id}\n" for one in part).encode())
+    for part in _in_pieces(connection, number):
+        digest.update("".join(f"{one}\n" for one in part).encode())
         count += len(part)
     if not count:
         connection.execute(delete(replay_plan).where(replay_plan.c.id == number))
@@ -121,29 +137,49 @@ def plan(
     return find(connection, number)
 
 
-def _differs(difference: str | None) -> ColumnElement[bool]:
-    newest = select(func.max(reconciliation.c.id)).group_by(reconciliation.c.platform)
-    return exists().where(
-        reconciliation_item.c.delivery_id == delivery.c.id,
-        reconciliation_item.c["class"] == difference,
-        reconciliation_item.c.settled_at.is_(None),
-        reconciliation_item.c.reconciliation_id.in_(newest),
-    )
-
-
-def _chosen(connection: Connection, which: Sequence[ColumnElement[bool]]) -> Iterator[Row[int, int]]:
+def _in_pieces(connection: Connection, number: int) -> Iterator[Sequence[int]]:
+    """The deliveries of a plan, in its order."""
     after = 0
     while True:
-        part = connection.execute(
-            select(delivery.c.id, delivery.c.fence)
-            .where(*which, delivery.c.id > after)
-            .order_by(delivery.c.id)
+        rows = connection.execute(
+            select(replay_item.c.position, replay_item.c.delivery_id)
+            .where(replay_item.c.plan_id == number, replay_item.c.position > after)
+            .order_by(replay_item.c.position)
             .limit(CHUNK)
         ).all()
-        yield from part
-        if not part:
+        if not rows:
             return
-        after = part[-1].id
+        yield [row.delivery_id for row in rows]
+        after = rows[-1].position
+
+
+def first_of(connection: Connection, number: int, limit: int) -> list[int]:
+    """The first deliveries of a plan that are still to go."""
+    wanted = select(replay_item.c.delivery_id).where(replay_item.c.plan_id == number, replay_item.c.outcome.is_(None))
+    return list(connection.execute(wanted.order_by(replay_item.c.position).limit(limit)).scalars())
+
+
+def kinds_of(connection: Connection, number: int) -> dict[tuple[str, str], int]:
+    """(platform, kind) -> how many deliveries of a plan are still to go."""
+    rows = connection.execute(
+        select(delivery.c.platform, delivery.c.kind, func.count().label("count"))
+        .join(replay_item, replay_item.c.delivery_id == delivery.c.id)
+        .where(replay_item.c.plan_id == number, replay_item.c.outcome.is_(None))
+        .group_by(delivery.c.platform, delivery.c.kind)
+    )
+    return {(row.platform, row.kind): row._mapping["count"] for row in rows}
+
+
+def _differs(difference: str | None) -> ColumnElement[bool]:
+    newest = select(func.max(reconciliation.c.id)).group_by(reconciliation.c.platform)
+    item = reconciliation_item.c
+    return exists().where(
+        item.delivery_id == delivery.c.id,
+        item["class"] == difference,
+        item.settled_at.is_(None),
+        # not by the index of runs, which would look through a whole run for each delivery
+        func.coalesce(item.reconciliation_id, 0).in_(newest),
+    )
 
 
 def run(connection: Connection, number: int, *, by: str, now: datetime) -> Counter[str] | None:
@@ -156,17 +192,19 @@ def run(connection: Connection, number: int, *, by: str, now: datetime) -> Count
     newer = delivery.alias("newer")
     overtaken = exists().where(
         newer.c.platform == delivery.c.platform,
+        newer.c.kind.in_(list(RecordKind)),  # says nothing, but the index begins with it
         newer.c.record_key == delivery.c.record_key,
         newer.c.version > delivery.c.version,
         newer.c.state != State.SUPERSEDED,
     )
+    difference = head["chosen_by"].get("difference")
     rows = connection.execute(
         select(
             replay_item.c.position,
             replay_item.c.fence.label("planned"),
             delivery,
             overtaken.label("overtaken"),
-            _differs(head["chosen_by"].get("difference")).label("differs"),
+            (false() if difference is None else _differs(difference)).label("differs"),
         )
         .join(delivery, delivery.c.id == replay_item.c.delivery_id)
         .where(replay_item.c.plan_id == number, replay_item.c.outcome.is_(None))
@@ -178,8 +216,10 @@ def run(connection: Connection, number: int, *, by: str, now: datetime) -> Count
         return None
     skipped = {row.position: why for row in rows if (why := _why_not(row)) is not None}
     going = [row for row in rows if row.position not in skipped]
+    mapping = head["chosen_by"].get("mapping")
     for state, event in FAILED.items():
-        _queue(connection, [row.id for row in going if row.state == state], state, event, now)
+        anew = mapping == ReplayMapping.CURRENT or (mapping is None and state is State.REJECTED)
+        _queue(connection, [row.id for row in going if row.state == state], state, event, now, anew=anew)
     _settle(connection, number, [row.position for row in going], {"outcome": ReplayOutcome.DONE, "at": now})
     for why in Why:
         values = {"outcome": ReplayOutcome.SKIPPED, "why": why, "at": now}
@@ -205,10 +245,16 @@ def _why_not(row: Any) -> Why | None:
     return Why.NEWER_VERSION if row.overtaken else None
 
 
-def _queue(connection: Connection, ids: Sequence[int], state: State, event: Event, now: datetime) -> None:
+def _queue(
+    connection: Connection, ids: Sequence[int], state: State, event: Event, now: datetime, *, anew: bool
+) -> None:
+    """``anew``: the payload is made again from the record; what it was stays among the earlier ones."""
     if not ids:
         return
-    if state is State.REJECTED:
+    if anew:
+        names = ["delivery_id", "content", "spec_version", "made_at"]
+        kept = select(*(payload.c[name] for name in names), literal(now, Moment)).where(payload.c.delivery_id.in_(ids))
+        connection.execute(insert(earlier_payload).from_select([*names, "replaced_at"], kept))
         connection.execute(delete(payload).where(payload.c.delivery_id.in_(ids)))
     connection.execute(
         update(delivery)

@@ -33,6 +33,7 @@ _STATES = ", ".join(f"'{state}'" for state in State)
 _LEASED = text("lease_owner IS NOT NULL")
 _NUMBERED = text("platform_ref IS NOT NULL")
 _UNFINISHED = text("state <> 'accepted'")
+_UNDONE = text("outcome IS NULL")
 _DUE = text("state IN ('queued', 'awaiting_ack', 'in_doubt') AND blocked_by IS NULL")
 
 receipt = Table(
@@ -105,6 +106,19 @@ payload = Table(
     Column("spec_version", String(40), nullable=False),
     Column("made_at", Moment, nullable=False),
 )
+
+earlier_payload = Table(
+    "earlier_payload",
+    metadata,
+    id_column(),
+    reference("delivery_id", "delivery.id", nullable=False),
+    Column("content", LargeBinary, nullable=False),  # sealed
+    Column("spec_version", String(40), nullable=False),
+    Column("made_at", Moment, nullable=False),
+    Column("replaced_at", Moment, nullable=False),
+    Index("ix_earlier_payload_delivery_id", "delivery_id"),
+)
+"""what was sent of a delivery before a replay mapped its record anew"""
 
 exchange = Table(
     "exchange",
@@ -210,10 +224,12 @@ reconciliation_item = Table(
     Column("theirs", LargeBinary),  # sealed
     Column("settled_at", Moment),
     Index("ix_reconciliation_item_run", "reconciliation_id", "class"),
+    Index("ix_reconciliation_item_delivery_id", "delivery_id"),
 )
 """Differences of a run.
 
-theirs:     key and number of what only the platform has, kept for its last run
+theirs:     key and number of what only the platform has, or what both sides say of the fields that differ; kept for the
+            last run
 settled_at: when a person said that the platform is right, which holds until it differs in another way
 """
 
@@ -297,5 +313,6 @@ replay_item = Table(
     Column("why", String(40)),
     Column("at", Moment),
     Index("ix_replay_item_delivery_id", "delivery_id"),
+    Index("ix_replay_item_open", "plan_id", "position", sqlite_where=_UNDONE, postgresql_where=_UNDONE),
 )
 """What a plan will queue again, in order; ``outcome`` is empty until it was its turn, then done, skipped or failed."""

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, func, or_, select
 
 from gateway.delivery.store.exchanges import headers_of, open_body
-from gateway.delivery.store.tables import MAY_BE_DUE, OPEN, attempt, delivery, exchange, payload, receipt, verdict
+from gateway.delivery.store.refused import is_taken_up
+from gateway.delivery.store.tables import (
+    MAY_BE_DUE,
+    OPEN,
+    attempt,
+    delivery,
+    earlier_payload,
+    exchange,
+    payload,
+    receipt,
+    verdict,
+)
 from gateway.domain.records import Record
-from gateway.domain.states import TERMINAL, State
+from gateway.domain.states import TERMINAL, Event, State
+from gateway.store.metadata import chunks
 from gateway.store.records import payload_place, to_record
 from gateway.store.tables import batch, record
 from gateway.store.vault import Vault
@@ -108,10 +120,13 @@ def movable(connection: Connection, platform: str) -> int:
 
 
 def reasons(connection: Connection, states: Collection[State]) -> list[Mapping[str, Any]]:
-    """Counts by platform, state and code for deliveries in some states: why they stand there."""
+    """Counts by platform, state and code for deliveries in some states: why they stand there.
+
+    What was rejected and corrected since is not among them.
+    """
     rows = connection.execute(
         select(delivery.c.platform, delivery.c.state, delivery.c.code, func.count().label("count"))
-        .where(delivery.c.state.in_(list(states)), *open_only(states))
+        .where(delivery.c.state.in_(list(states)), *open_only(states), uncorrected())
         .group_by(delivery.c.platform, delivery.c.state, delivery.c.code)
         .order_by(delivery.c.platform, func.count().desc())
     ).mappings()
@@ -159,6 +174,15 @@ class DeliveryFilter:
     code: str | None = None
     since: datetime | None = None
     batch: str | None = None
+    until: datetime | None = None
+    ids: Sequence[int] = ()
+    corrected: bool = True
+    """whether what was rejected and has a newer version by now counts too"""
+
+
+def uncorrected() -> ColumnElement[bool]:
+    """Leaves out what was rejected and has a newer version."""
+    return or_(delivery.c.state != State.REJECTED, ~is_taken_up())
 
 
 def open_only(states: Collection[State]) -> list[ColumnElement[bool]]:
@@ -177,6 +201,12 @@ def matching(wanted: DeliveryFilter) -> list[ColumnElement[bool]]:
         conditions.append(delivery.c.code == wanted.code)
     if wanted.since:
         conditions.append(delivery.c.updated_at >= wanted.since)
+    if wanted.until:
+        conditions.append(delivery.c.updated_at < wanted.until)
+    if wanted.ids:
+        conditions.append(delivery.c.id.in_(list(wanted.ids)))
+    if not wanted.corrected:
+        conditions.append(uncorrected())
     if wanted.batch:
         of_batch = select(record.c.id).join(batch, batch.c.id == record.c.batch_id).where(batch.c.name == wanted.batch)
         conditions.append(delivery.c.record_id.in_(of_batch))
@@ -209,6 +239,78 @@ def listed(connection: Connection, wanted: DeliveryFilter, limit: int) -> tuple[
 
 
 @dataclass(frozen=True, kw_only=True)
+class FailureGroup:
+    """Deliveries that stand alike, with one of the reasons given and the lowest number among them."""
+
+    platform: str
+    state: State
+    code: str | None
+    reason: str | None
+    count: int
+    first: int
+    kind: str
+    conflict: bool
+    """whether something that is not ours stands under the key there"""
+
+
+def grouped(connection: Connection, wanted: DeliveryFilter) -> list[FailureGroup]:
+    """What matches, by platform, state and code; the largest group first."""
+    number, first = func.count().label("count"), func.min(delivery.c.id).label("first")
+    key = (delivery.c.platform, delivery.c.state, delivery.c.code)
+    groups = connection.execute(
+        select(*key, number, first).where(*matching(wanted)).group_by(*key).order_by(number.desc(), first)
+    ).all()
+    told = {
+        row.id: row
+        for part in chunks([group.first for group in groups])
+        for row in connection.execute(
+            select(delivery.c.id, delivery.c.reason, delivery.c.kind, _last_event().label("event")).where(
+                delivery.c.id.in_(part)
+            )
+        )
+    }
+    return [
+        FailureGroup(
+            platform=row.platform,
+            state=State(row.state),
+            code=row.code,
+            reason=told[row.first].reason,
+            count=row._mapping["count"],
+            first=row.first,
+            kind=told[row.first].kind,
+            conflict=told[row.first].event == Event.CONFLICT,
+        )
+        for row in groups
+    ]
+
+
+def _last_event() -> ScalarSelect[str]:
+    return (
+        select(verdict.c.event)
+        .join(attempt, attempt.c.id == verdict.c.attempt_id)
+        .where(attempt.c.delivery_id == delivery.c.id)
+        .order_by(verdict.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+
+
+def records_of(connection: Connection, vault: Vault, ids: Collection[int]) -> dict[int, Record]:
+    """Delivery -> the record it is about."""
+    found: dict[int, Record] = {}
+    for part in chunks(ids):
+        wanted = (
+            select(record, delivery.c.id.label("delivery_id"))
+            .join(delivery, delivery.c.record_id == record.c.id)
+            .where(delivery.c.id.in_(part))
+        )
+        for row in connection.execute(wanted).mappings():
+            kept = {name: value for name, value in row.items() if name != "delivery_id"}
+            found[row["delivery_id"]] = to_record(kept, vault)
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
 class Transmission:
     """Everything about one delivery; record, payload and bytes are personal and to be masked before they are shown."""
 
@@ -216,6 +318,9 @@ class Transmission:
     record: Record = field(repr=False)
     payload: bytes | None = field(repr=False)
     exchanges: list[Mapping[str, Any]] = field(repr=False)
+    earlier: list[Mapping[str, Any]] = field(default_factory=list, repr=False)
+    """payloads that were sent before replays mapped the record anew, oldest first: ``content``, ``made_at``,
+    ``replaced_at``"""
 
 
 def transmission(connection: Connection, vault: Vault, delivery_id: int) -> Transmission | None:
@@ -233,11 +338,16 @@ def transmission(connection: Connection, vault: Vault, delivery_id: int) -> Tran
         return None
     kept = connection.execute(select(record).where(record.c.id == row["record_id"])).mappings().one()
     sealed = connection.execute(select(payload.c.content).where(payload.c.delivery_id == delivery_id)).scalar()
+    before = connection.execute(
+        select(earlier_payload).where(earlier_payload.c.delivery_id == delivery_id).order_by(earlier_payload.c.id)
+    ).mappings()
+    place = payload_place(row["business_key"])
     return Transmission(
         delivery=dict(row),
         record=to_record(dict(kept), vault),
-        payload=None if sealed is None else vault.open(sealed, payload_place(row["business_key"])),
+        payload=None if sealed is None else vault.open(sealed, place),
         exchanges=_exchanges(connection, vault, delivery_id),
+        earlier=[{**one, "content": vault.open(one["content"], place)} for one in before],
     )
 
 

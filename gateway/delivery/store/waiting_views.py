@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 
 from gateway.delivery.rules.waiting import Blocker, Waiting
-from gateway.delivery.store.tables import delivery, platform, receipt, seat
+from gateway.delivery.store.tables import delivery, platform, seat
 from gateway.domain.states import State
 from gateway.domain.traffic import IN_FLIGHT, PACED, Stop
 from gateway.store.metadata import chunks
@@ -72,21 +72,6 @@ def due(connection: Connection, platform: str, state: State, now: datetime) -> i
                 delivery.c.state == state,
                 delivery.c.due_at <= now,
                 delivery.c.blocked_by.is_(None),
-            )
-        ).scalar_one()
-    )
-
-
-def overdue(connection: Connection, platform: str, since: datetime) -> int:
-    """How many deliveries have waited for their result since before a moment, by the age of their receipt."""
-    return int(
-        connection.execute(
-            select(func.count())
-            .select_from(delivery.join(receipt, receipt.c.id == delivery.c.receipt_id))
-            .where(
-                delivery.c.platform == platform,
-                delivery.c.state == State.AWAITING_ACK,
-                receipt.c.received_at < since,
             )
         ).scalar_one()
     )

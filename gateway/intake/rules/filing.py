@@ -196,12 +196,13 @@ class FilingState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-def stands(outcome: str, *, pushed: bool, withdrawn: bool) -> FilingState:
+def stands(outcome: str, *, pushed: bool, withdrawn: bool, refused: bool = False) -> FilingState:
     """Where a reported filing stands at the centre; derived, so that it cannot disagree with the ledger.
 
     outcome:   what became of its row: ``admit`` or ``unchanged``, ``hold``, ``refuse``, ``withdraw``
     pushed:    every platform that is owed its certificate has accepted the newest version
     withdrawn: the newest version of its certificate takes it back
+    refused:   a platform refused the newest version of its certificate, or of its person
     """
     if outcome == "refuse":
         return FilingState.RETURNED
@@ -209,4 +210,6 @@ def stands(outcome: str, *, pushed: bool, withdrawn: bool) -> FilingState:
         return FilingState.REPORTED
     if withdrawn:
         return FilingState.WITHDRAWN
+    if refused:
+        return FilingState.RETURNED
     return FilingState.PUSHED if pushed else FilingState.ENTERED

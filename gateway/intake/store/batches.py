@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Text, cast, exists, insert, or_, select, true, update
 
 from gateway.codec.redact import clean
+from gateway.intake.store.refused import refused_filings
 from gateway.intake.store.tables import filing, filing_scan, filing_subject
 from gateway.store.batch_sql import adding, next_ids
 from gateway.store.metadata import CHUNK, chunks
@@ -85,8 +86,9 @@ def is_read(connection: Connection, name: str) -> bool:
 def failing(connection: Connection, vault: Vault, batch_ids: Sequence[int], name: str) -> Iterator[FilingRow]:
     """The rows of these batches about which something was said, in order; of the named report where it is one.
 
-    Rows whose cells were cleared are left out.
+    What a platform refused is said of the row that gave it. Rows whose cells were cleared are left out.
     """
+    refused = refused_filings()
     for batch_id in batch_ids:
         is_file = connection.execute(
             select(batch.c.id).where(batch.c.id == batch_id, batch.c.name == clean(name))
@@ -96,7 +98,7 @@ def failing(connection: Connection, vault: Vault, batch_ids: Sequence[int], name
             wanted = select(filing).where(
                 filing.c.batch_id == batch_id,
                 filing.c.row_no > after,
-                cast(filing.c.failures, Text) != "[]",
+                or_(cast(filing.c.failures, Text) != "[]", filing.c.id.in_(refused)),
                 true() if is_file else filing.c.report_no == name,
             )
             rows = connection.execute(wanted.order_by(filing.c.row_no).limit(CHUNK)).mappings().all()
@@ -107,6 +109,8 @@ def failing(connection: Connection, vault: Vault, batch_ids: Sequence[int], name
                         outcome=row["outcome"],
                         packed=vault.open(row["cells"], f"filing.cells:{batch_id}/{row['row_no']}"),
                         failures=row["failures"],
+                        person_key=row["person_key"],
+                        certificate_key=row["certificate_key"],
                     )
             if len(rows) < CHUNK:
                 break

@@ -9,11 +9,13 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Subquery, Text, and_, case, cast, func, or_, select
 
+from gateway.delivery.store.refused import is_taken_up
 from gateway.delivery.store.tables import delivery
 from gateway.domain.records import RecordKind
 from gateway.domain.states import TERMINAL, State
 from gateway.intake.rules.filing import FilingState, stands
 from gateway.intake.store import reports
+from gateway.intake.store.refused import refused_filings
 from gateway.intake.store.tables import filing, filing_subject
 from gateway.store.tables import batch, record, record_change
 
@@ -29,7 +31,8 @@ class BatchPart:
     states:   by where the filings stand now
     warned:   rows that went with a warning
     open:     rows of which something is still to come: held or returned and not answered by a later batch, or not yet
-              accepted by every platform
+              accepted by every platform, their person included
+    refused_there: rows that a platform refused, not corrected yet
     closed_at: when the last of them was settled, or a person closed the report; None while it is open
     platforms: platform -> deliveries of the certificates that this batch added: ``owed``, ``pushed`` (sent at least
                once), ``acknowledged``, ``refused``, ``waiting``
@@ -44,6 +47,7 @@ class BatchPart:
     platforms: dict[str, Mapping[str, int]] = field(default_factory=dict)
     oldest_waiting: datetime | None = None
     warned: int = 0
+    refused_there: int = 0
     open: int = 0
     settled_at: datetime | None = field(default=None, repr=False)
     closed_by_hand: tuple[datetime, str] | None = None
@@ -147,7 +151,7 @@ def _heads(connection: Connection) -> dict[int, tuple[str, datetime]]:
 def _filings(
     connection: Connection, chosen: Sequence[ColumnElement[bool]], heads: Mapping[int, tuple[str, datetime]]
 ) -> dict[tuple[int, str | None], BatchPart]:
-    pushed, withdrawn = _pushed(), _withdrawn()
+    pushed, withdrawn, refused = _pushed(), _withdrawn(), refused_filings().subquery()
     went = filing.c.outcome.not_in(["hold", "refuse"])
     each = (
         select(
@@ -156,22 +160,25 @@ def _filings(
             filing.c.outcome,
             case((pushed.c.open == 0, 1), else_=0).label("pushed"),
             case((withdrawn.c.key.is_not(None), 1), else_=0).label("withdrawn"),
+            case((refused.c.id.is_not(None), 1), else_=0).label("refused"),
             # withdrawn before anything had left: no platform has to be told
             case(
-                (pushed.c.open == 0, 0), (and_(withdrawn.c.key.is_not(None), pushed.c.open.is_(None)), 0), else_=1
+                (and_(withdrawn.c.key.is_not(None), func.coalesce(pushed.c.open, 0) == 0), 0),
+                (and_(pushed.c.open == 0, refused.c.id.is_(None)), 0),
+                else_=1,
             ).label("open"),
             case((and_(went, cast(filing.c.failures, Text) != "[]"), 1), else_=0).label("warned"),
             pushed.c.settled_at,
         )
         .select_from(
-            filing.outerjoin(pushed, pushed.c.record_key == filing.c.certificate_key).outerjoin(
-                withdrawn, withdrawn.c.key == filing.c.certificate_key
-            )
+            filing.outerjoin(pushed, pushed.c.record_key == filing.c.certificate_key)
+            .outerjoin(withdrawn, withdrawn.c.key == filing.c.certificate_key)
+            .outerjoin(refused, refused.c.id == filing.c.id)
         )
         .where(*chosen)
         .subquery()
     )
-    columns = (each.c.batch_id, each.c.report_no, each.c.outcome, each.c.pushed, each.c.withdrawn)
+    columns = (each.c.batch_id, each.c.report_no, each.c.outcome, each.c.pushed, each.c.withdrawn, each.c.refused)
     rows = connection.execute(
         select(
             *columns,
@@ -187,7 +194,9 @@ def _filings(
         empty = BatchPart(id=row.batch_id, name=name, read_at=read_at, report_no=row.report_no, settled_at=read_at)
         part = found.setdefault((row.batch_id, row.report_no), empty)
         part.rows[row.outcome] += row.rows
-        part.states[stands(row.outcome, pushed=bool(row.pushed), withdrawn=bool(row.withdrawn))] += row.rows
+        state = stands(row.outcome, pushed=bool(row.pushed), withdrawn=bool(row.withdrawn), refused=bool(row.refused))
+        part.states[state] += row.rows
+        part.refused_there += row.rows if row.refused and not row.withdrawn else 0
         part.warned += int(row.warned)
         part.open += int(row.open)
         if row.settled_at is not None:
@@ -202,7 +211,11 @@ def _pushed() -> Subquery:
     )
     newest = (
         select(delivery.c.record_key, delivery.c.state, delivery.c.updated_at, place.label("place"))
-        .where(delivery.c.kind.in_(_PAPERS), delivery.c.state != State.SUPERSEDED)
+        .where(
+            delivery.c.kind.in_(_PAPERS),
+            delivery.c.state != State.SUPERSEDED,
+            or_(delivery.c.state != State.REJECTED, ~is_taken_up()),
+        )
         .subquery()
     )
     unaccepted = func.sum(case((newest.c.state == State.ACCEPTED, 0), else_=1))

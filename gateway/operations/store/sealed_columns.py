@@ -88,6 +88,12 @@ SEALED = (
         beside=(delivery_tables.delivery, "delivery_id", ("business_key",)),
     ),
     Sealed(
+        table=delivery_tables.earlier_payload,
+        column="content",
+        place=lambda row: f"payload.content:{row['business_key']}",
+        beside=(delivery_tables.delivery, "delivery_id", ("business_key",)),
+    ),
+    Sealed(
         table=delivery_tables.reconciliation_item,
         column="theirs",
         place=lambda row: f"reconciliation_item.theirs:{row['reconciliation_id']}/{row['position']}",

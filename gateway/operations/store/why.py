@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select, union
+from sqlalchemy import ColumnElement, Connection, func, select, union
 
+from gateway.contract.connector import NumbersMessages
+from gateway.contract.messages import SubjectType
+from gateway.credit.store.views import events_named
 from gateway.delivery.store.tables import (
     attempt,
     delivery,
+    exchange,
     platform,
     receipt,
     reconciliation,
@@ -60,9 +65,20 @@ class WhySubject:
         return self.person_key is not None or bool(self.certificates) or bool(self.rows)
 
 
-def subject(connection: Connection, vault: Vault, text: str, id_types: Iterable[str]) -> WhySubject:
+MessageNumbers = Mapping[str, NumbersMessages]
+"""by platform, whoever gives messages a number of their own"""
+
+
+def subject(
+    connection: Connection, vault: Vault, text: str, id_types: Iterable[str], numbers: MessageNumbers | None = None
+) -> WhySubject:
     """Look up what a person has at hand: what stands on paper first, then what platforms and the gateway number."""
-    return _on_paper(connection, vault, text, id_types) or _by_key(connection, vault, text)
+    return _on_paper(connection, vault, text, id_types) or _by_key(connection, vault, text, numbers or {})
+
+
+def on_paper_or_key(connection: Connection, vault: Vault, text: str, id_types: Iterable[str]) -> WhySubject:
+    """By what stands on paper, else by the key of a record and nothing that platforms number."""
+    return _on_paper(connection, vault, text, id_types) or _by_record_key(connection, text)
 
 
 def _on_paper(connection: Connection, vault: Vault, text: str, id_types: Iterable[str]) -> WhySubject:
@@ -91,19 +107,16 @@ def _on_paper(connection: Connection, vault: Vault, text: str, id_types: Iterabl
     return found
 
 
-def _by_key(connection: Connection, vault: Vault, text: str) -> WhySubject:
-    """By the key of a record, or a delivery's number, receipt or number at the platform."""
-    found, key = WhySubject(), text.upper()
-    named = connection.execute(
-        select(record.c.kind, record.c.person_key).where(record.c.kind.in_(list(RecordKind)), record.c.key == key)
-    ).first()
-    if named is not None:
-        if named.kind == RecordKind.PERSON:
-            found.person_key, found.certificates = key, _papers_of(connection, key)
-        else:
-            found.certificates = [key]
-    else:
-        for one in _deliveries(connection, text):
+def _by_key(connection: Connection, vault: Vault, text: str, numbers: MessageNumbers) -> WhySubject:
+    """By the key of a record, a delivery's number, receipt or number at the platform, a message's number, or a credit
+    event or record."""
+    found = _by_record_key(connection, text)
+    if not found:
+        for event in events_named(connection, vault, text):
+            if event.subject_key is not None and event.subject_type == SubjectType.PERSON:
+                found.person_key = event.subject_key
+                found.certificates += _papers_of(connection, event.subject_key)
+        for one in deliveries_named(connection, text, numbers):
             if one.kind == RecordKind.PERSON:
                 found.person_key = one.record_key
                 found.certificates += _papers_of(connection, one.record_key)
@@ -118,18 +131,95 @@ _MOST = 200
 """deliveries that one receipt or number of a platform stands for; as many as go in one message"""
 
 
-def _deliveries(connection: Connection, text: str) -> list[Row[str, str]]:
-    wanted = select(delivery.c.kind, delivery.c.record_key)
+def _by_record_key(connection: Connection, text: str) -> WhySubject:
+    found, key = WhySubject(), text.upper()
+    named = connection.execute(
+        select(record.c.kind, record.c.person_key).where(record.c.kind.in_(list(RecordKind)), record.c.key == key)
+    ).first()
+    if named is not None:
+        if named.kind == RecordKind.PERSON:
+            found.person_key, found.certificates = key, _papers_of(connection, key)
+        else:
+            found.certificates = [key]
+        found.rows = _rows(connection, found.certificates, ())
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedDelivery:
+    """A delivery that a number names. ``by``: what kind of number that is."""
+
+    id: int
+    platform: str
+    kind: str
+    record_key: str
+    state: State
+    by: str
+
+
+def deliveries_named(connection: Connection, text: str, numbers: MessageNumbers) -> list[NamedDelivery]:
+    """By a delivery's own number, a receipt, a platform's number of the record, or the number of a message."""
+    columns = [delivery.c[name] for name in ("id", "platform", "kind", "record_key", "state")]
+
+    def found(by: str, *conditions: ColumnElement[bool]) -> list[NamedDelivery]:
+        rows = connection.execute(select(*columns).where(*conditions).order_by(delivery.c.id).limit(_MOST))
+        return [NamedDelivery(**{**row._mapping, "state": State(row.state)}, by=by) for row in rows]
+
+    def travelled(exchanges: Any) -> ColumnElement[bool]:
+        return delivery.c.id.in_(select(attempt.c.delivery_id).where(attempt.c.exchange_id.in_(exchanges)))
+
     number = text.removeprefix("#")
-    if number.isascii() and number.isdigit() and len(number) < 19:
-        found = connection.execute(wanted.where(delivery.c.id == int(number))).all()
-        if found:
-            return list(found)
+    if number.isascii() and number.isdigit() and len(number) < _ID_DIGITS:
+        own = found("delivery", delivery.c.id == int(number))
+        if own:
+            return own
     names = connection.execute(select(platform.c.name)).scalars().all()
-    exchanges = select(receipt.c.exchange_id).where(receipt.c.platform.in_(names), receipt.c.number == text)
-    tried = select(attempt.c.delivery_id).where(attempt.c.exchange_id.in_(exchanges))
-    by_receipt = connection.execute(wanted.where(delivery.c.id.in_(tried)).order_by(delivery.c.id).limit(_MOST)).all()
-    return list(by_receipt or connection.execute(wanted.where(delivery.c.platform_ref == text).limit(_MOST)).all())
+    receipts = select(receipt.c.exchange_id).where(receipt.c.platform.in_(names), receipt.c.number == text)
+    return (
+        found("receipt", travelled(receipts))
+        or found("platform_number", delivery.c.platform_ref == text)
+        or found("message", travelled(_messages(connection, text, names, numbers)))
+    )
+
+
+_ID_DIGITS = 19
+_FIRST_TRY = timedelta(minutes=10)
+"""how soon after a message was made it leaves for the first time"""
+_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
+_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def _messages(connection: Connection, text: str, names: Sequence[str], numbers: MessageNumbers) -> list[int]:
+    """Exchanges of the message that a platform's number, or our own id of it, names."""
+    wanted: list[tuple[str, datetime, NumbersMessages | None]] = []
+    if _ULID.fullmatch(text.upper()):
+        milliseconds = 0
+        for character in text.upper()[:10]:
+            milliseconds = milliseconds * 32 + _DIGITS.index(character)
+        made = datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds < _LAST_MOMENT else None
+        wanted += [(name, made, None) for name in names] if made is not None else []
+    for name, who in numbers.items():
+        made = who.message_made(text)
+        if made is not None:
+            wanted.append((name, made, who))
+    found = []
+    for name, made, numbering in wanted:
+        rows = connection.execute(
+            select(exchange.c.id, exchange.c.message_id).where(
+                exchange.c.platform == name,
+                exchange.c.opened_at >= made - timedelta(seconds=2),
+                exchange.c.opened_at < made + _FIRST_TRY,
+            )
+        )
+        found += [
+            row.id
+            for row in rows
+            if text.upper() == (row.message_id if numbering is None else numbering.message_number(row.message_id))
+        ]
+    return found
+
+
+_LAST_MOMENT = 253_402_300_800_000
 
 
 def _papers_of(connection: Connection, person_key: str) -> list[str]:
@@ -179,6 +269,10 @@ class NewestDelivery:
     attempts: int
     difference: str | None
     """its class in the platform's last reconciliation, where that has one"""
+    platform_ref: str | None = None
+    updated_at: datetime | None = None
+    compared_at: datetime | None = None
+    """when the platform's last reconciliation looked at our side, where it came after this"""
 
 
 def standings(connection: Connection, keys: Collection[str]) -> list[NewestDelivery]:
@@ -186,10 +280,10 @@ def standings(connection: Connection, keys: Collection[str]) -> list[NewestDeliv
     found: dict[tuple[str, str], Any] = {}
     names = connection.execute(select(platform.c.name)).scalars().all()
     for part in chunks(keys):
-        columns = ("id", "platform", "kind", "record_key", "version", "state", "code", "reason")
+        columns = ("id", "platform", "kind", "record_key", "version", "state", "code", "reason", "platform_ref")
         tried = select(func.count()).where(attempt.c.delivery_id == delivery.c.id).scalar_subquery()
         rows = connection.execute(
-            select(*(delivery.c[name] for name in columns), tried.label("attempts"))
+            select(*(delivery.c[name] for name in (*columns, "updated_at")), tried.label("attempts"))
             .where(
                 delivery.c.platform.in_(names),  # this and the next say nothing, but the index begins with them
                 delivery.c.kind.in_(list(RecordKind)),
@@ -201,8 +295,14 @@ def standings(connection: Connection, keys: Collection[str]) -> list[NewestDeliv
         for row in rows:
             found[row["platform"], row["record_key"]] = row
     classes = _classes(connection, [row["id"] for row in found.values()])
+    newest = select(reconciliation.c.platform, func.max(reconciliation.c.ours_at)).group_by(reconciliation.c.platform)
+    runs: dict[str, datetime] = {name: at for name, at in connection.execute(newest)}
     return [
-        NewestDelivery(**{**row, "state": State(row["state"])}, difference=classes.get(row["id"]))
+        NewestDelivery(
+            **{**row, "state": State(row["state"])},
+            difference=classes.get(row["id"]),
+            compared_at=at if (at := runs.get(row["platform"])) is not None and at > row["updated_at"] else None,
+        )
         for row in found.values()
     ]
 
@@ -257,6 +357,7 @@ class LastAnswer:
     code: str | None
     reason: str | None
     blocked_by: int | None
+    record_key: str
     event: str | None = None
     """of the last verdict, where there is one"""
 
@@ -265,7 +366,9 @@ def last_answers(connection: Connection, ids: Collection[int]) -> dict[int, Last
     """Of these deliveries and of all they wait behind."""
     found: dict[int, LastAnswer] = {}
     wanted = set(ids)
-    columns = [delivery.c[name] for name in ("id", "platform", "kind", "state", "code", "reason", "blocked_by")]
+    columns = [
+        delivery.c[name] for name in ("id", "platform", "kind", "state", "code", "reason", "blocked_by", "record_key")
+    ]
     last = (
         select(verdict.c.event)
         .join(attempt, attempt.c.id == verdict.c.attempt_id)
@@ -279,4 +382,39 @@ def last_answers(connection: Connection, ids: Collection[int]) -> dict[int, Last
             for row in connection.execute(select(*columns, last.label("event")).where(delivery.c.id.in_(part))):
                 found[row.id] = LastAnswer(**{**row._mapping, "state": State(row.state)})
         wanted = {one.blocked_by for one in found.values() if one.blocked_by is not None} - found.keys()
+    return found
+
+
+def holder(connection: Connection, certificates: Sequence[str]) -> str | None:
+    """Key of the person these certificates belong to."""
+    here = (record.c.kind == RecordKind.CERTIFICATE, record.c.key.in_(list(certificates)[:1]))
+    found: str | None = connection.execute(select(record.c.person_key).where(*here).limit(1)).scalar()
+    return found
+
+
+def void_by_now(connection: Connection, certificates: Sequence[str]) -> set[str]:
+    """Those of the certificates whose newest version is void."""
+    found: set[str] = set()
+    for part in chunks(certificates):
+        here = (record.c.kind == RecordKind.CERTIFICATE, record.c.key.in_(part))
+        rows = connection.execute(select(record.c.key, record.c.void).where(*here).order_by(record.c.version))
+        newest = {row.key: row.void for row in rows}
+        found |= {key for key, is_void in newest.items() if is_void}
+    return found
+
+
+def reported_by(connection: Connection, person_keys: Collection[str], division: str) -> set[str]:
+    """Those of the persons of whom a division, or one whose code begins so, reported a certificate that went."""
+    found: set[str] = set()
+    for part in chunks(person_keys):
+        mine = (
+            select(record.c.person_key)
+            .join(filing, filing.c.certificate_key == record.c.key)
+            .where(
+                record.c.kind == RecordKind.CERTIFICATE,
+                record.c.person_key.in_(part),
+                filing.c.report_no.startswith(division, autoescape=True),
+            )
+        )
+        found |= set(connection.execute(mine.distinct()).scalars())
     return found

@@ -25,7 +25,10 @@ from gateway.delivery.store import (
     ledger,
     owing,
     platforms,
+    promises,
     reconciliations,
+    refused,
+    replays,
     seats,
     version_order,
     views,
@@ -36,6 +39,7 @@ from gateway.domain.errors import StoreError
 from gateway.domain.records import RecordKind
 from gateway.domain.states import Event, State
 from gateway.domain.traffic import Traffic
+from gateway.intake.store.refused import places
 from gateway.operations.store import evidence, metrics, report, why
 from gateway.store import records
 from gateway.store.batch_sql import WriteSet
@@ -119,6 +123,8 @@ _SMALL = {
     "owed",
     "batch",
     "reinstatement",
+    "feed",
+    "reconciliation",
     "json_each",
     "given",
     "part",
@@ -227,6 +233,12 @@ def _reinstated(c: Connection) -> None:
     way_back.way_back(Scope(connection=c, vault=VAULT, platform="model", at=NOW))
 
 
+def _replay(connection: Connection) -> None:
+    plan = replays.plan(connection, views.DeliveryFilter(), reason="r", by="me", now=NOW)
+    assert plan is not None
+    replays.run(connection, plan.id, by="me", now=NOW)
+
+
 DAILY: dict[str, Callable[[Connection], Any]] = {
     "claim what is queued": _claim(State.QUEUED),
     "claim one": _claim(State.QUEUED, 1),
@@ -261,10 +273,23 @@ DAILY: dict[str, Callable[[Connection], Any]] = {
     "failures of a platform": lambda c: views.listed(
         c, views.DeliveryFilter(platform="model", states=(State.PARKED, State.REJECTED), code="C"), 50
     ),
+    "what failed by reason": lambda c: views.grouped(
+        c, views.DeliveryFilter(states=(State.PARKED, State.REJECTED), corrected=False)
+    ),
+    "refusals of records": lambda c: refused.rejected(c, keys=["K00000007", "K00000008"]),
+    "plan a replay": lambda c: replays.plan(c, views.DeliveryFilter(), reason="r", by="me", now=NOW),
+    "run a replay": _replay,
+    "results that are late": lambda c: promises.results(c, "model", NOW, NOW + timedelta(days=1)),
+    "acceptances that are not read": lambda c: promises.unread(c, "model", NOW, NOW, NOW + timedelta(days=1)),
     "one transmission": lambda c: views.transmission(c, VAULT, 7),
     "who travelled along": lambda c: views.carried(c, VAULT, [7, 8]),
     "a page of reconciliation": lambda c: reconciliations.page_of_ours(c, VAULT, "model", 30_000, 100),
     "rows that name a person": lambda c: why.subject(c, VAULT, "x", ["111"]),
+    "deliveries by a number of any kind": lambda c: why.deliveries_named(c, "01HZZZZZZZZZZZZZZZZZZZZZZZ", {}),
+    "whom a city reported": lambda c: why.reported_by(c, ["P00000007"], "3701"),
+    "rows behind records": lambda c: places(
+        c, [(RecordKind.PERSON, "P00000007"), (RecordKind.CERTIFICATE, "K00000007")]
+    ),
     "where a certificate stands": lambda c: why.standings(c, ["K00000007"]),
     "what travelled in the last hour": lambda c: metrics.recent(c, NOW + timedelta(hours=1)),
     "since when something is unproven": evidence.uncovered_since,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from gateway.delivery.rules.differences import Difference
 from gateway.delivery.store import replays
-from gateway.delivery.store.replays import Plan
-from gateway.delivery.store.tables import payload, reconciliation, reconciliation_item
+from gateway.delivery.store.replays import Plan, ReplayMapping
+from gateway.delivery.store.tables import earlier_payload, payload, reconciliation, reconciliation_item
 from gateway.delivery.store.views import DeliveryFilter
 from gateway.domain.records import ChangeNature, Worker
 from gateway.domain.states import Event, State
@@ -203,3 +204,31 @@ def test_who_planned_ran_and_cancelled_what_is_in_the_audit_trail(failed: Any) -
         ("op", "replay", "replay 1", "mapping mended"),
     ]
     assert [row.detail for row in rows] == [{"items": 4, "digest": plan.digest}, {"deliveries": [1, 2, 3, 4]}]
+
+
+def test_named_deliveries_and_an_end_choose_the_plan(failed: Any) -> None:
+    assert make(failed, DeliveryFilter(ids=(2, 3, 5, 6, 99))).items == 2, "what is accepted or waits did not fail"
+    assert make(failed, DeliveryFilter(until=failed.now + timedelta(seconds=1))).items == 4
+    with failed.store.write() as c:
+        assert replays.plan(c, DeliveryFilter(until=failed.now), reason="r", by="op", now=failed.now) is None
+
+
+@pytest.mark.parametrize(
+    ("mapping", "kept", "earlier"),
+    [(None, {3, 4, 5}, {1, 2}), ("original", {1, 2, 3, 4, 5}, set()), ("current", {5}, {1, 2, 3, 4})],
+)
+def test_a_person_chooses_the_payload_and_what_was_sent_stays_beside_it(
+    failed: Any, mapping: str | None, kept: set[int], earlier: set[int]
+) -> None:
+    with failed.store.write() as c:
+        for number in range(1, 6):
+            row = {"content": bytes([number]), "spec_version": "1", "made_at": failed.now}
+            c.execute(insert(payload).values(delivery_id=number, **row))
+        chosen = None if mapping is None else ReplayMapping(mapping)
+        plan = replays.plan(c, ALL, reason="r", by="op", now=failed.now, mapping=chosen)
+    assert plan is not None
+    assert go(failed, plan) == [{"done": 4}]
+    with failed.store.read() as c:
+        assert set(c.execute(select(payload.c.delivery_id)).scalars()) == kept
+        before = c.execute(select(earlier_payload.c.delivery_id, earlier_payload.c.content)).all()
+    assert {(number, bytes(content)) for number, content in before} == {(number, bytes([number])) for number in earlier}

@@ -289,6 +289,7 @@ def upgrade() -> None:
         sa.Column("platform", sa.String(length=40), nullable=False),
         sa.Column("cursor", sa.Text(), nullable=True),
         sa.Column("updated_at", Moment(), nullable=False),
+        sa.Column("read_through_at", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("platform", name=op.f("pk_feed")),
     )
     op.create_table(
@@ -1030,6 +1031,18 @@ def upgrade() -> None:
     )
     op.create_index("ix_evidence_account_delivery_id", "evidence_account", ["delivery_id"], unique=False)
     op.create_table(
+        "earlier_payload",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("delivery_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("spec_version", sa.String(length=40), nullable=False),
+        sa.Column("made_at", Moment(), nullable=False),
+        sa.Column("replaced_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(["delivery_id"], ["delivery.id"], name=op.f("fk_earlier_payload_delivery_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_earlier_payload")),
+    )
+    op.create_index("ix_earlier_payload_delivery_id", "earlier_payload", ["delivery_id"], unique=False)
+    op.create_table(
         "payload",
         sa.Column(
             "delivery_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
@@ -1057,6 +1070,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reconciliation_item")),
     )
+    op.create_index("ix_reconciliation_item_delivery_id", "reconciliation_item", ["delivery_id"], unique=False)
     op.create_index("ix_reconciliation_item_run", "reconciliation_item", ["reconciliation_id", "class"], unique=False)
     op.create_table(
         "replay_item",
@@ -1072,6 +1086,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("plan_id", "position", name=op.f("pk_replay_item")),
     )
     op.create_index("ix_replay_item_delivery_id", "replay_item", ["delivery_id"], unique=False)
+    op.create_index(
+        "ix_replay_item_open",
+        "replay_item",
+        ["plan_id", "position"],
+        unique=False,
+        sqlite_where=sa.text("outcome IS NULL"),
+        postgresql_where=sa.text("outcome IS NULL"),
+    )
     op.create_table(
         "credit_reliance",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),

@@ -37,6 +37,13 @@ class WorkCalendar:
         """The years that are loaded."""
         return frozenset(day.year for day in self.off | self.worked)
 
+    def ends(self, day: date) -> date:
+        """The last day before the first year, from that of ``day`` on, that is not loaded."""
+        year = day.year
+        while year in self.years:
+            year += 1
+        return date(year - 1, 12, 31)
+
     def is_working(self, day: date) -> bool:
         """Whether work is done on that day; raises ConfigurationError for a year that is not loaded."""
         if day.year not in self.years:

@@ -7,8 +7,8 @@ from datetime import date
 import pytest
 
 from gateway.codec.codes import table
-from gateway.credit.rules.working_days import WorkCalendar
 from gateway.domain.errors import ConfigurationError
+from gateway.domain.working_days import WorkCalendar
 
 CALENDAR = WorkCalendar.from_rows(table("working_days").rows)
 
