@@ -39,7 +39,7 @@ from gateway.store import audit
 from gateway.store.engine import Engine, Store, migrate, open_engine, verify_schema
 from gateway.store.thread import StoreThread
 from gateway.store.vault import KeyRing, Vault, random_bytes, read_or_make_keys
-from gateway.transport.sender import Sender
+from gateway.transport.carrier import carrier_for
 
 if TYPE_CHECKING:
     from gateway.delivery.push import PushReport
@@ -321,8 +321,8 @@ class Gateway:
         connector = self.connector(platform)
         self._prove_current()
         with StoreThread(self.store) as thread:
-            async with Sender(connector.endpoint) as sender:
-                exchanger = Exchanger(connector, sender, thread, self.edge, self._tokens)
+            async with carrier_for(connector.endpoint) as carrier:
+                exchanger = Exchanger(connector, carrier, thread, self.edge, self._tokens)
                 await exchanger.gate.cap_moments(self.lease)
                 try:
                     yield exchanger

@@ -38,7 +38,6 @@ from gateway.contract.messages import (
 from gateway.domain.errors import ContractError
 from gateway.domain.records import RecordKind, Submission
 from gateway.domain.states import Event
-from gateway.domain.traffic import waits
 
 SERVICE = "urn:jzsc:personcert:ws:1"
 _HERE = Path(__file__).parent
@@ -267,9 +266,7 @@ def _info(settings: NationalMarketSettings) -> ConnectorInfo:
         # 400 carries sender faults of SOAP 1.2
         reply_statuses=frozenset({200, 400, 500}),
         retry=settings.to_retry(),
-        polls=waits(
-            *settings.poll_seconds, then=settings.poll_then_seconds, give_up_after=settings.poll_give_up_seconds
-        ),
+        polls=settings.to_polls(),
         lookups=settings.to_lookups(),
         negative_lookups=settings.negative_lookups,
         holdings_by=HoldingsBy.RECORD,

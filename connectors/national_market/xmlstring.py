@@ -24,7 +24,6 @@ from gateway.contract.messages import Draft, Health, Payload, Problems, Stamp, V
 from gateway.domain.errors import ConfigurationError
 from gateway.domain.records import RecordKind, Submission
 from gateway.domain.states import Event
-from gateway.domain.traffic import waits
 
 _WSDL = {"w": "http://schemas.xmlsoap.org/wsdl/", "s": "http://www.w3.org/2001/XMLSchema"}
 _CODE = re.compile(r"(\d{3})(?:[ ,:，：]\s*(.*)|$)", re.DOTALL)
@@ -275,9 +274,7 @@ def _info(settings: NationalMarketSettings, dialect: Dialect) -> ConnectorInfo:
         reply_media_types=soap.MEDIA_TYPES,
         reply_statuses=frozenset({200, 400, 500}),
         retry=settings.to_retry(),
-        polls=waits(
-            *settings.poll_seconds, then=settings.poll_then_seconds, give_up_after=settings.poll_give_up_seconds
-        ),
+        polls=settings.to_polls(),
         lookups=settings.to_lookups(),
         negative_lookups=settings.negative_lookups,
     )

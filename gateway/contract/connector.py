@@ -24,6 +24,7 @@ from ipaddress import ip_address
 from typing import Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
+from gateway.contract.handover import HandOver
 from gateway.contract.messages import (
     Draft,
     FeedbackPage,
@@ -139,7 +140,12 @@ class Paging:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Endpoint:
-    """Where and how the sender reaches the platform. ``deadline`` bounds a whole exchange."""
+    """Where and how the core reaches the platform. ``deadline`` bounds a whole exchange.
+
+    base_url:  HTTP address; of a platform that is handed things over, how its place is shown to people
+    hand_over: folders or database of a platform that has no interface (``gateway.contract.handover``); without it
+               requests travel over HTTP, and what follows the deadline is about HTTP alone
+    """
 
     base_url: str
     pace: Pace
@@ -154,6 +160,7 @@ class Endpoint:
     traffic: Traffic = field(default_factory=Traffic)
     """budget, maintenance windows and circuit breaker; the core keeps to them"""
     paging: Paging = field(default_factory=Paging)
+    hand_over: HandOver | None = None
 
     @property
     def in_clear(self) -> bool:
