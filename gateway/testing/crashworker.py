@@ -79,10 +79,19 @@ def connector(platform_url: str, *, replay_safe: bool, connections: int = 2) -> 
 
 
 class Nursery:
-    """Starts workers one after another. Use it as a context manager."""
+    """Starts workers one after another. Use it as a context manager.
+
+    modules: what the workers will need beside the core, imported once before they are forked
+    """
+
+    def __init__(self, *modules: str) -> None:
+        self._modules = modules
 
     def __enter__(self) -> Self:
-        command, found = [sys.executable, "-m", __name__], {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        command, found = (
+            [sys.executable, "-m", __name__, *self._modules],
+            {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
         stdin, stdout = subprocess.PIPE, subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=stdin, stdout=stdout, env=found)  # noqa: S603 - ours
         return self
@@ -105,6 +114,8 @@ class Nursery:
 
 def main() -> None:
     """Fork a worker for each errand and tell how it ended."""
+    for module in sys.argv[1:]:
+        importlib.import_module(module)
     for line in sys.stdin.buffer:
         errand = Errand(**json.loads(line))
         reading, writing = os.pipe()
