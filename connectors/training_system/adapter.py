@@ -53,7 +53,7 @@ from gateway.domain.records import RecordKind, Submission
 from gateway.domain.states import Event
 from gateway.settings import Loader
 
-_RECEIPT = re.compile(r"([a-z_]+)/([0-9A-HJKMNP-TV-Z]{26})")
+_RECEIPT = re.compile(r"(person|certificate|status_change)/([0-7][0-9A-HJKMNP-TV-Z]{25})")
 _UNDESCRIBED = "the mapping of the centre does not describe this kind"
 _UNCLEAR = not_understood("not_tied", "not the answer to this question", replay_safe=True)
 
@@ -251,6 +251,8 @@ class Files(TrainingSystem):
         self, response: WireResponse, receipt: str, payloads: Sequence[Payload], stamp: Stamp, /
     ) -> Sequence[Verdict]:
         """A row for each of ours; no file, a row that is left out or waits, and half a file are: not yet."""
+        if not _RECEIPT.fullmatch(receipt):
+            return for_each(_UNCLEAR, payloads)
         kind, message = _parsed(receipt)
         section, day = self.in_force(kind, message)
         pattern = section.returned_name(message, day)
@@ -310,6 +312,8 @@ class Tables(TrainingSystem):
         self, response: WireResponse, receipt: str, payloads: Sequence[Payload], stamp: Stamp, /
     ) -> Sequence[Verdict]:
         """The status of each row."""
+        if not _RECEIPT.fullmatch(receipt):
+            return for_each(_UNCLEAR, payloads)
         page = rows_page(response, self.encode_ack(receipt, stamp))
         if page is None:
             return for_each(_UNCLEAR, payloads)

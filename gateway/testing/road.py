@@ -148,7 +148,7 @@ class Road:
         seen = [value for _, value in self.sandbox.books.items("requests")]
         with self.store.read() as connection:
             found = broken(connection, self.platform, effects, seen, vault=self.store.vault, connector=self.connector)
-        assert found == []
+        assert not found, "; ".join(found)
 
     def errand(self, **given: Any) -> Errand:
         """What a worker in a process of its own does."""
@@ -235,7 +235,8 @@ class RoadConformance:
     def test_every_record_arrives_once_and_is_found_there(self, road: Road) -> None:
         """Without faults: all accepted, one effect each, and the reconciliation finds them as they were sent."""
         road.enqueue(*self.filed(road, 4))
-        assert set(road.until_quiet()) == {State.ACCEPTED}
+        states = road.until_quiet()
+        assert set(states) == {State.ACCEPTED}, states
         road.check()
         if isinstance(road.connector, ListsHoldings):
             report = road.reconciled()
@@ -282,5 +283,6 @@ class RoadConformance:
                 assert not end.error, f"at {point}: a worker ended by itself: {end.error}"
                 killed += end.killed
         assert killed > len(CrashPoint) / 2, f"only {killed} workers reached the point where they were to be killed"
-        assert set(road.until_quiet()) == {State.ACCEPTED}
+        states = road.until_quiet()
+        assert set(states) == {State.ACCEPTED}, states
         road.check()

@@ -84,7 +84,13 @@ class TableCarrier:
             try:
                 table = _reflected(connection, asked["table"])
                 if request.method == "PUT":
-                    return _answer(200, digest=digest, **_put(connection, table, asked, until))
+                    try:
+                        _put(connection, table, asked, until)
+                    except IntegrityError:
+                        # perhaps another worker was quicker, and the rows are there now
+                        connection.rollback()
+                        _put(connection, table, asked, until)
+                    return _answer(200, digest=digest)
                 return _answer(200, digest=digest, **_read(connection, table, asked))
             except _Refused as refused:
                 return _answer(409, digest=digest, reason=str(refused), columns=refused.columns)
@@ -94,7 +100,8 @@ class TableCarrier:
                 # the database itself rolled the transaction back
                 return _answer(409, digest=digest, reason=f"the database refused: {type(error).__name__}", columns=[])
             except SQLAlchemyError as error:
-                raise Unanswered("database", f"the database failed: {type(error).__name__}") from None
+                # before the commit, so nothing was written
+                raise NotSent("database", f"the database failed: {type(error).__name__}") from None
 
 
 class _Refused(Exception):
@@ -116,10 +123,11 @@ def _require(table: Table, names: Sequence[str]) -> None:
         raise _Refused("the table has no columns of these names", absent)
 
 
-def _put(connection: Connection, table: Table, asked: Mapping[str, Any], until: float) -> dict[str, Any]:
+def _put(connection: Connection, table: Table, asked: Mapping[str, Any], until: float) -> None:
     key, rows = asked["key"], asked["rows"]
-    _require(table, list(dict.fromkeys((*key, *(name for row in rows for name in row)))))
-    ready = [{name: _stored(table, name, value) for name, value in row.items()} for row in rows]
+    names = list(dict.fromkeys((*key, *(name for row in rows for name in row))))
+    _require(table, names)
+    ready = [{name: _stored(table, name, row.get(name)) for name in names} for row in rows]
     there = _there(connection, table, key, ready)
     new = [row for row in ready if tuple(row[name] for name in key) not in there]
     if new:
@@ -131,7 +139,6 @@ def _put(connection: Connection, table: Table, asked: Mapping[str, Any], until: 
         connection.commit()
     except SQLAlchemyError:
         raise Unanswered("commit", "whether the rows were committed is not known") from None
-    return {}
 
 
 def _there(
