@@ -34,9 +34,9 @@ from gateway.store.engine import Engine, Store, migrate, open_engine, verify_sch
 from gateway.store.vault import KeyRing, Vault, random_bytes, read_or_make_keys
 
 if TYPE_CHECKING:
-    from gateway.domain.working_days import WorkCalendar
     from gateway.delivery.exchanger import Exchanger
     from gateway.delivery.push import PushReport
+    from gateway.domain.working_days import WorkCalendar
     from gateway.intake.admit import IntakeReport
     from gateway.intake.rules.gate_rules import GateRules, Point
     from gateway.operations.approvals import Permit
@@ -425,13 +425,13 @@ class Gateway:
         """The one door to a platform, open for the time of a task."""
         from gateway.delivery.exchanger import Exchanger
         from gateway.store.thread import StoreThread
-        from gateway.transport.sender import Sender
+        from gateway.transport.carrier import carrier_for
 
         connector = self.connector(platform)
         self._prove_current()
         with StoreThread(self.store) as thread:
-            async with Sender(connector.endpoint) as sender:
-                exchanger = Exchanger(connector, sender, thread, self.edge, self._tokens)
+            async with carrier_for(connector.endpoint) as carrier:
+                exchanger = Exchanger(connector, carrier, thread, self.edge, self._tokens)
                 await exchanger.gate.cap_moments(self.lease)
                 try:
                     yield exchanger

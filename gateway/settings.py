@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.contract.connector import Endpoint, Pace, Paging, Tls, is_loopback
+from gateway.contract.handover import HandOver
 from gateway.domain import traffic
 from gateway.domain.approvals import guarded_acts
 from gateway.domain.promises import Promise, Promises
@@ -35,8 +37,8 @@ def last_days(text: str) -> dict[str, date]:
     return {rule: date.fromisoformat(day) for rule, _, day in parts}
 
 
-__all__ = ["BaseSettings", "GatewaySettings", "Loader", "PlatformSettings", "S", "ServeSettings", "SourceSettings"]
-__all__ += ["load", "loader"]
+__all__ = ["BaseSettings", "GatewaySettings", "HandOverSettings", "Loader", "PlatformSettings", "PolledSettings", "S"]
+__all__ += ["ServeSettings", "SourceSettings", "load", "loader"]
 
 
 class GatewaySettings(Settings):
@@ -228,6 +230,18 @@ def _address(text: str) -> str:
     return text
 
 
+def _place(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme == "file":
+        if parts.netloc or not parts.path.startswith("/"):
+            raise ValueError("must be file:/// and an absolute folder")
+    elif parts.scheme in ("", "http", "https"):
+        raise ValueError("must be file:///folder, or a SQLAlchemy URL of a database")
+    elif parts.password is not None:
+        raise ValueError("must hold no password: DATABASE_PASSWORD takes it")
+    return text
+
+
 def _is_blank(secret: str) -> bool:
     return len(secret) >= _LEAST_SECRET and len(set(secret.rstrip("="))) == 1
 
@@ -346,3 +360,66 @@ class PlatformSettings(Settings):
                 longest=timedelta(seconds=self.breaker_longest_seconds),
             ),
         )
+
+
+class PolledSettings(PlatformSettings):
+    """For a platform that works on what it got and is asked for the result later (``PollsAcks``)."""
+
+    poll_seconds: tuple[float, ...] = (5, 15, 60, 300)
+    """waits before each question about a result, from the receipt on; then again and again ``poll_then_seconds``"""
+    poll_then_seconds: float | None = 900
+    poll_give_up_seconds: float | None = 86400
+    """after which a person is asked what became of it"""
+
+    def to_polls(self) -> Waits:
+        """Waits before each question about a result."""
+        return waits(*self.poll_seconds, then=self.poll_then_seconds, give_up_after=self.poll_give_up_seconds)
+
+
+class HandOverSettings(PolledSettings):
+    """What the settings of a platform have that is handed files or rows instead of being called over HTTP."""
+
+    endpoint: Annotated[str, AfterValidator(_place)]
+    """``file:///folder`` (our files go there), or a SQLAlchemy URL of the front-end database without its password"""
+    inbox: Path | None = None
+    """folder where the platform leaves its files; with a ``file://`` endpoint"""
+    database_password: SecretStr | None = None
+    """password of the account in the database URL"""
+    min_interval_seconds: float = Field(default=0, ge=0)
+    poll_seconds: tuple[float, ...] = (300, 900, 3600)
+    poll_then_seconds: float | None = 6 * 3600
+    poll_give_up_seconds: float | None = 30 * 86400
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        """Folders or a database; nothing of the other way, and nothing of HTTP."""
+        parts = urlsplit(self.endpoint)
+        files = parts.scheme == "file"
+        if files != (self.inbox is not None):
+            raise ValueError("INBOX must be set with a file:// endpoint, and only with it")
+        if files and self.database_password is not None:
+            raise ValueError("DATABASE_PASSWORD has no meaning with a file:// endpoint")
+        if self.database_password is not None and not parts.username:
+            raise ValueError("DATABASE_PASSWORD needs the account in the URL: postgresql+psycopg://account@host/name")
+        useless = sorted(self.model_fields_set & _OF_HTTP)
+        if useless:
+            raise ValueError(f"{', '.join(useless).upper()}: nothing travels over HTTP to this platform")
+        return self
+
+    def to_endpoint(self) -> Endpoint:
+        """The transport's view of these settings."""
+        parts = urlsplit(self.endpoint)
+        if parts.scheme == "file":
+            place = HandOver(outbox=unquote(parts.path), inbox=str(self.inbox))
+        elif self.database_password is None:
+            place = HandOver(database=self.endpoint)
+        else:
+            password = quote(self.database_password.get_secret_value(), safe="")
+            place = HandOver(database=self.endpoint.replace("@", f":{password}@", 1))
+        return replace(super().to_endpoint(), base_url=self.endpoint, hand_over=place)
+
+
+_OF_HTTP = frozenset(
+    {"allow_plain_http", "tls_minimum", "tls_ciphers", "tls_legacy_renegotiation", "verify"}
+    | {"client_certificate", "client_key", "proxy"}
+)

@@ -11,7 +11,6 @@ from connectors.national_market.settings import PLATFORM, NationalMarketSettings
 from gateway.codec.soap import MEDIA_TYPES
 from gateway.contract.connector import ConnectorInfo, Description, HoldingsBy, KindInfo
 from gateway.domain.records import RecordKind
-from gateway.domain.traffic import waits
 from gateway.settings import Loader
 
 SCHEMA_VERSION = "1.0"
@@ -46,9 +45,7 @@ def typed(settings: NationalMarketSettings) -> ConnectorInfo:
         reply_media_types=MEDIA_TYPES,
         reply_statuses=_STATUSES,
         retry=settings.to_retry(),
-        polls=waits(
-            *settings.poll_seconds, then=settings.poll_then_seconds, give_up_after=settings.poll_give_up_seconds
-        ),
+        polls=settings.to_polls(),
         lookups=settings.to_lookups(),
         negative_lookups=settings.negative_lookups,
         holdings_by=HoldingsBy.RECORD,
@@ -71,9 +68,7 @@ def xml_string(settings: NationalMarketSettings, dialect: Dialect) -> ConnectorI
         reply_media_types=MEDIA_TYPES,
         reply_statuses=_STATUSES,
         retry=settings.to_retry(),
-        polls=waits(
-            *settings.poll_seconds, then=settings.poll_then_seconds, give_up_after=settings.poll_give_up_seconds
-        ),
+        polls=settings.to_polls(),
         lookups=settings.to_lookups(),
         negative_lookups=settings.negative_lookups,
         holdings_by=HoldingsBy.PAGE if lists_tables(settings, dialect) else None,

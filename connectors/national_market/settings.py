@@ -9,14 +9,14 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from gateway.contract.connector import is_loopback
-from gateway.settings import PlatformSettings
+from gateway.settings import PolledSettings
 
 PLATFORM = "national_market"
 DataLevel = Literal["A", "B", "C", "D"]
 CertClass = Literal["SKILL", "TRAIN", "POST", "SPECIAL", "SAFETY", "TITLE", "OTHER"]
 
 
-class NationalMarketSettings(PlatformSettings):
+class NationalMarketSettings(PolledSettings):
     """Dialect, profile and account. Each default is the specification's value."""
 
     model_config = SettingsConfigDict(env_prefix="GATEWAY_NATIONAL_MARKET__")
@@ -76,9 +76,6 @@ class NationalMarketSettings(PlatformSettings):
     training_from_assessment: bool = True
     """whether class TRAIN names the assessing body as training body and counts as passed"""
 
-    poll_seconds: tuple[float, ...] = (5, 15, 60, 300)
-    poll_then_seconds: float | None = 900
-    poll_give_up_seconds: float | None = 86400
     negative_lookups: int = Field(default=2, ge=1, le=10)
     clock_window_seconds: float = Field(default=300, gt=0)
     """largest difference between the clocks at which the platform still takes our token"""

@@ -6,7 +6,6 @@ from connectors.provincial_credit.envelope import ENVELOPE_TYPE, GM_TYPE
 from connectors.provincial_credit.settings import ProvincialCreditSettings
 from gateway.contract.connector import ConnectorInfo, HoldingsBy, KindInfo
 from gateway.domain.records import RecordKind
-from gateway.domain.traffic import waits
 
 _ANSWERED = frozenset({200, 201, 202, 400, 401, 403, 404, 405, 409, 410, 412, 413, 415, 422, 429, 500, 503})
 _OWN_TYPES = frozenset({"application/json", "application/problem+json", "application/gzip", GM_TYPE, ENVELOPE_TYPE})
@@ -27,9 +26,7 @@ def properties(settings: ProvincialCreditSettings) -> ConnectorInfo:
         reply_media_types=_OWN_TYPES,
         reply_statuses=_ANSWERED,
         retry=settings.to_retry(),
-        polls=waits(
-            *settings.poll_seconds, then=settings.poll_then_seconds, give_up_after=settings.poll_give_up_seconds
-        ),
+        polls=settings.to_polls(),
         lookups=settings.to_lookups(),
         negative_lookups=settings.negative_lookups,
         holdings_by=HoldingsBy.PAGE,

@@ -17,10 +17,10 @@ from connectors.provincial_credit.cipher import KEY_BYTES, FieldAlg
 from connectors.provincial_credit.gm import PrivateKey, PublicKey, Sm2Error
 from connectors.provincial_credit.keys import Sm2Key
 from gateway.codec.jsonbody import BOUNDS
-from gateway.settings import PlatformSettings
+from gateway.settings import PolledSettings
 
 
-class ProvincialCreditSettings(PlatformSettings):
+class ProvincialCreditSettings(PolledSettings):
     """``endpoint`` ends with the base path of the interface (``https://host/credit-platform/api/v1``)."""
 
     model_config = SettingsConfigDict(env_prefix="GATEWAY_PROVINCIAL_CREDIT__")
@@ -106,8 +106,6 @@ class ProvincialCreditSettings(PlatformSettings):
     connections: int = Field(default=4, ge=1, le=64)
     retry_seconds: tuple[float, ...] = (1, 2, 4, 8, 16, 32, 60, 60)
     """the platform's own plan; afterwards the ledger goes on by the hour instead of giving up within minutes"""
-    poll_seconds: tuple[float, ...] = (5, 15, 60, 300)
-    poll_then_seconds: float | None = 900
     poll_give_up_seconds: float | None = 3 * 86400
     negative_lookups: int = Field(default=2, ge=1, le=10)
 

@@ -24,6 +24,7 @@ from ipaddress import ip_address
 from typing import Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
+from gateway.contract.handover import HandOver
 from gateway.contract.messages import (
     Draft,
     FeedbackPage,
@@ -140,7 +141,12 @@ class Paging:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Endpoint:
-    """Where and how the sender reaches the platform. ``deadline`` bounds a whole exchange."""
+    """Where and how the core reaches the platform. ``deadline`` bounds a whole exchange.
+
+    base_url:  HTTP address; of a platform that is handed things over, how its place is shown to people
+    hand_over: folders or database of a platform that has no interface (``gateway.contract.handover``); without it
+               requests travel over HTTP, and what follows the deadline is about HTTP alone
+    """
 
     base_url: str
     pace: Pace
@@ -157,6 +163,7 @@ class Endpoint:
     paging: Paging = field(default_factory=Paging)
     promises: Promises = field(default_factory=Promises)
     """when answers are due, theirs and ours"""
+    hand_over: HandOver | None = None
 
     @property
     def in_clear(self) -> bool:

@@ -37,12 +37,14 @@ class Stamp:
     now:         aware moment of this encoding
     nonce:       16 random bytes, fresh for every request on the wire
     token:       present for connectors that implement NeedsToken
+    about:       in a look-up, the message id of the push that is in doubt; None where it is not known
     """
 
     message_id: str
     now: datetime
     nonce: bytes = field(repr=False)
     token: Token | None = None
+    about: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -182,11 +184,14 @@ class HoldingsPage:
 
     afresh: the listing changed while it was read: what its earlier pages said is dropped, and ``next_cursor`` begins
             it again
+    as_of:  aware moment of which the listing tells, where that is not now (an exported list): what we learnt of later
+            is still on its way to such a listing
     """
 
     holdings: tuple[Holding, ...]
     next_cursor: str | None = None
     afresh: bool = False
+    as_of: datetime | None = None
 
 
 class SubjectType(StrEnum):

@@ -149,8 +149,11 @@ def _plans_of_abilities(connector: Connector, info: ConnectorInfo) -> Iterator[s
 
 
 def _unreachable(endpoint: Endpoint) -> Iterator[str]:
-    parts = urlsplit(endpoint.base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    parts, place = urlsplit(endpoint.base_url), endpoint.hand_over
+    if place is not None:
+        if (place.database is None) == (place.outbox is None) or (place.outbox is None) != (place.inbox is None):
+            yield "endpoint.hand_over must name outbox and inbox, or a database, and not both"
+    elif parts.scheme not in ("http", "https") or not parts.hostname:
         yield "endpoint.base_url must be an address with http:// or https://"
     if not _is_count(endpoint.pace.connections):
         yield "endpoint.pace.connections must be a whole number from 1"

@@ -118,6 +118,7 @@ async def look_up(
     With an empty ``group`` the answer settles nothing. ``anyway``: in spite of a pause.
     """
     page: str | None = None
+    about = group[0].message_id if group else None
     progress = exchanger.progress(page)
     while True:
 
@@ -127,7 +128,13 @@ async def look_up(
             return connector.encode_lookup(payload, stamp)
 
         answer = await exchanger.exchange(
-            "lookup", encode, replay_safe=True, carries=group, payloads=[payload] * len(group), anyway=anyway
+            "lookup",
+            encode,
+            replay_safe=True,
+            carries=group,
+            payloads=[payload] * len(group),
+            anyway=anyway,
+            about=about,
         )
         if answer.stop is not None:
             return answer, ()

@@ -1,7 +1,7 @@
 """One door to a platform: every request is written down before it leaves and its answer before it is used.
 
 Push, polls, look-ups, feedback, reconciliation, health calls and logins all go through ``Exchanger``; nothing else
-owns a sender.
+owns a carrier.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from gateway.store.engine import Connection
 from gateway.store.scope import Scope
 from gateway.store.thread import StoreThread
 from gateway.store.vault import random_bytes
-from gateway.transport.sender import Sender
+from gateway.transport.carrier import Carrier
 
 __all__ = ["Answer", "Exchanger", "System"]
 
@@ -58,7 +58,7 @@ class Exchanger:
     def __init__(
         self,
         connector: Connector,
-        sender: Sender,
+        carrier: Carrier,
         thread: StoreThread,
         edge: System,
         tokens: MutableMapping[str, Token] | None = None,
@@ -66,7 +66,7 @@ class Exchanger:
         self.connector = connector = guarded(connector)
         self.thread = thread
         self.edge = edge
-        self._sender = sender
+        self._carrier = carrier
         self._tokens: MutableMapping[str, Token] = {} if tokens is None else tokens
         self._login = asyncio.Lock()
         platform = connector.info.platform
@@ -190,6 +190,7 @@ class Exchanger:
         payloads: Sequence[Payload] = (),
         previous: Token | None = None,
         anyway: bool = False,
+        about: str | None = None,
     ) -> Answer:
         """Send one request; the caller concludes ``answer.closing`` together with what follows from it.
 
@@ -198,12 +199,12 @@ class Exchanger:
         """
         while True:
             slot = await self.gate.slot()
-            stamp = self._stamp(message_id, previous)
+            stamp = self._stamp(message_id, previous, about)
             if self._needs_token is not None and purpose != "login":
                 token = await self._token_for(self._needs_token, anyway=anyway)
                 if not isinstance(token, Token):
                     return replace(token, stamp=stamp)
-                stamp = self._stamp(stamp.message_id, token)
+                stamp = self._stamp(stamp.message_id, token, about)
             try:
                 request = encode(stamp)
             except ConnectorFault as fault:
@@ -284,7 +285,7 @@ class Exchanger:
             if blocked:
                 raise NotSent(KEPT_BACK, "the platform was held, or all its connections taken, while this one waited")
             await self.gate.in_time(opening, slot)
-            response = await self._sender.send(request)
+            response = await self._carrier.send(request)
         except TransportFailure as failure:
             log.info("no answer", extra={"exchange": exchange_id, "platform": self.platform, "code": failure.code})
             return opened.without(failure, self.edge.now(), replay_safe=replay_safe)
@@ -345,9 +346,10 @@ class Exchanger:
                 await self.hold(refused)
             return Answer(exchange_id=0, stamp=answer.stamp, verdict=refused)
 
-    def _stamp(self, message_id: str | None, token: Token | None) -> Stamp:
+    def _stamp(self, message_id: str | None, token: Token | None, about: str | None) -> Stamp:
         drawn = message_id or self.edge.new_id()
-        return Stamp(message_id=drawn, now=self.edge.now(), nonce=self.edge.random_bytes(16), token=token)
+        nonce = self.edge.random_bytes(16)
+        return Stamp(message_id=drawn, now=self.edge.now(), nonce=nonce, token=token, about=about)
 
 
 def verdicts_of(answer: Answer, count: int, decode: Callable[[Answer], Sequence[Verdict]]) -> tuple[Verdict, ...]:

@@ -28,6 +28,7 @@ from gateway.delivery.rules.outcome import after_push, names_in, refused_here
 from gateway.delivery.rules.work import Claimed, Message, Settlement, messages
 from gateway.delivery.store import ledger, owing, platforms, settlement
 from gateway.delivery.system import CrashPoint
+from gateway.domain.china import CHINA
 from gateway.domain.records import Submission
 from gateway.domain.states import Event, State
 from gateway.domain.traffic import KEPT_BACK, Stop
@@ -239,12 +240,12 @@ def prepare(exchanger: Exchanger, claimed: Sequence[Claimed]) -> tuple[list[tupl
     """Payloads to send (the stored one where there is one) and settlements of what cannot be sent."""
     good: list[tuple[Claimed, Payload]] = []
     refused: list[Settlement] = []
-    connector = exchanger.connector
+    connector, day = exchanger.connector, exchanger.edge.now().astimezone(CHINA).date()
     for item in claimed:
         if item.payload is not None:
             good.append((item, item.payload))
             continue
-        submission = Submission(platform=exchanger.platform, record=item.record, replaces=item.replaces)
+        submission = Submission(platform=exchanger.platform, record=item.record, replaces=item.replaces, day=day)
         found = checked(connector, submission)
         if isinstance(found, Payload):
             good.append((item, found))

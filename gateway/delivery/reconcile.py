@@ -12,7 +12,7 @@ from gateway.contract.connector import HoldingsBy, ListsHoldings, ListsParts, Ve
 from gateway.contract.messages import Holding, HoldingsPage, Payload, Verdict, WireResponse
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.push import prepare
-from gateway.delivery.rules.differences import QUIET, Difference, Item, Ours, classify
+from gateway.delivery.rules.differences import QUIET, REPAIRED_BY_SENDING, Difference, Item, Ours, classify
 from gateway.delivery.rules.work import Claimed
 from gateway.delivery.store import reconciliations
 from gateway.domain.records import Record, RecordKind, Submission
@@ -64,7 +64,8 @@ async def reconcile(
         return report
     by_page = exchanger.info.holdings_by is HoldingsBy.PAGE
     theirs: Theirs = defaultdict(list)
-    trouble = await read_pages(exchanger, connector, theirs) if by_page else None
+    told: list[datetime] = []
+    trouble = await read_pages(exchanger, connector, theirs, told=told) if by_page else None
     if trouble is not None:
         report.stopped = f"{trouble.code}: {trouble.reason}"
         return report
@@ -91,9 +92,17 @@ async def reconcile(
             ours += listed[name] if read else [replace(own, asked=False) for own in listed[name]]
             progress(report)
     report.theirs = sum(len(rows) for rows in theirs.values())
-    report.theirs_at = exchanger.edge.now()
-    await _keep(exchanger, report, await _with_moved(exchanger, classify(ours, theirs)))
+    report.theirs_at = min(told, default=exchanger.edge.now())
+    items = await _with_moved(exchanger, classify(ours, theirs))
+    await _keep(exchanger, report, await _with_later(exchanger, items, told) if told else items)
     return report
+
+
+async def _with_later(exchanger: Exchanger, items: Sequence[Item], told: Sequence[datetime]) -> list[Item]:
+    """What was accepted after the moment that a listing tells of cannot be missed or old there: it is on its way."""
+    wrong = [i.delivery_id for i in items if i.difference in REPAIRED_BY_SENDING and i.delivery_id is not None]
+    later = await exchanger.thread.read(reconciliations.moved_since, wrong, min(told)) if wrong else set()
+    return [replace(i, difference=Difference.LAG, fields=()) if i.delivery_id in later else i for i in items]
 
 
 async def _with_moved(exchanger: Exchanger, items: Sequence[Item]) -> list[Item]:
@@ -239,9 +248,17 @@ def _as_expected(connector: ListsHoldings, payload: Payload | None, own: Ours) -
 
 
 async def read_pages(
-    exchanger: Exchanger, connector: ListsHoldings, theirs: Theirs, *, anyway: bool = False
+    exchanger: Exchanger,
+    connector: ListsHoldings,
+    theirs: Theirs,
+    *,
+    anyway: bool = False,
+    told: list[datetime] | None = None,
 ) -> Verdict | None:
-    """Read everything a platform lists into ``theirs``; a Verdict says what stopped it. ``anyway``: despite a pause."""
+    """Read everything a platform lists into ``theirs``; a Verdict says what stopped it. ``anyway``: despite a pause.
+
+    told: takes the moments of which pages tell, where that is not now
+    """
     cursor: str | None = None
     progress = exchanger.progress(cursor)
     while True:
@@ -250,6 +267,8 @@ async def read_pages(
             return page
         for holding in page.holdings:
             theirs[holding.kind, holding.key].append(holding)
+        if told is not None and page.as_of is not None:
+            told.append(page.as_of)
         if page.next_cursor is None:
             return None
         stalled = progress.after(response, page.next_cursor)

@@ -282,6 +282,8 @@ class Submission:
     record: Record
     replaces: bool = False
     """whether the platform accepted an earlier version of this record, so that it holds something to be changed"""
+    day: date | None = None
+    """the day (+08:00) on which it is to be sent, for a platform whose form changes on a day; None: not known"""
 
     @property
     def key(self) -> str:

@@ -372,7 +372,7 @@ class ConnectorConformance:
                     verdict = connector.decode_lookup(response, reply.payloads[0], reply.stamp)
                     assert verdict.event in REPLY_EVENTS - {Event.ACCEPTED, Event.NOT_FOUND}
                 if isinstance(connector, PollsAcks):
-                    verdicts = connector.decode_ack(response, "receipt-1", reply.payloads, reply.stamp)
+                    verdicts = connector.decode_ack(response, self.receipt, reply.payloads, reply.stamp)
                     assert len(verdicts) == len(reply.payloads)
                     assert Event.ACCEPTED not in {v.event for v in verdicts}
 

@@ -8,34 +8,39 @@ When its stdin closes it ends.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
-from typing import Any, Self
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self, cast
 
 from gateway.bootstrap import system_edge
+from gateway.contract.connector import Connector
 from gateway.delivery.acknowledge import poll, resolve
 from gateway.delivery.exchanger import Exchanger
 from gateway.delivery.push import push
 from gateway.delivery.system import CrashPoint, nobody
 from gateway.domain.errors import StoreError
+from gateway.settings import loader
 from gateway.store.engine import Store, open_engine
 from gateway.store.thread import StoreThread
 from gateway.store.vault import KeyRing, Vault
 from gateway.testing.model import Model
-from gateway.transport.sender import Sender
+from gateway.transport.carrier import carrier_for
 
 
 @dataclass(frozen=True, kw_only=True)
 class Errand:
-    """One round of push, poll and resolve against the model platform.
+    """One round of push, poll and resolve against the model platform, or that of another connector.
 
-    die_at, at_pass:  SIGKILL when this crash point is passed for the n-th time; empty: run to the end
+    die_at, at_pass:     SIGKILL when this crash point is passed for the n-th time; empty: run to the end
+    build, environment:  ``module:function`` that makes the connector, and its settings; empty: the model
+    ahead:               seconds by which the worker's clock is ahead of the machine's
     """
 
     store_url: str
@@ -47,6 +52,9 @@ class Errand:
     connections: int = 2
     rounds: int = 1
     """how often it pushes, polls and resolves before it ends by itself"""
+    build: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ahead: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,11 +79,21 @@ def connector(platform_url: str, *, replay_safe: bool, connections: int = 2) -> 
 
 
 class Nursery:
-    """Starts workers one after another. Use it as a context manager."""
+    """Starts workers one after another. Use it as a context manager.
+
+    modules: what the workers will need beside the core, imported once before they are forked
+    """
+
+    def __init__(self, *modules: str) -> None:
+        self._modules = modules
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", __name__]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - ours
+        command, found = (
+            [sys.executable, "-m", __name__, *self._modules],
+            {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        stdin, stdout = subprocess.PIPE, subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=stdin, stdout=stdout, env=found)  # noqa: S603 - ours
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -96,6 +114,8 @@ class Nursery:
 
 def main() -> None:
     """Fork a worker for each errand and tell how it ended."""
+    for module in sys.argv[1:]:
+        importlib.import_module(module)
     for line in sys.stdin.buffer:
         errand = Errand(**json.loads(line))
         reading, writing = os.pipe()
@@ -132,16 +152,24 @@ def _leaves(error: BaseException) -> list[BaseException]:
 
 
 async def _work(errand: Errand) -> None:
-    made = connector(errand.platform_url, replay_safe=errand.replay_safe, connections=errand.connections)
+    made = _connector(errand)
     store = Store(engine=open_engine(errand.store_url), vault=Vault(KeyRing.parse(errand.keys)))
-    edge = replace(system_edge(), reach=_death(errand))
+    ahead = timedelta(seconds=errand.ahead)
+    edge = replace(system_edge(), reach=_death(errand), now=lambda: datetime.now(UTC) + ahead)
     with StoreThread(store) as thread:
-        async with Sender(made.endpoint) as sender:
-            exchanger = Exchanger(made, sender, thread, edge)
+        async with carrier_for(made.endpoint) as carrier:
+            exchanger = Exchanger(made, carrier, thread, edge)
             steps: tuple[Callable[[Exchanger], Any], ...] = (push, poll, resolve)
             for step in steps * errand.rounds:
                 await step(exchanger)
     store.close()
+
+
+def _connector(errand: Errand) -> Connector:
+    if not errand.build:
+        return connector(errand.platform_url, replay_safe=errand.replay_safe, connections=errand.connections)
+    module, _, function = errand.build.partition(":")
+    return cast(Connector, getattr(importlib.import_module(module), function)(loader(errand.environment)))
 
 
 def _death(errand: Errand) -> Callable[[CrashPoint], None]:

@@ -13,11 +13,13 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 import orjson
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from gateway.codec.replies import for_each, not_understood
-from gateway.contract.connector import ConnectorInfo, Endpoint, HoldingsBy, KindInfo, Pace
+from gateway.contract.connector import Connector, ConnectorInfo, Endpoint, HoldingsBy, KindInfo, Pace
 from gateway.contract.messages import (
     Draft,
     Health,
@@ -34,6 +36,7 @@ from gateway.contract.messages import (
 from gateway.domain.records import Certificate, RecordKind, Submission, Worker
 from gateway.domain.states import Event
 from gateway.domain.traffic import Traffic, Waits, waits
+from gateway.settings import Loader, PolledSettings
 from gateway.testing.sandbox import Access, Sandbox
 
 _EVENTS = {
@@ -46,6 +49,33 @@ _EVENTS = {
     "LOCKED": Event.HOLD,
 }
 _QUICK = waits(0.05, 0.1, then=0.2, give_up_after=20, jitter=0)
+
+
+class ModelSettings(PolledSettings):
+    """Settings of the model platform: those that every platform has, and what this one lets itself be told."""
+
+    model_config = SettingsConfigDict(env_prefix="GATEWAY_MODEL__")
+
+    replay_safe: bool = False
+    batch_max: int = Field(default=10, ge=1)
+
+
+def build(loader: Loader) -> Connector:
+    """What the entry point of a connector names: from settings to the connector."""
+    settings = loader(ModelSettings)
+    endpoint = settings.to_endpoint()
+    return Model(
+        base_url=endpoint.base_url,
+        replay_safe=settings.replay_safe,
+        batch_max=settings.batch_max,
+        connections=endpoint.pace.connections,
+        deadline=endpoint.deadline,
+        interval=endpoint.pace.interval,
+        retry=settings.to_retry(),
+        polls=settings.to_polls(),
+        lookups=settings.to_lookups(),
+        traffic=endpoint.traffic,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,8 +289,18 @@ class ModelSandbox(Sandbox):
         self._asynchronous = asynchronous
 
     def access(self, base_url: str) -> Access:
-        """No credentials."""
-        return Access(details={"url": base_url}, environment={})
+        """No credentials, and waits that are short."""
+        settings = {
+            "ENDPOINT": base_url,
+            "REPLAY_SAFE": str(self._replay_safe).lower(),
+            "MIN_INTERVAL_SECONDS": "0",
+            "CONNECTIONS": "4",
+            "RETRY_SECONDS": "[0.2, 0.5, 1]",
+            "SETTLING_SECONDS": "[0.3, 0.3]",
+            "POLL_SECONDS": "[0.3, 1]",
+        }
+        given = {f"GATEWAY_MODEL__{name}": value for name, value in settings.items()}
+        return Access(details={"url": base_url}, environment=given)
 
     def handle(self, request: Request, body: bytes, fault: str | None) -> Response:
         """Dispatch on the path."""

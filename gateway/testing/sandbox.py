@@ -134,6 +134,10 @@ class Sandbox(ABC):
         self.at_once = self.most_at_once = 0
         """requests being worked on whose sender is still there: now, and the most there ever were"""
 
+    async def by_itself(self) -> None:
+        """What the platform does without being asked, for as long as it is served; most do nothing."""
+        return
+
     @abstractmethod
     def handle(self, request: Request, body: bytes, fault: str | None) -> Response:
         """Answer one request of the platform's protocol."""

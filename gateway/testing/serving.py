@@ -70,7 +70,11 @@ async def serve(pairs: Sequence[tuple[Sandbox, socket.socket]], stop: asyncio.Ev
     """Serve sandboxes on bound sockets until ``stop`` is set, then close their books."""
     servers = [server(sandbox) for sandbox, _ in pairs]
     runs = [asyncio.create_task(s.serve(sockets=[listener])) for s, (_, listener) in zip(servers, pairs, strict=True)]
+    works = [asyncio.create_task(sandbox.by_itself()) for sandbox, _ in pairs]
     await stop.wait()
+    for work in works:
+        work.cancel()
+    await asyncio.gather(*works, return_exceptions=True)
     for one in servers:
         one.should_exit = True
     await asyncio.gather(*runs)
@@ -84,7 +88,13 @@ def running(sandbox: Sandbox) -> Iterator[str]:
     """Serve one sandbox in a thread; gives its base URL and stops it at the end."""
     listener = bind()
     made = server(sandbox, grace=0)  # whoever asked has gone
-    thread = threading.Thread(target=lambda: asyncio.run(made.serve(sockets=[listener])), daemon=True)
+
+    async def serving() -> None:
+        work = asyncio.create_task(sandbox.by_itself())
+        await made.serve(sockets=[listener])
+        work.cancel()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serving()), daemon=True)
     thread.start()
     try:
         yield address(listener)

@@ -97,6 +97,15 @@ def page_of_unowed(
     return [(row["id"], to_record(dict(row), vault)) for row in rows]
 
 
+def moved_since(connection: Connection, ids: Collection[int], moment: datetime) -> set[int]:
+    """Those of ``ids`` whose state was settled after a moment."""
+    found: set[int] = set()
+    for part in chunks(ids):
+        wanted = select(delivery.c.id).where(delivery.c.id.in_(part), delivery.c.updated_at > moment)
+        found |= set(connection.execute(wanted).scalars())
+    return found
+
+
 def still_queued(connection: Connection, ids: Collection[int]) -> set[int]:
     """Those of the deliveries that are queued now."""
     found: set[int] = set()

@@ -158,18 +158,24 @@ def pace_kept(endpoint: Endpoint, moments: Iterable[datetime]) -> Iterator[str]:
 _UNDERWAY = timedelta(seconds=1)
 
 
-def requests_match(connection: Connection, platform: str, seen: Collection[Mapping[str, Any]]) -> Iterator[str]:
-    """Every request they understood was written down before; every exchange with an answer was seen by them."""
+def requests_match(
+    connection: Connection, platform: str, seen: Collection[Mapping[str, Any]], *, handed: object = None
+) -> Iterator[str]:
+    """Every request they understood was written down before; every exchange with an answer was seen by them.
+
+    handed: the platform is handed things over. It sees these alone, once each, however often the hand-over was asked
+            for; what is read of folders or tables it does not see
+    """
     ours: dict[str, list[datetime]] = defaultdict(list)
     answered: Counter[str] = Counter()
     rows = connection.execute(
         select(exchange.c.request_digest, exchange.c.opened_at, exchange.c.status)
-        .where(exchange.c.platform == platform)
+        .where(exchange.c.platform == platform, *([exchange.c.purpose == "push"] if handed else []))
         .order_by(exchange.c.opened_at)
     )
     for digest, opened_at, status in rows:
         ours[digest].append(opened_at)
-        answered[digest] += status is not None
+        answered[digest] = min(answered[digest] + (status is not None), 1 if handed else len(ours[digest]))
     arrived = Counter(request["body_sha256"] for request in seen)
     theirs: dict[str, list[datetime]] = defaultdict(list)
     for request in seen:

@@ -71,7 +71,7 @@ def broken(
         *one_effect_each(connection, platform, effects),
         *_acceptances_are_proven(connection, platform),
         *versions_in_order(connection, platform, effects),
-        *requests_match(connection, platform, asked),
+        *requests_match(connection, platform, asked, handed=connector is not None and connector.endpoint.hand_over),
         *ends_are_told(connection, platform),
         *_plans_add_up(connection),
     ]
