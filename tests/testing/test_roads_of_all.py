@@ -1,4 +1,4 @@
-"""The shipped road suite on the model and the platforms with an interface; the training system has its own, beside it."""
+"""The shipped road suite on the model and the platforms with an interface; the training system has its own."""
 
 from __future__ import annotations
 
