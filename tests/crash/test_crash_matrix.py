@@ -15,7 +15,7 @@ from gateway.testing.crashmatrix import Account, crash
 pytestmark = pytest.mark.slow
 
 QUICK = 24
-"""every point twice, on each kind of store"""
+"""about two at every point, on each kind of store"""
 KILLS = int(os.environ.get("SOAK_KILLS", "5000"))
 """on both kinds of store together"""
 PART = 125
