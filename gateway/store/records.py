@@ -98,7 +98,12 @@ def to_record(row: Mapping[str, Any], vault: Vault) -> Record:
 
 def seal_payload(payload: Payload, vault: Vault) -> bytes:
     """The sealed form of a payload's fields."""
-    return vault.seal(orjson.dumps(payload.fields, default=dict), payload_place(payload.key))
+    return vault.seal(plain_payload(payload), payload_place(payload.key))
+
+
+def plain_payload(payload: Payload) -> bytes:
+    """A payload's fields as they are kept."""
+    return orjson.dumps(payload.fields, default=dict)
 
 
 def to_payload(sealed: bytes, record: Record, business_key: str, vault: Vault, *, replaces: bool) -> Payload:

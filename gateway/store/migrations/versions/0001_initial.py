@@ -280,6 +280,7 @@ def upgrade() -> None:
         sa.Column("nonce", sa.LargeBinary(), nullable=True),
         sa.Column("proof", sa.LargeBinary(), nullable=True),
         sa.Column("response_headers", sa.LargeBinary(), nullable=True),
+        sa.Column("item_digests", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_exchange")),
         postgresql_with={"fillfactor": 60},
     )
