@@ -197,6 +197,7 @@ BOOKS = (
         columns=tuple(tables.audit.c[one] for one in ("id", "at", "actor", "action", "object", "reason", "detail")),
         cleared=("audit",),
     ),
+    _content("audit_original", "audit.original", "audit"),
     _book("purge", operations_tables.purge, "at by rule before what ranges rows seal"),
 )
 

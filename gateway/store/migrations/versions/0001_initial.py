@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("object", sa.String(length=120), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("detail", sa.JSON(), nullable=False),
+        sa.Column("original", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
     )
     op.create_table(
