@@ -314,6 +314,7 @@ def upgrade() -> None:
         sa.Column("act", sa.String(length=24), nullable=False),
         sa.Column("since", Moment(), nullable=False),
         sa.Column("by", sa.String(length=80), nullable=False),
+        sa.Column("above", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("act", name=op.f("pk_four_eyes")),
     )
     op.create_table(
