@@ -34,9 +34,9 @@ def demand(connection: Connection, acts: Iterable[GuardedAct], *, above: int, by
     """Note that acts ask for a second person from now on, those that are counted above so many; never more loosely."""
     for act in sorted(acts):
         row = {"act": act, "since": now, "by": by, "above": above if act in COUNTED else 0}
-        added = insert_into(connection, four_eyes).values(row).on_conflict_do_nothing()
+        added = insert_into(connection, four_eyes).values(row).on_conflict_do_nothing().returning(four_eyes.c.act)
         tighter = update(four_eyes).where(four_eyes.c.act == act, four_eyes.c.above > row["above"])
-        if connection.execute(added).rowcount or connection.execute(tighter.values(above=row["above"])).rowcount:
+        if connection.execute(added).first() or connection.execute(tighter.values(above=row["above"])).rowcount:
             note(connection, at=now, actor=by, action="four_eyes", subject=act, detail={"above": row["above"]})
 
 
