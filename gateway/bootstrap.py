@@ -24,7 +24,7 @@ from gateway.contract.messages import Token
 from gateway.delivery.store import platforms as delivery_platforms
 from gateway.delivery.store import recovering
 from gateway.delivery.system import System
-from gateway.domain.approvals import GuardedAct, guarded_acts
+from gateway.domain.approvals import COUNTED, GuardedAct, guarded_acts
 from gateway.domain.errors import ConfigurationError, NotConfigured, StoreError, alone
 from gateway.operations.store.key_checks import FOREIGN, holds_anything, prove_keys
 from gateway.private_files import make_private, open_private
@@ -316,11 +316,13 @@ class Gateway:
             return
         from gateway.operations.store import approvals
 
+        above = self.settings.four_eyes_above
         with self.store.read() as connection:
             known = approvals.demanded(connection)
-        if not named <= known:
+        fresh = {act for act in named if act not in known or (act in COUNTED and known[act] > above)}
+        if fresh:
             with self.store.write() as connection:
-                approvals.demand(connection, named - known, by=person().name, now=self.edge.now())
+                approvals.demand(connection, fresh, above=above, by=person().name, now=self.edge.now())
 
     def second_person(
         self,

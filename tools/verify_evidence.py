@@ -19,6 +19,12 @@ What is verified, in this order:
    nothing was left out and nothing added.
 5. What the account says the delivery came to is what its last verdict that counted says.
 6. Bytes, where the pack has any, are those of the digests in its rows.
+7. Items, where the pack has any: SHA-256 over ``salt``, a line feed and the item stands in ``item_digests`` of the
+   request that carried it, at the position of this delivery. The other digests there are of what else the request
+   carried; without their salts nothing can be learnt from them.
+
+An item proves what the keeper committed to sending for this delivery before the first byte left. It does not prove that
+the bytes on the wire hold it: that takes the whole request, whose digest stands in the same row.
 """
 
 from __future__ import annotations
@@ -30,7 +36,7 @@ import json
 import re
 import sys
 
-FORMAT = "gateway-evidence-2"
+FORMAT = "gateway-evidence-3"
 BOOKS = ("record", "delivery", "sent", "answered", "attempt", "verdict", "account")
 LEAF_BYTES = 16
 
@@ -139,6 +145,20 @@ def check_bytes(pack):
     return faults
 
 
+def check_items(pack):
+    """Faults of what the pack shows of requests that carried others too."""
+    sent = {row["id"]: row for row in pack["rows"]["sent"]}
+    places = {row["exchange_id"]: row["position"] for row in pack["rows"]["attempt"]}
+    faults = []
+    for item in pack["items"]:
+        number = item["exchange"]
+        digests = (sent[number]["item_digests"] or "").split()
+        digest = sha256(item["salt"].encode() + b"\n" + base64.b64decode(item["base64"], validate=True))
+        if places[number] >= len(digests) or digests[places[number]] != digest:
+            faults.append(f"sent {number}: the item is not what was committed at its place")
+    return faults
+
+
 def read_anchors(path):
     """Link -> digest, as noted outside the store; lines that a killed process left torn are passed over."""
     found = {}
@@ -182,7 +202,7 @@ def verify(pack, anchors=None, keys=None):
         raise ValueError(f"not an evidence pack ({FORMAT})")
     try:
         faults, leaves = check_links(pack, anchors, keys)
-        faults += check_rows(pack, leaves) + check_whole(pack) + check_bytes(pack)
+        faults += check_rows(pack, leaves) + check_whole(pack) + check_bytes(pack) + check_items(pack)
     except (KeyError, TypeError, AttributeError, IndexError, StopIteration) as error:
         raise ValueError(f"an evidence pack with parts missing or of another form ({error})") from None
     if anchors is None and keys is None:

@@ -9,17 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.output import AsJson, columns, emit, in_china, opened, say, table, write_workbook
+from gateway.cli.output import LARGEST, AsJson, columns, emit, in_china, opened, say, table, write_workbook
 from gateway.domain.china import CHINA
+from gateway.domain.errors import InputError
 
 audit = typer.Typer(no_args_is_help=True, help="The audit trail: who did what, and who read whom.")
 
 _COLUMNS = ("id", "at", "actor", "action", "object", "reason", "detail")
-
-
-@audit.callback()
-def _group() -> None:
-    """Keep ``list`` a word of its own though it is the only one."""
 
 
 @audit.command("list")
@@ -54,6 +50,29 @@ def listing(
         say(f"{len(found)} rows written to {xlsx}")
     else:
         table(f"{len(found)} rows", columns(*_COLUMNS), found)
+
+
+@audit.command("original")
+def original(
+    number: Annotated[
+        int, typer.Argument(min=1, max=LARGEST, help="Number of a row, as `gateway audit list` gives it.")
+    ],
+    reason: Annotated[str, typer.Option(help="What it is needed for; kept in the audit trail.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show the reason of a row as it was typed, with whom it names. That leaves a row as well."""
+    from gateway.operations.store.audit import original as typed
+
+    with opened() as gateway:
+        with gateway.store.read() as connection:
+            text = typed(connection, gateway.store.vault, number)
+        if text is None:
+            raise InputError(f"there is no row {number} with a reason")
+        gateway.note("audit_original", f"audit {number}", reason=reason)
+    if as_json:
+        emit({"id": number, "reason": text})
+    else:
+        say(text)
 
 
 def _told(row: dict[str, Any]) -> list[Any]:

@@ -66,9 +66,10 @@ def permit(
 ) -> Permit:
     """Let an act run, or ask: the same person asking for the same again finds the request that stands."""
     with store.read() as connection:
-        named = rules.named | approvals.demanded(connection)
+        demanded = approvals.demanded(connection)
         before = approvals.touched_before(connection, act, person, now - _DAY) if size else 0
-    if not asks(act, named, size=size, before=before, most=rules.most):
+    most = min(rules.most, demanded.get(act, rules.most))
+    if not asks(act, rules.named | set(demanded), size=size, before=before, most=most):
         return Permit(granted=True)
     told = about()
     with store.write() as connection:

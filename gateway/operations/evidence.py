@@ -186,6 +186,10 @@ def _judge_bytes(
         EvidenceFault(link=None, book=name, row=key, what="does not open: changed, moved, or sealed with another key")
         for name, key in evidence_bytes.closed_values(connection, store.vault)
     )
+    found.faults += _some(
+        EvidenceFault(link=None, book="sent", row=number, what="an item is not the payload that is kept")
+        for number in evidence_bytes.altered_items(connection, store.vault)
+    )
     cleared = {**gone.gone.get("exchange.*", {}), **gone.gone.get("exchange.response", {})}
     for one in views.counts(connection):
         platform, accepted = one.platform, one.states.get(State.ACCEPTED, 0)

@@ -3,7 +3,9 @@
 A pack names nobody: it has the lasting columns of the delivery, its record, exchanges, attempts and verdicts, what the
 delivery came to, and the links that cover all of it. What the delivery came to counts and names what belongs to it, so
 nothing can be left out. Bytes are added only on demand, and only those that carried nobody else: of an exchange that
-carried several persons the digest alone is given. ``tools/verify_evidence.py`` verifies a pack without this package.
+carried several persons the digest alone is given. What such a message carried of this person is shown as an item: the
+payload with the salt of its digest, which stands among the digests of all that the message carried, committed before
+its first byte left. ``tools/verify_evidence.py`` verifies a pack without this package.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from gateway.operations.store import evidence, evidence_bytes
 from gateway.operations.store.evidence import ChainLink
 from gateway.store.engine import Store
 
-FORMAT = "gateway-evidence-2"
+FORMAT = "gateway-evidence-3"
 BOOKS = frozenset({"record", "delivery", "sent", "answered", "attempt", "verdict", "account"})
 
 
@@ -46,6 +48,7 @@ def pack(store: Store, delivery_id: int, now: datetime, *, with_bytes: bool = Fa
         sent = [row["id"] for row in rows["sent"]]
         alone = evidence_bytes.carried_alone(connection, sent, rows["record"][0]["person_key"])
         bodies = evidence_bytes.bodies(connection, store.vault, sorted(alone)) if with_bytes else {}
+        items = evidence_bytes.items_of(connection, store.vault, delivery_id) if with_bytes else []
     document = {
         "format": FORMAT,
         "made_at": now,
@@ -57,6 +60,10 @@ def pack(store: Store, delivery_id: int, now: datetime, *, with_bytes: bool = Fa
         "bytes": [
             {"book": book, "id": number, "base64": base64.b64encode(body).decode()}
             for (book, number), body in bodies.items()
+        ],
+        "items": [
+            {"exchange": one["exchange"], "salt": one["salt"], "base64": base64.b64encode(one["plain"]).decode()}
+            for one in items
         ],
     }
     plain: dict[str, Any] = json.loads(canonical(document))
@@ -82,7 +89,13 @@ def verify_pack(
     if document.get("format") != FORMAT:
         raise InputError(f"not an evidence pack ({FORMAT})")
     try:
-        faults = [*_links(document, anchors, signed_by), *_rows(document), *_whole(document), *_bodies(document)]
+        faults = [
+            *_links(document, anchors, signed_by),
+            *_rows(document),
+            *_whole(document),
+            *_bodies(document),
+            *_items(document),
+        ]
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
         raise InputError("an evidence pack with parts missing or of another form") from None
     if anchors is None and signed_by is None:
@@ -173,3 +186,16 @@ def _bodies(document: Mapping[str, Any]) -> Iterator[EvidenceFault]:
             yield _fault("the bytes are not those of its digest", book=body["book"], row=body["id"])
         if body["id"] in document["shared"]:
             yield _fault("the bytes carried other persons too", book=body["book"], row=body["id"])
+
+
+def _items(document: Mapping[str, Any]) -> Iterator[EvidenceFault]:
+    """Each item stands among the digests of what its message carried, one for each delivery it carried."""
+    sent = {row["id"]: row for row in document["rows"]["sent"]}
+    places = {row["exchange_id"]: row["position"] for row in document["rows"]["attempt"]}
+    for item in document["items"]:
+        number = item["exchange"]
+        digests = (sent[number]["item_digests"] or "").split()
+        plain = base64.b64decode(item["base64"], validate=True)
+        digest = hashlib.sha256(item["salt"].encode() + b"\n" + plain).hexdigest()
+        if places[number] >= len(digests) or digests[places[number]] != digest:
+            yield _fault("the item is not what was committed at its place", book="sent", row=number)

@@ -141,6 +141,10 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
+VAULT = "vault"
+"""under which a writing connection's ``info`` has the store's vault, for what seals beside a statement of others"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Store:
     """An open store: engine and vault, with one transaction per ``with``."""
@@ -155,6 +159,7 @@ class Store:
         A store that cannot be reached, is full or locked too long is a StoreError; nothing was kept then.
         """
         with reached(self.engine), self.engine.begin() as connection:
+            connection.info[VAULT] = self.vault
             yield connection
 
     @contextmanager

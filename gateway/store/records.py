@@ -98,9 +98,13 @@ def to_record(row: Mapping[str, Any], vault: Vault) -> Record:
 
 
 def seal_payload(payload: Payload, record: Record, vault: Vault) -> bytes:
-    """The sealed form of a payload's fields; the bytes of scans stand in it by their digests."""
-    fields = without_bytes(payload.fields, record)
-    return vault.seal(orjson.dumps(fields, default=dict), payload_place(payload.key))
+    """The sealed form of a payload's fields."""
+    return vault.seal(plain_payload(payload, record), payload_place(payload.key))
+
+
+def plain_payload(payload: Payload, record: Record) -> bytes:
+    """A payload's fields as they are kept; the bytes of scans stand in it by their digests."""
+    return orjson.dumps(without_bytes(payload.fields, record), default=dict)
 
 
 def to_payload(sealed: bytes, record: Record, business_key: str, vault: Vault, *, replaces: bool) -> Payload:

@@ -106,6 +106,7 @@ audit = Table(
     Column("object", String(120), nullable=False),
     Column("reason", Text),
     Column("detail", JSON, nullable=False),
+    Column("original", LargeBinary),  # sealed: the reason as it was typed, where somebody in it was masked
 )
 
 record_change = Table(

@@ -104,6 +104,15 @@ def test_few_need_nobody_until_they_are_many(two: Run, parked: list[int]) -> Non
     two("release", str(parked[2]), "--reason", "mended", uid=LI)
 
 
+def test_a_higher_number_in_the_settings_changes_nothing(
+    two: Run, parked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two("check")
+    monkeypatch.setenv("GATEWAY_FOUR_EYES", "")
+    monkeypatch.setenv("GATEWAY_FOUR_EYES_ABOVE", "1000")
+    two("release", *[str(one) for one in parked], "--reason", "mended", code=1)
+
+
 def test_what_was_parked_anew_is_another_request(two: Run, parked: list[int]) -> None:
     numbers = [str(one) for one in parked]
     two("release", *numbers, "--reason", "mended", code=1)

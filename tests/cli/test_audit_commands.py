@@ -11,11 +11,12 @@ from typing import Any
 
 import openpyxl
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 from typer.testing import Result
 
 from gateway.bootstrap import open_gateway
 from gateway.delivery.store import owing
+from gateway.delivery.store.tables import delivery
 from gateway.domain.records import Record
 from gateway.store import records
 from gateway.store.tables import audit
@@ -138,3 +139,53 @@ def test_the_trail_goes_into_a_workbook_as_text(run: Run, tmp_path: Path) -> Non
 def test_reading_the_trail_leaves_a_row_with_what_was_asked(run: Run) -> None:
     run("audit", "list", "--person", "01AAAAAAAAAAAAAAAAAAAAAAAA")
     assert trail(run)[0]["detail"] == {"person": "01AAAAAAAAAAAAAAAAAAAAAAAA"}
+
+
+NUMBER = "370000199001011234"
+
+
+def test_what_was_typed_is_sealed_where_it_names_somebody_and_read_with_a_reason(
+    run: Run, persons: list[Record], tmp_path: Path
+) -> None:
+    run("retention", "hold", "--everything", "--reason", f"court, about {NUMBER}")
+    run("retention", "hold", "--person", persons[0].key, "--reason", "court")
+    plain, named = trail(run, "--act", "hold")
+    assert (plain["masked"], named["masked"]) == (False, True)
+    assert NUMBER not in named["reason"]
+    assert NUMBER.encode() not in b"".join(path.read_bytes() for path in (tmp_path / "home").glob("gateway.db*"))
+    shown = run("audit", "original", str(named["id"]), "--reason", "asked by the court", "--json").stdout
+    assert json.loads(shown)["reason"] == f"court, about {NUMBER}"
+    assert run("audit", "original", str(plain["id"]), "--reason", "x").stdout == "court\n"
+    run("audit", "original", "999", "--reason", "x", code=2)
+    assert [one["object"] for one in trail(run, "--act", "audit_original")] == [
+        f"audit {plain['id']}",
+        f"audit {named['id']}",
+    ]
+    run("keys", "rotate", "--reason", "yearly")
+    run("keys", "reseal")
+    assert NUMBER in run("audit", "original", str(named["id"]), "--reason", "x").stdout
+    run("evidence", "seal")
+    with open_gateway() as gateway, gateway.store.write() as c:
+        c.execute(update(audit).where(audit.c.id == named["id"]).values(original=None))
+    found = json.loads(run("evidence", "verify", "--json", code=1).stdout)["faults"]
+    assert ("audit_original", named["id"]) in {(one["book"], one["row"]) for one in found}
+
+
+@pytest.mark.parametrize("act", ["pause", "release", "plan_replay", "ask_approval"])
+def test_every_typed_reason_is_masked_and_can_be_read_again(
+    run: Run, persons: list[Record], monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    with open_gateway() as gateway, gateway.store.write() as c:
+        c.execute(update(delivery).values(state="parked"))
+    if act == "ask_approval":
+        monkeypatch.setenv("GATEWAY_FOUR_EYES", "bytes")
+    command = {
+        "pause": ("pause", "worker_platform"),
+        "release": ("release", "1"),
+        "plan_replay": ("replay", "plan"),
+        "ask_approval": ("evidence", "export", "1", "--to", "x.json", "--bytes"),
+    }[act]
+    run(*command, "--reason", f"about {NUMBER}", code=1 if act == "ask_approval" else 0)
+    [row] = trail(run, "--act", act)
+    assert NUMBER not in json.dumps(row)
+    assert NUMBER in run("audit", "original", str(row["id"]), "--reason", "x").stdout

@@ -199,6 +199,7 @@ def script(names: dict[str, str]) -> list[tuple[str, str, tuple[int, ...], set[s
         ("keys rotate", reason, (0,), {"rotate_key"}),
         ("keys reseal", "", (0, 1), {"reseal"}),
         ("audit list", "", (0,), {"audit_list"}),
+        ("audit original", f"{names.get('reasoned', '')} {reason}", (0,), {"audit_original"}),
     ]
 
 
@@ -234,6 +235,10 @@ def _further(names: dict[str, str], command: str, output: str) -> None:
     if command == "intake" and "report" not in names:
         with open_gateway() as gateway, gateway.store.read() as c:
             names["report"] = str(c.execute(select(filing.c.report_no).where(filing.c.report_no.is_not(None))).scalar())
+    elif command == "release":
+        with closing(sqlite3.connect("home/gateway.db")) as c:
+            [number] = c.execute("SELECT id FROM audit WHERE action = 'release'").fetchone()
+        names["reasoned"] = str(number)
     elif command == "credit draft":
         names["draft"] = output.split(maxsplit=1)[0]
     elif command == "credit object":

@@ -343,7 +343,7 @@ def test_a_pack_alone_proves_nothing(pack: Path) -> None:
     assert "it only fits itself" in _done("evidence", "verify", str(pack), code=1)
 
 
-@pytest.mark.parametrize("content", ["{}", "[]", "no json", '{"format": "gateway-evidence-2"}'])
+@pytest.mark.parametrize("content", ["{}", "[]", "no json", '{"format": "gateway-evidence-3"}'])
 def test_what_is_no_pack_is_refused_by_the_verifier_that_stands_alone(tmp_path: Path, content: str) -> None:
     file = tmp_path / "x.json"
     file.write_text(content)

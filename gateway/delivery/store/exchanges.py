@@ -14,6 +14,7 @@ from sqlalchemy import Connection, func, update
 
 from gateway.contract.messages import Stamp, Token
 from gateway.delivery.rules.work import Closing, Conclusion, Opening, digest
+from gateway.delivery.store.items import item_digests
 from gateway.delivery.store.settlement import LockedRows, lock_rows, settling
 from gateway.delivery.store.tables import attempt, delivery, exchange, payload
 from gateway.domain.errors import StoreError
@@ -155,7 +156,7 @@ def open_exchanges(
 _ADD_EXCHANGES = adding(
     exchange,
     *("id", "platform", "purpose", "operation", "message_id", "opened_at"),
-    *("request_digest", "request", "nonce", "proof"),
+    *("request_digest", "request", "nonce", "proof", "item_digests"),
 )
 _ADD_ATTEMPTS = adding(attempt, "id", "delivery_id", "exchange_id", "position", "fence")
 _ADD_PAYLOADS = adding(payload, "delivery_id", "content", "spec_version", "made_at")
@@ -199,7 +200,16 @@ def _exchange_row(opening: Opening, exchange_id: int, vault: Vault) -> dict[str,
         "request": seal_body(vault, opening.body, f"exchange.request:{opening.message_id}/{opening.digest}"),
         "nonce": opening.nonce,
         "proof": seal_proof(vault, opening.message_id, opening.digest, opening.proof),
+        "item_digests": _item_digests(opening, vault),
     }
+
+
+def _item_digests(opening: Opening, vault: Vault) -> str | None:
+    """What a push says of each payload; None of any other request."""
+    if opening.purpose != "push":
+        return None
+    made = ((payload, item.record) for item, payload in zip(opening.carries, opening.payloads, strict=False))
+    return item_digests(vault, opening.message_id, made) or None
 
 
 def _payloads(vault: Vault, openings: Sequence[Opening]) -> BoundStatement:

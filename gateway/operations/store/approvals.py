@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from gateway.actor import Person
 from gateway.codec.redact import clean
-from gateway.domain.approvals import GuardedAct, Request, Standing, refusal
+from gateway.domain.approvals import COUNTED, GuardedAct, Request, Standing, refusal
 from gateway.domain.errors import StoreError
 from gateway.operations.rules.evidence import canonical
 from gateway.operations.store.tables import approval, four_eyes
@@ -25,18 +25,19 @@ from gateway.store.vault import Vault
 _MARKED = ("id", "digest", "asked_at", "asked_uid", "expires_at", "decided_at", "decided_by", "decided_uid", "decision")
 
 
-def demanded(connection: Connection) -> frozenset[GuardedAct]:
-    """Acts for which this store asks for a second person, whatever the settings say now."""
-    return frozenset(GuardedAct(name) for name in connection.execute(select(four_eyes.c.act)).scalars())
+def demanded(connection: Connection) -> dict[GuardedAct, int]:
+    """Acts for which this store asks for a second person, whatever the settings say now; above how many."""
+    return {GuardedAct(row.act): row.above for row in connection.execute(select(four_eyes.c.act, four_eyes.c.above))}
 
 
-def demand(connection: Connection, acts: Iterable[GuardedAct], *, by: str, now: datetime) -> None:
-    """Note that acts ask for a second person from now on."""
+def demand(connection: Connection, acts: Iterable[GuardedAct], *, above: int, by: str, now: datetime) -> None:
+    """Note that acts ask for a second person from now on, those that are counted above so many; never more loosely."""
     for act in sorted(acts):
-        row = {"act": act, "since": now, "by": by}
-        added = insert_into(connection, four_eyes).values(row).on_conflict_do_nothing()
-        if connection.execute(added).rowcount:
-            note(connection, at=now, actor=by, action="four_eyes", subject=act)
+        row = {"act": act, "since": now, "by": by, "above": above if act in COUNTED else 0}
+        added = insert_into(connection, four_eyes).values(row).on_conflict_do_nothing().returning(four_eyes.c.act)
+        tighter = update(four_eyes).where(four_eyes.c.act == act, four_eyes.c.above > row["above"])
+        if connection.execute(added).first() or connection.execute(tighter.values(above=row["above"])).rowcount:
+            note(connection, at=now, actor=by, action="four_eyes", subject=act, detail={"above": row["above"]})
 
 
 def waive(connection: Connection, act: GuardedAct) -> bool:

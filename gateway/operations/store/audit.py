@@ -10,7 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from gateway.delivery.store.tables import delivery
+from gateway.store.audit import original_place
 from gateway.store.tables import audit, record
+from gateway.store.vault import Vault
 
 _AT_ONCE = 500
 
@@ -40,10 +42,24 @@ def entries(connection: Connection, wanted: AuditFilter) -> Iterator[dict[str, A
     while True:
         part = connection.execute((query if below is None else query.where(audit.c.id < below)).limit(_AT_ONCE))
         rows = part.mappings().all()
-        yield from (dict(row) for row in rows if theirs is None or _is_about(row, *theirs))
+        yield from (_shown(row) for row in rows if theirs is None or _is_about(row, *theirs))
         if not rows:
             return
         below = rows[-1]["id"]
+
+
+def _shown(row: Any) -> dict[str, Any]:
+    """A row; ``masked``: what was typed is sealed beside it."""
+    shown = {name: value for name, value in row.items() if name != "original"}
+    return {**shown, "masked": row["original"] is not None}
+
+
+def original(connection: Connection, vault: Vault, number: int) -> str | None:
+    """The reason of a row as it was typed; None where there is no such row, or no reason."""
+    row = connection.execute(select(audit).where(audit.c.id == number)).mappings().first()
+    if row is None or row["original"] is None:
+        return None if row is None else row["reason"]
+    return vault.open(row["original"], original_place(dict(row))).decode("utf-8", "surrogatepass")
 
 
 def _of_person(connection: Connection, person: str) -> tuple[set[str], set[int]]:

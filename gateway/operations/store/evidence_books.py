@@ -123,7 +123,7 @@ BOOKS = (
         content=sealed_column("record_change.differences"),
     ),
     _book("delivery", delivery_tables.delivery, "platform kind record_id record_key version business_key created_at"),
-    _book("sent", _X, "platform purpose operation message_id opened_at request_digest"),
+    _book("sent", _X, "platform purpose operation message_id opened_at request_digest item_digests"),
     _book("answered", _X, "closed_at status failure response_digest", _X.c.closed_at.is_not(None)),
     _book("attempt", delivery_tables.attempt, "delivery_id exchange_id position fence"),
     _book("verdict", delivery_tables.verdict, "attempt_id event code reason fields platform_ref applied at"),
@@ -200,6 +200,7 @@ BOOKS = (
         columns=tuple(tables.audit.c[one] for one in ("id", "at", "actor", "action", "object", "reason", "detail")),
         cleared=("audit",),
     ),
+    _content("audit_original", "audit.original", "audit"),
     _book("purge", operations_tables.purge, "at by rule before what ranges rows seal"),
 )
 

@@ -13,6 +13,7 @@ from gateway.credit.store import tables as credit_tables
 from gateway.credit.store.events import CENTRE
 from gateway.delivery.store import tables as delivery_tables
 from gateway.delivery.store.exchanges import open_body
+from gateway.delivery.store.items import item_digest, item_salt
 from gateway.domain.errors import StoreError
 from gateway.operations.store import delivery_accounts
 from gateway.operations.store import tables as operations_tables
@@ -20,10 +21,11 @@ from gateway.operations.store.evidence_books import BOOKS
 from gateway.operations.store.sealed_columns import SEALED, Sealed, sealed_column
 from gateway.store import tables
 from gateway.store.attachments import attachment_place
+from gateway.store.records import payload_place
 from gateway.store.vault import Vault
 
 _MOST_BODIES = 200
-_X = delivery_tables.exchange
+_X, _P = delivery_tables.exchange, delivery_tables.payload
 
 
 def altered_bytes(connection: Connection, vault: Vault) -> Iterator[tuple[str, int]]:
@@ -127,6 +129,56 @@ def rows_about(connection: Connection, vault: Vault, delivery_id: int) -> dict[s
         "account": operations_tables.evidence_account.c.id == (0 if account is None else account["id"]),
     }
     return {book.name: list(book.rows(connection, vault, wanted[book.name])) for book in BOOKS if book.name in wanted}
+
+
+def items_of(connection: Connection, vault: Vault, delivery_id: int) -> list[dict[str, Any]]:
+    """Of each push that carried a delivery: exchange, salt and payload, as far as what was sent then is still kept."""
+    wanted = (
+        select(_X.c.id, _X.c.message_id, _X.c.item_digests, delivery_tables.delivery.c.business_key, _P.c.content)
+        .join(delivery_tables.attempt, delivery_tables.attempt.c.exchange_id == _X.c.id)
+        .join(delivery_tables.delivery, delivery_tables.delivery.c.id == delivery_tables.attempt.c.delivery_id)
+        .join(_P, _P.c.delivery_id == delivery_tables.delivery.c.id)
+        .where(delivery_tables.delivery.c.id == delivery_id, _X.c.item_digests.is_not(None))
+        .order_by(_X.c.id)
+    )
+    found = []
+    for row in connection.execute(wanted):
+        plain = vault.open(row.content, payload_place(row.business_key))
+        salt = item_salt(vault, row.message_id, row.business_key)
+        if item_digest(salt, plain) in row.item_digests.split():
+            found.append({"exchange": row.id, "salt": salt, "plain": plain})
+    return found
+
+
+def altered_items(connection: Connection, vault: Vault) -> Iterator[int]:
+    """Exchanges of which an item is not the payload that is kept, though it was made before and not since."""
+    after = 0
+    columns = (_X.c.id, _X.c.message_id, _X.c.item_digests, delivery_tables.attempt.c.position)
+    wanted = (
+        select(*columns, delivery_tables.delivery.c.business_key, _P.c.content)
+        .join(delivery_tables.attempt, delivery_tables.attempt.c.exchange_id == _X.c.id)
+        .join(delivery_tables.delivery, delivery_tables.delivery.c.id == delivery_tables.attempt.c.delivery_id)
+        .join(_P, _P.c.delivery_id == delivery_tables.delivery.c.id)
+        .where(_X.c.item_digests.is_not(None), _P.c.made_at <= _X.c.opened_at)
+    )
+    while True:
+        ids = (
+            select(_X.c.id).where(_X.c.id > after, _X.c.item_digests.is_not(None)).order_by(_X.c.id).limit(_MOST_BODIES)
+        )
+        part = connection.execute(ids).scalars().all()
+        if not part:
+            return
+        after, wrong = part[-1], set[int]()
+        for row in connection.execute(wanted.where(_X.c.id.in_(part)).order_by(_X.c.id)):
+            items = row.item_digests.split()
+            try:
+                plain = vault.open(row.content, payload_place(row.business_key))
+            except StoreError:
+                continue  # named as a value that does not open
+            digest = item_digest(item_salt(vault, row.message_id, row.business_key), plain)
+            if row.position >= len(items) or items[row.position] != digest:
+                wrong.add(row.id)
+        yield from sorted(wrong)
 
 
 def carried_alone(connection: Connection, exchange_ids: Sequence[int], person_key: str) -> set[int]:

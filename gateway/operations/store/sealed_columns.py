@@ -14,6 +14,7 @@ from gateway.delivery.store import tables as delivery_tables
 from gateway.delivery.store.tables import exchange
 from gateway.intake.store import tables as intake_tables
 from gateway.store import tables
+from gateway.store.audit import original_place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +77,7 @@ SEALED = (
         place=lambda row: f"record_change.differences:{row['kind']}/{row['key']}/{row['version']}",
         beside=(tables.record, "record_id", ("kind", "key", "version")),
     ),
+    Sealed(table=tables.audit, column="original", place=original_place),
     Sealed(
         table=tables.attachment,
         column="content",

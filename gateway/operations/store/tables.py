@@ -131,8 +131,12 @@ four_eyes = Table(
     Column("act", String(24), primary_key=True),
     Column("since", Moment, nullable=False),
     Column("by", String(80), nullable=False),
+    Column("above", BigInteger, nullable=False, server_default="0"),
 )
-"""Acts for which a second person is asked; once noted, leaving them out of the settings changes nothing."""
+"""Acts for which a second person is asked, and above how many transmissions, where it is one that is counted.
+
+Once noted, settings that ask less change nothing.
+"""
 
 approval = Table(
     "approval",

@@ -32,7 +32,7 @@ EXACTLY = {"key": "K", "version": 1, "digest": "0" * 64}
 def asked(store: Store) -> Store:
     """A store that asks, with bystanders: another person's and another act's request."""
     with store.write() as c:
-        approvals.demand(c, GuardedAct, by="keeper", now=NOW)
+        approvals.demand(c, GuardedAct, above=20, by="keeper", now=NOW)
     run(store, person=Person(uid=1003, name="zhao"))
     run(store, act=GuardedAct.BYTES)
     return store
@@ -110,6 +110,18 @@ def test_a_store_that_asked_once_goes_on_asking_when_the_setting_is_gone(asked: 
         assert not approvals.waive(c, GuardedAct.PUBLISH)
     assert run(asked, rules=replace(RULES, named=frozenset())).granted
     number(asked)  # a setting that names it still counts
+
+
+def test_settings_that_ask_less_change_nothing_and_those_that_ask_more_do(asked: Store) -> None:
+    some = {"act": GuardedAct.RELEASE, "parameters": {}, "size": 21}
+    number(asked, **some, rules=replace(RULES, most=1000))
+    assert run(asked, **(some | {"size": 6})).granted
+    with asked.write() as c:
+        approvals.demand(c, [GuardedAct.RELEASE], above=50, by="keeper", now=NOW)
+        assert approvals.demanded(c)[GuardedAct.RELEASE] == 20
+        approvals.demand(c, [GuardedAct.RELEASE], above=5, by="keeper", now=NOW)
+        assert approvals.demanded(c) == {**dict.fromkeys(GuardedAct, 0), GuardedAct.RELEASE: 5, GuardedAct.REPLAY: 20}
+    number(asked, **(some | {"size": 6}))
 
 
 def test_small_parts_of_a_day_count_together_but_not_what_was_approved(asked: Store) -> None:
@@ -213,7 +225,7 @@ def test_requests_are_listed_the_newest_first(asked: Store) -> None:
     with asked.read() as c:
         assert [found.id for found in approvals.listed(c, 2)] == [one, one - 1]
         assert approvals.find(c, one + 1) is None
-        assert approvals.demanded(c) == set(GuardedAct)
+        assert set(approvals.demanded(c)) == set(GuardedAct)
 
 
 def test_the_approver_cannot_turn_the_approval_to_an_own_act(asked: Store) -> None:

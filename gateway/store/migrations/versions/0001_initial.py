@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("object", sa.String(length=120), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("detail", sa.JSON(), nullable=False),
+        sa.Column("original", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
     )
     op.create_table(
@@ -280,6 +281,7 @@ def upgrade() -> None:
         sa.Column("nonce", sa.LargeBinary(), nullable=True),
         sa.Column("proof", sa.LargeBinary(), nullable=True),
         sa.Column("response_headers", sa.LargeBinary(), nullable=True),
+        sa.Column("item_digests", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_exchange")),
         postgresql_with={"fillfactor": 60},
     )
@@ -313,6 +315,7 @@ def upgrade() -> None:
         sa.Column("act", sa.String(length=24), nullable=False),
         sa.Column("since", Moment(), nullable=False),
         sa.Column("by", sa.String(length=80), nullable=False),
+        sa.Column("above", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("act", name=op.f("pk_four_eyes")),
     )
     op.create_table(
