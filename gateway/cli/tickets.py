@@ -16,6 +16,7 @@ from gateway.cli.output import (
     emit,
     known_platform,
     opened,
+    refuse_idle,
     say,
     table,
 )
@@ -87,6 +88,7 @@ def settle(
     from gateway.credit.tickets import settle as run
 
     with opened() as gateway:
+        refuse_idle(subject is not None and act is not Act.CONFIRM, "--subject", "confirm")
         given = TicketAct(number=number, act=act, reason=reason, by=actor(), subject=subject)
         closed = run(gateway.store, given, gateway.edge.now())
         gateway.seal()
