@@ -13,6 +13,7 @@ from gateway.cli import (
     backup,
     batch,
     batches,
+    checks,
     credit,
     deliveries,
     demo,
@@ -131,6 +132,15 @@ for name, about_objections in (
 ):
     credit.credit.command(name)(about_objections)
 
+
+for name, about_checks in (
+    ("enter", checks.enter),
+    ("results", checks.results),
+    ("approve", checks.approve),
+    ("publish", checks.publish),
+    ("performance", checks.performance),
+):
+    supervise.supervise.command(name)(about_checks)
 
 for name, group in (
     ("audit", audit.audit),

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from gateway.bootstrap import Gateway
     from gateway.credit.store.draws import Draw
 
-supervise = typer.Typer(no_args_is_help=True, help="Double-random checks (双随机): draw, and prove a draw.")
+supervise = typer.Typer(
+    no_args_is_help=True,
+    help="Supervision (五(六)): draw checks and prove a draw; enter, approve and publish results; cities' figures.",
+)
 _SEED_BYTES = 16
 
 
