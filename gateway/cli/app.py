@@ -118,7 +118,22 @@ def build(only: str | None = None) -> typer.Typer:
             made.add_typer(found, name=name)
         else:
             made.command(name)(found)
+    _tell_exits(made)
     return made
+
+
+_EXITS = (
+    "Exit codes 退出码: 0 done 完成, 1 the work found failures 有问题需处理, 2 misuse 用法有误, 130 interrupted 中断"
+)
+
+
+def _tell_exits(of: typer.Typer) -> None:
+    """Every help ends with what the exit codes mean."""
+    for command in of.registered_commands:
+        command.epilog = command.epilog or _EXITS
+    for group in of.registered_groups:
+        if group.typer_instance is not None:
+            _tell_exits(group.typer_instance)
 
 
 def __getattr__(name: str) -> Any:

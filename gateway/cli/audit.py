@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.output import LARGEST, AsJson, columns, emit, in_china, opened, say, table, write_workbook
+from gateway.cli.output import (
+    LARGEST,
+    AsJson,
+    columns,
+    emit,
+    in_china,
+    in_language,
+    opened,
+    refuse_idle,
+    say,
+    table,
+    write_workbook,
+)
 from gateway.domain.china import CHINA
 from gateway.domain.errors import InputError
 
 audit = typer.Typer(no_args_is_help=True, help="The audit trail: who did what, and who read whom.")
 
+_SHOWN = 200
 _COLUMNS = ("id", "at", "actor", "action", "object", "reason", "detail")
 
 
@@ -27,19 +41,23 @@ def listing(
     action: Annotated[str | None, typer.Option("--act", help="What was done, as the list names it.")] = None,
     since: Annotated[datetime | None, typer.Option(help="From this moment on, +08:00.")] = None,
     until: Annotated[datetime | None, typer.Option(help="Before this moment, +08:00.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most this many, the newest.")] = 200,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most this many, the newest; 200 by default.")] = None,
     xlsx: Annotated[Path | None, typer.Option(help="Write all of them to a workbook instead.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the audit trail, the newest first. Reading it leaves a row as well."""
     from itertools import islice
 
-    from gateway.operations.store.audit import AuditFilter, entries
+    from gateway.operations.store.audit import AuditFilter, entries, names_in
 
     wanted = AuditFilter(person=person, actor=actor, action=action, since=in_china(since), until=in_china(until))
     with opened() as gateway:
+        refuse_idle(xlsx is not None and limit is not None, "--limit", "a list on the screen (not --xlsx)")
         with gateway.store.read() as connection:
-            found = list(islice(entries(connection, wanted), None if xlsx else limit))
+            for option, given, column in (("--actor", actor, "actor"), ("--act", action, "action")):
+                if given is not None:
+                    _refuse_unknown(option, given, names_in(connection, column))
+            found = list(islice(entries(connection, wanted), None if xlsx else limit or _SHOWN))
         asked = {name: str(value) for name, value in vars(wanted).items() if value is not None}
         gateway.note("audit_list", f"person {person}" if person else "everything", detail=asked)
     if xlsx is not None:
@@ -73,6 +91,16 @@ def original(
         emit({"id": number, "reason": text})
     else:
         say(text)
+
+
+def _refuse_unknown(option: str, given: str, known: Collection[str]) -> None:
+    if given not in known:
+        raise InputError(
+            in_language(
+                f"{option}：没有 {given!r}；已有：{'、'.join(sorted(known))}",
+                f"{option}: there is no {given!r}; there are: {', '.join(sorted(known))}",
+            )
+        )
 
 
 def _told(row: dict[str, Any]) -> list[Any]:

@@ -58,6 +58,8 @@ def intake(
         raise typer.BadParameter("there is no such folder or archive of scans")
     if returns is not None and len(files) > 1:
         raise typer.BadParameter("one file at a time with --returns")
+    if force and returns is None:
+        raise typer.BadParameter("--force does nothing without --returns")
     results: list[IntakeReport | _Failure] = []
     with opened() as gateway:
         try:

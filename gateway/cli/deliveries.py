@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.bootstrap import Gateway
+    from gateway.delivery.store.views import DeliveryFilter
     from gateway.domain.traffic import Breaker, Stop, Traffic
     from gateway.operations.why import Explanation
     from gateway.store.engine import Connection
@@ -211,6 +213,7 @@ def failures(
         found = failed(gateway.store, gateway.connectors(), wanted, limit)
         with gateway.store.read() as connection:
             why = _why(gateway, connection, [row["id"] for row in found.rows])
+        others = "" if found.total else _other_codes(gateway, wanted)
     rows = [{**row, **why[row["id"]]} for row in found.rows]
     groups = [{**vars(one.group), "act": in_language(one.act_zh, one.act)} for one in found.groups]
     if as_json:
@@ -225,9 +228,20 @@ def failures(
         names = ("id", "platform", "whom", "place", "cells", "state", "code", "reason", "updated_at")
         table(in_language(f"共 {found.total} 条", f"{len(rows)} of {found.total}"), columns(*names), rows)
     else:
-        say(in_language("没有失败", "nothing failed"))
+        say(in_language("没有失败", "nothing failed") + others)
     if found.total:
         raise typer.Exit(FAILURES)
+
+
+def _other_codes(gateway: Gateway, wanted: DeliveryFilter) -> str:
+    """Where a code was asked for and nothing has it: which codes there are."""
+    from gateway.delivery.store.views import grouped
+
+    if wanted.code is None:
+        return ""
+    with gateway.store.read() as connection:
+        codes = sorted({one.code or "" for one in grouped(connection, replace(wanted, code=None))} - {""})
+    return in_language("；其他代码：", "; other codes: ") + ", ".join(codes) if codes else ""
 
 
 def show(

@@ -19,6 +19,7 @@ from gateway.cli.output import (
     in_language,
     known_platform,
     opened,
+    refuse_idle,
     say,
     write_workbook,
 )
@@ -57,6 +58,7 @@ _COLUMNS = (
     "platform_key",
     "settled_at",
 )
+_SHOWN = 50
 _CLASS_HELP = "Only these classes, as `gateway reconcile` counts them; several with commas or given again."
 
 
@@ -77,7 +79,9 @@ def listing(
     platform: Annotated[str | None, typer.Argument(help="Only this platform; all where none is named.")] = None,
     run: Annotated[int | None, typer.Option(min=1, max=LARGEST, help="A run by its number; else the last.")] = None,
     classes: Annotated[list[str] | None, typer.Option("--class", help=_CLASS_HELP)] = None,
-    limit: Annotated[int, typer.Option(min=1, max=LARGEST, help="List at most this many of each platform.")] = 50,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=LARGEST, help="List at most this many of each platform; 50 by default.")
+    ] = None,
     xlsx: Annotated[Path | None, typer.Option(help="Write all of them to this workbook instead.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -86,9 +90,11 @@ def listing(
     Without --class those that need nobody (lag, never_sent, not_owed) are only counted.
     """
     with opened() as gateway:
+        refuse_idle(xlsx is not None and limit is not None, "--limit", "a list on the screen (not --xlsx)")
         known_platform(gateway, platform)
         wanted = _classes(classes) or sorted(set(Difference) - QUIET)
-        found = [(one, *_read(gateway, one, wanted, None if xlsx else limit)) for one in _runs(gateway, platform, run)]
+        most = None if xlsx else limit or _SHOWN
+        found = [(one, *_read(gateway, one, wanted, most)) for one in _runs(gateway, platform, run)]
     rows = [{"platform": one.platform, "run": one.number, **row} for one, _, part in found for row in part]
     if xlsx is not None:
         names = ("platform", "run", *_COLUMNS)

@@ -50,7 +50,10 @@ def push(
             gateway.note("push_dry_run", ", ".join(gateway.configured(platforms or ())))
             _preview(gateway, platforms or (), limit, as_json=as_json)
             return
-        reports = _across(gateway, "push", platforms, lambda e: gateway.push(e, limit=limit))
+        following = _Following(gateway.configured(platforms or ()), "sent", ("发出", "sent"), quiet=as_json)
+        reports = _across(
+            gateway, "push", platforms, lambda e: gateway.push(e, limit=limit, progress=following), following
+        )
         waits = _waiting(gateway, [report.platform for report in reports])
         if not as_json:
             for report in reports:
@@ -136,7 +139,14 @@ def acks(platforms: Platforms = None, as_json: AsJson = False) -> None:
 
     with opened() as gateway:
         limit = gateway.settings.claim_limit
-        reports = _across(gateway, "acks", platforms, lambda e: poll(e, claim_limit=limit, lease=gateway.lease))
+        following = _Following(gateway.configured(platforms or ()), "asked", ("已查询", "asked"), quiet=as_json)
+        reports = _across(
+            gateway,
+            "acks",
+            platforms,
+            lambda e: poll(e, claim_limit=limit, lease=gateway.lease, progress=following),
+            following,
+        )
     _finish(reports, as_json, failed=bool(gateway.broken) or any(r.stopped or r.outcomes["rejected"] for r in reports))
 
 
@@ -146,7 +156,14 @@ def resolve(platforms: Platforms = None, as_json: AsJson = False) -> None:
 
     with opened() as gateway:
         limit = gateway.settings.claim_limit
-        reports = _across(gateway, "resolve", platforms, lambda e: run(e, claim_limit=limit, lease=gateway.lease))
+        following = _Following(gateway.configured(platforms or ()), "asked", ("已查询", "asked"), quiet=as_json)
+        reports = _across(
+            gateway,
+            "resolve",
+            platforms,
+            lambda e: run(e, claim_limit=limit, lease=gateway.lease, progress=following),
+            following,
+        )
     _finish(reports, as_json, failed=bool(gateway.broken) or any(r.stopped or r.outcomes["conflict"] for r in reports))
 
 
@@ -171,7 +188,8 @@ def reconcile(platforms: Platforms = None, as_json: AsJson = False) -> None:
     from gateway.delivery.reconcile import reconcile as run
 
     with opened() as gateway:
-        reports = _across(gateway, "reconcile", platforms, run)
+        following = _Following(gateway.configured(platforms or ()), "ours", ("已核对", "compared"), quiet=as_json)
+        reports = _across(gateway, "reconcile", platforms, lambda e: run(e, progress=following), following)
         keeping = [p for p in gateway.configured(platforms or ()) if isinstance(gateway.connector(p), PublishesBooks)]
         books = _across(gateway, "reconcile_books", keeping, reconcile_yesterday) if keeping else []
     told = {one.platform: one.document() for one in books if one is not None}
@@ -188,19 +206,50 @@ def reconcile(platforms: Platforms = None, as_json: AsJson = False) -> None:
     _finish(documents, as_json, failed=failed)
 
 
+class _Following:
+    """How far each platform is: shown while the work runs, and told where it is interrupted."""
+
+    def __init__(self, names: Sequence[str], counted: str, words: tuple[str, str], *, quiet: bool) -> None:
+        self.names, self.quiet = names, quiet
+        self._counted, self._word = counted, in_language(*words)
+        self._done: dict[str, int] = {}
+        self.show: Callable[[str, str, int], None] = lambda *_: None
+
+    def __call__(self, report: Any) -> None:
+        """Note a report that has grown."""
+        self._done[report.platform] = getattr(report, self._counted)
+        self.show(report.platform, self._word, self._done[report.platform])
+
+    def tell(self) -> None:
+        """Say what was done by now."""
+        for name, done in self._done.items():
+            complain(f"{name}: {self._word} {done}")
+
+
 def _across(
-    gateway: Gateway, act: str, platforms: Sequence[str] | None, work: Callable[[Exchanger], Awaitable[Any]]
+    gateway: Gateway,
+    act: str,
+    platforms: Sequence[str] | None,
+    work: Callable[[Exchanger], Awaitable[Any]],
+    following: _Following | None = None,
 ) -> list[Any]:
     """Do the work on each platform, with a row in the audit trail before it begins."""
     import asyncio
 
     from gateway.bootstrap import across
+    from gateway.cli.progress import side_by_side
 
-    chosen = gateway.configured(platforms or ())
-    if chosen:
-        gateway.note(act, ", ".join(chosen))
+    names = gateway.configured(platforms or ())
+    if names:
+        gateway.note(act, ", ".join(names))
+    following = following or _Following(names, "", ("", ""), quiet=True)
     try:
-        reports = asyncio.run(across(gateway, chosen, work))
+        with side_by_side(names, quiet=following.quiet) as following.show:
+            reports = asyncio.run(across(gateway, names, work))
+    except KeyboardInterrupt:
+        following.tell()
+        _seal_besides(gateway)
+        raise
     except BaseException:
         _seal_besides(gateway)
         raise

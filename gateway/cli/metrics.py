@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli import prefect_access
-from gateway.cli.output import opened, say
+from gateway.cli.output import opened, refuse_idle, say
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 def metrics(
     serve: Annotated[int | None, typer.Option(min=0, max=65535, help="Serve them on this port instead.")] = None,
     host: Annotated[
-        str, typer.Option(help="Address to serve on; they say nobody, but keep them inside.")
-    ] = "127.0.0.1",
+        str | None, typer.Option(help="Address to serve on, 127.0.0.1 where none is named; keep them inside.")
+    ] = None,
 ) -> None:
     """Print metrics in the Prometheus text format, or serve /metrics and /health until stopped."""
     with opened() as gateway:
+        refuse_idle(host is not None and serve is None, "--host", "--serve")
+        host = host or "127.0.0.1"
         if serve is None:
             sys.stdout.buffer.write(_text(gateway))
             sys.stdout.flush()

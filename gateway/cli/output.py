@@ -1,6 +1,6 @@
 """What every command has in common: options, one JSON document or text for people, exit codes, errors in one line.
 
-Exit codes: 0 done, 1 the work found failures, 2 misuse (a wrong option, setting or file).
+Exit codes: 0 done, 1 the work found failures, 2 misuse (a wrong option, setting or file), 130 interrupted.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ LARGEST = 2**63 - 1
 """number that every database can hold"""
 FAILURES = 1
 MISUSE = 2
+INTERRUPTED = 130
+"""as shells tell an interrupt"""
 
 
 @contextmanager
@@ -67,6 +69,14 @@ def opened(*, create: bool = False) -> Iterator[Gateway]:
         with open_gateway(settings, create=create) as gateway:
             try:
                 yield gateway
+            except KeyboardInterrupt:
+                raise _failed(
+                    in_language(
+                        "已中断。已提交的内容有效；再次执行同一命令可继续",
+                        "interrupted; what was committed holds, and the same command goes on from there",
+                    ),
+                    INTERRUPTED,
+                ) from None
             finally:
                 for why in gateway.broken.values():
                     complain(f"left out: {why}")
@@ -164,6 +174,12 @@ def asked_for(what: str) -> str:
 
         return getpass(in_language("要查询的号码或姓名：", "number or name to look for: ")).strip()
     return sys.stdin.readline().strip()
+
+
+def refuse_idle(given: bool, option: str, without: str) -> None:
+    """Refuse an option that would do nothing as the command stands."""
+    if given:
+        raise InputError(in_language(f"{option} 只与 {without} 一起使用", f"{option} does nothing without {without}"))
 
 
 def known_platform(gateway: Gateway, name: str | None, *, others: Sequence[str] = ()) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 
@@ -49,3 +49,19 @@ def two_counts(
 
         yield lambda done: bar.update(first, completed=done), again
         bar.update(first, total=bar.tasks[0].completed)
+
+
+@contextmanager
+def side_by_side(names: Sequence[str], *, quiet: bool = False) -> Iterator[Callable[[str, str, int], None]]:
+    """Gives a function that shows how far each of several works is: (name, what is done, how many); on a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(file=sys.stderr)
+    if quiet or not console.is_terminal:
+        yield lambda *_: None
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        tasks = {name: bar.add_task(name, total=None) for name in names}
+        yield lambda name, what, done: bar.update(tasks[name], description=f"{name}  {what} {done}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.cli import checks
 from gateway.cli.output import (
     FAILURES,
     LARGEST,
@@ -26,7 +27,18 @@ if TYPE_CHECKING:
     from gateway.bootstrap import Gateway
     from gateway.credit.store.draws import Draw
 
-supervise = typer.Typer(no_args_is_help=True, help="Double-random checks (双随机): draw, and prove a draw.")
+supervise = typer.Typer(
+    no_args_is_help=True,
+    help="Supervision (五(六)): draw checks and prove a draw; enter, approve and publish results; cities' figures.",
+)
+for _name, _command in (
+    ("enter", checks.enter),
+    ("results", checks.results),
+    ("approve", checks.approve),
+    ("publish", checks.publish),
+    ("performance", checks.performance),
+):
+    supervise.command(_name)(_command)
 _SEED_BYTES = 16
 
 

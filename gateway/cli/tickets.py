@@ -17,6 +17,7 @@ from gateway.cli.output import (
     emit,
     known_platform,
     opened,
+    refuse_idle,
     say,
     table,
 )
@@ -91,6 +92,7 @@ def settle(
     from gateway.credit.tickets import settle as run
 
     with opened() as gateway:
+        refuse_idle(subject is not None and act is not Act.CONFIRM, "--subject", "confirm")
         given = TicketAct(number=number, act=act, reason=reason, by=actor(), subject=subject)
         back = would_reinstate(gateway.store, given)
         if back is not None:

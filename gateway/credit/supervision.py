@@ -87,7 +87,7 @@ def population(connection: Connection, vault: Vault, order: Order) -> Population
         objects = draws.certificates(connection, vault, None if order.around is None else {order.around})
     elif order.of == "cities":
         codes = [row["code"] for row in table("division_shandong").rows]
-        objects = {code: frozenset[str]() for code in codes if len(code) == _DIGITS and code.endswith("00")}
+        objects = {code: frozenset[str]() for code in codes if is_city(code)}
     else:
         raise InputError(f"what is drawn is one of: {', '.join(KINDS)}")
     if order.around is not None:
@@ -97,6 +97,11 @@ def population(connection: Connection, vault: Vault, order: Order) -> Population
     if strangers:
         raise InputError(f"{len(strangers)} excluded objects are not in the population")
     return Population(objects=objects, excluded=excluded)
+
+
+def is_city(code: str) -> bool:
+    """Whether a division is a city: not the province above it, nor a district below."""
+    return len(code) == _DIGITS and code.endswith("00") and not code.endswith("0000")
 
 
 def make_draw(store: Store, order: Order, officer: Officer, *, number: str) -> Draw:
@@ -158,6 +163,11 @@ def draw_owed(store: Store, checks: Checks) -> int:
             made += _keep(store, owed, drawn, checks.now())
         if len(found) < _MOST:
             return made
+
+
+def object_key(vault: Vault, of: str, name: str) -> str:
+    """The key under which an object is drawn and checked; an enterprise may be named by its code."""
+    return _name(vault, of, name)
 
 
 def _name(vault: Vault, of: str, name: str) -> str:

@@ -223,6 +223,31 @@ supervision_draw = Table(
 )
 """Double-random draws (双随机): what was drawn, for whom, and everything needed to draw it again."""
 
+supervision_check = Table(
+    "supervision_check",
+    metadata,
+    Column("number", String(26), primary_key=True),
+    Column("kind", String(12), nullable=False),
+    Column("of", String(12), nullable=False),
+    Column("object", String(64), nullable=False),
+    Column("city", String(6)),
+    Column("checked_on", Date, nullable=False),
+    Column("result", String(12), nullable=False),
+    Column("finding", Text, nullable=False),
+    Column("document", String(120)),
+    Column("checkers", JSON, nullable=False),
+    Column("draw", String(26)),
+    Column("entered_at", Moment, nullable=False),
+    Column("entered_by", String(80), nullable=False),
+    Column("approved_at", Moment),
+    Column("approved_by", String(80)),
+    Column("published_at", Moment),
+    Column("published_by", String(80)),
+    Index("ix_supervision_check_object", "object"),
+    Index("ix_supervision_check_city", "city", "checked_on"),
+)
+"""Checks that were made (五(六)): of whom, when, what was found; approved by a second person, then published."""
+
 objection = Table(
     "objection",
     metadata,

@@ -85,3 +85,8 @@ def _holds(value: Any, keys: set[str], deliveries: set[int], name: str = "") -> 
     if isinstance(value, list):
         return any(_holds(inner, keys, deliveries, name) for inner in value)
     return value in keys if isinstance(value, str) else name == "deliveries" and value in deliveries
+
+
+def names_in(connection: Connection, column: str) -> set[str]:
+    """Every name that stands in a column of the trail (``actor``, ``action``)."""
+    return set(connection.execute(select(audit.c[column]).distinct()).scalars())

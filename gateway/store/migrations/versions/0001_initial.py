@@ -556,6 +556,29 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_source_state")),
     )
     op.create_table(
+        "supervision_check",
+        sa.Column("number", sa.String(length=26), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("of", sa.String(length=12), nullable=False),
+        sa.Column("object", sa.String(length=64), nullable=False),
+        sa.Column("city", sa.String(length=6), nullable=True),
+        sa.Column("checked_on", sa.Date(), nullable=False),
+        sa.Column("result", sa.String(length=12), nullable=False),
+        sa.Column("finding", sa.Text(), nullable=False),
+        sa.Column("document", sa.String(length=120), nullable=True),
+        sa.Column("checkers", sa.JSON(), nullable=False),
+        sa.Column("draw", sa.String(length=26), nullable=True),
+        sa.Column("entered_at", Moment(), nullable=False),
+        sa.Column("entered_by", sa.String(length=80), nullable=False),
+        sa.Column("approved_at", Moment(), nullable=True),
+        sa.Column("approved_by", sa.String(length=80), nullable=True),
+        sa.Column("published_at", Moment(), nullable=True),
+        sa.Column("published_by", sa.String(length=80), nullable=True),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_supervision_check")),
+    )
+    op.create_index("ix_supervision_check_city", "supervision_check", ["city", "checked_on"], unique=False)
+    op.create_index("ix_supervision_check_object", "supervision_check", ["object"], unique=False)
+    op.create_table(
         "supervision_draw",
         sa.Column("number", sa.String(length=26), nullable=False),
         sa.Column("at", Moment(), nullable=False),
