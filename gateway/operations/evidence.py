@@ -276,14 +276,16 @@ class _Chain:
         stands = evidence.leaves_now(self.connection, self.store.vault, book, ranges)
         faults: list[EvidenceFault] = []
         for place, number in enumerate(within(ranges)):
-            if (name, number) in self.decided:
-                faults.append(fault(number, "was decided twice"))
-            elif book.moment is not None:
+            if book.moment is not None:
+                if (name, number) in self.decided:
+                    faults.append(fault(number, "was decided twice"))
                 self.decided.add((name, number))
             now = stands.get(number)
+            if now == leaves[place * LEAF : (place + 1) * LEAF]:
+                continue
             if now is None and self._removed(book, number):
                 self.found.removed += not book.content
-            elif now != leaves[place * LEAF : (place + 1) * LEAF]:
+            else:
                 faults.append(fault(number, "is missing" if now is None else "was changed"))
         self.found.faults += _some(iter(faults))
 

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
+import orjson
+
 FIRST = "0" * 64
 """what the first link has before it"""
 LEAF = 16
@@ -33,15 +35,29 @@ def canonical(value: Any) -> str:
 
 def _plain(value: Any) -> str:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        utc = value if value.tzinfo is UTC else value.astimezone(UTC)
+        return f"{utc.isoformat(timespec='microseconds')[:-6]}Z"
     if isinstance(value, date):
         return value.isoformat()
     raise TypeError(f"no canonical form for {type(value).__name__}")
 
 
 def leaf(book: str, row: Mapping[str, Any]) -> bytes:
-    """Digest of one row of a book."""
-    return hashlib.sha256(f"{book}\n{canonical(dict(row))}".encode()).digest()[:LEAF]
+    """Digest of one row of a book: SHA-256 over its name, a line break and the row as ``canonical`` writes it."""
+    if not _WRITTEN_OTHERWISE.isdisjoint(map(type, row.values())) and any(_differs(value) for value in row.values()):
+        text = canonical(dict(row)).encode()
+    else:
+        text = orjson.dumps(row, default=_plain, option=_CANONICAL)
+    return hashlib.sha256(book.encode() + b"\n" + text).digest()[:LEAF]
+
+
+_CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
+_WRITTEN_OTHERWISE = frozenset({float, dict, list})
+"""what orjson may write in another form; all else is the same, and takes a third of the time"""
+
+
+def _differs(value: Any) -> bool:
+    return type(value) in _WRITTEN_OTHERWISE and not (type(value) is list and all(type(one) is str for one in value))
 
 
 def covered(parts: Mapping[str, tuple[Ranges, bytes]], tops: Mapping[str, int]) -> dict[str, list[Any]]:
@@ -58,8 +74,7 @@ def link_digest(
 
 def members(attempts: Iterable[Sequence[int]], verdicts: Iterable[int]) -> str:
     """SHA-256, hex, of the ids of all that belongs to a delivery: (attempt, exchange) pairs and verdicts."""
-    plain = [sorted(list(pair) for pair in attempts), sorted(verdicts)]
-    return hashlib.sha256(canonical(plain).encode()).hexdigest()
+    return hashlib.sha256(orjson.dumps([sorted(map(tuple, attempts)), sorted(verdicts)])).hexdigest()
 
 
 def to_ranges(ids: Iterable[Any]) -> Ranges:

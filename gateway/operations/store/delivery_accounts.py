@@ -33,21 +33,26 @@ def of(connection: Connection, vault: Vault, delivery_ids: Sequence[int], now: d
     states: dict[int, Any] = {}
     columns: Any = (delivery.c.id, *(delivery.c[name] for name in _TOLD))
     for part in chunks(delivery_ids):
-        for stands in connection.execute(select(*columns).where(delivery.c.id.in_(part))).mappings():
-            states[stands["id"]] = stands
-        carried = select(attempt.c.delivery_id, attempt.c.id, attempt.c.exchange_id)
-        for row in connection.execute(carried.where(attempt.c.delivery_id.in_(part))):
-            attempts[row.delivery_id].append((row.id, row.exchange_id))
-        judged = select(attempt.c.delivery_id, verdict.c.id).join(verdict, verdict.c.attempt_id == attempt.c.id)
-        for number, verdict_id in connection.execute(judged.where(attempt.c.delivery_id.in_(part))):
-            verdicts[number].append(verdict_id)
+        for number, *told in connection.execute(select(*columns).where(delivery.c.id.in_(part))).all():
+            states[number] = dict(zip(_TOLD, told, strict=True))
+        carried = select(attempt.c.delivery_id, attempt.c.id, attempt.c.exchange_id, verdict.c.id)
+        carried = carried.outerjoin(verdict, verdict.c.attempt_id == attempt.c.id)
+        seen: set[int] = set()
+        for number, attempt_id, exchange_id, verdict_id in connection.execute(
+            carried.where(attempt.c.delivery_id.in_(part))
+        ).all():
+            if attempt_id not in seen:
+                seen.add(attempt_id)
+                attempts[number].append((attempt_id, exchange_id))
+            if verdict_id is not None:
+                verdicts[number].append(verdict_id)
         for kept in connection.execute(_PAYLOAD.rows().where(_PAYLOAD.key.in_(part))).mappings():
             payloads[kept["sealed_key"]] = mark(vault, _PAYLOAD, kept)
     return [
         {
             "at": now,
             "delivery_id": number,
-            **{name: states[number][name] for name in _TOLD},
+            **states[number],
             "payload": payloads.get(number),
             "attempts": len(attempts[number]),
             "verdicts": len(verdicts[number]),

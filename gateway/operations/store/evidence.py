@@ -155,7 +155,7 @@ def _number(connection: Connection, told: list[dict[str, Any]], found: dict[str,
     leaves, _ = found.get(account.name, ({}, 0))
     for number, row in enumerate(told, top + 1):
         row["id"] = number
-        leaves[number] = leaf(account.name, {column.name: row[column.name] for column in account.columns})
+        leaves[number] = leaf(account.name, {str(column.name): row[column.name] for column in account.columns})
     found[account.name] = (leaves, top + len(told))
 
 
@@ -234,11 +234,9 @@ def links(connection: Connection, numbers: Sequence[int] | None = None) -> Itera
 
 def leaves_now(connection: Connection, vault: Vault, book: Book, ranges: Ranges) -> dict[Any, bytes]:
     """Id -> leaf of what stands in these ranges now."""
-    return {
-        row[book.id.name]: leaf(book.name, row)
-        for where in _among(book, ranges)
-        for row in book.rows(connection, vault, where)
-    }
+    name, key = book.name, str(book.id.name)
+    rows = (row for where in _among(book, ranges) for row in book.rows(connection, vault, where))
+    return {row[key]: leaf(name, row) for row in rows}
 
 
 def uncovered_since(connection: Connection) -> datetime | None:

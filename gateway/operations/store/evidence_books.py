@@ -62,17 +62,18 @@ class Book:
         self, connection: Connection, vault: Vault, where: ColumnElement[bool], limit: int | None = None
     ) -> Iterator[dict[str, Any]]:
         """Rows that are ready, by id, as they are digested."""
-        chosen: Any = select(*self.columns)
+        chosen: Any = select(*self.columns) if self.content is None else self.content.rows()
         if self.content is not None:
-            chosen = self.content.rows()
             there = {column.name for column in chosen.selected_columns}
             chosen = chosen.add_columns(*(column for column in self.columns if column.name not in there))
-        found = connection.execute(chosen.where(self.is_ready(where)).order_by(self.id).limit(limit)).mappings()
-        for row in found:
-            plain = {column.name: row[column.name] for column in self.columns}
-            if self.content is not None:
-                plain["mark"] = mark(vault, self.content, row)
-            yield plain
+        found = connection.execute(chosen.where(self.is_ready(where)).order_by(self.id).limit(limit))
+        if self.content is None:
+            names = [str(column.name) for column in self.columns]
+            yield from (dict(zip(names, row, strict=True)) for row in found.all())
+            return
+        for row in found.mappings().all():
+            plain = {str(column.name): row[column.name] for column in self.columns}
+            yield plain | {"mark": mark(vault, self.content, row)}
 
 
 def mark(vault: Vault, content: Sealed, row: Any) -> str:

@@ -19,6 +19,9 @@ from gateway.domain.states import Event, State
 from gateway.operations.store.retention import cleared
 from gateway.store.vault import Vault
 
+_AT_ONCE = 500
+"""exchanges that are read together"""
+
 
 def unproven(connection: Connection, vault: Vault, connector: Connector) -> Iterator[str]:
     """Sentences about acceptances whose stored reply the connector would not accept now.
@@ -38,47 +41,68 @@ def not_accepted(
     gone: exchanges whose bytes retention has cleared
     A reply without headers is judged with the platform's media type; one that is signed in a header is not accepted.
     """
-    for exchange_id, accepted in _proofs(connection, connector.info.platform).items():
-        if exchange_id in gone:
-            continue
-        carried = carried_by(connection, vault, exchange_id)
-        row = connection.execute(select(exchange).where(exchange.c.id == exchange_id)).mappings().one()
-        try:
-            kept = reply_of(dict(row), vault, connector)
-            verdicts = () if kept is None else judge(kept, dict(row), vault, connector, carried)
-        except StoreError:  # it does not open: nobody's answer
-            verdicts = ()
-        events = {item.id: given.event for item, given in zip(carried, verdicts, strict=False)}
-        yield from ((exchange_id, number) for number in accepted if events.get(number) is not Event.ACCEPTED)
+    for proofs in _proofs(connection, connector.info.platform):
+        wanted = [number for number in proofs if number not in gone]
+        rows = connection.execute(select(exchange).where(exchange.c.id.in_(wanted))).mappings()
+        by_id = {row["id"]: dict(row) for row in rows}
+        carried_by = _carried(connection, vault, wanted)
+        for exchange_id in wanted:
+            row, carried = by_id[exchange_id], carried_by[exchange_id]
+            try:
+                kept = reply_of(row, vault, connector)
+                verdicts = () if kept is None else judge(kept, row, vault, connector, carried)
+            except StoreError:  # it does not open: nobody's answer
+                verdicts = ()
+            events = {item.id: given.event for item, given in zip(carried, verdicts, strict=False)}
+            for number in proofs[exchange_id]:
+                if events.get(number) is not Event.ACCEPTED:
+                    yield exchange_id, number
 
 
-def _proofs(connection: Connection, platform: str) -> dict[int, list[int]]:
-    """Exchange -> the deliveries that its answer made accepted."""
-    rows = connection.execute(
-        select(attempt.c.exchange_id, attempt.c.delivery_id)
-        .join(verdict, verdict.c.attempt_id == attempt.c.id)
-        .join(delivery, delivery.c.id == attempt.c.delivery_id)
-        .where(
-            delivery.c.platform == platform,
-            delivery.c.state == State.ACCEPTED,
-            verdict.c.event == Event.ACCEPTED,
-            verdict.c.applied,
+def _proofs(connection: Connection, platform: str) -> Iterator[dict[int, list[int]]]:
+    """Exchange -> the deliveries that its answer made accepted, some exchanges at a time."""
+    after = 0
+    while True:
+        reach = select(exchange.c.id).where(exchange.c.id > after).order_by(exchange.c.id).limit(_AT_ONCE)
+        ids = connection.execute(reach).scalars().all()
+        if not ids:
+            return
+        rows = connection.execute(
+            select(attempt.c.exchange_id, attempt.c.delivery_id)
+            .join(verdict, verdict.c.attempt_id == attempt.c.id)
+            .join(delivery, delivery.c.id == attempt.c.delivery_id)
+            .where(
+                attempt.c.exchange_id.between(ids[0], ids[-1]),
+                delivery.c.platform == platform,
+                delivery.c.state == State.ACCEPTED,
+                verdict.c.event == Event.ACCEPTED,
+                verdict.c.applied,
+            )
+            .order_by(attempt.c.exchange_id)
         )
-        .order_by(attempt.c.exchange_id)
-    )
-    found: dict[int, list[int]] = {}
-    for row in rows:
-        found.setdefault(row.exchange_id, []).append(row.delivery_id)
+        found: dict[int, list[int]] = {}
+        for exchange_id, delivery_id in rows.all():
+            found.setdefault(exchange_id, []).append(delivery_id)
+        if found:
+            yield found
+        after = ids[-1]
+
+
+def _carried(connection: Connection, vault: Vault, exchange_ids: Sequence[int]) -> dict[int, list[Claimed]]:
+    """The deliveries of each exchange in their order on the wire."""
+    placed = select(attempt.c.exchange_id, attempt.c.delivery_id).where(attempt.c.exchange_id.in_(exchange_ids))
+    rows = connection.execute(placed.order_by(attempt.c.exchange_id, attempt.c.position)).all()
+    loaded = {one.id: one for one in load(connection, vault, sorted({number for _, number in rows}))}
+    found: dict[int, list[Claimed]] = {number: [] for number in exchange_ids}
+    for exchange_id, number in rows:
+        if number in loaded:
+            found[exchange_id].append(loaded[number])
     return found
 
 
 def carried_by(connection: Connection, vault: Vault, exchange_id: int) -> list[Claimed]:
     """The deliveries of an exchange in their order on the wire."""
-    ids = connection.execute(
-        select(attempt.c.delivery_id).where(attempt.c.exchange_id == exchange_id).order_by(attempt.c.position)
-    ).scalars()
-    order = {number: place for place, number in enumerate(ids)}
-    return sorted(load(connection, vault, list(order)), key=lambda item: order[item.id])
+    return _carried(connection, vault, [exchange_id])[exchange_id]
 
 
 def reply_of(row: Mapping[str, Any], vault: Vault, connector: Connector) -> WireResponse | None:
