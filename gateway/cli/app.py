@@ -71,7 +71,7 @@ def _say_version(asked: bool) -> None:
 app = typer.Typer(
     name="gateway",
     cls=_GroupedCommands,
-    help="Push verified construction workers and certificates to three platforms, and reconcile what comes back.",
+    help="Push verified construction workers and certificates to their platforms, and reconcile what comes back.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
