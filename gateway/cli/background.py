@@ -186,7 +186,7 @@ def until_interrupted() -> None:
 
 @contextmanager
 def sandboxes(home: Path, seed: int) -> Iterator[dict[str, Any]]:
-    """The three platforms in a process of their own; their books stay in the folder."""
+    """The platforms in a process of their own; their books stay in the folder."""
     command = [sys.executable, "-m", "gateway", "sandbox", "--json", "--faults", "demo", "--seed", str(seed)]
     with (home / "sandboxes.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments

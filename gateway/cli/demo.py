@@ -1,6 +1,6 @@
 """``gateway demo``: the main job on embedded defaults, from a reported batch to the last acknowledgement.
 
-Three simulated platforms with faults switched on, a real Prefect server, the real flows. With ``--home`` it may be
+The simulated platforms with faults switched on, a real Prefect server, the real flows. With ``--home`` it may be
 killed at any moment and run again: store, books of the platforms and keys stay there, and nothing is doubled.
 """
 

@@ -51,7 +51,7 @@ def settings_classes() -> dict[str, type[BaseSettings]]:
         [found[platform]] = [
             value
             for value in vars(module).values()
-            if isinstance(value, type) and issubclass(value, PlatformSettings) and value is not PlatformSettings
+            if isinstance(value, type) and issubclass(value, PlatformSettings) and value.__module__ == module.__name__
         ]
     return found
 
