@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 JOBS   ?= auto
 ARGS   ?=
 
-.PHONY: help setup demo test soak mutants check format lint types imports notebooks docs bench bench-full lock sbom clean
+.PHONY: help setup demo test soak mutants check format lint types imports notebooks texts docs bench bench-full lock sbom clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -46,6 +46,9 @@ imports: setup  ## import contracts
 
 notebooks: setup  ## run the notebooks offline
 	$(BIN)/pytest --nbmake -p no:cacheprovider --override-ini=testpaths=notebooks -n $(JOBS) notebooks
+
+texts: setup  ## bring the Chinese catalogue up to date with the code, and compile it
+	$(BIN)/python -m tests.support.catalogue
 
 docs: setup  ## write the reference from the code and build the documentation site into build/site
 	$(BIN)/python -m tests.support.reference

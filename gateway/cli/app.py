@@ -33,17 +33,19 @@ from gateway.cli import (
     supervise,
     tickets,
 )
+from gateway.cli.language import SpokenContext, choose_language, first_sentence, spoken_misuse, translated
 from gateway.cli.output import say
+from gateway.locale import tr
 
 GROUPS = {
-    "Daily work 日常": ("status", "template", "intake", "batches", "source", "push", "acks", "resolve", "report"),
-    "Failures and differences 失败与差异": (
+    tr("Daily work"): ("status", "template", "intake", "batches", "source", "push", "acks", "resolve", "report"),
+    tr("Failures and differences"): (
         *("failures", "why", "show", "release", "replay"),
         *("reconcile", "differences", "pause", "resume"),
     ),
-    "Credit 信用": ("feedback", "credit", "tickets", "supervise"),
-    "Audit 审计": ("audit", "evidence", "retention"),
-    "Administration 管理": (
+    tr("Credit"): ("feedback", "credit", "tickets", "supervise"),
+    tr("Audit"): ("audit", "evidence", "retention"),
+    tr("Administration"): (
         *("init", "check", "keys", "backup", "restore", "recover"),
         *("serve", "deploy", "worker", "alarms", "metrics"),
         *("sandbox", "demo", "selftest"),
@@ -53,13 +55,28 @@ GROUPS = {
 
 
 class _GroupedCommands(TyperGroup):
-    """Shows the commands under the headings of ``GROUPS``."""
+    """Shows the commands under the headings of ``GROUPS``, in the language of who asks."""
+
+    context_class = SpokenContext
+
+    def make_context(self, *given: Any, **named: Any) -> Any:
+        choose_language()
+        with spoken_misuse():
+            return super().make_context(*given, **named)
+
+    def invoke(self, ctx: Any) -> Any:
+        with spoken_misuse():
+            return super().invoke(ctx)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        command = super().get_command(ctx, cmd_name)
+        return None if command is None else translated(command)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         for title, names in GROUPS.items():
             commands = [(name, self.commands[name]) for name in names]
             with formatter.section(title):
-                formatter.write_dl([(name, one.get_short_help_str(64)) for name, one in commands])
+                formatter.write_dl([(name, first_sentence(one.help or "")) for name, one in commands])
 
 
 def _say_version(asked: bool) -> None:
@@ -73,7 +90,6 @@ app = typer.Typer(
     cls=_GroupedCommands,
     help="Push verified construction workers and certificates to three platforms, and reconcile what comes back.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )

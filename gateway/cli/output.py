@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.cli.language import is_chinese, say_in_language, speak
+from gateway.cli.layout import drawn, terminal_width
 from gateway.domain.china import CHINA
 from gateway.domain.errors import ConfigurationError, GatewayError, InputError
 
@@ -44,9 +46,6 @@ AsJson = Annotated[
 Platforms = Annotated[list[str] | None, typer.Argument(help="Platforms; all that are configured where none is named.")]
 Force = Annotated[bool, typer.Option("--force", help="Write over returns that are there already; never over others.")]
 
-_CHINESE: ContextVar[bool] = ContextVar("chinese", default=False)
-"""whether the gateway that was opened last addresses people in Chinese (``GATEWAY_LANGUAGE``)"""
-
 LARGEST = 2**63 - 1
 """number that every database can hold"""
 FAILURES = 1
@@ -64,7 +63,7 @@ def opened(*, create: bool = False) -> Iterator[Gateway]:
         settings = load(GatewaySettings)
         logs.set_up(settings.log_level)
         tracing.set_up()
-        _CHINESE.set(settings.chinese)
+        speak(chinese=settings.chinese)
         with open_gateway(settings, create=create) as gateway:
             try:
                 yield gateway
@@ -132,7 +131,7 @@ def unforeseen(error: Exception) -> str:
 
 def complain(text: str) -> None:
     """One line on stderr."""
-    sys.stderr.write(f"gateway: {printable(text).replace(chr(10), ' ')}\n")
+    sys.stderr.write(f"gateway: {printable(say_in_language(text)).replace(chr(10), ' ')}\n")
 
 
 def emit(document: Mapping[str, Any]) -> None:
@@ -146,7 +145,7 @@ def emit(document: Mapping[str, Any]) -> None:
 
 def in_language(zh: str, en: str) -> str:
     """The text in the language in which this gateway addresses people."""
-    return zh if _CHINESE.get() else en
+    return zh if is_chinese() else en
 
 
 def in_china(moment: datetime | None) -> datetime | None:
@@ -188,7 +187,7 @@ def known_batch(gateway: Gateway, name: str | None) -> None:
 
 def say(text: str = "") -> None:
     """One line for people on stdout."""
-    sys.stdout.write(printable(text) + "\n")
+    sys.stdout.write(printable(say_in_language(text)) + "\n")
     sys.stdout.flush()
 
 
@@ -249,28 +248,18 @@ def columns(*names: str) -> list[TableColumn]:
 
 
 def _field(name: str, row: Mapping[str, Any]) -> Any:
-    value = row.get(name)
-    return ", ".join(f"{key} {count}" for key, count in value.items()) if isinstance(value, dict) else value
+    return row.get(name)
 
 
 def table(title: str, columns: Sequence[TableColumn], rows: Iterable[Any]) -> None:
-    """A table for people on stdout; wide enough for Chinese text, plain where stdout is no terminal."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    def shown(text: str) -> Text:
-        return Text(printable(text))  # never read as markup: it may be a platform's or a file's
-
-    drawn = Table(title=shown(title), title_justify="left")
-    for column in columns:
-        drawn.add_column(shown(column.title), overflow="fold")
-    for row in rows:
-        drawn.add_row(*(shown(_cell(column.value(row))) for column in columns))
-    console = Console()
-    if not console.is_terminal:
-        console.width = 140
-    console.print(drawn)
+    """A table for people on stdout; a list of each row's values where it would be wider than the terminal."""
+    heads = [say_in_language(column.title) for column in columns]
+    cells = [[printable(_cell(column.value(row))) for column in columns] for row in rows]
+    if title:
+        say(title)
+    width = terminal_width(is_terminal=sys.stdout.isatty())
+    for line in drawn(heads, cells, width):
+        say(line)
 
 
 def write_workbook(path: Path, sheet: str, titles: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -296,5 +285,9 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    return str(value)
+        return f"{value.astimezone(CHINA):%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_cell(one) for one in value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_cell(one)}" for name, one in value.items() if one not in (None, 0, {}, []))
+    return say_in_language(str(value))

@@ -29,7 +29,7 @@ _LISTED = ("number", "kind", "title", "owner", "due_on", "late", "platform", "re
 @tickets.command("list")
 def listing(
     platform: Annotated[str | None, typer.Option(help="Only this platform; centre for our own.")] = None,
-    kind: Annotated[TicketKind | None, typer.Option(help="Only this kind.")] = None,
+    kind: Annotated[TicketKind | None, typer.Option(case_sensitive=False, help="Only this kind.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=LARGEST, help="List at most this many.")] = 50,
     as_json: AsJson = False,
