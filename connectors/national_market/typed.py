@@ -251,6 +251,8 @@ def _info(settings: NationalMarketSettings) -> ConnectorInfo:
     return ConnectorInfo(
         platform=PLATFORM,
         title_zh="全国建筑市场监管公共服务平台",
+        short_zh="市场监管",
+        code_words=results.code_words(),
         spec_version=messages.SCHEMA_VERSION,
         # sending twice is harmless: record key and version decide, and an equal version with equal content is a no-op
         kinds={

@@ -265,6 +265,8 @@ def _info(settings: NationalMarketSettings, dialect: Dialect) -> ConnectorInfo:
     return ConnectorInfo(
         platform=PLATFORM,
         title_zh=dialect.title_zh,
+        short_zh="市场监管",
+        code_words=results.code_words(),
         spec_version=f"X/{settings.dialect_file.rpartition('/')[2].removesuffix('.toml')}",
         kinds={
             RecordKind.PERSON: one,

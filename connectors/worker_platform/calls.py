@@ -19,11 +19,14 @@ from gateway.contract.messages import JSON, Holding, Payload, Verdict
 from gateway.domain.errors import ContractError
 from gateway.domain.records import RecordKind
 from gateway.domain.states import Event
+from gateway.locale import tr
 
 Call = tuple[str, dict[str, JSON]]
 """method and business parameters, identity numbers still in clear"""
 
-NO_WRITE = "this dialect of the platform has no method that takes a certificate; certificates can only be read there"
+NO_WRITE = tr(
+    "this dialect of the platform has no method that takes a certificate; certificates can only be read there"
+)
 
 
 F = TypeVar("F", bound=Form)

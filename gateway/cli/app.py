@@ -13,6 +13,7 @@ from gateway.cli import (
     backup,
     batch,
     batches,
+    codes,
     credit,
     deliveries,
     demo,
@@ -30,6 +31,7 @@ from gateway.cli import (
     selftest,
     serve,
     source,
+    status,
     supervise,
     tickets,
 )
@@ -38,7 +40,18 @@ from gateway.cli.output import say
 from gateway.locale import tr
 
 GROUPS = {
-    tr("Daily work"): ("status", "template", "intake", "batches", "source", "push", "acks", "resolve", "report"),
+    tr("Daily work"): (
+        "status",
+        "template",
+        "intake",
+        "batches",
+        "source",
+        "push",
+        "acks",
+        "resolve",
+        "report",
+        "codes",
+    ),
     tr("Failures and differences"): (
         *("failures", "why", "show", "release", "replay"),
         *("reconcile", "differences", "pause", "resume"),
@@ -114,7 +127,8 @@ for command in (
     exchange.resolve,
     exchange.feedback,
     exchange.reconcile,
-    deliveries.status,
+    status.status,
+    codes.codes,
     deliveries.failures,
     deliveries.show,
     deliveries.why,

@@ -1,4 +1,4 @@
-"""``gateway status``, ``failures`` and ``show``: where deliveries stand, what failed and one of them in full."""
+"""``gateway failures``, ``show``, ``why`` and ``release``: what failed, one delivery in full, and letting it go on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from gateway.cli.output import (
     say,
     table,
 )
-from gateway.cli.platforms import exposed_platforms
+from gateway.cli.status import traffic_rules
 from gateway.domain.errors import InputError
 from gateway.domain.states import State
 
@@ -33,128 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.bootstrap import Gateway
-    from gateway.domain.traffic import Breaker, Stop, Traffic
     from gateway.operations.why import Explanation
     from gateway.store.engine import Connection
 
-_WAITING = (State.QUEUED, State.SENDING, State.AWAITING_ACK, State.IN_DOUBT, State.HELD)
 _FAILED = (State.PARKED, State.REJECTED)
-
-
-def status(as_json: AsJson = False) -> None:
-    """Show counts per platform and state, the oldest that waits, pauses and why."""
-    with opened() as gateway:
-        document = _status(gateway)
-    if as_json:
-        emit(document)
-        return
-    if document["restored"]:
-        say(f"restored: {document['restored']}")
-    rows = [{**row, **row["states"]} for row in document["platforms"]]
-    table("deliveries", columns("platform", *State, "behind", "oldest_waiting"), rows)
-    for row in document["platforms"]:
-        if row["connector"] in ("gone", "broken"):
-            say(f"{row['platform']}: its connector is {row['connector']}; nothing is sent there (`gateway check`)")
-        for told in row["clock"]:
-            say(f"{row['platform']}: {told}")
-        if row["pause"]:
-            pause = row["pause"]
-            why = f"{pause['code']} {pause['reason']} (by {pause['by']})"
-            say(f"{row['platform']} is held since {pause['since']}: {why}")
-        if row["stop"]:
-            say(f"{row['platform']} takes nothing now: {row['stop']['text']}")
-        elif row["queue"]:
-            say(f"{row['platform']} takes one after another: {row['queue']['text']}")
-    for row in document["not_owed"]:
-        say(f"{row['platform']} is not owed {row['kind']} ({row['records']} records): {row['why']}")
-    for name, how in document["exposed"].items():
-        say(f"{name}: {how}")
-    if document["reasons"]:
-        table("why", columns("platform", "state", "code", "count"), document["reasons"])
-
-
-def _status(gateway: Gateway) -> dict[str, Any]:
-    from gateway.delivery.explain import stops
-    from gateway.delivery.store import platforms as delivery_platforms
-    from gateway.delivery.store import views
-    from gateway.delivery.store.platforms import capped_lately
-    from gateway.delivery.store.waiting_views import queue
-
-    now, rules = gateway.edge.now(), _rules(gateway)
-    with gateway.store.read() as connection:
-        counted = views.counts(connection)
-        platforms = sorted(
-            {*gateway.platforms, *delivery_platforms.registered(connection), *(one.platform for one in counted)}
-        )
-        pauses = {name: delivery_platforms.pause_of(connection, name, now) for name in platforms}
-        held = stops(connection, platforms, rules, now)
-        queues = {name: queue(connection, name, now) for name in platforms}
-        capped = {name: capped_lately(connection, name, now) for name in platforms}
-        why = views.reasons(connection, (*_WAITING, *_FAILED))
-    by_name = {one.platform: one for one in counted}
-    rows = []
-    for name in platforms:
-        one = by_name.get(name)
-        pause = pauses.get(name)
-        rows.append(
-            {
-                "platform": name,
-                "connector": _connector_state(gateway, name),
-                "states": dict(one.states) if one else {},
-                "deliveries": one.total if one else 0,
-                "behind": one.behind if one else 0,
-                "oldest_waiting": one.oldest_waiting if one else None,
-                "next_due": one.next_due if one else None,
-                "pause": None if pause is None else vars(pause),
-                "clock": capped[name],
-                "queue": _shown(queues.get(name)),
-                **_traffic(*held[name], now),
-            }
-        )
-    declined = _not_owed(gateway)
-    return {
-        "at": now,
-        "restored": gateway.older(),
-        "platforms": rows,
-        "reasons": why,
-        "not_owed": declined,
-        "exposed": exposed_platforms(gateway),
-    }
-
-
-def _connector_state(gateway: Gateway, name: str) -> str:
-    if name not in gateway.platforms:
-        return "gone"
-    return "broken" if name in gateway.broken else "installed"
-
-
-def _not_owed(gateway: Gateway) -> list[dict[str, Any]]:
-    """Kinds, or parts of them, that a platform does not take: why, and how many records that concerns."""
-    from gateway.delivery.store import version_order
-
-    rows = []
-    with gateway.store.read() as connection:
-        for name in gateway.configured():
-            info = gateway.connector(name).info
-            for kind, reason in info.declined.items():
-                count = version_order.not_owed(connection, info, kind)
-                rows.append({"platform": name, "kind": kind, "records": count, "why": reason})
-    return rows
-
-
-def _rules(gateway: Gateway) -> dict[str, Traffic]:
-    return {name: gateway.connector(name).endpoint.traffic for name in gateway.configured()}
-
-
-def _shown(stop: Stop | None) -> dict[str, Any] | None:
-    if stop is None:
-        return None
-    return {"code": stop.code, "reason": stop.reason, "until": stop.until, "text": stop.text}
-
-
-def _traffic(stop: Stop | None, breaker: Breaker, now: datetime) -> dict[str, Any]:
-    state = {name: getattr(breaker, name) for name in ("failures", "trips", "since", "until", "code")}
-    return {"stop": _shown(stop), "breaker": {"phase": breaker.phase(now), **state}}
 
 
 def _why(gateway: Gateway, connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
@@ -162,7 +44,7 @@ def _why(gateway: Gateway, connection: Connection, ids: Sequence[int]) -> dict[i
     from gateway.delivery.explain import reasons
 
     chinese = gateway.settings.chinese
-    found = reasons(connection, ids, _rules(gateway), gateway.edge.now())
+    found = reasons(connection, ids, traffic_rules(gateway), gateway.edge.now())
     return {
         key: {
             "why": None if one is None else one.zh if chinese else one.en,
@@ -291,7 +173,7 @@ def why(
         if not asked:
             raise InputError("nothing to look for on stdin")
         infos = [gateway.connector(name).info for name in gateway.configured()]
-        answer = follow(gateway.store, asked, infos, _rules(gateway), gateway.edge.now())
+        answer = follow(gateway.store, asked, infos, traffic_rules(gateway), gateway.edge.now())
         found = {"person_key": answer.person_key, "certificates": sorted(answer.certificates)}
         gateway.note("why", f"person {answer.person_key or 'unknown'}", detail=found)
     broken = answer.broken

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.language import is_chinese, say_in_language, speak
-from gateway.cli.layout import drawn, terminal_width
+from gateway.cli.layout import drawn, fold, terminal_width
 from gateway.domain.china import CHINA
 from gateway.domain.errors import ConfigurationError, GatewayError, InputError
 
@@ -189,6 +189,16 @@ def say(text: str = "") -> None:
     """One line for people on stdout."""
     sys.stdout.write(printable(say_in_language(text)) + "\n")
     sys.stdout.flush()
+
+
+def tell(text: str) -> None:
+    """A sentence for people on stdout, folded to the terminal; what is folded stands under its beginning."""
+    line = say_in_language(text)
+    margin = len(line) - len(line.lstrip())
+    first, *more = fold(line.strip(), terminal_width(is_terminal=sys.stdout.isatty()) - margin - 2)
+    say(" " * margin + first)
+    for one in more:
+        say(" " * (margin + 2) + one)
 
 
 def tolerate_any_locale() -> None:

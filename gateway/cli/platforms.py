@@ -139,7 +139,7 @@ def check(platforms: Platforms = None, wsdl: Wsdl = None, codes: Codes = False, 
         missing = [name for name in missing if name not in broken]
     document = {
         "restored": older,
-        "platforms": health,
+        "platforms": {one["platform"]: {k: v for k, v in one.items() if k != "platform"} for one in health},
         "not_configured": missing,
         "broken": broken,
         "unread_variables": unread,

@@ -125,6 +125,22 @@ def overdue_by_kind(connection: Connection, calendar: WorkCalendar, now: datetim
     return Counter(str(one.kind) for one in found if shown(one, calendar, now, days.get(one.record_id)).late)
 
 
+def open_by_owner(connection: Connection, calendar: WorkCalendar, now: datetime) -> dict[str, dict[str, Any]]:
+    """Open tickets by owner: how many, how many are late or due today, and the next day that is not past."""
+    _, found = tickets.listed(connection, Filter(), _ALL)
+    days = decisions.deadlines(connection, [one.record_id for one in found if one.kind is TicketKind.DEADLINE])
+    today = now.astimezone(CHINA).date()
+    sums: dict[str, dict[str, Any]] = {}
+    for row in (shown(one, calendar, now, days.get(one.record_id)) for one in found):
+        sum_ = sums.setdefault(row.owner, {"open": 0, "late": 0, "today": 0, "due_on": None})
+        sum_["open"] += 1
+        sum_["late"] += row.late
+        sum_["today"] += row.due_on == today
+        if row.due_on is not None and not row.late:
+            sum_["due_on"] = min(row.due_on, sum_["due_on"] or row.due_on)
+    return sums
+
+
 def look_up(store: Store, calendar: WorkCalendar, number: str, now: datetime) -> Shown | None:
     """One ticket by its number, with how it was closed at the platform, the subject's name and number taken out."""
     with store.read() as connection:

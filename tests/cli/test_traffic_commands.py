@@ -51,8 +51,7 @@ def run(bare: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def platform(status: Any) -> Any:
-    [row] = [row for row in status["platforms"] if row["platform"] == NAME]
-    return row
+    return status["platforms"][NAME]
 
 
 def test_a_pause_with_an_end_says_until_when_everywhere(run: Run) -> None:

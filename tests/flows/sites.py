@@ -252,8 +252,7 @@ class Site:
 
     def states(self) -> dict[str, int]:
         """Deliveries by state."""
-        platforms = {one["platform"]: one for one in self.run("status")["platforms"]}
-        states: dict[str, int] = platforms[PLATFORM]["states"]
+        states: dict[str, int] = self.run("status")["platforms"][PLATFORM]["states"]
         return states
 
     def at_work(self) -> list[Holder]:
