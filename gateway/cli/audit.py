@@ -11,6 +11,7 @@ import typer
 
 from gateway.cli.output import AsJson, columns, emit, in_china, opened, say, table, write_workbook
 from gateway.domain.china import CHINA
+from gateway.locale import tr
 
 audit = typer.Typer(no_args_is_help=True, help="The audit trail: who did what, and who read whom.")
 
@@ -51,9 +52,9 @@ def listing(
     if as_json:
         emit({"entries": found} if xlsx is None else {"xlsx": str(xlsx), "entries": len(found)})
     elif xlsx is not None:
-        say(f"{len(found)} rows written to {xlsx}")
+        say(tr("{count} rows written to {xlsx}", count=len(found), xlsx=xlsx))
     else:
-        table(f"{len(found)} rows", columns(*_COLUMNS), found)
+        table(tr("{count} rows", count=len(found)), columns(*_COLUMNS), found)
 
 
 def _told(row: dict[str, Any]) -> list[Any]:

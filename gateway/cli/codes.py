@@ -5,7 +5,7 @@ Also how other commands say a platform and a code: by its title, and in the plat
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -123,6 +123,13 @@ def code_said(gateway: Gateway, platform: str, code: str, reason: str | None = N
     zh, en = (info.code_words.get(code) if info else None) or ("", "")
     words = reason or (zh if is_chinese() else en) or zh
     return tr("{code} “{words}”", code=code, words=words) if words else Text(code)
+
+
+def counted(counts: Mapping[str, int]) -> Text:
+    """Counts of outcomes, classes and other things by their words, without those that are zero."""
+    from gateway.domain.words import counted as said
+
+    return said(counts)
 
 
 def _info(gateway: Gateway, platform: str) -> Any:

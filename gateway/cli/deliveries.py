@@ -28,6 +28,7 @@ from gateway.cli.output import (
 from gateway.cli.status import traffic_rules
 from gateway.domain.errors import InputError
 from gateway.domain.states import State
+from gateway.locale import tr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,9 +81,9 @@ def failures(
         emit({"total": total, "shown": len(rows), "failures": rows})
     elif rows:
         names = ("id", "platform", "kind", "record_key", "version", "state", "code", "reason", "why", "updated_at")
-        table(f"{len(rows)} of {total}", columns(*names), rows)
+        table(tr("{count} of {total}", count=len(rows), total=total), columns(*names), rows)
     else:
-        say("nothing failed")
+        say(tr("nothing failed"))
     if total:
         raise typer.Exit(FAILURES)
 
@@ -104,7 +105,7 @@ def show(
             with gateway.store.read() as connection:
                 document["delivery"] |= _why(gateway, connection, [delivery])[delivery]
     if document is None:
-        complain(f"there is no delivery {delivery}")
+        complain(tr("there is no delivery {delivery}", delivery=delivery))
         raise typer.Exit(MISUSE)
     if as_json:
         emit(document)
@@ -113,15 +114,31 @@ def show(
         say(f"{name:>16}  {value}")
     if document["changed"]:
         say(f"{'changed':>16}  {', '.join(document['changed'])}")
-    say("\npayload")
+    say(tr("\npayload"))
     say(document["payload"] or "(none yet)")
     for one in document["exchanges"]:
-        say(f"\nexchange {one['id']} {one['purpose']} {one['operation']} at {one['opened_at']}")
-        say(f"  verdict  {one['event']} {one['code']} {one['reason']} {'' if one['applied'] else '(changed nothing)'}")
-        say(f"  sent     {one['request']}")
-        say(f"  got      {one['status'] or one['failure']} {one['response']}")
+        say(
+            tr(
+                "\nexchange {id} {purpose} {operation} at {opened_at}",
+                id=one["id"],
+                purpose=one["purpose"],
+                operation=one["operation"],
+                opened_at=one["opened_at"],
+            )
+        )
+        say(
+            tr(
+                "  verdict  {event} {code} {reason} {applied}",
+                event=one["event"],
+                code=one["code"],
+                reason=one["reason"],
+                applied="" if one["applied"] else tr("(changed nothing)"),
+            )
+        )
+        say(tr("  sent     {request}", request=one["request"]))
+        say(tr("  got      {answer} {response}", answer=one["status"] or one["failure"], response=one["response"]))
         if one["response_headers"]:
-            say(f"  headers  {', '.join(one['response_headers'].splitlines())}")
+            say(tr("  headers  {names}", names=", ".join(one["response_headers"].splitlines())))
 
 
 def release(
@@ -142,9 +159,9 @@ def release(
     if as_json:
         emit({"released": released, "not_parked": left})
     else:
-        say(f"{len(released)} queued again")
+        say(tr("{count} queued again", count=len(released)))
     for number in left:
-        complain(f"delivery {number} is not parked")
+        complain(tr("delivery {number} is not parked", number=number))
     if left:
         raise typer.Exit(FAILURES)
 
@@ -171,7 +188,7 @@ def why(
         from gateway.operations.why import why as follow
 
         if not asked:
-            raise InputError("nothing to look for on stdin")
+            raise InputError(tr("nothing to look for on stdin"))
         infos = [gateway.connector(name).info for name in gateway.configured()]
         answer = follow(gateway.store, asked, infos, traffic_rules(gateway), gateway.edge.now())
         found = {"person_key": answer.person_key, "certificates": sorted(answer.certificates)}
@@ -192,7 +209,7 @@ def _tell_chains(answer: Explanation) -> None:
     links = [("", link) for link in (*answer.rows, *answer.person)]
     links += [(key, link) for key, chain in answer.certificates.items() for link in chain]
     for key in dict.fromkeys(key for key, _ in links):
-        say(key or in_language("上报", "reported"))
+        say(key or tr("reported"))
         for link in (link for owner, link in links if owner == key):
             place = " ".join(str(part) for part in (link.platform, link.delivery) if part)
             text = in_language(link.text_zh, link.text)
@@ -200,6 +217,8 @@ def _tell_chains(answer: Explanation) -> None:
     for link in answer.broken:
         text = in_language(link.text_zh, link.text)
         act = in_language(link.act_zh or link.act or "", link.act or "")
-        say(in_language("断点：", "first broken link: ") + f"{link.step} {link.platform or ''} - {text}")
+        say(
+            tr("first broken link: {step} {platform} - {text}", step=link.step, platform=link.platform or "", text=text)
+        )
         if act:
-            say(in_language("  下一步：", "  do: ") + act)
+            say(tr("  do: {act}", act=act))

@@ -12,6 +12,7 @@ import typer
 
 from gateway.cli.output import FAILURES, AsJson, columns, emit, opened, say, table
 from gateway.domain.errors import ConfigurationError, InputError
+from gateway.locale import tr
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Gateway
@@ -35,9 +36,9 @@ def status(as_json: AsJson = False) -> None:
     if as_json:
         emit({"active": ring.active, "keys": totals, "columns": used})
         return
-    say(f"active: {ring.active}")
+    say(tr("active: {active}", active=ring.active))
     rows = [{"column": column, **counts} for column, counts in used.items() if counts]
-    table("sealed values by key", columns("column", *ring.keys), [*rows, {"column": "all", **totals}])
+    table(tr("sealed values by key"), columns("column", *ring.keys), [*rows, {"column": "all", **totals}])
 
 
 @keys.command("rotate")
@@ -60,7 +61,13 @@ def rotate(reason: Annotated[str, typer.Option(help="Why; kept in the audit trai
     if as_json:
         emit({"active": name, "before": ring.active})
     else:
-        say(f"{name} seals from now on; keep a copy of {path.name}, then run `gateway keys reseal`")
+        say(
+            tr(
+                "{name} seals from now on; keep a copy of {file}, then run `gateway keys reseal`",
+                name=name,
+                file=path.name,
+            )
+        )
 
 
 @keys.command("reseal")
@@ -78,9 +85,9 @@ def reseal(as_json: AsJson = False) -> None:
         emit({"active": active, **counted, "columns": done})
     else:
         rows = [{"column": name, **report} for name, report in done.items() if any(report.values())]
-        table(f"sealed with {active}", columns("column", "resealed", "moved", "closed"), rows)
+        table(tr("sealed with {active}", active=active), columns("column", "resealed", "moved", "closed"), rows)
         if counted["closed"]:
-            say("what is closed opens with no key of the ring: put the key back with which it was sealed")
+            say(tr("what is closed opens with no key of the ring: put the key back with which it was sealed"))
     if counted["closed"]:
         raise typer.Exit(FAILURES)
 
@@ -99,11 +106,20 @@ def retire(
         path = _ring_file(gateway)
         ring, now = gateway.store.vault.ring, gateway.edge.now()
         if name not in ring.keys or name == ring.active:
-            raise InputError(f"{name} is {'the active key' if name == ring.active else 'not in the ring'}")
+            raise InputError(
+                tr("{name} is the active key", name=name)
+                if name == ring.active
+                else tr("{name} is not in the ring", name=name)
+            )
         with gateway.store.write() as connection:
             active_since = resealing.since(connection, ring.active)
             if active_since is None or now - active_since < _REST:
-                raise InputError(f"{ring.active} seals for less than five minutes: something may still be on its way")
+                raise InputError(
+                    tr(
+                        "{active} seals for less than five minutes: something may still be on its way",
+                        active=ring.active,
+                    )
+                )
             resealing.retire(connection, name, now)
         write_keys(path, replace(ring, keys={k: v for k, v in ring.keys.items() if k != name}))
         gateway.note("retire_key", f"key {name}", reason=reason)
@@ -111,12 +127,12 @@ def retire(
     if as_json:
         emit({"retired": name})
     else:
-        say(f"{name} is out of the ring; backups made before it was resealed cannot be read without it")
+        say(tr("{name} is out of the ring; backups made before it was resealed cannot be read without it", name=name))
 
 
 def _ring_file(gateway: Gateway) -> Any:
     if gateway.settings.keys is not None:
         raise ConfigurationError(
-            "the ring is in GATEWAY_KEYS: change it there, restart every process, then `gateway keys reseal`"
+            tr("the ring is in GATEWAY_KEYS: change it there, restart every process, then `gateway keys reseal`")
         )
     return gateway.settings.key_file

@@ -27,6 +27,7 @@ from gateway.cli.language import is_chinese, say_in_language, speak
 from gateway.cli.layout import drawn, fold, terminal_width
 from gateway.domain.china import CHINA
 from gateway.domain.errors import ConfigurationError, GatewayError, InputError
+from gateway.locale import tr
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Gateway
@@ -69,7 +70,7 @@ def opened(*, create: bool = False) -> Iterator[Gateway]:
                 yield gateway
             finally:
                 for why in gateway.broken.values():
-                    complain(f"left out: {why}")
+                    complain(tr("left out: {why}", why=why))
 
 
 @contextmanager
@@ -95,20 +96,28 @@ def _failed(text: str, code: int) -> typer.Exit:
 
 
 _ADVICE = {
-    errno.EMFILE: "too many open files: raise the limit (`ulimit -n 256`)",
-    errno.ENFILE: "too many open files on this machine",
-    errno.ENOSPC: "the disk is full",
-    errno.EROFS: "the file system takes no writes",
+    errno.EMFILE: tr("too many open files: raise the limit (`ulimit -n 256`)"),
+    errno.ENFILE: tr("too many open files on this machine"),
+    errno.ENOSPC: tr("the disk is full"),
+    errno.EROFS: tr("the file system takes no writes"),
+    errno.EACCES: tr("no permission"),
+    errno.EPERM: tr("no permission"),
+    errno.ENOENT: tr("there is no such file or folder"),
+    errno.EEXIST: tr("is there already"),
+    errno.EISDIR: tr("is a folder, not a file"),
+    errno.ENOTDIR: tr("is a file, not a folder"),
 }
+_WHOLE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EROFS})
+"""what is said without the file's name"""
 
 
 def system_error(error: OSError) -> str:
     """What the operating system refused, in one line with what to do."""
     advice = _ADVICE.get(error.errno or 0)
-    if advice is not None:
+    if advice is not None and (error.errno in _WHOLE or error.filename is None):
         return advice
-    name = "" if error.filename is None else f"{error.filename}: "
-    return f"{name}{error.strerror or type(error).__name__}"
+    reason = advice or error.strerror or type(error).__name__
+    return reason if error.filename is None else tr("{file}: {reason}", file=error.filename, reason=reason)
 
 
 def unforeseen(error: Exception) -> str:
@@ -122,8 +131,12 @@ def unforeseen(error: Exception) -> str:
         place = inner.__traceback__
         while place is not None and place.tb_next is not None:
             place = place.tb_next
-        where = "" if place is None else f" at {place.tb_frame.f_globals.get('__name__', '?')}:{place.tb_lineno}"
-        text = f"not foreseen: {type(inner).__name__}{where}; GATEWAY_LOG_LEVEL=DEBUG tells more"
+        where = "?" if place is None else f"{place.tb_frame.f_globals.get('__name__', '?')}:{place.tb_lineno}"
+        text = tr(
+            "not foreseen: {kind} at {place}; GATEWAY_LOG_LEVEL=DEBUG tells more",
+            kind=type(inner).__name__,
+            place=where,
+        )
     logging.getLogger(__name__).debug("not foreseen", exc_info=error)
     complain(text)
     return text
@@ -162,12 +175,7 @@ def known_platform(gateway: Gateway, name: str | None, *, others: Sequence[str] 
     with gateway.store.read() as connection:
         known = [*sorted({*gateway.platforms, *registered(connection)}), *others]
     if name is not None and name not in known:
-        raise InputError(
-            in_language(
-                f"没有名为 {name!r} 的平台；可选：{'、'.join(known)}",
-                f"no platform {name!r}; known: {', '.join(known)}",
-            )
-        )
+        raise InputError(tr("no platform {name!r}; known: {names}", name=name, names=known))
 
 
 def known_batch(gateway: Gateway, name: str | None) -> None:
@@ -178,10 +186,7 @@ def known_batch(gateway: Gateway, name: str | None) -> None:
         missing = name is not None and not is_read(connection, name)
     if missing:
         raise InputError(
-            in_language(
-                f"没有读入过名为 {name!r} 的批次文件；已读入的见 gateway batches list",
-                f"no batch file of the name {name!r} was read; `gateway batches list` has those that were",
-            )
+            tr("no batch file of the name {name!r} was read; `gateway batches list` has those that were", name=name)
         )
 
 
@@ -258,7 +263,16 @@ def columns(*names: str) -> list[TableColumn]:
 
 
 def _field(name: str, row: Mapping[str, Any]) -> Any:
-    return row.get(name)
+    value = row.get(name)
+    return worded(name, value) if isinstance(value, str) else value
+
+
+def worded(name: str, value: str) -> str:
+    """A state, class or kind by its word, where a column of that name has one; the value itself otherwise."""
+    from gateway.domain import words
+
+    table = {"state": words.BY_STATE, "class": words.BY_CLASS, "kind": words.BY_KIND}.get(name, {})
+    return table.get(value, value)
 
 
 def table(title: str, columns: Sequence[TableColumn], rows: Iterable[Any]) -> None:

@@ -27,6 +27,7 @@ from gateway.cli.output import (
 )
 from gateway.domain.errors import InputError
 from gateway.domain.states import State
+from gateway.locale import tr
 
 if TYPE_CHECKING:
     from gateway.delivery.store.replays import Plan
@@ -75,21 +76,21 @@ def plan(
         known_platform(gateway, platform)
         known_batch(gateway, batch)
         if lost and difference not in (None, Repairable.LOST):
-            raise InputError("--lost and --difference name two classes: give one of them")
+            raise InputError(tr("--lost and --difference name two classes: give one of them"))
         chosen = Difference.LOST if lost else None if difference is None else Difference(difference)
         if chosen is not None and (state or code):
-            raise InputError("--state and --code choose what failed; what differs was accepted: leave them out")
+            raise InputError(tr("--state and --code choose what failed; what differs was accepted: leave them out"))
         states = () if state is None else (State(state),)
         wanted = DeliveryFilter(platform=platform, states=states, code=code, since=in_china(since), batch=batch)
         with gateway.store.write() as connection:
             by, now = actor(), gateway.edge.now()
             made = make(connection, wanted, reason=reason, by=by, now=now, difference=chosen)
     if made is None:
-        complain("nothing that differs so matches" if chosen else "nothing that failed matches")
+        complain(tr("nothing that differs so matches") if chosen else tr("nothing that failed matches"))
         raise typer.Exit(FAILURES)
     _tell(made, as_json=as_json)
     if not as_json:
-        say(f"let it go with `gateway replay run {made.id}`")
+        say(tr("let it go with `gateway replay run {id}`", id=made.id))
 
 
 @replay.command("run")
@@ -126,7 +127,7 @@ def cancel(
             stopped = stop(connection, number, by=actor(), reason=reason, now=gateway.edge.now())
             found = find(connection, number)
     if not stopped:
-        complain(f"nothing is left of plan {number}")
+        complain(tr("nothing is left of plan {number}", number=number))
         raise typer.Exit(MISUSE)
     _tell(found, as_json=as_json)
 
@@ -153,12 +154,12 @@ def listing(as_json: AsJson = False) -> None:
     if as_json:
         emit({"plans": found})
     else:
-        table("replay plans", columns(*_COLUMNS), found)
+        table(tr("replay plans"), columns(*_COLUMNS), found)
 
 
 def _tell(found: Plan | None, *, as_json: bool, now: Counter[str] | None = None) -> None:
     if found is None:
-        complain("there is no such plan")
+        complain(tr("there is no such plan"))
         raise typer.Exit(MISUSE)
     document: dict[str, Any] = {**vars(found), "now": dict(now or {})}
     if as_json:

@@ -21,6 +21,7 @@ from gateway.cli.output import (
 )
 from gateway.credit.rules.tickets import Act
 from gateway.domain.ticket_kinds import TicketKind
+from gateway.locale import tr
 
 tickets = typer.Typer(no_args_is_help=True, help="What persons have to look at: list, show, settle.")
 _LISTED = ("number", "kind", "title", "owner", "due_on", "late", "platform", "record_id", "opened_at", "acts")
@@ -46,9 +47,9 @@ def listing(
     if as_json:
         emit({"total": total, "shown": len(rows), "tickets": rows})
     elif rows:
-        table(f"{len(rows)} of {total}", columns(*_LISTED), rows)
+        table(tr("{count} of {total}", count=len(rows), total=total), columns(*_LISTED), rows)
     else:
-        say("there is no open ticket")
+        say(tr("there is no open ticket"))
 
 
 @tickets.command("show")
@@ -62,7 +63,7 @@ def show(
     with opened() as gateway:
         found = look_up(gateway.store, gateway.calendar, number, gateway.edge.now())
     if found is None:
-        complain("there is no such ticket")
+        complain(tr("there is no such ticket"))
         raise typer.Exit(MISUSE)
     document = found.document()
     if as_json:
@@ -93,4 +94,4 @@ def settle(
     if as_json:
         emit({"number": closed.number, "act": closed.act, "closed_at": closed.closed_at, "closed_by": closed.closed_by})
     else:
-        say(f"{closed.number} settled: {closed.act}")
+        say(tr("{number} settled: {act}", number=closed.number, act=closed.act))

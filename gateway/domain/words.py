@@ -237,9 +237,14 @@ KINDS: Mapping[RecordKind, Text] = {
 ROLES: Mapping[str, Text] = {str(role): role for role in (tr("credit desk"), tr("supervisor"), tr("operator"))}
 """who has to act about a ticket"""
 
+BY_STATE: Mapping[str, Text] = {str(state): word.word for state, word in STATES.items()}
+BY_CLASS: Mapping[str, Text] = {name: word.word for name, word in DIFFERENCES.items()}
+BY_KIND: Mapping[str, Text] = {str(kind): word for kind, word in KINDS.items()}
+
+_DELIVERY, _OUTCOME = tr("delivery"), tr("outcome of a request")
 TABLES: Mapping[Text, Mapping[str, Word]] = {
-    tr("delivery"): {str(state): word for state, word in STATES.items()},
-    tr("outcome of a request"): {str(event): word for event, word in OUTCOMES.items()},
+    _DELIVERY: {str(state): word for state, word in STATES.items()},
+    _OUTCOME: {str(event): word for event, word in OUTCOMES.items()},
     tr("row of a file"): ROWS,
     tr("why nothing leaves"): STOPS,
     tr("answer"): ANSWERS,
@@ -255,3 +260,59 @@ def word_of(code: str) -> Text | None:
         if code in table:
             return table[code].word
     return None
+
+
+COUNTED: Mapping[str, Text] = {
+    "claimed": tr("due"),
+    "sent": tr("sent"),
+    "asked": tr("asked about"),
+    "swept": tr("taken over from a worker that vanished"),
+    "ours": tr("ours"),
+    "theirs": tr("theirs"),
+    "pulled": tr("pulled"),
+    "applied": tr("applied"),
+    "stale": tr("older than held"),
+    "duplicates": tr("seen before"),
+    "unmatched": tr("about nobody we hold"),
+    "conflicts": tr("identity conflicts"),
+    "quarantined": tr("put aside"),
+    "deferred": tr("put off"),
+    "released": tr("matched later"),
+    "fetched": tr("asked for by record"),
+    "voided": tr("certificates void"),
+    "decisions": tr("own decisions taken"),
+    "objections": tr("objections taken"),
+    "objections_refused": tr("objections not taken"),
+    "tickets_told": tr("tickets told"),
+    "acks_sent": tr("acknowledged"),
+    "acks_refused": tr("acknowledgements refused"),
+    "acks_again": tr("acknowledged again"),
+    "missed": tr("not given by the platform"),
+    "ended_early": tr("ended early"),
+    "tickets": tr("tickets"),
+    "mended": tr("mended"),
+    "book_rows": tr("rows of the daily books"),
+    "books_open": tr("differences of the daily books"),
+    "books_stopped": tr("daily books not compared"),
+    "rows": tr("rows"),
+    "open": tr("open"),
+    "late": tr("late"),
+    "stuck": tr("stuck"),
+}
+"""words for what runs count, beside outcomes, states, rows and classes of differences"""
+
+
+def counted_word(name: str) -> Text:
+    """The word for something that is counted; its own name where it has none."""
+    if name in COUNTED:
+        return COUNTED[name]
+    for table in (ROWS, DIFFERENCES, TABLES[_OUTCOME], TABLES[_DELIVERY]):
+        if name in table:
+            return table[name].word
+    return Text(name.replace("_", " "))
+
+
+def counted(counts: Mapping[str, int]) -> Text:
+    """``accepted 3, in doubt 1``: what is not zero, by its word."""
+    parts = [tr("{word} {count}", word=counted_word(name), count=count) for name, count in counts.items() if count]
+    return tr("{parts}", parts=parts)
