@@ -32,6 +32,7 @@ from gateway.delivery.system import System
 from gateway.domain.errors import ConfigurationError, NotConfigured, StoreError, alone
 from gateway.intake.reading.points import read_points
 from gateway.intake.rules.gate_rules import FilingDay, GateRules, Point
+from gateway.locale import tr
 from gateway.operations.store.key_checks import FOREIGN, holds_anything, prove_keys
 from gateway.private_files import make_private, open_private
 from gateway.settings import BaseSettings, GatewaySettings, Loader, S, ServeSettings, SourceSettings, last_days, load
@@ -122,7 +123,9 @@ class Gateway:
         if platform not in self._connectors:
             connector = guarded(registry.build_connector(platform, self._load))
             if connector.endpoint.deadline >= self.lease:
-                raise ConfigurationError(f"{platform}: the deadline must be shorter than GATEWAY_LEASE_SECONDS")
+                raise ConfigurationError(
+                    tr("{platform}: the deadline must be shorter than GATEWAY_LEASE_SECONDS", platform=platform)
+                )
             self._connectors[platform] = connector
         return self._connectors[platform]
 
@@ -387,7 +390,7 @@ def _in_file(settings: GatewaySettings, engine: Engine, *, create: bool) -> Vaul
         return Vault(read_or_make_keys(path, make=create), path)
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not a key ring"
-        raise ConfigurationError(f"keys.json in GATEWAY_HOME cannot be read or made: {why}") from None
+        raise ConfigurationError(tr("keys.json in GATEWAY_HOME cannot be read or made: {why}", why=why)) from None
 
 
 def _keep_private(settings: GatewaySettings) -> None:

@@ -13,6 +13,7 @@ from typing import Any, cast
 from gateway.contract.connector import Connector, ConnectorInfo, Endpoint
 from gateway.contract.shape import flaws
 from gateway.domain.errors import ConfigurationError
+from gateway.locale import tr
 from gateway.settings import Loader
 
 CONNECTORS = "gateway.connectors"
@@ -35,14 +36,27 @@ def build_connector(name: str, loader: Loader) -> Connector:
     except ConfigurationError:
         raise
     except (Exception, SystemExit) as error:
-        raise ConfigurationError(f"{_named(point)} cannot be built: {_cause(error)}") from error
+        raise ConfigurationError(
+            tr("{named} cannot be built: {cause}", named=_named(point), cause=_cause(error))
+        ) from error
     if not isinstance(info, ConnectorInfo) or not isinstance(endpoint, Endpoint):
-        raise ConfigurationError(f"{_named(point)} gives no connector but {type(connector).__name__}")
+        raise ConfigurationError(
+            tr("{named} gives no connector but {name}", named=_named(point), name=type(connector).__name__)
+        )
     if info.platform != name:
-        raise ConfigurationError(f"{_named(point)} calls itself {info.platform!r}: info.platform must be {name!r}")
+        raise ConfigurationError(
+            tr(
+                "{named} calls itself {platform!r}: info.platform must be {name!r}",
+                named=_named(point),
+                platform=info.platform,
+                name=name,
+            )
+        )
     broken = flaws(connector)
     if broken:
-        raise ConfigurationError(f"{_named(point)} breaks the contract: {'; '.join(broken)}")
+        raise ConfigurationError(
+            tr("{named} breaks the contract: {names}", named=_named(point), names="; ".join(broken))
+        )
     return connector
 
 
@@ -52,15 +66,19 @@ def build_sandbox(name: str, **options: Any) -> Any:
     try:
         return build(**options)
     except ValueError as error:
-        raise ConfigurationError(f"sandbox {name}: {error}") from None
+        raise ConfigurationError(tr("sandbox {name}: {error}", name=name, error=error)) from None
 
 
 def _point(group: str, name: str) -> EntryPoint:
     found: list[EntryPoint] = [point for point in entry_points(group=group) if point.name == name]
     if not found:
-        raise ConfigurationError(f"no platform {name!r}; known: {', '.join(names(group)) or 'none'}")
+        raise ConfigurationError(
+            tr("no platform {name!r}; known: {names}", name=name, names=names(group) or tr("none"))
+        )
     if len(found) > 1:
-        raise ConfigurationError(f"platform {name} is offered twice: {', '.join(p.value for p in found)}")
+        raise ConfigurationError(
+            tr("platform {name} is offered twice: {names}", name=name, names=", ".join(p.value for p in found))
+        )
     return found[0]
 
 
@@ -68,7 +86,9 @@ def _load(point: EntryPoint) -> Any:
     try:
         return point.load()
     except (Exception, SystemExit) as error:
-        raise ConfigurationError(f"{_named(point)} cannot be loaded: {_cause(error)}") from error
+        raise ConfigurationError(
+            tr("{named} cannot be loaded: {cause}", named=_named(point), cause=_cause(error))
+        ) from error
 
 
 def _named(point: EntryPoint) -> str:

@@ -38,6 +38,11 @@ __all__ = ["BaseSettings", "GatewaySettings", "Loader", "PlatformSettings", "S",
 __all__ += ["load", "loader"]
 
 
+def _main_language(text: object) -> object:
+    """``zh`` of ``zh``, ``ZH`` or ``zh_CN.UTF-8``."""
+    return re.split(r"[-_.]", text.lower())[0] if isinstance(text, str) else text
+
+
 class GatewaySettings(Settings):
     """Settings of the core, prefix ``GATEWAY_``."""
 
@@ -51,7 +56,7 @@ class GatewaySettings(Settings):
     """prepare statements on PostgreSQL; no behind a PgBouncer in transaction mode"""
     keys: SecretStr | None = None
     """key ring as JSON text (``gateway.store.vault``); default ``keys.json`` in ``home``, made by ``gateway init``"""
-    language: Literal["zh", "en"] | None = None
+    language: Annotated[Literal["zh", "en"], BeforeValidator(_main_language)] | None = None
     """``zh`` or ``en``: how people are addressed; default from the locale"""
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = "WARNING"
     claim_limit: int = Field(default=500, ge=1, le=5000)

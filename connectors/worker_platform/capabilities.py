@@ -71,14 +71,16 @@ def _kinds(
     name = "GATEWAY_WORKER_PLATFORM__BATCH_MAX"
     if dialect.capabilities.credential_write:
         if settings.batch_max > dialect.batch_max.credential:
-            raise ConfigurationError(f"{name}: the dialect takes fewer in one call")
+            raise ConfigurationError(tr("{name}: the dialect takes fewer in one call", name=name))
         if settings.batch_max > 1 and dialect.credential.update_shape == "flat":
-            raise ConfigurationError(f"{name}: changes travel one by one in this dialect")
+            raise ConfigurationError(tr("{name}: changes travel one by one in this dialect", name=name))
         return {RecordKind.CERTIFICATE: KindInfo(batch_max=settings.batch_max, replay_safe=False)}, _DECLINED
     if not dialect.capabilities.training_write:
         return {}, _NEITHER
     if settings.batch_max > 1:
-        raise ConfigurationError(f"{name}: by project a call carries one person, because it carries one team")
+        raise ConfigurationError(
+            tr("{name}: by project a call carries one person, because it carries one team", name=name)
+        )
     worker = KindInfo(batch_max=1, replay_safe=False, by_project=True)
     training = KindInfo(batch_max=1, replay_safe=False, by_project=True, after=(RecordKind.PERSON,))
     return {RecordKind.PERSON: worker, RecordKind.CERTIFICATE: training}, _REST

@@ -21,6 +21,7 @@ from gateway.credit.store.objections import EnteredObjection, EnteringOfficer, O
 from gateway.credit.store.streams import lock_feed
 from gateway.domain.china import CHINA
 from gateway.domain.errors import InputError
+from gateway.locale import tr
 from gateway.store.audit import note
 from gateway.store.engine import Store
 from gateway.store.scope import Scope, write_scope
@@ -98,10 +99,10 @@ def enter(
 def withdraw(store: Store, key: str, *, reason: str, by: str, now: datetime) -> None:
     """End an objection that the platform does not have; raises InputError where there is none such."""
     if not reason.strip():
-        raise InputError("to withdraw an objection needs a reason")
+        raise InputError(tr("to withdraw an objection needs a reason"))
     with store.write() as connection:
         if not objections.withdraw(connection, key, now):
-            raise InputError("there is no objection of this key that waits, was refused, or is unclear")
+            raise InputError(tr("there is no objection of this key that waits, was refused, or is unclear"))
         note(connection, at=now, actor=by, action="objection_withdraw", subject=key, reason=reason)
 
 
@@ -169,7 +170,7 @@ def _may_go_again(held: ObjectionRow, terms: DeskTerms, now: datetime, *, anew: 
     if held.state is not ObjectionPhase.UNCLEAR:
         return False
     if held.tried_at is not None and now - held.tried_at > terms.remembered:
-        raise InputError("the platform may have it and would no longer know it again: ask there, then use --anew")
+        raise InputError(tr("the platform may have it and would no longer know it again: ask there, then use --anew"))
     return True
 
 

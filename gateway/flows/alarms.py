@@ -21,6 +21,7 @@ from gateway.domain.errors import ConfigurationError
 from gateway.flows.artifacts import FLOWING, HELD, OVERDUE, resource
 from gateway.flows.deployments import TAG
 from gateway.flows.results import RunState
+from gateway.locale import tr
 
 STALE = "gateway: runs without a sign of life"
 _PLATFORM = "{{ event.resource.name }}"
@@ -93,7 +94,7 @@ async def _action(what: str, platform: str, to: str | None) -> Action:
             try:
                 block = await client.read_block_document_by_name(name, kind, include_secrets=False)
             except ObjectNotFound:
-                raise ConfigurationError(f"no notification block {to!r} on the Prefect server") from None
+                raise ConfigurationError(tr("no notification block {to!r} on the Prefect server", to=to)) from None
             assert block.id is not None
             body = f"{platform}: {what}. gateway status says more."
             return SendNotification(block_document_id=block.id, subject=f"Gateway: {what}", body=body)
@@ -107,7 +108,7 @@ async def _alarm_deployment(client: Any) -> UUID:
     try:
         found = await client.read_deployment_by_name("alarm/alarm")
     except ObjectNotFound:
-        raise ConfigurationError("no deployment alarm: run gateway serve or gateway deploy first") from None
+        raise ConfigurationError(tr("no deployment alarm: run gateway serve or gateway deploy first")) from None
     return UUID(str(found.id))
 
 

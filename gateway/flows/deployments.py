@@ -36,6 +36,7 @@ from gateway.flows.intake import intake
 from gateway.flows.parameters import DELIVERY, describe
 from gateway.flows.retention import retention
 from gateway.flows.sync import sync
+from gateway.locale import tr
 from gateway.settings import ServeSettings
 
 TAG = "gateway"
@@ -88,7 +89,9 @@ class Planned:
             return Cron(text, timezone=ZONE, active=active, slug=slug, parameters=parameters)
         except ValueError:
             name = f"GATEWAY_SERVE__{self.flow.name.upper()}"
-            raise ConfigurationError(f"{name}: neither a cron line nor an interval of at least a second") from None
+            raise ConfigurationError(
+                tr("{name}: neither a cron line nor an interval of at least a second", name=name)
+            ) from None
 
 
 def plan(gateway: Gateway) -> list[Planned]:

@@ -23,6 +23,7 @@ from gateway.domain.errors import InputError
 from gateway.domain.states import State
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.intake.store.views import BatchPart, parts
+from gateway.locale import tr
 from gateway.operations.store import report as counting
 from gateway.private_files import open_private
 from gateway.store.engine import Connection, Store
@@ -111,7 +112,9 @@ def write_report(
         with open_private(out) as file:
             file.write(page.encode())
     except OSError as error:
-        raise InputError(f"{out}: the report cannot be written: {error.strerror}") from error
+        raise InputError(
+            tr("{out}: the report cannot be written: {strerror}", out=out, strerror=error.strerror)
+        ) from error
     return summary
 
 

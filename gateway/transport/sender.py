@@ -21,6 +21,7 @@ from httpx_aiohttp import AiohttpTransport
 from gateway.contract.connector import Endpoint
 from gateway.contract.messages import WireRequest, WireResponse
 from gateway.domain.errors import ConfigurationError, NotSent, Unanswered
+from gateway.locale import tr
 from gateway.transport.retrying import connect_again
 
 _LARGEST_ANSWER = 32 * 1024 * 1024
@@ -209,11 +210,11 @@ _VERSIONS = {
 def _trusted(endpoint: Endpoint) -> ssl.SSLContext:
     """What the platform's certificate is checked against, and our own; ConfigurationError names the setting."""
     if endpoint.verify is False:
-        raise ConfigurationError("verify=false is refused: name a CA bundle instead")
+        raise ConfigurationError(tr("verify=false is refused: name a CA bundle instead"))
     try:
         context = ssl.create_default_context(cafile=endpoint.verify if isinstance(endpoint.verify, str) else None)
     except OSError:
-        raise ConfigurationError("verify: the CA bundle cannot be read") from None
+        raise ConfigurationError(tr("verify: the CA bundle cannot be read")) from None
     with warnings.catch_warnings():
         # the old ones are deprecated, which is why they are a setting
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -224,10 +225,10 @@ def _trusted(endpoint: Endpoint) -> ssl.SSLContext:
         try:
             context.set_ciphers(endpoint.tls.ciphers)
         except ssl.SSLError:
-            raise ConfigurationError("tls_ciphers: OpenSSL knows none of these ciphers") from None
+            raise ConfigurationError(tr("tls_ciphers: OpenSSL knows none of these ciphers")) from None
     if endpoint.client_certificate:
         try:
             context.load_cert_chain(endpoint.client_certificate, endpoint.client_key, password="")
         except OSError:
-            raise ConfigurationError("client_certificate: certificate and key cannot be read") from None
+            raise ConfigurationError(tr("client_certificate: certificate and key cannot be read")) from None
     return context

@@ -17,6 +17,7 @@ from gateway.credit.store.tables import credit_event, ticket
 from gateway.credit.store.void import follow
 from gateway.domain.errors import InputError
 from gateway.domain.ticket_kinds import TicketKind
+from gateway.locale import tr
 from gateway.store.audit import note
 from gateway.store.scope import Scope
 
@@ -79,7 +80,7 @@ def find(connection: Connection, text: str) -> Ticket | None:
     begins = select(ticket).where(ticket.c.number.startswith(number, autoescape=True)).limit(2)
     rows = connection.execute(begins).all()
     if len(rows) > 1:
-        raise InputError(f"several tickets begin with {number}: give more of the number")
+        raise InputError(tr("several tickets begin with {number}: give more of the number", number=number))
     return _to_ticket(rows[0]._mapping) if rows else None
 
 
