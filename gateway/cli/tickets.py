@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from gateway.cli.language import is_chinese
 from gateway.cli.output import (
     LARGEST,
     MISUSE,
@@ -20,11 +21,15 @@ from gateway.cli.output import (
     table,
 )
 from gateway.credit.rules.tickets import Act
+from gateway.domain.china import CHINA
 from gateway.domain.ticket_kinds import TicketKind
-from gateway.locale import tr
+from gateway.domain.words import ROLES
+from gateway.locale import Text, tr
 
 tickets = typer.Typer(no_args_is_help=True, help="What persons have to look at: list, show, settle.")
-_LISTED = ("number", "kind", "title", "owner", "due_on", "late", "platform", "record_id", "opened_at", "acts")
+_LISTED = columns("number", "title", "due_on", "owner", "platform", "record_id", "opened_at", "acts")
+_SHORT = 8
+"""characters of a number's end that a list shows; they name the ticket in every command"""
 
 
 @tickets.command("list")
@@ -47,9 +52,17 @@ def listing(
     if as_json:
         emit({"total": total, "shown": len(rows), "tickets": rows})
     elif rows:
-        table(tr("{count} of {total}", count=len(rows), total=total), columns(*_LISTED), rows)
+        table(tr("{count} of {total}", count=len(rows), total=total), _LISTED, [_for_people(row) for row in rows])
     else:
         say(tr("there is no open ticket"))
+
+
+def _for_people(row: dict[str, Any]) -> dict[str, Any]:
+    title = Text(row["title_zh"] if is_chinese() else row["title"])
+    due = row["due_on"] or Text("–")
+    shown = {"title": title, "number": row["number"][-_SHORT:], "owner": ROLES.get(row["owner"], row["owner"])}
+    shown["due_on"] = tr("{day}, late", day=due) if row["late"] else due
+    return {**row, **shown, "opened_at": Text(f"{row['opened_at'].astimezone(CHINA):%Y-%m-%d}")}
 
 
 @tickets.command("show")
