@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from gateway.delivery.push import PushReport
     from gateway.intake.admit import IntakeReport
     from gateway.operations.incarnation import Home
+    from gateway.operations.report import ReportSettings
 
 T = TypeVar("T")
 _YOUNG = 10_000
@@ -412,3 +413,15 @@ def _make_signing_key(settings: GatewaySettings) -> None:
 
     if not settings.evidence_signer and not settings.evidence_key:
         make_key(settings.signing_key, settings.public_key)
+
+
+def report_settings(gateway: Gateway) -> ReportSettings:
+    """How this gateway's report speaks, and of which platforms."""
+    from gateway.operations.report import ReportSettings
+
+    return ReportSettings(
+        chinese=gateway.settings.chinese,
+        restored=gateway.older(),
+        infos=[gateway.connector(name).info for name in gateway.configured()],
+        overdue=timedelta(hours=gateway.loader(ServeSettings).overdue_hours),
+    )

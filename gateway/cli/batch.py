@@ -170,12 +170,12 @@ def report(
 ) -> None:
     """Write one self-contained HTML page: batches, deliveries, failures by reason, feedback, reconciliation."""
     with opened() as gateway:
+        from gateway.bootstrap import report_settings
         from gateway.operations.report import write_report
 
-        older = gateway.older()
-        summary = write_report(
-            gateway.store, out, now=gateway.edge.now(), chinese=gateway.settings.chinese, restored=older
-        )
+        settings = report_settings(gateway)
+        older = settings.restored
+        summary = write_report(gateway.store, out, settings, now=gateway.edge.now())
     if older and not as_json:
         say(tr("restored: {older}", older=older))
     if as_json:

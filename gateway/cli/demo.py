@@ -53,10 +53,11 @@ def demo(
         stage(f"Prefect: {server.url}")
         result = _sync(gateway, patience, quiet=as_json)
         document = _document(gateway, access, batch, result)
+        from gateway.bootstrap import report_settings
         from gateway.operations.report import write_report
 
         page = folder / "report.html"
-        write_report(gateway.store, page, now=gateway.edge.now(), chinese=gateway.settings.chinese)
+        write_report(gateway.store, page, report_settings(gateway), now=gateway.edge.now())
         document["report"] = str(page)
     if as_json:
         emit(document)

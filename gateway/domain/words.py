@@ -262,6 +262,50 @@ def word_of(code: str) -> Text | None:
     return None
 
 
+JOBS: Mapping[str, Text] = {
+    "sync": tr("sync"),
+    "push": tr("push"),
+    "acks": tr("acks"),
+    "resolve": tr("resolve"),
+    "feedback": tr("feedback"),
+    "reconcile": tr("reconcile"),
+    "intake": tr("intake"),
+    "returns": tr("returns"),
+    "differences": tr("differences"),
+    "replay": tr("replay"),
+    "pause": tr("pause"),
+    "resume": tr("resume"),
+    "close": tr("close"),
+    "report": tr("report"),
+    "retention": tr("retention"),
+    "alarm": tr("alarm"),
+}
+"""scheduled work and forms, by the name of the flow"""
+
+PURPOSES: Mapping[str, Text] = {
+    "push": tr("push"),
+    "poll": tr("fetch a result"),
+    "lookup": tr("ask whether it arrived"),
+    "holdings": tr("reconcile"),
+    "login": tr("log in"),
+    "health": tr("health call"),
+    "codes": tr("code tables"),
+    "books": tr("daily books"),
+    "decision": tr("own decision"),
+    "feedback": tr("fetch credit events"),
+    "feedback_ack": tr("acknowledge credit events"),
+    "feedback_awaited": tr("ask what is awaited"),
+    "feedback_fetch": tr("fetch one credit record"),
+    "feedback_search": tr("search credit records"),
+    "objection": tr("send an objection"),
+    "objection_state": tr("ask about an objection"),
+    "scan": tr("send an attachment"),
+    "ticket": tr("tell a ticket"),
+    "ticket_state": tr("ask about a ticket"),
+    "open": tr("not ended"),
+}
+"""what an exchange is for"""
+
 COUNTED: Mapping[str, Text] = {
     "claimed": tr("due"),
     "sent": tr("sent"),

@@ -50,7 +50,9 @@ def _in_code(tree: ast.AST) -> Iterator[str]:
                 yield from (_text(one) for one in node.args if isinstance(one, ast.Constant))
             elif name == "Field":
                 named = {one.arg: one.value for one in node.keywords}
-                yield from (_text(named[part]) for part in ("title", "description") if part in named)
+                yield from (
+                    _text(named[part]) for part in ("title", "description") if isinstance(named.get(part), ast.Constant)
+                )
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             made = [one for one in node.decorator_list if isinstance(one, ast.Call)]
             if any(getattr(one.func, "id", None) == "flow" for one in made):
