@@ -9,7 +9,7 @@ ARGS   ?=
 # Compiled modules are kept whatever the machine says: every process that a test starts would compile them again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test soak mutants check format lint types imports notebooks docs bench bench-full lock sbom clean
+.PHONY: help setup demo test soak mutants check format lint types imports notebooks texts docs bench bench-full lock sbom clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -53,6 +53,9 @@ imports: setup  ## import contracts
 
 notebooks: setup  ## run the notebooks offline
 	$(BIN)/pytest --nbmake -p no:cacheprovider --override-ini=testpaths=notebooks -n $(JOBS) notebooks
+
+texts: setup  ## bring the Chinese catalogue up to date with the code, and compile it
+	$(BIN)/python -m tests.support.catalogue
 
 docs: setup  ## write the reference from the code and build the documentation site into build/site
 	$(BIN)/python -m tests.support.reference

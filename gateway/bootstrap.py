@@ -26,6 +26,7 @@ from gateway.delivery.store import recovering
 from gateway.delivery.system import System
 from gateway.domain.approvals import COUNTED, GuardedAct, guarded_acts
 from gateway.domain.errors import ConfigurationError, NotConfigured, StoreError, alone
+from gateway.locale import tr
 from gateway.operations.store.key_checks import FOREIGN, holds_anything, prove_keys
 from gateway.private_files import make_private, open_private
 from gateway.settings import BaseSettings, GatewaySettings, Loader, S, ServeSettings, SourceSettings, last_days, load
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from gateway.operations.approvals import Permit
     from gateway.operations.incarnation import Home
     from gateway.operations.overdue import PromiseWatch
+    from gateway.operations.report import ReportSettings
 
 T = TypeVar("T")
 _YOUNG = 10_000
@@ -140,7 +142,9 @@ class Gateway:
 
     def _keep_within_lease(self, platform: str, endpoint: Endpoint) -> None:
         if endpoint.deadline >= self.lease:
-            raise ConfigurationError(f"{platform}: the deadline must be shorter than GATEWAY_LEASE_SECONDS")
+            raise ConfigurationError(
+                tr("{platform}: the deadline must be shorter than GATEWAY_LEASE_SECONDS", platform=platform)
+            )
 
     def _load(self, settings: type[S], /) -> S:
         self._settings[settings] = None
@@ -500,7 +504,7 @@ def _in_file(settings: GatewaySettings, engine: Engine, *, create: bool) -> Vaul
         return Vault(read_or_make_keys(path, make=create), path)
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not a key ring"
-        raise ConfigurationError(f"keys.json in GATEWAY_HOME cannot be read or made: {why}") from None
+        raise ConfigurationError(tr("keys.json in GATEWAY_HOME cannot be read or made: {why}", why=why)) from None
 
 
 def _keep_private(settings: GatewaySettings) -> None:
@@ -522,3 +526,15 @@ def _make_signing_key(settings: GatewaySettings) -> None:
 
     if not settings.evidence_signer and not settings.evidence_key:
         make_key(settings.signing_key, settings.public_key)
+
+
+def report_settings(gateway: Gateway) -> ReportSettings:
+    """How this gateway's report speaks, and of which platforms."""
+    from gateway.operations.report import ReportSettings
+
+    return ReportSettings(
+        chinese=gateway.settings.chinese,
+        restored=gateway.older(),
+        infos=[gateway.connector(name).info for name in gateway.configured()],
+        promises=gateway.promise_watch(),
+    )

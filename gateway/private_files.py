@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gateway.domain.errors import ConfigurationError
+from gateway.locale import tr
 
 OTHERS = 0o077
 _FILE, _FOLDER = 0o600, 0o700
@@ -41,5 +42,8 @@ def make_private(path: Path) -> None:
         return
     except OSError:
         raise ConfigurationError(
-            f"{path.name} can be read by others, and its mode cannot be changed: `chmod go= {path.name}` as its owner"
+            tr(
+                "{name} can be read by others, and its mode cannot be changed: `chmod go= {name}` as its owner",
+                name=path.name,
+            )
         ) from None

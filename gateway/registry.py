@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from gateway.contract.connector import Connector, ConnectorInfo, Description, Endpoint
 from gateway.domain.errors import ConfigurationError
+from gateway.locale import tr
 from gateway.settings import Loader
 
 CONNECTORS = "gateway.connectors"
@@ -67,12 +68,21 @@ def _built(point: EntryPoint, loader: Loader) -> Any:
     except ConfigurationError:
         raise
     except (Exception, SystemExit) as error:
-        raise ConfigurationError(f"{_named(point)} cannot be built: {_cause(error)}") from error
+        raise ConfigurationError(
+            tr("{named} cannot be built: {cause}", named=_named(point), cause=_cause(error))
+        ) from error
     if not isinstance(info, ConnectorInfo) or not isinstance(endpoint, Endpoint):
-        raise ConfigurationError(f"{_named(point)} gives no connector but {type(built).__name__}")
+        raise ConfigurationError(
+            tr("{named} gives no connector but {name}", named=_named(point), name=type(built).__name__)
+        )
     if info.platform != point.name:
         raise ConfigurationError(
-            f"{_named(point)} calls itself {info.platform!r}: info.platform must be {point.name!r}"
+            tr(
+                "{named} calls itself {platform!r}: info.platform must be {name!r}",
+                named=_named(point),
+                platform=info.platform,
+                name=point.name,
+            )
         )
     return built
 
@@ -83,15 +93,19 @@ def build_sandbox(name: str, **options: Any) -> Any:
     try:
         return build(**options)
     except ValueError as error:
-        raise ConfigurationError(f"sandbox {name}: {error}") from None
+        raise ConfigurationError(tr("sandbox {name}: {error}", name=name, error=error)) from None
 
 
 def _point(group: str, name: str) -> EntryPoint:
     found = [point for point in installed(group) if point.name == name]
     if not found:
-        raise ConfigurationError(f"no platform {name!r}; known: {', '.join(names(group)) or 'none'}")
+        raise ConfigurationError(
+            tr("no platform {name!r}; known: {names}", name=name, names=names(group) or tr("none"))
+        )
     if len(found) > 1:
-        raise ConfigurationError(f"platform {name} is offered twice: {', '.join(p.value for p in found)}")
+        raise ConfigurationError(
+            tr("platform {name} is offered twice: {names}", name=name, names=", ".join(p.value for p in found))
+        )
     return found[0]
 
 
@@ -99,7 +113,9 @@ def _load(point: EntryPoint) -> Any:
     try:
         return point.load()
     except (Exception, SystemExit) as error:
-        raise ConfigurationError(f"{_named(point)} cannot be loaded: {_cause(error)}") from error
+        raise ConfigurationError(
+            tr("{named} cannot be loaded: {cause}", named=_named(point), cause=_cause(error))
+        ) from error
 
 
 def _named(point: EntryPoint) -> str:

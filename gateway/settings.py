@@ -24,6 +24,7 @@ from gateway.domain.approvals import guarded_acts
 from gateway.domain.promises import Promise, Promises
 from gateway.domain.retention_days import LEAST_DAYS
 from gateway.domain.traffic import BreakerRules, Budget, Traffic, Waits, waits
+from gateway.locale import in_chinese
 from gateway.settings_sources import Loader, S, Settings, load, loader
 
 _RULE = re.compile(r"N[0-9]{2}")
@@ -41,6 +42,11 @@ __all__ = ["BaseSettings", "GatewaySettings", "HandOverSettings", "Loader", "Pla
 __all__ += ["ServeSettings", "SourceSettings", "load", "loader"]
 
 
+def _main_language(text: object) -> object:
+    """``zh`` of ``zh``, ``ZH`` or ``zh_CN.UTF-8``."""
+    return re.split(r"[-_.]", text.lower())[0] if isinstance(text, str) else text
+
+
 class GatewaySettings(Settings):
     """Settings of the core, prefix ``GATEWAY_``."""
 
@@ -54,8 +60,8 @@ class GatewaySettings(Settings):
     """prepare statements on PostgreSQL; no behind a PgBouncer in transaction mode"""
     keys: SecretStr | None = None
     """key ring as JSON text (``gateway.store.vault``); default ``keys.json`` in ``home``, made by ``gateway init``"""
-    language: str | None = None
-    """``zh`` or ``en``; default from the locale"""
+    language: Annotated[Literal["zh", "en"], BeforeValidator(_main_language)] | None = None
+    """``zh`` or ``en``: how people are addressed; default from the locale"""
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = "WARNING"
     claim_limit: int = Field(default=500, ge=1, le=5000)
     """deliveries leased at once"""
@@ -138,8 +144,7 @@ class GatewaySettings(Settings):
     @property
     def chinese(self) -> bool:
         """Whether people are addressed in Chinese."""
-        language = self.language or os.environ.get("LC_ALL") or os.environ.get("LANG") or "en"
-        return language.lower().startswith("zh")
+        return in_chinese(self.language, os.environ)
 
 
 def _window(text: str) -> str:

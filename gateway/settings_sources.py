@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from gateway.domain.errors import ConfigurationError, NotConfigured
+from gateway.locale import tr
 
 S = TypeVar("S", bound=BaseSettings)
 _FIELD = re.compile(r'field "(\w+)"')
@@ -61,7 +62,7 @@ class Section(TomlConfigSettingsSource):
         try:
             whole = super()._read_file(path)
         except ValueError as error:
-            raise ConfigurationError(f"gateway.toml: not TOML in UTF-8: {_place(error)}") from None
+            raise ConfigurationError(tr("gateway.toml: not TOML in UTF-8: {place}", place=_place(error))) from None
         table = whole.get(self._section, {}) if self._section else whole
         return {k: v for k, v in table.items() if self._section or not isinstance(v, dict)}
 
@@ -104,9 +105,11 @@ def _explained(settings: type[BaseSettings]) -> Iterator[None]:
     except SettingsError as error:
         name = _FIELD.search(str(error))
         variable = f"{settings.model_config.get('env_prefix', '')}{name[1]}".upper() if name else "a variable"
-        raise ConfigurationError(f"settings: {variable}: must be JSON, for example [60, 300]") from None
+        raise ConfigurationError(
+            tr("settings: {variable}: must be JSON, for example [60, 300]", variable=variable)
+        ) from None
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"settings: .env: not UTF-8: {_place(error)}") from None
+        raise ConfigurationError(tr("settings: .env: not UTF-8: {place}", place=_place(error))) from None
 
 
 def _place(error: ValueError) -> str:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gateway.codec.codes import table
 from gateway.domain.errors import ConfigurationError
 from gateway.domain.records import RecordKind
+from gateway.locale import tr
 
 _FOLDER = Path(__file__).parent / "dialects"
 Columns = dict[str, str]
@@ -127,23 +128,29 @@ def load_dialect(name: str) -> Dialect:
         dialect = Dialect.model_validate(_read(name, ()))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise ConfigurationError(f"dialect {name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise ConfigurationError(
+            tr("dialect {name}: {names}: {msg}", name=name, names=".".join(map(str, first["loc"])), msg=first["msg"])
+        ) from None
     for key, message in _contradictions(dialect):
-        raise ConfigurationError(f"dialect {name}: {key}: {message}")
+        raise ConfigurationError(tr("dialect {name}: {key}: {message}", name=name, key=key, message=message))
     return dialect
 
 
 def _read(name: str, seen: tuple[str, ...]) -> dict[str, Any]:
     if name in seen:
-        raise ConfigurationError(f"dialect {name}: extends: the files extend each other in a circle")
+        raise ConfigurationError(tr("dialect {name}: extends: the files extend each other in a circle", name=name))
     file = Path(name) if name.endswith(".toml") else _FOLDER / f"{name}.toml"
     if not file.is_file():
         known = ", ".join(sorted(path.stem for path in _FOLDER.glob("*.toml")))
-        raise ConfigurationError(f"dialect {name}: unknown; there are {known}, or a .toml file's path")
+        raise ConfigurationError(
+            tr("dialect {name}: unknown; there are {known}, or a .toml file's path", name=name, known=known)
+        )
     try:
         own = tomllib.loads(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"dialect {name}: the file cannot be read ({type(error).__name__})") from None
+        raise ConfigurationError(
+            tr("dialect {name}: the file cannot be read ({kind})", name=name, kind=type(error).__name__)
+        ) from None
     if "wsdl" in own:
         own["folder"] = file.parent
     base = own.pop("extends", None)

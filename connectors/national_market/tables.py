@@ -16,6 +16,7 @@ from pathlib import Path
 
 from gateway.codec.codes import table
 from gateway.domain.errors import ConfigurationError
+from gateway.locale import tr
 
 _NAME = re.compile(r"([a-z0-9_]+)\.(\d{4}-\d{2}-\d{2})\.csv")
 Row = Mapping[str, str]
@@ -79,22 +80,24 @@ def _files(folder: str | None) -> Mapping[str, list[tuple[date, list[dict[str, s
     if folder is None:
         return {}
     if not Path(folder).is_dir():
-        raise ConfigurationError("code_folder: no such folder")
+        raise ConfigurationError(tr("code_folder: no such folder"))
     found: dict[str, list[tuple[date, list[dict[str, str]]]]] = {}
     for file in sorted(Path(folder).glob("*.csv")):
         named = _NAME.fullmatch(file.name)
         if named is None:
-            raise ConfigurationError(f"code_folder: {file.name}: the name is not <table>.<yyyy-mm-dd>.csv")
+            raise ConfigurationError(
+                tr("code_folder: {name}: the name is not <table>.<yyyy-mm-dd>.csv", name=file.name)
+            )
         try:
             since, rows = date.fromisoformat(named[2]), _read(file)
         except (ValueError, OSError) as error:
-            raise ConfigurationError(f"code_folder: {file.name}: {error}") from None
+            raise ConfigurationError(tr("code_folder: {name}: {error}", name=file.name, error=error)) from None
         found.setdefault(named[1], []).append((since, rows))
     for name in found:
         try:
             table(name)
         except FileNotFoundError:
-            raise ConfigurationError(f"code_folder: there is no table {name}") from None
+            raise ConfigurationError(tr("code_folder: there is no table {name}", name=name)) from None
     return found
 
 

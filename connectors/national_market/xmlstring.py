@@ -24,6 +24,7 @@ from gateway.contract.messages import Draft, Health, Payload, Problems, Stamp, V
 from gateway.domain.errors import ConfigurationError
 from gateway.domain.records import RecordKind, Submission
 from gateway.domain.states import Event
+from gateway.locale import tr
 
 _WSDL = {"w": "http://schemas.xmlsoap.org/wsdl/", "s": "http://www.w3.org/2001/XMLSchema"}
 _CODE = re.compile(r"(\d{3})(?:[ ,:，：]\s*(.*)|$)", re.DOTALL)
@@ -244,7 +245,7 @@ class _Port(soap.Port):
         """The schema inside the WSDL."""
         held = self._root.find("w:types/s:schema", _WSDL)
         if held is None:
-            raise ConfigurationError(f"{self._file.name}: the WSDL holds no schema")
+            raise ConfigurationError(tr("{name}: the WSDL holds no schema", name=self._file.name))
         return etree.XMLSchema(etree.fromstring(etree.tostring(held), soap.safe_parser()))
 
 

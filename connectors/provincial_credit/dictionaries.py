@@ -38,6 +38,11 @@ _OUR_OWN = frozenset({("credit_event_type", "TOMBSTONE"), ("credit_error_code", 
 _PACKAGE = "connectors.provincial_credit.codes"
 
 
+def code_words() -> dict[str, tuple[str, str]]:
+    """Each result code in the platform's words, Chinese and English."""
+    return {row["code"]: (row["title_zh"], row["title_en"]) for row in table("credit_error_code", _PACKAGE).rows}
+
+
 def ours(name: str) -> Mapping[str, str]:
     """Code -> Chinese name of a table of ours; ContractError for one that is not pinned here."""
     if name == LISTING:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from connectors.provincial_credit import dictionaries
 from connectors.provincial_credit.envelope import ENVELOPE_TYPE, GM_TYPE
 from connectors.provincial_credit.settings import ProvincialCreditSettings
 from gateway.contract.connector import ConnectorInfo, HoldingsBy, KindInfo
 from gateway.domain.records import RecordKind
+from gateway.locale import tr
 
 _ANSWERED = frozenset({200, 201, 202, 400, 401, 403, 404, 405, 409, 410, 412, 413, 415, 422, 429, 500, 503})
 _OWN_TYPES = frozenset({"application/json", "application/problem+json", "application/gzip", GM_TYPE, ENVELOPE_TYPE})
@@ -17,6 +19,8 @@ def properties(settings: ProvincialCreditSettings) -> ConnectorInfo:
     return ConnectorInfo(
         platform="provincial_credit",
         title_zh="山东省住房城乡建设服务监管与信用信息综合平台",
+        short_zh="省信用",
+        code_words=dictionaries.code_words(),
         spec_version="proposed contract 1.0.0",
         kinds={
             RecordKind.CERTIFICATE: KindInfo(batch_max=together, replay_safe=True),
@@ -31,6 +35,6 @@ def properties(settings: ProvincialCreditSettings) -> ConnectorInfo:
         negative_lookups=settings.negative_lookups,
         holdings_by=HoldingsBy.PAGE,
         declined={
-            RecordKind.PERSON: "an item carries the person with the certificate; persons are not taken alone",
+            RecordKind.PERSON: tr("an item carries the person with the certificate; persons are not taken alone"),
         },
     )

@@ -4,29 +4,37 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from connectors.worker_platform.dialect import Dialect
+from connectors.worker_platform.dialect import KIND_WORDS, Dialect
 from connectors.worker_platform.settings import WorkerPlatformSettings
 from gateway.contract.connector import ConnectorInfo, HoldingsBy, KindInfo
 from gateway.domain.errors import ConfigurationError
 from gateway.domain.records import RecordKind
+from gateway.locale import tr
 
 PLATFORM = "worker_platform"
-NO_WRITE = "this dialect of the platform has no method that takes a certificate; certificates can only be read there"
-_NO_PROJECT = "the platform registers a worker only within a project, with company and team"
-_DECLINED = {
-    RecordKind.PERSON: f"{_NO_PROJECT}; certificates travel without one",
-    RecordKind.STATUS_CHANGE: "no method for a change of status is known; a later certificate version carries it",
-    RecordKind.WITHDRAWAL: "the platform has no method that deletes anything",
+NO_WRITE = tr(
+    "this dialect of the platform has no method that takes a certificate; certificates can only be read there"
+)
+_DECLINED: dict[RecordKind, str] = {
+    RecordKind.PERSON: tr(
+        "the platform registers a worker only within a project, with company and team; certificates travel without one"
+    ),
+    RecordKind.STATUS_CHANGE: tr("no method for a change of status is known; a later certificate version carries it"),
+    RecordKind.WITHDRAWAL: tr("the platform has no method that deletes anything"),
 }
-_NEITHER = {
+_NEITHER: dict[RecordKind, str] = {
     **_DECLINED,
-    RecordKind.PERSON: f"{_NO_PROJECT}, and this dialect takes none",
+    RecordKind.PERSON: tr("the platform registers a worker only within a project, and this dialect takes none"),
     RecordKind.CERTIFICATE: NO_WRITE,
 }
-_REST = {
+_REST: dict[RecordKind, str] = {
     **_DECLINED,
-    RecordKind.PERSON: f"{_NO_PROJECT}; filings that name no project go no further",
-    RecordKind.CERTIFICATE: f"{NO_WRITE}; only what a filing with a project says can be sent, as a training there",
+    RecordKind.PERSON: tr(
+        "the platform registers a worker only within a project; filings that name none go no further"
+    ),
+    RecordKind.CERTIFICATE: tr(
+        "{reason}; only what a filing with a project says can be sent, as a training there", reason=NO_WRITE
+    ),
 }
 """why those records are not owed whose filings name no project"""
 
@@ -44,6 +52,8 @@ def describe(settings: WorkerPlatformSettings, dialect: Dialect) -> ConnectorInf
     return ConnectorInfo(
         platform=PLATFORM,
         title_zh=dialect.title_zh,
+        short_zh="工人管理",
+        code_words={code: KIND_WORDS[kind] for code, kind in dialect.error_codes.items()},
         spec_version=f"open.api {dialect.spec_version} ({Path(settings.dialect).stem})",
         kinds=kinds,
         reply_media_types=settings.reply_media_types,
@@ -63,14 +73,16 @@ def _kinds(
     name = "GATEWAY_WORKER_PLATFORM__BATCH_MAX"
     if dialect.capabilities.credential_write:
         if settings.batch_max > dialect.batch_max.credential:
-            raise ConfigurationError(f"{name}: the dialect takes fewer in one call")
+            raise ConfigurationError(tr("{name}: the dialect takes fewer in one call", name=name))
         if settings.batch_max > 1 and dialect.credential.update_shape == "flat":
-            raise ConfigurationError(f"{name}: changes travel one by one in this dialect")
+            raise ConfigurationError(tr("{name}: changes travel one by one in this dialect", name=name))
         return {RecordKind.CERTIFICATE: KindInfo(batch_max=settings.batch_max, replay_safe=False)}, _DECLINED
     if not dialect.capabilities.training_write:
         return {}, _NEITHER
     if settings.batch_max > 1:
-        raise ConfigurationError(f"{name}: by project a call carries one person, because it carries one team")
+        raise ConfigurationError(
+            tr("{name}: by project a call carries one person, because it carries one team", name=name)
+        )
     worker = KindInfo(batch_max=1, replay_safe=False, by_project=True)
     training = KindInfo(batch_max=1, replay_safe=False, by_project=True, after=(RecordKind.PERSON,))
     return {RecordKind.PERSON: worker, RecordKind.CERTIFICATE: training}, _REST

@@ -60,6 +60,17 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
 
+KIND_WORDS = {
+    Kind.DATA: ("数据不符合要求", "the data breaks a rule"),
+    Kind.CONFIGURATION: ("账号、签名或权限错误", "account, signature or right is wrong"),
+    Kind.RATE: ("访问超过限制", "too many requests"),
+    Kind.PLATFORM: ("平台自身故障", "the platform itself fails"),
+    Kind.DUPLICATE: ("已存在", "is there already"),
+    Kind.ORDER: ("前置数据不存在", "something that must be there first is not"),
+    Kind.UNKNOWN: ("未说明的错误", "an error without a word"),
+}
+"""what a code of each kind says, Chinese and English: the platform gives codes no titles of their own"""
+
 Positive = Annotated[float, Field(gt=0)]
 
 

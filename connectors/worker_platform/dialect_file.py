@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from connectors.worker_platform.dialect import SUCCESS, Dialect, Methods
 from connectors.worker_platform.schema import FIELDS_OF_A_TRAINING, FIELDS_OF_A_WORKER
 from gateway.domain.errors import ConfigurationError
+from gateway.locale import tr
 
 _PACKAGE = "connectors.worker_platform.dialects"
 
@@ -28,22 +29,26 @@ def load_dialect(name: str) -> Dialect:
         dialect = Dialect.model_validate(_read(name, ()))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise ConfigurationError(f"dialect {name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise ConfigurationError(
+            tr("dialect {name}: {names}: {msg}", name=name, names=".".join(map(str, first["loc"])), msg=first["msg"])
+        ) from None
     for key, message in _contradictions(dialect):
-        raise ConfigurationError(f"dialect {name}: {key}: {message}")
+        raise ConfigurationError(tr("dialect {name}: {key}: {message}", name=name, key=key, message=message))
     return dialect
 
 
 def _read(name: str, seen: tuple[str, ...]) -> dict[str, Any]:
     if name in seen:
-        raise ConfigurationError(f"dialect {name}: extends: the files extend each other in a circle")
+        raise ConfigurationError(tr("dialect {name}: extends: the files extend each other in a circle", name=name))
     try:
         text = Path(name).read_text("utf-8") if name.endswith(".toml") else _packaged(name)
         table = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"dialect {name}: the file cannot be read ({type(error).__name__})") from None
+        raise ConfigurationError(
+            tr("dialect {name}: the file cannot be read ({kind})", name=name, kind=type(error).__name__)
+        ) from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"dialect {name}: not TOML: {error}") from None
+        raise ConfigurationError(tr("dialect {name}: not TOML: {error}", name=name, error=error)) from None
     base = table.pop("extends", None)
     return table if base is None else _lay_over(_read(str(base), (*seen, name)), table)
 
@@ -52,7 +57,11 @@ def _packaged(name: str) -> str:
     known = {p.name.removesuffix(".toml"): p for p in files(_PACKAGE).iterdir() if p.name.endswith(".toml")}
     if name not in known:
         raise ConfigurationError(
-            f"dialect {name}: unknown; there are {', '.join(sorted(known))}, or a .toml file's path"
+            tr(
+                "dialect {name}: unknown; there are {names}, or a .toml file's path",
+                name=name,
+                names=", ".join(sorted(known)),
+            )
         )
     return known[name].read_text("utf-8")
 

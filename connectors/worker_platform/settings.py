@@ -19,6 +19,7 @@ from connectors.worker_platform.envelope import Credentials
 from gateway.contract.connector import Endpoint, Pace
 from gateway.domain.errors import ConfigurationError
 from gateway.domain.traffic import Waits, waits
+from gateway.locale import tr
 from gateway.settings import PlatformSettings
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -65,9 +66,11 @@ class WorkerPlatformSettings(PlatformSettings):
     def credentials(self, dialect: Dialect) -> Credentials:
         """The secrets for signing; ConfigurationError where the dialect and the enterprise key do not agree."""
         if dialect.corpsign == "on" and self.corpkey is None:
-            raise ConfigurationError("GATEWAY_WORKER_PLATFORM__CORPKEY: the dialect demands an enterprise signature")
+            raise ConfigurationError(
+                tr("GATEWAY_WORKER_PLATFORM__CORPKEY: the dialect demands an enterprise signature")
+            )
         if dialect.corpsign == "off" and self.corpkey is not None:
-            raise ConfigurationError("GATEWAY_WORKER_PLATFORM__CORPKEY: the dialect knows no enterprise signature")
+            raise ConfigurationError(tr("GATEWAY_WORKER_PLATFORM__CORPKEY: the dialect knows no enterprise signature"))
         return Credentials(
             appid=self.appid,
             secret=self.appsecret.get_secret_value(),

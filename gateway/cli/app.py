@@ -9,11 +9,13 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from gateway.cli.language import SpokenContext, choose_language, first_sentence, spoken_misuse, translated
 from gateway.cli.output import say
+from gateway.locale import tr
 
 GROUPS = {
-    "Daily work 日常": {
-        "status": "deliveries:status",
+    tr("Daily work"): {
+        "status": "status:status",
         "template": "batch:template",
         "intake": "batch:intake",
         "batches": "batches:batches",
@@ -22,8 +24,9 @@ GROUPS = {
         "acks": "exchange:acks",
         "resolve": "exchange:resolve",
         "report": "batch:report",
+        "codes": "codes:codes",
     },
-    "Failures and differences 失败与差异": {
+    tr("Failures and differences"): {
         "failures": "deliveries:failures",
         "overdue": "overdue:overdue",
         "find": "find:find",
@@ -36,19 +39,19 @@ GROUPS = {
         "pause": "platforms:pause",
         "resume": "platforms:resume",
     },
-    "Credit 信用": {
+    tr("Credit"): {
         "feedback": "exchange:feedback",
         "credit": "credit:credit",
         "tickets": "tickets:tickets",
         "supervise": "supervise:supervise",
     },
-    "Audit 审计": {
+    tr("Audit"): {
         "audit": "audit:audit",
         "approvals": "approvals:approvals",
         "evidence": "evidence:evidence",
         "retention": "retention:retention",
     },
-    "Administration 管理": {
+    tr("Administration"): {
         "init": "backup:init",
         "check": "platforms:check",
         "keys": "keys:keys",
@@ -72,13 +75,28 @@ app: typer.Typer
 
 
 class _GroupedCommands(TyperGroup):
-    """Shows the commands under the headings of ``GROUPS``."""
+    """Shows the commands under the headings of ``GROUPS``, in the language of who asks."""
+
+    context_class = SpokenContext
+
+    def make_context(self, *given: Any, **named: Any) -> Any:
+        choose_language()
+        with spoken_misuse():
+            return super().make_context(*given, **named)
+
+    def invoke(self, ctx: Any) -> Any:
+        with spoken_misuse():
+            return super().invoke(ctx)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        command = super().get_command(ctx, cmd_name)
+        return None if command is None else translated(command)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         for title, names in GROUPS.items():
             commands = [(name, self.commands[name]) for name in names]
             with formatter.section(title):
-                formatter.write_dl([(name, one.get_short_help_str(64)) for name, one in commands])
+                formatter.write_dl([(name, first_sentence(one.help or "")) for name, one in commands])
 
 
 def _say_version(asked: bool) -> None:
@@ -105,7 +123,6 @@ def build(only: str | None = None) -> typer.Typer:
         cls=_GroupedCommands,
         help="Push verified construction workers and certificates to their platforms, and reconcile what comes back.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )

@@ -25,6 +25,7 @@ from gateway.cli.output import (
 )
 from gateway.domain.china import CHINA
 from gateway.domain.errors import InputError
+from gateway.locale import tr
 
 audit = typer.Typer(no_args_is_help=True, help="The audit trail: who did what, and who read whom.")
 
@@ -65,9 +66,9 @@ def listing(
     if as_json:
         emit({"entries": found} if xlsx is None else {"xlsx": str(xlsx), "entries": len(found)})
     elif xlsx is not None:
-        say(f"{len(found)} rows written to {xlsx}")
+        say(tr("{count} rows written to {xlsx}", count=len(found), xlsx=xlsx))
     else:
-        table(f"{len(found)} rows", columns(*_COLUMNS), found)
+        table(tr("{count} rows", count=len(found)), columns(*_COLUMNS), found)
 
 
 @audit.command("original")

@@ -18,6 +18,7 @@ from typing import Any
 from gateway.cli import prefect_access
 from gateway.cli.prefect_access import API_URL, CLIENT_SECRET, SERVER_SECRET
 from gateway.domain.errors import ConfigurationError, GatewayError
+from gateway.locale import tr
 
 _SERVER = {
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
@@ -95,11 +96,17 @@ class PrefectServer:
                 fetch(f"{self.url}/health", timeout=2)
             except OSError:
                 if self._ended_within(0.2):
-                    raise GatewayError(f"the Prefect server did not start; see {self._log}") from None
+                    raise GatewayError(tr("the Prefect server did not start; see {log}", log=self._log)) from None
             else:
                 self.use()
                 return self.url
-        raise GatewayError(f"the Prefect server was not ready in {_READY_WITHIN:.0f} s; see {self._log}")
+        raise GatewayError(
+            tr(
+                "the Prefect server was not ready in {ready_within} s; see {log}",
+                ready_within=f"{_READY_WITHIN:.0f}",
+                log=self._log,
+            )
+        )
 
     @property
     def _log(self) -> Path:
@@ -135,7 +142,9 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server(address[:2], family=family, backlog=_WAITING_CALLERS)
     except OSError as error:
         reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
-        raise ConfigurationError(f"{host}, port {port}: {reason}; choose another --port") from None
+        raise ConfigurationError(
+            tr("{host}, port {port}: {reason}; choose another --port", host=host, port=port, reason=reason)
+        ) from None
 
 
 @contextmanager
@@ -199,7 +208,7 @@ def sandboxes(home: Path, seed: int) -> Iterator[dict[str, Any]]:
         try:
             line = process.stdout.readline()
             if not line:
-                raise GatewayError(f"the simulated platforms did not start; see {log.name}")
+                raise GatewayError(tr("the simulated platforms did not start; see {name}", name=log.name))
             yield json.loads(line)
         finally:
             process.terminate()

@@ -9,6 +9,7 @@ import typer
 
 from gateway.cli.output import AsJson, actor, emit, opened, say
 from gateway.domain.errors import InputError
+from gateway.locale import tr
 
 
 def backup(
@@ -30,7 +31,7 @@ def backup(
     if as_json:
         emit({"file": str(to), "schema": contents.schema, "rows": contents.rows, "total": contents.total})
     else:
-        say(f"{contents.total} rows written to {to}")
+        say(tr("{total} rows written to {to}", total=contents.total, to=to))
 
 
 def restore(
@@ -42,7 +43,7 @@ def restore(
         from gateway.operations.store.backup import restore as read
 
         if not source.is_file():
-            raise InputError(f"{source.name}: there is no such file")
+            raise InputError(tr("{name}: there is no such file", name=source.name))
         contents = read(gateway.store, source)
         gateway.note("restore", "everything", detail={"rows": contents.total, "of": contents.at.isoformat()})
         why = f"the store was read from a backup of {contents.at.isoformat()}"
@@ -50,8 +51,16 @@ def restore(
     if as_json:
         emit({"schema": contents.schema, "at": contents.at, "rows": contents.rows, "total": contents.total})
     else:
-        say(f"{contents.total} rows of {contents.at} read; `gateway evidence verify --bytes` verifies it")
-        say("all platforms are held: take in what was reported since, then `gateway recover`, then `gateway resume`")
+        say(
+            tr(
+                "{total} rows of {at} read; `gateway evidence verify --bytes` verifies it",
+                total=contents.total,
+                at=contents.at,
+            )
+        )
+        say(
+            tr("all platforms are held: take in what was reported since, then `gateway recover`, then `gateway resume`")
+        )
 
 
 def init(as_json: AsJson = False) -> None:
@@ -63,6 +72,11 @@ def init(as_json: AsJson = False) -> None:
         if as_json:
             emit(document)
             return
-        say(f"store ready: {url}")
-        say(f"keys:        {keys} (keep a copy apart from the store; without them nothing personal can be read)")
-        say(f"platforms:   {', '.join(gateway.platforms)}")
+        say(tr("store ready: {url}", url=url))
+        say(
+            tr(
+                "keys:        {keys} (keep a copy apart from the store; without them nothing personal can be read)",
+                keys=keys,
+            )
+        )
+        say(tr("platforms:   {names}", names=", ".join(gateway.platforms)))

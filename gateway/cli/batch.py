@@ -25,6 +25,7 @@ from gateway.cli.output import (
     table,
 )
 from gateway.domain.errors import GatewayError, InputError
+from gateway.locale import tr
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Gateway
@@ -146,32 +147,47 @@ def _tell_all(
 
 def _tell(report: IntakeReport, returns: Path | None) -> None:
     if report.repeated:
-        say(f"{report.name}: this file was read before; nothing changes")
+        say(tr("{name}: this file was read before; nothing changes", name=report.name))
         return
     say(
-        f"{report.name}: {report.rows} rows, {report.admitted} admitted, {report.unchanged} unchanged, "
-        f"{report.refused} refused, {report.held} held for a person, {report.warned} with a warning"
+        tr(
+            "{name}: {rows} rows, {admitted} admitted, {unchanged} unchanged, {refused} refused, "
+            "{held} held for a person, {warned} with a warning",
+            name=report.name,
+            rows=report.rows,
+            admitted=report.admitted,
+            unchanged=report.unchanged,
+            refused=report.refused,
+            held=report.held,
+            warned=report.warned,
+        )
     )
     if report.left_out:
         left_out = ", ".join(f"{count} {_LEFT_OUT[kind]}" for kind, count in report.left_out.most_common())
-        say(f"left out, because they are no filings: {left_out}")
+        say(tr("left out, because they are no filings: {left_out}", left_out=left_out))
     columns = [TableColumn("rule", lambda r: r[0]), TableColumn("rows", lambda r: r[1])]
     if report.gates:
-        table("refused and held, by rule", columns, report.gates.most_common())
+        table(tr("refused and held, by rule"), columns, report.gates.most_common())
     if report.warnings:
-        table("warnings, by rule", columns, report.warnings.most_common())
+        table(tr("warnings, by rule"), columns, report.warnings.most_common())
     if report.scans:
-        say(f"{report.scans} scans of certificates and contracts")
+        say(tr("{count} scans of certificates and contracts", count=report.scans))
     if report.scan_troubles:
         language = in_language("failure_zh", "failure")
         told = [TableColumn("file", lambda t: t["file"]), TableColumn("why", lambda t: t[language])]
-        table("scans that were not kept", told, report.scan_troubles[:_MOST_TOLD])
+        table(tr("scans that were not kept"), told, report.scan_troubles[:_MOST_TOLD])
         if len(report.scan_troubles) > _MOST_TOLD:
-            say(f"and {len(report.scan_troubles) - _MOST_TOLD} more; --json lists all")
+            say(tr("and {count} more; --json lists all", count=len(report.scan_troubles) - _MOST_TOLD))
     if returns is not None and report.returned:
         from gateway.intake.reading.characters import readable_name
 
-        say(f"{report.returned} rows written back to {readable_name(returns)}")
+        say(
+            tr(
+                "{returned} rows written back to {readable_name}",
+                returned=report.returned,
+                readable_name=readable_name(returns),
+            )
+        )
 
 
 _MOST_TOLD = 30
@@ -188,23 +204,18 @@ def report(
 ) -> None:
     """Write one self-contained HTML page: batches, deliveries, failures by reason, feedback, reconciliation."""
     with opened() as gateway:
+        from gateway.bootstrap import report_settings
         from gateway.operations.report import write_report
 
-        older = gateway.older()
-        summary = write_report(
-            gateway.store,
-            out,
-            now=gateway.edge.now(),
-            chinese=gateway.settings.chinese,
-            restored=older,
-            promises=gateway.promise_watch(),
-        )
+        settings = report_settings(gateway)
+        older = settings.restored
+        summary = write_report(gateway.store, out, settings, now=gateway.edge.now())
     if older and not as_json:
-        say(f"restored: {older}")
+        say(tr("restored: {older}", older=older))
     if as_json:
         emit({"report": str(out), **summary})
     else:
-        say(f"report: {out}")
+        say(tr("report: {out}", out=out))
 
 
 def template(
@@ -219,4 +230,4 @@ def template(
     if as_json:
         emit({"template": str(out), "columns": columns})
     else:
-        say(f"form: {out} ({columns} columns)")
+        say(tr("form: {out} ({columns} columns)", out=out, columns=columns))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.output import FAILURES, MISUSE, AsJson, Force, actor, columns, complain, emit, opened, say, table
+from gateway.locale import tr
 
 if TYPE_CHECKING:
     from gateway.intake.store.views import BatchPart
@@ -40,7 +41,7 @@ def listing(as_json: AsJson = False) -> None:
     elif found:
         _tell(found)
     else:
-        say("no batch was read yet")
+        say(tr("no batch was read yet"))
 
 
 @batches.command("show")
@@ -56,17 +57,17 @@ def show(
             chosen = parts(connection, name)
             changed = changed_fields(connection, sorted({part.id for part in chosen}))
     if not chosen:
-        complain("there is no batch or report of this name")
+        complain(tr("there is no batch or report of this name"))
         raise typer.Exit(MISUSE)
     found = [_document(part, now) for part in chosen]
     if as_json:
         emit({"at": now, "batches": found, "changed": dict(changed.most_common())})
         return
     _tell(found)
-    table("filings, by where they stand", columns("name", "report_no", "states"), found)
+    table(tr("filings, by where they stand"), columns("name", "report_no", "states"), found)
     if changed:
         rows = [{"field": field, "versions": count} for field, count in changed.most_common()]
-        table("changed against the version before", columns("field", "versions"), rows)
+        table(tr("changed against the version before"), columns("field", "versions"), rows)
 
 
 @batches.command("returns")
@@ -85,7 +86,7 @@ def returns(
     if as_json:
         emit({"name": name, "returns": str(out), "rows": count})
     else:
-        say(f"{count} rows written back to {out}")
+        say(tr("{count} rows written back to {out}", count=count, out=out))
 
 
 @batches.command("close")
@@ -105,9 +106,9 @@ def close(
     if as_json:
         emit({"report_no": report, "closed": closed, "reason": reason})
     elif closed:
-        say(f"{report}: closed")
+        say(tr("{report}: closed", report=report))
     if not closed:
-        complain("this report was closed by hand before")
+        complain(tr("this report was closed by hand before"))
         raise typer.Exit(FAILURES)
 
 
@@ -138,7 +139,14 @@ def decide(
     if as_json:
         emit({"name": report.name, "row": row, "decision": str(decision), "records": dict(report.records)})
     else:
-        say(f"row {row} of {name}: {'admitted' if decision is RowDecision.ADMIT else 'goes back to the city'}")
+        say(
+            tr(
+                "row {row} of {name}: {decision}",
+                row=row,
+                name=name,
+                decision=tr("admitted") if decision is RowDecision.ADMIT else tr("goes back to the city"),
+            )
+        )
 
 
 @batches.command("missing")
@@ -169,7 +177,7 @@ def missing(
     if as_json:
         emit({"since": first, "until": last, "days_left": days_left, "missing": silent, "cities": found})
     else:
-        table(f"reports from {first} to {last}", columns(*found[0]), found)
+        table(tr("reports from {first} to {last}", first=first, last=last), columns(*found[0]), found)
         say(f"{silent} of {len(cities)} reported nothing; " + _left(days_left))
     if silent and days_left < 0:
         raise typer.Exit(FAILURES)
@@ -202,8 +210,8 @@ def _document(part: BatchPart, now: datetime) -> dict[str, Any]:
 
 
 def _tell(found: list[dict[str, Any]]) -> None:
-    table("rows", columns("name", "read_at", "city", "report_no", "rows", *_ROWS, "warned", "refused_there"), found)
-    table("as a whole", columns("name", "report_no", "open", "open_days", "closed_at", "closed_because"), found)
+    table(tr("rows"), columns("name", "read_at", "city", "report_no", "rows", *_ROWS, "warned", "refused_there"), found)
+    table(tr("as a whole"), columns("name", "report_no", "open", "open_days", "closed_at", "closed_because"), found)
     rows = [
         {"name": one["name"], "report_no": one["report_no"], "platform": platform, **counts}
         for one in found
@@ -211,7 +219,14 @@ def _tell(found: list[dict[str, Any]]) -> None:
     ]
     if rows:
         names = ("name", "report_no", "platform", "owed", "pushed", "acknowledged", "refused", "waiting")
-        table("certificates, by platform", columns(*names), rows)
+        table(tr("certificates, by platform"), columns(*names), rows)
     for one in found:
         if one["oldest_waiting"] is not None:
-            say(f"{one['name']} {one['report_no'] or ''}: the oldest waits for {one['waiting_days']} days")
+            say(
+                tr(
+                    "{name} {report}: the oldest waits for {waiting_days} days",
+                    name=one["name"],
+                    report=one["report_no"] or "",
+                    waiting_days=one["waiting_days"],
+                )
+            )

@@ -16,6 +16,7 @@ import typer
 
 from gateway.cli.output import FAILURES, columns, emit, opened, say, table
 from gateway.domain.errors import InputError
+from gateway.locale import tr
 
 if TYPE_CHECKING:
     from gateway.contract.codes import CodeDrift, PublishesCodes
@@ -43,10 +44,10 @@ def check_contract(platforms: Sequence[str], source: str, *, as_json: bool) -> N
         from gateway.contract.connector import PublishesContract
 
         if len(platforms) != 1:
-            raise InputError("--wsdl goes with exactly one platform")
+            raise InputError(tr("--wsdl goes with exactly one platform"))
         connector = gateway.connector(platforms[0])
         if not isinstance(connector, PublishesContract):
-            raise InputError(f"{platforms[0]}: the connector was not written for a WSDL")
+            raise InputError(tr("{platforms}: the connector was not written for a WSDL", platforms=platforms[0]))
         address = _split(source).scheme in ("http", "https")
         offered = asyncio.run(_fetched(source, connector.endpoint)) if address else _read(Path(source))
         changes = compare(connector.contract_files(), offered)
@@ -55,11 +56,18 @@ def check_contract(platforms: Sequence[str], source: str, *, as_json: bool) -> N
         rows = [{"place": c.place, "change": c.what, "breaks": c.breaks} for c in changes]
         emit({"platform": platforms[0], "documents": list(offered), "breaking": breaking, "changes": rows})
     elif not changes:
-        say(f"{platforms[0]}: the contract is the one the connector was written for")
+        say(tr("{platforms}: the contract is the one the connector was written for", platforms=platforms[0]))
     else:
         shown = [{"breaks": ", ".join(c.breaks), "place": c.place, "change": c.what} for c in changes]
         table(
-            f"{platforms[0]}: {breaking} of {len(changes)} changes break", columns("breaks", "place", "change"), shown
+            tr(
+                "{platforms}: {breaking} of {count} changes break",
+                platforms=platforms[0],
+                breaking=breaking,
+                count=len(changes),
+            ),
+            columns("breaks", "place", "change"),
+            shown,
         )
     if breaking:
         raise typer.Exit(FAILURES)
@@ -74,9 +82,11 @@ def check_codes(platforms: Sequence[str], *, as_json: bool) -> None:
         from gateway.contract.codes import PublishesCodes
 
         if len(platforms) != 1:
-            raise InputError("--codes goes with exactly one platform")
+            raise InputError(tr("--codes goes with exactly one platform"))
         if not isinstance(gateway.connector(platforms[0]), PublishesCodes):
-            raise InputError(f"{platforms[0]}: the platform cannot be asked for its code tables")
+            raise InputError(
+                tr("{platforms}: the platform cannot be asked for its code tables", platforms=platforms[0])
+            )
         (rows,) = asyncio.run(across(gateway, list(platforms), _compared))
     bad = sum(not row["ok"] for row in rows)
     if as_json:
@@ -84,7 +94,16 @@ def check_codes(platforms: Sequence[str], *, as_json: bool) -> None:
     else:
         shown = [{name: _joined(value) for name, value in row.items()} for row in rows]
         heads = ("table", "ok", "detail", "version", "since", *_LISTS)
-        table(f"{platforms[0]}: {bad} of {len(rows)} code tables differ in what we send", columns(*heads), shown)
+        table(
+            tr(
+                "{platforms}: {bad} of {count} code tables differ in what we send",
+                platforms=platforms[0],
+                bad=bad,
+                count=len(rows),
+            ),
+            columns(*heads),
+            shown,
+        )
     if bad:
         raise typer.Exit(FAILURES)
 
@@ -143,19 +162,25 @@ def _read(file: Path) -> dict[str, bytes]:
         if name in documents:
             continue
         if len(documents) == _MOST_DOCUMENTS:
-            raise InputError(f"the documents name more than {_MOST_DOCUMENTS} others")
+            raise InputError(tr("the documents name more than {most_documents} others", most_documents=_MOST_DOCUMENTS))
         try:
             documents[name] = (folder / name).read_bytes()
             for place in references(documents[name]):
                 path = (folder / name).parent / place
                 if _split(place).scheme or folder not in path.resolve().parents:
-                    raise InputError(f"{place}: outside the folder of {file.name}; bring all documents into it")
+                    raise InputError(
+                        tr(
+                            "{place}: outside the folder of {name}; bring all documents into it",
+                            place=place,
+                            name=file.name,
+                        )
+                    )
                 waiting.append(joined(name, place))
         except OSError as error:
-            raise InputError(f"{name}: cannot be read ({error.strerror})") from None
+            raise InputError(tr("{name}: cannot be read ({strerror})", name=name, strerror=error.strerror)) from None
         except (RuntimeError, ValueError) as error:
             # a link that leads to itself, or a name that no file can have
-            raise InputError(f"{name}: cannot be read ({type(error).__name__})") from None
+            raise InputError(tr("{name}: cannot be read ({kind})", name=name, kind=type(error).__name__)) from None
     return documents
 
 
@@ -163,7 +188,7 @@ def _split(address: str) -> SplitResult:
     try:
         return urlsplit(address)
     except ValueError:
-        raise InputError(f"{address}: no address") from None
+        raise InputError(tr("{address}: no address", address=address)) from None
 
 
 async def _fetched(url: str, endpoint: Endpoint) -> dict[str, bytes]:
@@ -180,14 +205,17 @@ async def _fetched(url: str, endpoint: Endpoint) -> dict[str, bytes]:
             continue
         if _split(name)[:2] != _split(url)[:2]:
             raise InputError(
-                f"the documents name one on another host ({_split(name).netloc or name}): give them as files"
+                tr(
+                    "the documents name one on another host ({host}): give them as files",
+                    host=_split(name).netloc or name,
+                )
             )
         if len(documents) == _MOST_DOCUMENTS:
-            raise InputError(f"the documents name more than {_MOST_DOCUMENTS} others")
+            raise InputError(tr("the documents name more than {most_documents} others", most_documents=_MOST_DOCUMENTS))
         async with Sender(replace(endpoint, base_url=name)) as sender:
             response = await sender.send(WireRequest(operation="contract", method="GET"))
         if response.status != 200:
-            raise InputError(f"{name}: answered with status {response.status}")
+            raise InputError(tr("{name}: answered with status {status}", name=name, status=response.status))
         documents[name] = response.body
         waiting.extend(joined(name, place) for place in references(response.body))
     return documents

@@ -19,7 +19,6 @@ from gateway.cli.output import (
     columns,
     complain,
     emit,
-    in_language,
     opened,
     say,
     table,
@@ -27,6 +26,7 @@ from gateway.cli.output import (
 )
 from gateway.domain.approvals import GuardedAct
 from gateway.domain.china import CHINA, end_of
+from gateway.locale import tr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,7 +66,7 @@ def show(
     from gateway.store.audit import note
 
     if view not in set(View):
-        complain(f"--view is one of: {', '.join(View)}")
+        complain(tr("--view is one of: {names}", names=", ".join(View)))
         raise typer.Exit(MISUSE)
     with opened() as gateway:
         now = gateway.edge.now()
@@ -84,7 +84,7 @@ def show(
         emit({"subject": _subject(who), "view": view, "at": now, "records": rows})
         return
     _say_subject(who)
-    table(f"{view}: {len(rows)}", columns(*_short(rows)), rows) if rows else say("no record in this view")
+    table(f"{view}: {len(rows)}", columns(*_short(rows)), rows) if rows else say(tr("no record in this view"))
 
 
 @credit.command("unmatched")
@@ -103,7 +103,7 @@ def unmatched(
     if xlsx is not None:
         write_workbook(xlsx, "unmatched", _EVENT, ([one[name] for name in _EVENT] for one in events))
         if not as_json:
-            say(in_language(f"{len(events)} 行已写入 {xlsx}", f"{len(events)} rows written to {xlsx}"))
+            say(tr("{count} rows written to {xlsx}", count=len(events), xlsx=xlsx))
             return
     _tell_events(events, as_json=as_json)
 
@@ -113,11 +113,11 @@ def _tell_events(events: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
         emit({"events": list(events)})
         return
     if events:
-        table(in_language(f"{len(events)} 条信用事件", f"{len(events)} events"), columns(*_EVENT), events)
+        table(tr("{count} events", count=len(events)), columns(*_EVENT), events)
     else:
-        say(in_language("没有未匹配的信用事件", "no event is unmatched"))
+        say(tr("no event is unmatched"))
     for key in dict.fromkeys(one["subject_key"] for one in events if one["subject_key"]):
-        say(in_language("信用档案：", "the subject's records: ") + f"gateway credit show {key}")
+        say(tr("the subject's records: {act}", act=f"gateway credit show {key}"))
 
 
 @credit.command("as-of")
@@ -142,7 +142,9 @@ def as_of(
         emit({"subject": _subject(who), "in_force_at": valid_at, "known_at": known_at, "records": rows})
         return
     _say_subject(who)
-    table(f"{len(rows)}", columns(*_short(rows)), rows) if rows else say("nothing was in force, as far as was known")
+    table(f"{len(rows)}", columns(*_short(rows)), rows) if rows else say(
+        tr("nothing was in force, as far as was known")
+    )
 
 
 @credit.command("public")
@@ -161,7 +163,9 @@ def public(
         emit({"at": now, **document})
         return
     rows = document["records"]
-    table(f"public: {len(rows)}", columns(*_short(rows)), rows) if rows else say("nothing is public")
+    table(tr("public: {count}", count=len(rows)), columns(*_short(rows)), rows) if rows else say(
+        tr("nothing is public")
+    )
 
 
 @credit.command("share")
@@ -180,9 +184,15 @@ def share(
         emit(document)
         return
     rows = document["records"]
-    table(f"given: {len(rows)}", columns(*_short(rows)), rows) if rows else say("nothing new")
+    table(tr("given: {count}", count=len(rows)), columns(*_short(rows)), rows) if rows else say(tr("nothing new"))
     for withdrawn in document["withdrawn"]:
-        say(f"no longer to be used: {withdrawn['platform']} {withdrawn['record_id']}")
+        say(
+            tr(
+                "no longer to be used: {platform} {record_id}",
+                platform=withdrawn["platform"],
+                record_id=withdrawn["record_id"],
+            )
+        )
 
 
 @credit.command("relied")
@@ -201,7 +211,7 @@ def relied(
     elif rows:
         table(f"{len(rows)}", columns(*rows[0]), rows)
     else:
-        say("nothing that left has been corrected since")
+        say(tr("nothing that left has been corrected since"))
     if rows:
         raise typer.Exit(FAILURES)
 
@@ -222,8 +232,15 @@ def draft(
     if as_json:
         emit({name: getattr(kept, name) for name in type(kept).__dataclass_fields__})
     else:
-        say(f"{kept.key} version {kept.version}: draft; publish and push by {kept.due_on or 'an unknown day'}")
-        say(f"lacks: {', '.join(kept.lacking)}" if kept.lacking else "complete")
+        say(
+            tr(
+                "{key} version {version}: draft; publish and push by {day}",
+                key=kept.key,
+                version=kept.version,
+                day=kept.due_on or tr("an unknown day"),
+            )
+        )
+        say(tr("lacks: {names}", names=", ".join(kept.lacking)) if kept.lacking else tr("complete"))
     if kept.lacking:
         raise typer.Exit(FAILURES)
 
@@ -253,7 +270,7 @@ def publish(
         emit({"key": row.key, "version": row.version, "platform": row.platform, "published_at": row.published_at})
     else:
         after = f"{platform} is told next" if platform else "no platform takes it"
-        say(f"{row.key} version {row.version} is published; {after}")
+        say(tr("{key} version {version} is published; {after}", key=row.key, version=row.version, after=after))
 
 
 @credit.command("reinstate")
@@ -280,9 +297,16 @@ def reinstate(
     if as_json:
         emit({"key": done.key, "version": done.version, "status": done.status, "done": done.done})
     elif done.done:
-        say(f"{done.key} is valid again as version {done.version} (status {done.status}); the next push tells it")
+        say(
+            tr(
+                "{key} is valid again as version {version} (status {status}); the next push tells it",
+                key=done.key,
+                version=done.version,
+                status=done.status,
+            )
+        )
     else:
-        say(f"{done.key} was made valid again before; nothing changed")
+        say(tr("{key} was made valid again before; nothing changed", key=done.key))
 
 
 @credit.command("ask")
@@ -303,7 +327,11 @@ def ask(
         able = [p for p in gateway.configured(()) if isinstance(gateway.connector(p), SearchesSubjects)]
         chosen = [p for p in able if platform in (None, p)]
         if len(chosen) != 1:
-            complain(f"--platform is one of: {', '.join(able)}" if able else "no platform can be asked for a subject")
+            complain(
+                tr("--platform is one of: {names}", names=", ".join(able))
+                if able
+                else tr("no platform can be asked for a subject")
+            )
             raise typer.Exit(MISUSE)
         given = Purpose(reason=purpose, by=actor())
         with gateway.store.read() as connection:
@@ -318,8 +346,8 @@ def ask(
     else:
         _say_subject(who)
         heads = columns("record_id", "theirs", "ours", "difference", "fetched")
-        table(f"{report.platform}: {len(rows)}", heads, rows) if rows else say("the platform has no record")
-        say(f"not the whole answer: {report.stopped}") if report.stopped else None
+        table(f"{report.platform}: {len(rows)}", heads, rows) if rows else say(tr("the platform has no record"))
+        say(tr("not the whole answer: {stopped}", stopped=report.stopped)) if report.stopped else None
     if report.stopped:
         raise typer.Exit(FAILURES)
 
@@ -336,7 +364,7 @@ def _found(gateway: Gateway, connection: Connection, text: str) -> Who:
     text = typer.prompt("subject", hide_input=True) if text == "-" else text
     who = find_subject(connection, gateway.store.vault, text)
     if who is None:
-        complain("nobody we hold: give a person's key or certificate number, or a code")
+        complain(tr("nobody we hold: give a person's key or certificate number, or a code"))
         raise typer.Exit(MISUSE)
     return who
 

@@ -1,4 +1,4 @@
-"""``gateway status``, ``failures`` and ``show``: where deliveries stand, what failed and one of them in full."""
+"""``gateway failures``, ``show``, ``why`` and ``release``: what failed, one delivery in full, and letting it go on."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.approvals import ask_second_person
+from gateway.cli.language import say_in_language
 from gateway.cli.output import (
     FAILURES,
     LARGEST,
@@ -27,138 +28,21 @@ from gateway.cli.output import (
     say,
     table,
 )
-from gateway.cli.platforms import exposed_platforms
+from gateway.cli.status import traffic_rules
 from gateway.domain.approvals import GuardedAct
 from gateway.domain.errors import InputError
 from gateway.domain.states import State
+from gateway.locale import tr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.bootstrap import Gateway
     from gateway.delivery.store.views import DeliveryFilter
-    from gateway.domain.traffic import Breaker, Stop, Traffic
     from gateway.operations.why import Explanation
     from gateway.store.engine import Connection
 
-_WAITING = (State.QUEUED, State.SENDING, State.AWAITING_ACK, State.IN_DOUBT, State.HELD)
 _FAILED = (State.PARKED, State.REJECTED)
-
-
-def status(as_json: AsJson = False) -> None:
-    """Show counts per platform and state, the oldest that waits, pauses and why."""
-    with opened() as gateway:
-        document = _status(gateway)
-    if as_json:
-        emit(document)
-        return
-    if document["restored"]:
-        say(f"restored: {document['restored']}")
-    rows = [{**row, **row["states"]} for row in document["platforms"]]
-    table("deliveries", columns("platform", *State, "behind", "oldest_waiting"), rows)
-    for row in document["platforms"]:
-        if row["connector"] in ("gone", "broken"):
-            say(f"{row['platform']}: its connector is {row['connector']}; nothing is sent there (`gateway check`)")
-        for told in row["clock"]:
-            say(f"{row['platform']}: {told}")
-        if row["pause"]:
-            pause = row["pause"]
-            why = f"{pause['code']} {pause['reason']} (by {pause['by']})"
-            say(f"{row['platform']} is held since {pause['since']}: {why}")
-        if row["stop"]:
-            say(f"{row['platform']} takes nothing now: {row['stop']['text']}")
-        elif row["queue"]:
-            say(f"{row['platform']} takes one after another: {row['queue']['text']}")
-    for row in document["not_owed"]:
-        say(f"{row['platform']} is not owed {row['kind']} ({row['records']} records): {row['why']}")
-    for name, how in document["exposed"].items():
-        say(f"{name}: {how}")
-    if document["reasons"]:
-        table("why", columns("platform", "state", "code", "count"), document["reasons"])
-
-
-def _status(gateway: Gateway) -> dict[str, Any]:
-    from gateway.delivery.explain import stops
-    from gateway.delivery.store import platforms as delivery_platforms
-    from gateway.delivery.store import views
-    from gateway.delivery.store.platforms import capped_lately
-    from gateway.delivery.store.waiting_views import queue
-
-    now, rules = gateway.edge.now(), _rules(gateway)
-    with gateway.store.read() as connection:
-        counted = views.counts(connection)
-        platforms = sorted(
-            {*gateway.platforms, *delivery_platforms.registered(connection), *(one.platform for one in counted)}
-        )
-        pauses = {name: delivery_platforms.pause_of(connection, name, now) for name in platforms}
-        held = stops(connection, platforms, rules, now)
-        queues = {name: queue(connection, name, now) for name in platforms}
-        capped = {name: capped_lately(connection, name, now) for name in platforms}
-        why = views.reasons(connection, (*_WAITING, *_FAILED))
-    by_name = {one.platform: one for one in counted}
-    rows = []
-    for name in platforms:
-        one = by_name.get(name)
-        pause = pauses.get(name)
-        rows.append(
-            {
-                "platform": name,
-                "connector": _connector_state(gateway, name),
-                "states": dict(one.states) if one else {},
-                "deliveries": one.total if one else 0,
-                "behind": one.behind if one else 0,
-                "oldest_waiting": one.oldest_waiting if one else None,
-                "next_due": one.next_due if one else None,
-                "pause": None if pause is None else vars(pause),
-                "clock": capped[name],
-                "queue": _shown(queues.get(name)),
-                **_traffic(*held[name], now),
-            }
-        )
-    declined = _not_owed(gateway)
-    return {
-        "at": now,
-        "restored": gateway.older(),
-        "platforms": rows,
-        "reasons": why,
-        "not_owed": declined,
-        "exposed": exposed_platforms(gateway),
-    }
-
-
-def _connector_state(gateway: Gateway, name: str) -> str:
-    if name not in gateway.platforms:
-        return "gone"
-    return "broken" if name in gateway.broken else "installed"
-
-
-def _not_owed(gateway: Gateway) -> list[dict[str, Any]]:
-    """Kinds, or parts of them, that a platform does not take: why, and how many records that concerns."""
-    from gateway.delivery.store import version_order
-
-    rows = []
-    with gateway.store.read() as connection:
-        for name, description in gateway.descriptions().items():
-            info = description.info
-            for kind, reason in info.declined.items():
-                count = version_order.not_owed(connection, info, kind)
-                rows.append({"platform": name, "kind": kind, "records": count, "why": reason})
-    return rows
-
-
-def _rules(gateway: Gateway) -> dict[str, Traffic]:
-    return {name: one.endpoint.traffic for name, one in gateway.descriptions().items()}
-
-
-def _shown(stop: Stop | None) -> dict[str, Any] | None:
-    if stop is None:
-        return None
-    return {"code": stop.code, "reason": stop.reason, "until": stop.until, "text": stop.text}
-
-
-def _traffic(stop: Stop | None, breaker: Breaker, now: datetime) -> dict[str, Any]:
-    state = {name: getattr(breaker, name) for name in ("failures", "trips", "since", "until", "code")}
-    return {"stop": _shown(stop), "breaker": {"phase": breaker.phase(now), **state}}
 
 
 def _why(gateway: Gateway, connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
@@ -166,7 +50,7 @@ def _why(gateway: Gateway, connection: Connection, ids: Sequence[int]) -> dict[i
     from gateway.delivery.explain import reasons
 
     chinese = gateway.settings.chinese
-    found = reasons(connection, ids, _rules(gateway), gateway.edge.now())
+    found = reasons(connection, ids, traffic_rules(gateway), gateway.edge.now())
     return {
         key: {
             "why": None if one is None else one.zh if chinese else one.en,
@@ -226,9 +110,9 @@ def failures(
             row["place"] = None if row["batch"] is None else f"{row['batch']} {row['row']}"
             row["cells"] = "、".join(row["cells"])
         names = ("id", "platform", "whom", "place", "cells", "state", "code", "reason", "updated_at")
-        table(in_language(f"共 {found.total} 条", f"{len(rows)} of {found.total}"), columns(*names), rows)
+        table(tr("{count} of {total}", count=len(rows), total=found.total), columns(*names), rows)
     else:
-        say(in_language("没有失败", "nothing failed") + others)
+        say(say_in_language(tr("nothing failed")) + others)
     if found.total:
         raise typer.Exit(FAILURES)
 
@@ -262,7 +146,7 @@ def show(
                 document["delivery"] |= _why(gateway, connection, [delivery])[delivery]
             document["delivery"] |= _row_behind(gateway, delivery)
     if document is None:
-        complain(f"there is no delivery {delivery}")
+        complain(tr("there is no delivery {delivery}", delivery=delivery))
         raise typer.Exit(MISUSE)
     if as_json:
         emit(document)
@@ -271,18 +155,34 @@ def show(
         say(f"{name:>16}  {value}")
     if document["changed"]:
         say(f"{'changed':>16}  {', '.join(document['changed'])}")
-    say("\npayload")
+    say(tr("\npayload"))
     say(document["payload"] or "(none yet)")
     for one in document["earlier_payloads"]:
         say(f"\nearlier payload, made {one['made_at']}, replaced {one['replaced_at']}")
         say(one["payload"])
     for one in document["exchanges"]:
-        say(f"\nexchange {one['id']} {one['purpose']} {one['operation']} at {one['opened_at']}")
-        say(f"  verdict  {one['event']} {one['code']} {one['reason']} {'' if one['applied'] else '(changed nothing)'}")
-        say(f"  sent     {one['request']}")
-        say(f"  got      {one['status'] or one['failure']} {one['response']}")
+        say(
+            tr(
+                "\nexchange {id} {purpose} {operation} at {opened_at}",
+                id=one["id"],
+                purpose=one["purpose"],
+                operation=one["operation"],
+                opened_at=one["opened_at"],
+            )
+        )
+        say(
+            tr(
+                "  verdict  {event} {code} {reason} {applied}",
+                event=one["event"],
+                code=one["code"],
+                reason=one["reason"],
+                applied="" if one["applied"] else tr("(changed nothing)"),
+            )
+        )
+        say(tr("  sent     {request}", request=one["request"]))
+        say(tr("  got      {answer} {response}", answer=one["status"] or one["failure"], response=one["response"]))
         if one["response_headers"]:
-            say(f"  headers  {', '.join(one['response_headers'].splitlines())}")
+            say(tr("  headers  {names}", names=", ".join(one["response_headers"].splitlines())))
 
 
 def _row_behind(gateway: Gateway, delivery: int) -> dict[str, Any]:
@@ -326,9 +226,9 @@ def release(
     if as_json:
         emit({"released": released, "not_parked": left})
     else:
-        say(f"{len(released)} queued again")
+        say(tr("{count} queued again", count=len(released)))
     for number in left:
-        complain(f"delivery {number} is not parked")
+        complain(tr("delivery {number} is not parked", number=number))
     if left:
         raise typer.Exit(FAILURES)
 
@@ -356,10 +256,10 @@ def why(
         from gateway.operations.why import why as follow
 
         if not asked:
-            raise InputError("nothing to look for on stdin")
+            raise InputError(tr("nothing to look for on stdin"))
         infos = [one.info for one in gateway.descriptions().values()]
         answer = follow(
-            gateway.store, asked, infos, _rules(gateway), gateway.edge.now(), numbers=gateway.message_numbers()
+            gateway.store, asked, infos, traffic_rules(gateway), gateway.edge.now(), numbers=gateway.message_numbers()
         )
         found = {"person_key": answer.person_key, "certificates": sorted(answer.certificates)}
         gateway.note("why", f"person {answer.person_key or 'unknown'}", detail=found)
@@ -381,7 +281,7 @@ def _tell_chains(answer: Explanation) -> None:
     links += [(key, link) for key, chain in answer.certificates.items() for link in chain]
     links += [(in_language("信用", "credit"), link) for link in answer.credit]
     for key in dict.fromkeys(key for key, _ in links):
-        say(key or in_language("上报", "reported"))
+        say(key or tr("reported"))
         for link in (link for owner, link in links if owner == key):
             place = " ".join(str(part) for part in (link.platform, link.delivery) if part)
             text = in_language(link.text_zh, link.text)
@@ -389,6 +289,8 @@ def _tell_chains(answer: Explanation) -> None:
     for link in answer.broken:
         text = in_language(link.text_zh, link.text)
         act = in_language(link.act_zh or link.act or "", link.act or "")
-        say(in_language("断点：", "first broken link: ") + f"{link.step} {link.platform or ''} - {text}")
+        say(
+            tr("first broken link: {step} {platform} - {text}", step=link.step, platform=link.platform or "", text=text)
+        )
         if act:
-            say(in_language("  下一步：", "  do: ") + act)
+            say(tr("  do: {act}", act=act))

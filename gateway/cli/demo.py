@@ -21,6 +21,7 @@ import typer
 from gateway.cli import background
 from gateway.cli.output import FAILURES, AsJson, columns, complain, emit, reported, say, table
 from gateway.guard import descendants_end_with_us
+from gateway.locale import tr
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Gateway
@@ -52,16 +53,11 @@ def demo(
         stage(f"Prefect: {server.url}")
         result = _sync(gateway, patience, quiet=as_json)
         document = _document(gateway, access, batch, result)
+        from gateway.bootstrap import report_settings
         from gateway.operations.report import write_report
 
         page = folder / "report.html"
-        write_report(
-            gateway.store,
-            page,
-            now=gateway.edge.now(),
-            chinese=gateway.settings.chinese,
-            promises=gateway.promise_watch(),
-        )
+        write_report(gateway.store, page, report_settings(gateway), now=gateway.edge.now())
         document["report"] = str(page)
     if as_json:
         emit(document)
@@ -148,7 +144,7 @@ def _sync(gateway: Gateway, patience: float, *, quiet: bool) -> dict[str, Any]:
         state = await sync(chunk=gateway.settings.claim_limit, patience_seconds=patience, return_state=True)
         result: Any = await state.aresult(raise_on_failure=False)
         if "states" not in result:
-            raise GatewayError(f"the flow sync could not begin: {state.message}")
+            raise GatewayError(tr("the flow sync could not begin: {message}", message=state.message))
         return dict(result)
 
     with _bars(gateway, quiet=quiet):
@@ -229,13 +225,18 @@ def _show(document: Mapping[str, Any]) -> None:
         )
     # Columns without a single entry say nothing; persons, certificates and repeats are the platforms' own counts.
     names = [name for name in rows[0] if name == "accepted" or any(row[name] for row in rows)]
-    table("what arrived: our deliveries, then what the platforms counted themselves", columns(*names), rows)
+    table(tr("what arrived: our deliveries, then what the platforms counted themselves"), columns(*names), rows)
     feedback = document["feedback"]
     say(
-        f"credit feedback: {feedback['pulled']} pulled, {feedback['applied']} applied, "
-        f"{feedback['unmatched']} unmatched, {feedback['conflicts']} conflicts"
+        tr(
+            "credit feedback: {pulled} pulled, {applied} applied, {unmatched} unmatched, {conflicts} conflicts",
+            pulled=feedback["pulled"],
+            applied=feedback["applied"],
+            unmatched=feedback["unmatched"],
+            conflicts=feedback["conflicts"],
+        )
     )
-    say(f"returns for the city: {document['batch']['returns']}")
-    say(f"report: {document['report']}")
+    say(tr("returns for the city: {returns}", returns=document["batch"]["returns"]))
+    say(tr("report: {report}", report=document["report"]))
     if not document["adds_up"]["problems"]:
-        say("everything adds up: one effect for each admitted record on each platform")
+        say(tr("everything adds up: one effect for each admitted record on each platform"))

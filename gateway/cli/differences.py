@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from gateway.cli.language import say_in_language
 from gateway.cli.output import (
     FAILURES,
     LARGEST,
@@ -16,16 +17,17 @@ from gateway.cli.output import (
     actor,
     complain,
     emit,
-    in_language,
     known_platform,
     opened,
     refuse_idle,
     say,
+    tell,
     write_workbook,
 )
 from gateway.codec.redact import masked_subject
 from gateway.delivery.rules.differences import QUIET, REPAIRED_BY_SENDING, Difference
-from gateway.domain.china import CHINA
+from gateway.domain.words import DIFFERENCES, counted
+from gateway.locale import tr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,20 +35,6 @@ if TYPE_CHECKING:
     from gateway.bootstrap import Gateway
     from gateway.delivery.store.reconciliations import FoundDifference, ReconciliationRun
 
-_TITLES = {
-    Difference.LAG: "尚未到达",
-    Difference.OUTDATED: "版本落后",
-    Difference.NEVER_SENT: "尚未发送",
-    Difference.LOST: "平台缺失",
-    Difference.ALTERED: "内容不同",
-    Difference.DOUBLED: "平台重复",
-    Difference.UNEXPECTED: "退回后平台仍有",
-    Difference.UNKNOWN_HERE: "平台多出",
-    Difference.NOT_OWED: "无需推送",
-    Difference.HELD_THERE: "平台已有，本方待发送",
-    Difference.NOT_ASKED: "未能核对",
-    Difference.MATCH: "一致",
-}
 _COLUMNS = (
     "class",
     "kind",
@@ -105,9 +93,9 @@ def listing(
         for one, total, part in found:
             _tell(one, total, part, listed=xlsx is None)
         if not found:
-            say(in_language("还没有对账结果：gateway reconcile", "nothing was reconciled yet: gateway reconcile"))
+            say(tr("nothing was reconciled yet: gateway reconcile"))
         if xlsx is not None:
-            say(in_language(f"{len(rows)} 行已写入 {xlsx}", f"{len(rows)} rows written to {xlsx}"))
+            say(tr("{count} rows written to {xlsx}", count=len(rows), xlsx=xlsx))
     if any(row["settled_at"] is None for row in rows if row["class"] not in QUIET):
         raise typer.Exit(FAILURES)
 
@@ -127,7 +115,7 @@ def settle(
     from gateway.delivery.store.reconciliations import last_run, run_of, settle_theirs
 
     if not theirs:
-        complain("say --theirs; where ours is right: gateway replay plan --difference lost|altered --reason …")
+        complain(tr("say --theirs; where ours is right: gateway replay plan --difference lost|altered --reason …"))
         raise typer.Exit(MISUSE)
     with opened() as gateway:
         wanted = _classes(classes)
@@ -135,7 +123,9 @@ def settle(
             one = run_of(connection, run)
             newest = None if one is None else last_run(connection, one.platform)
             if one is None or newest is None or newest.number != run:
-                complain(f"{run} is not the last reconciliation of a platform: `gateway differences` names it")
+                complain(
+                    tr("{run} is not the last reconciliation of a platform: `gateway differences` names it", run=run)
+                )
                 raise typer.Exit(MISUSE)
             now = gateway.edge.now()
             count = settle_theirs(connection, one, wanted, reason=reason, by=actor(), now=now)
@@ -143,7 +133,7 @@ def settle(
     if as_json:
         emit({"run": run, "platform": one.platform, "classes": wanted, "settled": count})
     else:
-        say(in_language(f"{count} 条差异以平台为准", f"{count} differences are settled: the platform is right"))
+        say(tr("{count} differences are settled: the platform is right", count=count))
     if not count:
         raise typer.Exit(FAILURES)
 
@@ -152,7 +142,7 @@ def _classes(given: Sequence[str] | None) -> list[str]:
     names = [name.strip().lower() for text in given or () for name in text.split(",") if name.strip()]
     unknown = sorted(set(names) - set(Difference))
     if unknown:
-        complain(f"no class {', '.join(unknown)}; --class is one of: {', '.join(Difference)}")
+        complain(tr("no class {names}; --class is one of: {classes}", names=unknown, classes=list(Difference)))
         raise typer.Exit(MISUSE)
     return names
 
@@ -167,7 +157,7 @@ def _runs(gateway: Gateway, platform: str | None, number: int | None) -> list[Re
             return [found for name in names if (found := last_run(connection, name)) is not None]
         one = run_of(connection, number)
     if one is None or platform not in (None, one.platform):
-        complain(f"there is no reconciliation {number}{f' of {platform}' if platform else ''}")
+        complain(tr("there is no reconciliation {number} of {platform}", number=number, platform=platform or "–"))
         raise typer.Exit(MISUSE)
     return [one]
 
@@ -235,39 +225,33 @@ def _document(run: ReconciliationRun, total: int, rows: Sequence[dict[str, Any]]
 
 
 def _tell(run: ReconciliationRun, total: int, rows: Sequence[dict[str, Any]], *, listed: bool) -> None:
-    def title(name: str) -> str:
-        return in_language(_TITLES.get(Difference(name), name), name)
-
-    ours, theirs = (f"{at.astimezone(CHINA):%m-%d %H:%M}" for at in (run.ours_at, run.theirs_at))
-    counts = "  ".join(f"{title(name)} {count}" for name, count in run.counts.items() if count)
-    say(
-        in_language(
-            f"{run.platform} 对账 #{run.number}（本方截至 {ours}，对方截至 {theirs}）  {counts}",
-            f"{run.platform} reconciliation #{run.number} (ours of {ours}, theirs of {theirs})  {counts}",
-        )
+    about: dict[str, Any] = {
+        "platform": run.platform,
+        "number": run.number,
+        "ours": run.ours_at,
+        "theirs": run.theirs_at,
+    }
+    counts = counted(run.counts)
+    tell(
+        tr("{platform} reconciliation #{number} (ours of {ours}, theirs of {theirs})  {counts}", **about, counts=counts)
     )
     for row in rows if listed else ():
-        whom = row["certificate_or_person"] or row["platform_key"] or in_language("（主键未保留）", "(key not kept)")
-        parts = [title(row["class"]), whom, ", ".join(row["fields"])]
+        whom = row["certificate_or_person"] or row["platform_key"] or tr("(key not kept)")
+        parts = [say_in_language(DIFFERENCES[row["class"]].word), say_in_language(whom), ", ".join(row["fields"])]
         if row["delivery"]:
-            parts.append(in_language(f"任务 {row['delivery']}", f"delivery {row['delivery']}"))
+            parts.append(say_in_language(tr("delivery {delivery}", delivery=row["delivery"])))
         parts += [row["platform_number"] or ""]
-        parts += [in_language("已按平台为准", "settled")] if row["settled_at"] else []
+        parts += [say_in_language(tr("settled"))] if row["settled_at"] else []
         say("  " + "  ".join(part for part in parts if part))
         for side in row["sides"]:
-            ours, theirs = (side[name] or in_language("（空）", "(empty)") for name in ("ours", "theirs"))
-            say(
-                in_language(
-                    f"      {side['field']}  本方 {ours}  平台 {theirs}",
-                    f"      {side['field']}  ours {ours}  theirs {theirs}",
-                )
-            )
+            ours, theirs = (side[name] or tr("(empty)") for name in ("ours", "theirs"))
+            say(tr("      {field}  ours {ours}  theirs {theirs}", field=side["field"], ours=ours, theirs=theirs))
     if listed and total > len(rows):
-        say(in_language(f"  共 {total} 条，显示 {len(rows)} 条", f"  {len(rows)} of {total}"))
+        say(tr("  {count} of {total}", count=len(rows), total=total))
     classes = {row["class"] for row in rows if row["settled_at"] is None}
     for name in (one for one in REPAIRED_BY_SENDING if one in classes):
         act = f"gateway replay plan --platform {run.platform} --difference {name} --reason …"
-        say(in_language(f"重发本方内容：{act}", f"send ours again: {act}"))
+        say(tr("send ours again: {act}", act=act))
     if open_ones := sorted(classes - QUIET):
         act = f"gateway differences settle {run.number} --class {','.join(open_ones)} --theirs --reason …"
-        say(in_language(f"以平台为准：{act}", f"theirs is right: {act}"))
+        say(tr("theirs is right: {act}", act=act))

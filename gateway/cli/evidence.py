@@ -25,6 +25,7 @@ from gateway.cli.output import (
 )
 from gateway.domain.approvals import GuardedAct
 from gateway.domain.errors import InputError
+from gateway.locale import tr
 from gateway.private_files import open_private
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def seal(as_json: AsJson = False) -> None:
     if as_json:
         emit({"sealed": rows})
     else:
-        say(f"{rows} rows sealed")
+        say(tr("{rows} rows sealed", rows=rows))
 
 
 PublicKey = Annotated[Path | None, typer.Option(help="Public keys (PEM); default is the store's own.")]
@@ -81,13 +82,22 @@ def verify(
         emit({**vars(found), "faults": [vars(fault) for fault in found.faults]})
     else:
         removed = f", {found.removed} removed by retention" if found.removed else ""
-        say(f"{found.links} links over {found.rows} rows{removed}; {found.anchors} anchors, {found.signed} signed")
+        say(
+            tr(
+                "{links} links over {rows} rows{removed}; {anchors} anchors, {signed} signed",
+                links=found.links,
+                rows=found.rows,
+                removed=removed,
+                anchors=found.anchors,
+                signed=found.signed,
+            )
+        )
         if found.proven:
-            say(f"acceptances judged again from their bytes: {', '.join(found.proven)}")
+            say(tr("acceptances judged again from their bytes: {names}", names=", ".join(found.proven)))
         if found.uncovered_since is not None:
-            say(f"not sealed yet: what was sent since {found.uncovered_since}")
+            say(tr("not sealed yet: what was sent since {uncovered_since}", uncovered_since=found.uncovered_since))
         if beside:
-            say("the anchors lie beside the store: who can change one can change both (GATEWAY_EVIDENCE_ANCHORS)")
+            say(tr("the anchors lie beside the store: who can change one can change both (GATEWAY_EVIDENCE_ANCHORS)"))
         _tell(found.faults)
     if found.faults:
         raise typer.Exit(FAILURES)
@@ -104,13 +114,13 @@ def _verify_pack(path: Path, anchors: Path | None, public_key: Path | None, *, a
         try:
             document = json.loads(_readable(path).read_bytes())
         except ValueError:
-            raise InputError(f"{path.name}: not JSON in UTF-8") from None
+            raise InputError(tr("{name}: not JSON in UTF-8", name=path.name)) from None
         faults = verify_pack(document if isinstance(document, dict) else {}, noted, signed_by)
     if as_json:
         told = {"anchored": noted is not None, "signed": signed_by is not None, "faults": [vars(f) for f in faults]}
         emit({"delivery": document["delivery"], **told})
     else:
-        say(f"delivery {document['delivery']}: {len(document['links'])} links")
+        say(tr("delivery {delivery}: {count} links", delivery=document["delivery"], count=len(document["links"])))
         _tell(faults)
     if faults:
         raise typer.Exit(FAILURES)
@@ -118,13 +128,13 @@ def _verify_pack(path: Path, anchors: Path | None, public_key: Path | None, *, a
 
 def _readable(path: Path) -> Path:
     if not path.is_file():
-        raise InputError(f"{path.name}: there is no such file")
+        raise InputError(tr("{name}: there is no such file", name=path.name))
     return path
 
 
 def _tell(faults: Sequence[EvidenceFault]) -> None:
     if faults:
-        table("does not fit", columns("link", "book", "row", "what"), [vars(fault) for fault in faults])
+        table(tr("does not fit"), columns("link", "book", "row", "what"), [vars(fault) for fault in faults])
 
 
 @evidence.command("export")
@@ -143,7 +153,7 @@ def export(
 ) -> None:
     """Write the evidence of one transmission to a file that `gateway evidence verify` reads without the store."""
     if with_bytes and not reason:
-        complain("--bytes needs --reason")
+        complain(tr("--bytes needs --reason"))
         raise typer.Exit(MISUSE)
     with opened() as gateway:
         from gateway.operations.evidence_pack import pack
@@ -158,11 +168,11 @@ def export(
         gateway.seal()
         document = pack(gateway.store, delivery, now, with_bytes=with_bytes)
         if document is None:
-            raise InputError(f"there is no delivery {delivery}")
+            raise InputError(tr("there is no delivery {delivery}", delivery=delivery))
         of = {"bytes": with_bytes, "person_key": document["rows"]["record"][0]["person_key"]}
         gateway.note("export", f"delivery {delivery}", reason=reason, detail=of)
     _write(to, document)
-    say(f"written to {to}")
+    say(tr("written to {to}", to=to))
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.cli.codes import code_said, counted, platform_named
+from gateway.cli.language import say_in_language
 from gateway.cli.output import (
     FAILURES,
     LARGEST,
     AsJson,
     Platforms,
-    columns,
     complain,
     emit,
-    in_language,
     opened,
     say,
-    table,
+    tell,
 )
-from gateway.domain.china import CHINA
+from gateway.cli.status import brief
 from gateway.domain.errors import GatewayError
 from gateway.domain.states import State
+from gateway.domain.words import STATES, STOPS
+from gateway.locale import Text, tr
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Gateway
@@ -50,7 +52,7 @@ def push(
             gateway.note("push_dry_run", ", ".join(gateway.configured(platforms or ())))
             _preview(gateway, platforms or (), limit, as_json=as_json)
             return
-        following = _Following(gateway.configured(platforms or ()), "sent", ("发出", "sent"), quiet=as_json)
+        following = _Following(gateway.configured(platforms or ()), "sent", tr("sent"), quiet=as_json)
         reports = _across(
             gateway, "push", platforms, lambda e: gateway.push(e, limit=limit, progress=following), following
         )
@@ -64,7 +66,7 @@ def push(
     )
     if as_json or not reports:
         documents = [{**_plain(r), "waits": [vars(one) for one in waits[r.platform]]} for r in reports]
-        _finish(documents, as_json, failed=failed)
+        _finish(gateway, documents, as_json, failed=failed)
     elif failed:
         raise typer.Exit(FAILURES)
 
@@ -76,61 +78,48 @@ def _waiting(gateway: Gateway, platforms: Sequence[str]) -> dict[str, list[Waiti
         return {name: waiting_groups(connection, name) for name in platforms}
 
 
-_OUTCOMES = {
-    "accepted": "接收",
-    "pending": "等待回执",
-    "rejected": "退回",
-    "retry": "稍后重试",
-    "in_doubt": "结果不明",
-    "duplicate": "平台称已有，待核对",
-    "conflict": "与平台已有数据冲突",
-    "unknown": "答复无法识别",
-    "hold": "前提不满足",
-    "exhausted": "重试已用完",
-}
-_STATES = {
-    State.QUEUED: "待发送",
-    State.SENDING: "发送中",
-    State.AWAITING_ACK: "等待回执",
-    State.IN_DOUBT: "结果不明",
-    State.HELD: "暂停中",
-    State.PARKED: "待人工",
-}
-
-
 def _tell_push(gateway: Gateway, report: PushReport, waits: Sequence[WaitingGroup]) -> None:
     """What went to one platform, what waits and why, and what to do where nothing arrived."""
-    connector = gateway.connector(report.platform)
-    name = in_language(f"{connector.info.title_zh}（{report.platform}）", report.platform)
+    connector, name = gateway.connector(report.platform), platform_named(gateway, report.platform)
     counts = {str(event): count for event, count in report.outcomes.items() if count}
-    zh = "，".join(f"{_OUTCOMES.get(event, event)} {count}" for event, count in counts.items())
-    en = ", ".join(f"{event} {count}" for event, count in counts.items())
-    if report.claimed:
-        told = in_language(f"发出 {report.sent}" + (f"，{zh}" if zh else ""), f"sent {report.sent}: {en}".rstrip(": "))
+    if not report.claimed:
+        tell(tr("{platform}  nothing was due", platform=name))
+    elif counts:
+        tell(tr("{platform}  sent {sent}: {counts}", platform=name, sent=report.sent, counts=counted(counts)))
     else:
-        told = in_language("没有到期的任务", "nothing was due")
-    say(f"{name}  {told}")
+        tell(tr("{platform}  sent {sent}", platform=name, sent=report.sent))
     for one in waits:
-        words = f"{one.code or ''} {one.reason or ''}".strip()
-        due = f"{one.next_due.astimezone(CHINA):%m-%d %H:%M}"
-        state = in_language(_STATES.get(one.state, str(one.state)), str(one.state))
-        later = one.state in (State.QUEUED, State.AWAITING_ACK, State.IN_DOUBT)
-        when = in_language(f"，下次 {due}", f", next {due}") if later else ""
-        say(f"  {state} {one.count}" + (f"  {words}" if words else "") + when)
+        about = {"state": STATES[one.state].word, "count": one.count, "due": brief(one.next_due, gateway.edge.now())}
+        about["why"] = code_said(gateway, report.platform, one.code, one.reason) if one.code else Text("")
+        if one.state in (State.QUEUED, State.AWAITING_ACK, State.IN_DOUBT):
+            tell(
+                tr("  {state} {count}  {why}, next {due}", **about)
+                if one.code
+                else tr("  {state} {count}, next {due}", **about)
+            )
+        else:
+            tell(tr("  {state} {count}  {why}", **about))
     if report.stopped:
-        say(in_language("  未全部发出：", "  stopped: ") + report.stopped)
+        tell(tr("  not all was sent: {why}", why=stopped_said(report.stopped)))
     if report.nothing_arrived:
         place, setting = connector.endpoint.base_url, f"GATEWAY_{report.platform.upper()}__ENDPOINT"
-        say(
-            in_language(
-                f"  没有送达：{place}。请核对 {setting} 和网络，再执行 gateway check",
-                f"  nothing arrived: {place}. Look at {setting} and the network, then gateway check",
-            )
+        text = tr(
+            "  nothing arrived: {url}. Look at {setting} and the network, then gateway check",
+            url=place,
+            setting=setting,
         )
+        tell(text)
     if any(one.state is State.HELD for one in waits) or (report.stopped or "").startswith("operator"):
-        say(in_language("  排除原因后：", "  when the cause is mended: ") + f"gateway resume {report.platform}")
+        tell(tr("  when the cause is mended: {act}", act=f"gateway resume {report.platform}"))
     if any(one.state is State.PARKED for one in waits) or counts.get("rejected"):
-        say(in_language("  查看：", "  look: ") + f"gateway failures --platform {report.platform}")
+        tell(tr("  look: {act}", act=f"gateway failures --platform {report.platform}"))
+
+
+def stopped_said(stopped: str) -> Text:
+    """Why a run ended early, which is told as ``code: reason``, in the words for the code."""
+    code, _, reason = stopped.partition(": ")
+    known = STOPS.get(code)
+    return tr("{word}: {reason}", word=known.word, reason=reason) if known else Text(stopped)
 
 
 def acks(platforms: Platforms = None, as_json: AsJson = False) -> None:
@@ -139,7 +128,7 @@ def acks(platforms: Platforms = None, as_json: AsJson = False) -> None:
 
     with opened() as gateway:
         limit = gateway.settings.claim_limit
-        following = _Following(gateway.configured(platforms or ()), "asked", ("已查询", "asked"), quiet=as_json)
+        following = _Following(gateway.configured(platforms or ()), "asked", tr("asked"), quiet=as_json)
         reports = _across(
             gateway,
             "acks",
@@ -147,7 +136,12 @@ def acks(platforms: Platforms = None, as_json: AsJson = False) -> None:
             lambda e: poll(e, claim_limit=limit, lease=gateway.lease, progress=following),
             following,
         )
-    _finish(reports, as_json, failed=bool(gateway.broken) or any(r.stopped or r.outcomes["rejected"] for r in reports))
+    _finish(
+        gateway,
+        reports,
+        as_json,
+        failed=bool(gateway.broken) or any(r.stopped or r.outcomes["rejected"] for r in reports),
+    )
 
 
 def resolve(platforms: Platforms = None, as_json: AsJson = False) -> None:
@@ -156,7 +150,7 @@ def resolve(platforms: Platforms = None, as_json: AsJson = False) -> None:
 
     with opened() as gateway:
         limit = gateway.settings.claim_limit
-        following = _Following(gateway.configured(platforms or ()), "asked", ("已查询", "asked"), quiet=as_json)
+        following = _Following(gateway.configured(platforms or ()), "asked", tr("asked"), quiet=as_json)
         reports = _across(
             gateway,
             "resolve",
@@ -164,7 +158,12 @@ def resolve(platforms: Platforms = None, as_json: AsJson = False) -> None:
             lambda e: run(e, claim_limit=limit, lease=gateway.lease, progress=following),
             following,
         )
-    _finish(reports, as_json, failed=bool(gateway.broken) or any(r.stopped or r.outcomes["conflict"] for r in reports))
+    _finish(
+        gateway,
+        reports,
+        as_json,
+        failed=bool(gateway.broken) or any(r.stopped or r.outcomes["conflict"] for r in reports),
+    )
 
 
 def feedback(platforms: Platforms = None, as_json: AsJson = False) -> None:
@@ -178,7 +177,7 @@ def feedback(platforms: Platforms = None, as_json: AsJson = False) -> None:
         if gateway.draw_checks():
             gateway.seal()
     documents = [{"platform": platform, **_plain(report)} for platform, report in zip(giving, reports, strict=True)]
-    _finish(documents, as_json, failed=bool(gateway.broken) or any(d["stopped"] for d in documents))
+    _finish(gateway, documents, as_json, failed=bool(gateway.broken) or any(d["stopped"] for d in documents))
 
 
 def reconcile(platforms: Platforms = None, as_json: AsJson = False) -> None:
@@ -188,7 +187,7 @@ def reconcile(platforms: Platforms = None, as_json: AsJson = False) -> None:
     from gateway.delivery.reconcile import reconcile as run
 
     with opened() as gateway:
-        following = _Following(gateway.configured(platforms or ()), "ours", ("已核对", "compared"), quiet=as_json)
+        following = _Following(gateway.configured(platforms or ()), "ours", tr("compared"), quiet=as_json)
         reports = _across(gateway, "reconcile", platforms, lambda e: run(e, progress=following), following)
         keeping = [p for p in gateway.configured(platforms or ()) if isinstance(gateway.connector(p), PublishesBooks)]
         books = _across(gateway, "reconcile_books", keeping, reconcile_yesterday) if keeping else []
@@ -202,16 +201,16 @@ def reconcile(platforms: Platforms = None, as_json: AsJson = False) -> None:
     open_ones = [r.platform for r in reports if r.open]
     if not as_json:
         for name in open_ones:
-            say(in_language(f"查看 {name} 的差异：", f"the differences of {name}: ") + f"gateway differences {name}")
-    _finish(documents, as_json, failed=failed)
+            tell(tr("the differences: {act}", act=f"gateway differences {name}"))
+    _finish(gateway, documents, as_json, failed=failed)
 
 
 class _Following:
     """How far each platform is: shown while the work runs, and told where it is interrupted."""
 
-    def __init__(self, names: Sequence[str], counted: str, words: tuple[str, str], *, quiet: bool) -> None:
+    def __init__(self, names: Sequence[str], counted: str, word: Text, *, quiet: bool) -> None:
         self.names, self.quiet = names, quiet
-        self._counted, self._word = counted, in_language(*words)
+        self._counted, self._word = counted, say_in_language(word)
         self._done: dict[str, int] = {}
         self.show: Callable[[str, str, int], None] = lambda *_: None
 
@@ -242,7 +241,7 @@ def _across(
     names = gateway.configured(platforms or ())
     if names:
         gateway.note(act, ", ".join(names))
-    following = following or _Following(names, "", ("", ""), quiet=True)
+    following = following or _Following(names, "", tr("done"), quiet=True)
     try:
         with side_by_side(names, quiet=following.quiet) as following.show:
             reports = asyncio.run(across(gateway, names, work))
@@ -262,26 +261,47 @@ def _seal_besides(gateway: Gateway) -> None:
     try:
         gateway.seal()
     except GatewayError as error:
-        complain(f"what was written is not sealed yet: {error}")
+        complain(tr("what was written is not sealed yet: {error}", error=error))
     except OSError as error:
-        complain(f"what was written is not sealed yet: {type(error).__name__}")
+        complain(tr("what was written is not sealed yet: {name}", name=type(error).__name__))
 
 
 def _plain(report: Any) -> dict[str, Any]:
     return dict(report) if isinstance(report, dict) else dict(vars(report))
 
 
-def _finish(reports: Sequence[Any], as_json: bool, *, failed: bool) -> None:
+def _finish(gateway: Gateway, reports: Sequence[Any], as_json: bool, *, failed: bool) -> None:
     documents = [_plain(report) for report in reports]
     if as_json:
         emit({"platforms": {document.pop("platform"): document for document in documents}})
-    elif documents:
-        names = list(dict.fromkeys(name for document in documents for name in document))
-        table("", columns(*names), documents)
-    else:
-        say("no platform is configured for this: set its GATEWAY_<PLATFORM>__ENDPOINT")
+    for document in () if as_json else documents:
+        _tell_counts(gateway, document)
+    if not documents and not as_json:
+        say(tr("no platform is configured for this: set its GATEWAY_<PLATFORM>__ENDPOINT"))
     if failed:
         raise typer.Exit(FAILURES)
+
+
+def _tell_counts(gateway: Gateway, document: dict[str, Any]) -> None:
+    """What was done on a platform: counts that are not zero, in words."""
+    numbers: dict[str, int] = {}
+    for name, value in document.items():
+        found = value if isinstance(value, Mapping) else {name: value}
+        numbers |= {
+            key: count for key, count in found.items() if isinstance(count, int) and count and key not in _UNSAID
+        }
+    platform = platform_named(gateway, document["platform"])
+    counts = counted(numbers) if any(numbers.values()) else tr("nothing was due")
+    tell(tr("{platform}  {counts}", platform=platform, counts=counts))
+    if document.get("stopped"):
+        tell(tr("  not all was done: {why}", why=stopped_said(str(document["stopped"]))))
+    books = document.get("books")
+    if books:
+        found = {key: count for key, count in books.items() if isinstance(count, int) and count}
+        tell(tr("  books of {day}: {counts}", day=books["day"], counts=counted(found) if found else tr("equal")))
+
+
+_UNSAID = frozenset({"run", "exchanges", "total", "open", "closed"})
 
 
 def _preview(gateway: Gateway, platforms: Sequence[str], limit: int | None, *, as_json: bool) -> None:
@@ -295,7 +315,14 @@ def _preview(gateway: Gateway, platforms: Sequence[str], limit: int | None, *, a
         emit({"platforms": shown})
         return
     for name, payloads in shown.items():
-        say(f"{name}: {len(payloads)} of what is due")
+        say(tr("{name}: {count} of what is due", name=name, count=len(payloads)))
         for one in payloads:
-            say(f"  {one['kind']} {one['record_key']} version {one['version']}")
+            say(
+                tr(
+                    "  {kind} {record_key} version {version}",
+                    kind=one["kind"],
+                    record_key=one["record_key"],
+                    version=one["version"],
+                )
+            )
             say(f"    {one['payload'] or one['problems']}")

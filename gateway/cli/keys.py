@@ -15,6 +15,7 @@ from gateway.cli.approvals import ask_second_person
 from gateway.cli.output import FAILURES, AsJson, columns, emit, opened, say, table
 from gateway.domain.approvals import GuardedAct
 from gateway.domain.errors import ConfigurationError, InputError
+from gateway.locale import tr
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Gateway
@@ -40,11 +41,11 @@ def status(as_json: AsJson = False) -> None:
         document = {"active": ring.active, "keys": totals, "columns": used}
         emit({**document, "index": {"active": ring.index_name, "keys": index, "columns": found_by}})
         return
-    say(f"active: {ring.active}, index {ring.index_name}")
+    say(tr("active: {active}, index {index}", active=ring.active, index=ring.index_name))
     rows = [{"column": column, **counts} for column, counts in used.items() if counts]
-    table("sealed values by key", columns("column", *ring.keys), [*rows, {"column": "all", **totals}])
+    table(tr("sealed values by key"), columns("column", *ring.keys), [*rows, {"column": "all", **totals}])
     rows = [{"column": column, **counts} for column, counts in found_by.items() if counts]
-    table("digests by index key", columns("column", *ring.indexes), [*rows, {"column": "all", **index}])
+    table(tr("digests by index key"), columns("column", *ring.indexes), [*rows, {"column": "all", **index}])
 
 
 def _totals(used: dict[str, dict[str, int]], names: Iterable[str]) -> dict[str, int]:
@@ -81,7 +82,13 @@ def rotate(
     elif index:
         say(f"{name} finds beside {before}; keep a copy of {path.name}, then run `gateway keys reseal` now and later")
     else:
-        say(f"{name} seals from now on; keep a copy of {path.name}, then run `gateway keys reseal`")
+        say(
+            tr(
+                "{name} seals from now on; keep a copy of {file}, then run `gateway keys reseal`",
+                name=name,
+                file=path.name,
+            )
+        )
 
 
 def _next_name(letter: str, names: Iterable[str]) -> str:
@@ -119,9 +126,9 @@ def reseal(as_json: AsJson = False) -> None:
         emit({"active": active, **counted, "columns": done, "index": index})
     else:
         rows = [{"column": name, **report} for name, report in done.items() if any(report.values())]
-        table(f"sealed with {active}", columns("column", "resealed", "moved", "closed"), rows)
+        table(tr("sealed with {active}", active=active), columns("column", "resealed", "moved", "closed"), rows)
         if counted["closed"]:
-            say("what is closed opens with no key of the ring: put the key back with which it was sealed")
+            say(tr("what is closed opens with no key of the ring: put the key back with which it was sealed"))
         _tell_index(index)
     if counted["closed"] or (index or {}).get("unknown"):
         raise typer.Exit(FAILURES)
@@ -240,8 +247,12 @@ def _retire_index(gateway: Gateway, name: str, *, forget: bool) -> dict[str, Any
         if used:
             told = ", ".join(f"{column} {count}" for column, count in used.items())
             raise InputError(
-                f"the index key {name} is still needed: {told}; run `gateway keys reseal`; what it leaves was cleared "
-                "and is found by this key alone: --forget lets it go"
+                tr(
+                    "the index key {name} is still needed: {told}; run `gateway keys reseal`; what it leaves was "
+                    "cleared and is found by this key alone: --forget lets it go",
+                    name=name,
+                    told=told,
+                )
             )
         retire_check(connection, f"index {name}", now)
     rest = {other: key for other, key in ring.other_indexes.items() if other != name}
@@ -251,12 +262,12 @@ def _retire_index(gateway: Gateway, name: str, *, forget: bool) -> dict[str, Any
 
 def _rested(since: Any, gateway: Gateway, name: str) -> None:
     if since is None or gateway.edge.now() - since < _REST:
-        raise InputError(f"{name} leads for less than five minutes: something may still be on its way")
+        raise InputError(tr("{name} leads for less than five minutes: something may still be on its way", name=name))
 
 
 def _ring_file(gateway: Gateway) -> Any:
     if gateway.settings.keys is not None:
         raise ConfigurationError(
-            "the ring is in GATEWAY_KEYS: change it there, restart every process, then `gateway keys reseal`"
+            tr("the ring is in GATEWAY_KEYS: change it there, restart every process, then `gateway keys reseal`")
         )
     return gateway.settings.key_file

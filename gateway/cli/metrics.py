@@ -10,6 +10,7 @@ import typer
 
 from gateway.cli import prefect_access
 from gateway.cli.output import opened, refuse_idle, say
+from gateway.locale import tr
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -37,7 +38,7 @@ def metrics(
 
         config = uvicorn.Config(application(gateway), host=host, port=serve, log_level="warning", access_log=False)
         server = uvicorn.Server(config)
-        say(f"metrics on http://{host}:{serve}/metrics")
+        say(tr("metrics on http://{host}:{serve}/metrics", host=host, serve=serve))
         server.run()
 
 

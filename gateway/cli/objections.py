@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.output import FAILURES, MISUSE, AsJson, actor, columns, complain, emit, opened, say, table
+from gateway.locale import tr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,11 +55,19 @@ def _show_entered(done: Any, *, dry_run: bool, as_json: bool) -> None:
         emit({"dry_run": dry_run, **asdict(done)})
     elif dry_run:
         scans = ", ".join(f"{scan['kind']} {scan['size']}" for scan in done.scans) or "none"
-        say(f"{done.record_id} version {done.version}: {'can be sent' if done.new else done.state}; scans: {scans}")
+        say(
+            tr(
+                "{record_id} version {version}: {state}; scans: {scans}",
+                record_id=done.record_id,
+                version=done.version,
+                state=tr("can be sent") if done.new else done.state,
+                scans=scans,
+            )
+        )
     elif done.new:
-        say(f"{done.key}: waits; the next `gateway feedback` sends it")
+        say(tr("{key}: waits; the next `gateway feedback` sends it", key=done.key))
     else:
-        say(f"{done.key}: entered before, {done.state}; nothing changed")
+        say(tr("{key}: entered before, {state}; nothing changed", key=done.key, state=done.state))
 
 
 def objections(
@@ -75,12 +84,12 @@ def objections(
     if as_json:
         emit({"total": total, "shown": len(rows), "objections": rows})
     elif rows:
-        table(f"{len(rows)} of {total}", columns(*_LISTED), rows)
+        table(tr("{count} of {total}", count=len(rows), total=total), columns(*_LISTED), rows)
         for row in rows:
             if row["reason"]:
                 say(f"{row['key']}: {row['code']}: {row['reason']}")
     else:
-        say("there is no open objection")
+        say(tr("there is no open objection"))
     if any(needs_a_person(row) for row in rows):
         raise typer.Exit(FAILURES)
 
@@ -99,7 +108,7 @@ def withdraw(
     if as_json:
         emit({"key": key, "state": "WITHDRAWN"})
     else:
-        say(f"{key} is withdrawn")
+        say(tr("{key} is withdrawn", key=key))
 
 
 def _terms(gateway: Gateway) -> dict[str, DeskTerms]:
@@ -113,6 +122,6 @@ def _platform(gateway: Gateway, entry: Mapping[str, Any]) -> tuple[str, DeskTerm
     terms = _terms(gateway)
     named = str(entry.get("platform") or (next(iter(terms)) if len(terms) == 1 else ""))
     if named not in terms:
-        complain(f"platform: name one that takes objections: {', '.join(terms) or 'none is configured'}")
+        complain(tr("platform: name one that takes objections: {names}", names=list(terms) or tr("none is configured")))
         raise typer.Exit(MISUSE)
     return named, terms[named]

@@ -22,8 +22,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.actor import person
+from gateway.cli.language import is_chinese, say_in_language, speak
+from gateway.cli.layout import drawn, fold, terminal_width
 from gateway.domain.china import CHINA
 from gateway.domain.errors import ConfigurationError, GatewayError, InputError
+from gateway.locale import tr
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Gateway
@@ -42,9 +45,6 @@ AsJson = Annotated[
 ]
 Platforms = Annotated[list[str] | None, typer.Argument(help="Platforms; all that are configured where none is named.")]
 Force = Annotated[bool, typer.Option("--force", help="Write over returns that are there already; never over others.")]
-
-_CHINESE: ContextVar[bool] = ContextVar("chinese", default=False)
-"""whether the gateway that was opened last addresses people in Chinese (``GATEWAY_LANGUAGE``)"""
 
 LARGEST = 2**63 - 1
 """number that every database can hold"""
@@ -65,7 +65,7 @@ def opened(*, create: bool = False) -> Iterator[Gateway]:
         settings = load(GatewaySettings)
         logs.set_up(settings.log_level)
         tracing.set_up()
-        _CHINESE.set(settings.chinese)
+        speak(chinese=settings.chinese)
         with open_gateway(settings, create=create) as gateway:
             try:
                 yield gateway
@@ -79,7 +79,7 @@ def opened(*, create: bool = False) -> Iterator[Gateway]:
                 ) from None
             finally:
                 for why in gateway.broken.values():
-                    complain(f"left out: {why}")
+                    complain(tr("left out: {why}", why=why))
 
 
 @contextmanager
@@ -105,20 +105,28 @@ def _failed(text: str, code: int) -> typer.Exit:
 
 
 _ADVICE = {
-    errno.EMFILE: "too many open files: raise the limit (`ulimit -n 256`)",
-    errno.ENFILE: "too many open files on this machine",
-    errno.ENOSPC: "the disk is full",
-    errno.EROFS: "the file system takes no writes",
+    errno.EMFILE: tr("too many open files: raise the limit (`ulimit -n 256`)"),
+    errno.ENFILE: tr("too many open files on this machine"),
+    errno.ENOSPC: tr("the disk is full"),
+    errno.EROFS: tr("the file system takes no writes"),
+    errno.EACCES: tr("no permission"),
+    errno.EPERM: tr("no permission"),
+    errno.ENOENT: tr("there is no such file or folder"),
+    errno.EEXIST: tr("is there already"),
+    errno.EISDIR: tr("is a folder, not a file"),
+    errno.ENOTDIR: tr("is a file, not a folder"),
 }
+_WHOLE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EROFS})
+"""what is said without the file's name"""
 
 
 def system_error(error: OSError) -> str:
     """What the operating system refused, in one line with what to do."""
     advice = _ADVICE.get(error.errno or 0)
-    if advice is not None:
+    if advice is not None and (error.errno in _WHOLE or error.filename is None):
         return advice
-    name = "" if error.filename is None else f"{error.filename}: "
-    return f"{name}{error.strerror or type(error).__name__}"
+    reason = advice or error.strerror or type(error).__name__
+    return reason if error.filename is None else tr("{file}: {reason}", file=error.filename, reason=reason)
 
 
 def unforeseen(error: Exception) -> str:
@@ -132,8 +140,12 @@ def unforeseen(error: Exception) -> str:
         place = inner.__traceback__
         while place is not None and place.tb_next is not None:
             place = place.tb_next
-        where = "" if place is None else f" at {place.tb_frame.f_globals.get('__name__', '?')}:{place.tb_lineno}"
-        text = f"not foreseen: {type(inner).__name__}{where}; GATEWAY_LOG_LEVEL=DEBUG tells more"
+        where = "?" if place is None else f"{place.tb_frame.f_globals.get('__name__', '?')}:{place.tb_lineno}"
+        text = tr(
+            "not foreseen: {kind} at {place}; GATEWAY_LOG_LEVEL=DEBUG tells more",
+            kind=type(inner).__name__,
+            place=where,
+        )
     logging.getLogger(__name__).debug("not foreseen", exc_info=error)
     complain(text)
     return text
@@ -141,7 +153,7 @@ def unforeseen(error: Exception) -> str:
 
 def complain(text: str) -> None:
     """One line on stderr."""
-    sys.stderr.write(f"gateway: {printable(text).replace(chr(10), ' ')}\n")
+    sys.stderr.write(f"gateway: {printable(say_in_language(text)).replace(chr(10), ' ')}\n")
 
 
 def emit(document: Mapping[str, Any]) -> None:
@@ -155,7 +167,7 @@ def emit(document: Mapping[str, Any]) -> None:
 
 def in_language(zh: str, en: str) -> str:
     """The text in the language in which this gateway addresses people."""
-    return zh if _CHINESE.get() else en
+    return zh if is_chinese() else en
 
 
 def in_china(moment: datetime | None) -> datetime | None:
@@ -189,12 +201,7 @@ def known_platform(gateway: Gateway, name: str | None, *, others: Sequence[str] 
     with gateway.store.read() as connection:
         known = [*sorted({*gateway.platforms, *registered(connection)}), *others]
     if name is not None and name not in known:
-        raise InputError(
-            in_language(
-                f"没有名为 {name!r} 的平台；可选：{'、'.join(known)}",
-                f"no platform {name!r}; known: {', '.join(known)}",
-            )
-        )
+        raise InputError(tr("no platform {name!r}; known: {names}", name=name, names=known))
 
 
 def known_batch(gateway: Gateway, name: str | None) -> None:
@@ -205,17 +212,24 @@ def known_batch(gateway: Gateway, name: str | None) -> None:
         missing = name is not None and not is_read(connection, name)
     if missing:
         raise InputError(
-            in_language(
-                f"没有读入过名为 {name!r} 的批次文件；已读入的见 gateway batches list",
-                f"no batch file of the name {name!r} was read; `gateway batches list` has those that were",
-            )
+            tr("no batch file of the name {name!r} was read; `gateway batches list` has those that were", name=name)
         )
 
 
 def say(text: str = "") -> None:
     """One line for people on stdout."""
-    sys.stdout.write(printable(text) + "\n")
+    sys.stdout.write(printable(say_in_language(text)) + "\n")
     sys.stdout.flush()
+
+
+def tell(text: str) -> None:
+    """A sentence for people on stdout, folded to the terminal; what is folded stands under its beginning."""
+    line = say_in_language(text)
+    margin = len(line) - len(line.lstrip())
+    first, *more = fold(line.strip(), terminal_width(is_terminal=sys.stdout.isatty()) - margin - 2)
+    say(" " * margin + first)
+    for one in more:
+        say(" " * (margin + 2) + one)
 
 
 def tolerate_any_locale() -> None:
@@ -266,27 +280,26 @@ def columns(*names: str) -> list[TableColumn]:
 
 def _field(name: str, row: Mapping[str, Any]) -> Any:
     value = row.get(name)
-    return ", ".join(f"{key} {count}" for key, count in value.items()) if isinstance(value, dict) else value
+    return worded(name, value) if isinstance(value, str) else value
+
+
+def worded(name: str, value: str) -> str:
+    """A state, class or kind by its word, where a column of that name has one; the value itself otherwise."""
+    from gateway.domain import words
+
+    table = {"state": words.BY_STATE, "class": words.BY_CLASS, "kind": words.BY_KIND}.get(name, {})
+    return table.get(value, value)
 
 
 def table(title: str, columns: Sequence[TableColumn], rows: Iterable[Any]) -> None:
-    """A table for people on stdout; wide enough for Chinese text, plain where stdout is no terminal."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    def shown(text: str) -> Text:
-        return Text(printable(text))  # never read as markup: it may be a platform's or a file's
-
-    drawn = Table(title=shown(title), title_justify="left")
-    for column in columns:
-        drawn.add_column(shown(column.title), overflow="fold")
-    for row in rows:
-        drawn.add_row(*(shown(_cell(column.value(row))) for column in columns))
-    console = Console()
-    if not console.is_terminal:
-        console.width = 140
-    console.print(drawn)
+    """A table for people on stdout; a list of each row's values where it would be wider than the terminal."""
+    heads = [say_in_language(column.title) for column in columns]
+    cells = [[printable(_cell(column.value(row))) for column in columns] for row in rows]
+    if title:
+        say(title)
+    width = terminal_width(is_terminal=sys.stdout.isatty())
+    for line in drawn(heads, cells, width):
+        say(line)
 
 
 def write_workbook(path: Path, sheet: str, titles: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -312,5 +325,9 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    return str(value)
+        return f"{value.astimezone(CHINA):%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_cell(one) for one in value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_cell(one)}" for name, one in value.items() if one not in (None, 0, {}, []))
+    return say_in_language(str(value))

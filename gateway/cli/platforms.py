@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.cli.codes import platform_named
 from gateway.cli.contract import Codes, Wsdl, check_codes, check_contract
 from gateway.cli.output import (
     FAILURES,
@@ -18,7 +19,6 @@ from gateway.cli.output import (
     columns,
     complain,
     emit,
-    in_language,
     known_platform,
     opened,
     say,
@@ -26,6 +26,7 @@ from gateway.cli.output import (
 )
 from gateway.domain.china import CHINA
 from gateway.domain.errors import StoreError
+from gateway.locale import tr
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Gateway
@@ -54,7 +55,7 @@ def pause(
         now = gateway.edge.now()
         end = None if until is None else _moment(until, now)
         if end is not None and end <= now:
-            complain("--until lies in the past")
+            complain(tr("--until lies in the past"))
             raise typer.Exit(MISUSE)
         with gateway.store.write() as connection:
             before = delivery_platforms.pause_of(connection, platform, now)
@@ -65,13 +66,13 @@ def pause(
     last = None if held is None else held.until
     first = reason if held is None else held.reason
     document = {"platform": platform, "paused": True, "reason": first, "until": last, "was_paused": before is not None}
-    shown = f"{last.astimezone(CHINA):%Y-%m-%d %H:%M} +08:00" if last else ""
-    zh, en = f"{platform} 已暂停", f"{platform} is held"
+    name = platform_named(gateway, platform)
+    text = tr("{platform} is held", platform=name)
     if before is not None:
-        since = f"{before.since.astimezone(CHINA):%Y-%m-%d %H:%M} +08:00"
-        zh = f"{platform} 自 {since} 起已暂停（{before.code}：{before.reason}），原因不变"
-        en = f"{platform} is held since {since} ({before.code}: {before.reason}); that reason stays"
-    text = in_language(zh + (f"，至 {shown} 自动恢复" if shown else ""), en + (f" until {shown}" if shown else ""))
+        about = {"since": before.since, "code": before.code, "reason": before.reason}
+        text = tr("{platform} is held since {since} ({code}: {reason}); that reason stays", platform=name, **about)
+    if last is not None:
+        text = tr("{text}; goes on by itself at {until}", text=text, until=last)
     _told(document, text, as_json=as_json)
 
 
@@ -102,7 +103,7 @@ def resume(
 
         known_platform(gateway, platform)
         if anyway and not (reason or "").strip():
-            complain("--anyway needs a --reason")
+            complain(tr("--anyway needs a --reason"))
             raise typer.Exit(MISUSE)
         now = gateway.edge.now()
         with gateway.store.read() as connection:
@@ -112,7 +113,9 @@ def resume(
         with gateway.store.write() as connection:
             was = delivery_platforms.resume(connection, platform, by=actor(), reason=reason, now=now)
             freed = ledger.let_go(connection, Event.RESUMED, now, platform=platform)
-    text = f"{platform} goes on; {freed} deliveries are queued again" if was else f"{platform} was not held"
+    name = platform_named(gateway, platform)
+    goes_on = tr("{platform} goes on; {count} deliveries are queued again", platform=name, count=freed)
+    text = goes_on if was else tr("{platform} was not held", platform=name)
     _told({"platform": platform, "paused": False, "was_paused": was, "queued": freed}, text, as_json=as_json)
 
 
@@ -143,7 +146,7 @@ def check(platforms: Platforms = None, wsdl: Wsdl = None, codes: Codes = False, 
         missing = [name for name in missing if name not in broken]
     document = {
         "restored": older,
-        "platforms": health,
+        "platforms": {one["platform"]: {k: v for k, v in one.items() if k != "platform"} for one in health},
         "not_configured": missing,
         "broken": broken,
         "unread_variables": unread,
@@ -154,23 +157,24 @@ def check(platforms: Platforms = None, wsdl: Wsdl = None, codes: Codes = False, 
         emit(document)
     else:
         if older:
-            say(f"restored: {older}")
-        table("platforms", columns("platform", "ok", "detail", "clock_skew_seconds", "spec_version"), health)
+            say(tr("restored: {older}", older=older))
+        table(tr("platforms"), columns("platform", "ok", "detail", "clock_skew_seconds", "spec_version"), health)
         for name, how in exposed.items():
             say(f"{name}: {how}")
         for name in missing:
-            say(f"{name}: not configured (GATEWAY_{name.upper()}__ENDPOINT is not set)")
-        for why in broken.values():
-            say(f"broken: {why}")
-        if not four_eyes:
             say(
-                in_language(
-                    "没有操作需要双人复核；建议设置 GATEWAY_FOUR_EYES（见 gateway approvals list）",
-                    "no act asks for a second person; GATEWAY_FOUR_EYES is recommended (gateway approvals list)",
+                tr(
+                    "{name}: not configured ({setting} is not set)",
+                    name=name,
+                    setting=f"GATEWAY_{name.upper()}__ENDPOINT",
                 )
             )
+        for why in broken.values():
+            say(tr("broken: {why}", why=why))
+        if not four_eyes:
+            say(tr("no act asks for a second person; GATEWAY_FOUR_EYES is recommended (gateway approvals list)"))
         for name in unread:
-            say(f"{name}: a variable nobody reads; misspelt?")
+            say(tr("{name}: a variable nobody reads; misspelt?", name=name))
     if older or unread or broken or any(not one["ok"] for one in health):
         raise typer.Exit(FAILURES)
 
@@ -181,9 +185,9 @@ def exposed_platforms(gateway: Gateway) -> dict[str, str]:
     for name, description in gateway.descriptions().items():
         endpoint = description.endpoint
         if endpoint.in_clear:
-            told[name] = "plain http: what is sent can be read and changed on its way (ALLOW_PLAIN_HTTP)"
+            told[name] = tr("plain http: what is sent can be read and changed on its way (ALLOW_PLAIN_HTTP)")
         elif endpoint.tls.is_weakened:
-            told[name] = "encryption is weakened for this peer (TLS_MINIMUM, TLS_CIPHERS, TLS_LEGACY_RENEGOTIATION)"
+            told[name] = tr("encryption is weakened for this peer (TLS_MINIMUM, TLS_CIPHERS, TLS_LEGACY_RENEGOTIATION)")
     return told
 
 
@@ -197,7 +201,7 @@ async def _probe(exchanger: Exchanger) -> dict[str, Any]:
         "clock_skew_seconds": None,
     }
     if not isinstance(connector, ProbesHealth):
-        return row | {"ok": True, "detail": "the platform has no health call"}
+        return row | {"ok": True, "detail": tr("the platform has no health call")}
     answer = await exchanger.ask("health", connector.encode_health, anyway=True)
     if answer.verdict is not None or answer.response is None:
         verdict = answer.verdict

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gateway.domain.errors import ConfigurationError, GatewayError
+from gateway.locale import tr
 
 API_URL = "PREFECT_API_URL"
 CLIENT_SECRET, SERVER_SECRET = "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING"
@@ -65,10 +66,12 @@ def secret_of(home: Path) -> str:
 
 def _read_secret(path: Path) -> str:
     if path.stat().st_mode & 0o077:
-        raise ConfigurationError(f"{path} can be read by other users: remove it, and the next start makes a new secret")
+        raise ConfigurationError(
+            tr("{path} can be read by other users: remove it, and the next start makes a new secret", path=path)
+        )
     text = path.read_text(encoding="ascii", errors="replace").strip()
     if not text:
-        raise ConfigurationError(f"{path} is empty: remove it, and the next start makes a new secret")
+        raise ConfigurationError(tr("{path} is empty: remove it, and the next start makes a new secret", path=path))
     return text
 
 
@@ -80,8 +83,14 @@ def refuse_open_host(host: str) -> None:
     if host == "localhost" or os.environ.get(SERVER_SECRET) or os.environ.get(CLIENT_SECRET):
         return
     raise ConfigurationError(
-        f"--host {host} lets other machines reach Prefect, and who reaches it runs code here: set {SERVER_SECRET} to a "
-        f"secret (the other machines: {CLIENT_SECRET}), or stay on 127.0.0.1 behind a proxy with TLS"
+        tr(
+            "--host {host} lets other machines reach Prefect, and who reaches it runs code here: set "
+            "{server_secret} to a secret (the other machines: {client_secret}), or stay on 127.0.0.1 "
+            "behind a proxy with TLS",
+            host=host,
+            server_secret=SERVER_SECRET,
+            client_secret=CLIENT_SECRET,
+        )
     )
 
 
@@ -93,7 +102,9 @@ def kept(home: Path, url: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            raise ConfigurationError(f"this home keeps a Prefect server already, at {file.read().strip()}") from None
+            raise ConfigurationError(
+                tr("this home keeps a Prefect server already, at {file}", file=file.read().strip())
+            ) from None
         file.truncate(0)
         file.write(url)
         file.flush()
@@ -118,7 +129,9 @@ def connect(home: Path, *, wait: bool = False) -> str:
     own = kept_url(home)
     url = os.environ.get(API_URL) or own
     if url is None:
-        raise ConfigurationError(f"{API_URL} is not set: the address of the Prefect server, ending in /api")
+        raise ConfigurationError(
+            tr("{api_url} is not set: the address of the Prefect server, ending in /api", api_url=API_URL)
+        )
     prepare(home)
     if url == own:
         os.environ.setdefault(CLIENT_SECRET, secret_of(home))
@@ -154,13 +167,20 @@ def _probe(url: str, *, wait: bool) -> None:
         error.close()
         if error.code in (401, 403):
             raise ConfigurationError(
-                f"the Prefect server at {url} does not take the secret: set {CLIENT_SECRET} to what stands in "
-                f"{SECRET_FILE} in the home of the machine that keeps it, or to its {SERVER_SECRET}"
+                tr(
+                    "the Prefect server at {url} does not take the secret: set {client_secret} to what "
+                    "stands in {secret_file} in the home of the machine that keeps it, or to its "
+                    "{server_secret}",
+                    url=url,
+                    client_secret=CLIENT_SECRET,
+                    secret_file=SECRET_FILE,
+                    server_secret=SERVER_SECRET,
+                )
             ) from None
     except (OSError, ValueError) as error:
         if not wait:
             reason = getattr(error, "reason", error)
-            raise GatewayError(f"no Prefect server answers at {url}: {reason}") from None
+            raise GatewayError(tr("no Prefect server answers at {url}: {reason}", url=url, reason=reason)) from None
 
 
 def authorization() -> dict[str, str]:

@@ -6,6 +6,7 @@ import typer
 
 from gateway.cli.output import FAILURES, AsJson, Platforms, columns, emit, opened, say, table
 from gateway.cli.progress import counting
+from gateway.locale import tr
 
 _SHOWN = ("asked", "adopted", "overtaken", "to_send", "parked", "refused", "unsure", "compared", "tickets", "left")
 
@@ -40,13 +41,19 @@ def recover(platforms: Platforms = None, as_json: AsJson = False) -> None:
     if as_json:
         emit({"platforms": {row["platform"]: {k: v for k, v in row.items() if k != "platform"} for row in rows}})
     else:
-        table("recovered", columns("platform", "done", *_SHOWN, "stopped"), rows)
+        table(tr("recovered"), columns("platform", "done", *_SHOWN, "stopped"), rows)
         for report in reports:
             if report.done:
-                say(f"{report.platform} may go on: `gateway resume {report.platform}`")
+                say(tr("{platform} may go on: `gateway resume {platform}`", platform=report.platform))
             else:
-                say(f"{report.platform} is not recovered: {report.left} to ask; run it again")
+                say(
+                    tr(
+                        "{platform} is not recovered: {left} to ask; run it again",
+                        platform=report.platform,
+                        left=report.left,
+                    )
+                )
         if any(report.tickets for report in reports):
-            say("what nothing here knows of was left as it is there: `gateway tickets list`")
+            say(tr("what nothing here knows of was left as it is there: `gateway tickets list`"))
     if broken or any(report.needs_person for report in reports):
         raise typer.Exit(FAILURES)

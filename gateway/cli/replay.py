@@ -30,6 +30,7 @@ from gateway.cli.output import (
 from gateway.domain.approvals import GuardedAct
 from gateway.domain.errors import InputError
 from gateway.domain.states import State
+from gateway.locale import tr
 
 if TYPE_CHECKING:
     from gateway.delivery.replaying import PlanOutlook
@@ -104,10 +105,10 @@ def plan(
         known_platform(gateway, platform)
         known_batch(gateway, batch)
         if lost and difference not in (None, Repairable.LOST):
-            raise InputError("--lost and --difference name two classes: give one of them")
+            raise InputError(tr("--lost and --difference name two classes: give one of them"))
         chosen = Difference.LOST if lost else None if difference is None else Difference(difference)
         if chosen is not None and (state or code):
-            raise InputError("--state and --code choose what failed; what differs was accepted: leave them out")
+            raise InputError(tr("--state and --code choose what failed; what differs was accepted: leave them out"))
         wanted = DeliveryFilter(
             platform=platform,
             states=() if state is None else (State(state),),
@@ -240,7 +241,7 @@ def cancel(
             stopped = stop(connection, number, by=actor(), reason=reason, now=gateway.edge.now())
             found = find(connection, number)
     if not stopped:
-        complain(f"nothing is left of plan {number}")
+        complain(tr("nothing is left of plan {number}", number=number))
         raise typer.Exit(MISUSE)
     _tell(found, as_json=as_json)
 
@@ -267,12 +268,12 @@ def listing(as_json: AsJson = False) -> None:
     if as_json:
         emit({"plans": found})
     else:
-        table("replay plans", columns(*_COLUMNS), found)
+        table(tr("replay plans"), columns(*_COLUMNS), found)
 
 
 def _tell(found: Plan | None, *, as_json: bool, now: Counter[str] | None = None) -> None:
     if found is None:
-        complain("there is no such plan")
+        complain(tr("there is no such plan"))
         raise typer.Exit(MISUSE)
     document: dict[str, Any] = {**vars(found), "now": dict(now or {})}
     if as_json:

@@ -9,6 +9,7 @@ import typer
 from gateway.cli.approvals import ask_second_person
 from gateway.cli.output import FAILURES, LARGEST, MISUSE, AsJson, actor, columns, complain, emit, opened, say, table
 from gateway.domain.approvals import GuardedAct
+from gateway.locale import tr
 
 retention = typer.Typer(no_args_is_help=True, help="Clear what has had its time; hold what must not be deleted.")
 
@@ -40,9 +41,9 @@ def run(
         emit(vars(report))
     else:
         rows = [{"rule": r, "rows": report.rows[r], "older_than": report.before[r]} for r in report.rows]
-        table("would be cleared" if dry_run else "cleared", columns("rule", "rows", "older_than"), rows)
+        table(tr("would be cleared") if dry_run else tr("cleared"), columns("rule", "rows", "older_than"), rows)
         if report.held:
-            say("nothing is cleared while a hold on everything is in force")
+            say(tr("nothing is cleared while a hold on everything is in force"))
     if report.held:
         raise typer.Exit(FAILURES)
 
@@ -56,7 +57,7 @@ def hold(
 ) -> None:
     """Keep a person's data, or everything, until the hold is ended."""
     if (person is None) is not everything:
-        complain("name --person KEY or --everything")
+        complain(tr("name --person KEY or --everything"))
         raise typer.Exit(MISUSE)
     with opened() as gateway:
         from gateway.operations.store.retention import hold as keep
@@ -66,7 +67,7 @@ def hold(
         now, by = gateway.edge.now(), actor()
         with gateway.store.write() as connection:
             if person is not None and not known_person(connection, person):
-                complain("there is no such person")
+                complain(tr("there is no such person"))
                 raise typer.Exit(MISUSE)
             number = keep(connection, person_key=person, reason=reason, by=by, now=now)
             subject = f"person {person}" if person else "everything"
@@ -74,7 +75,7 @@ def hold(
     if as_json:
         emit({"hold": number})
     else:
-        say(f"hold {number} is in force")
+        say(tr("hold {number} is in force", number=number))
 
 
 @retention.command("end")
@@ -96,9 +97,9 @@ def end(
             if ended:
                 note(connection, at=now, actor=by, action="end_hold", subject=f"hold {number}", reason=reason)
     if not ended:
-        complain(f"hold {number} is not in force")
+        complain(tr("hold {number} is not in force", number=number))
         raise typer.Exit(MISUSE)
-    say(f"hold {number} is ended")
+    say(tr("hold {number} is ended", number=number))
 
 
 @retention.command("list")
@@ -112,4 +113,4 @@ def listing(as_json: AsJson = False) -> None:
     if as_json:
         emit({"holds": found})
     else:
-        table("holds", columns("id", "person_key", "reason", "since", "by", "ended_at", "ended_by"), found)
+        table(tr("holds"), columns("id", "person_key", "reason", "since", "by", "ended_at", "ended_by"), found)

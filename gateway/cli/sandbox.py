@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.output import AsJson, complain, reported, say
+from gateway.locale import tr
 
 FOLLOW_PARENT = "GATEWAY_SANDBOX_FOLLOWS_STDIN"
 """set by a parent that holds our stdin: we end when it ends, even by SIGKILL"""
@@ -33,7 +34,7 @@ def sandbox(
     from gateway.testing.sandbox import PROFILES
 
     if faults not in PROFILES:
-        complain(f"unknown fault profile {faults!r}; known: {', '.join(PROFILES)}")
+        complain(tr("unknown fault profile {faults!r}; known: {names}", faults=faults, names=", ".join(PROFILES)))
         raise typer.Exit(2)
     with reported():
         names = [platform] if platform else registry.names(registry.SANDBOXES)
@@ -41,7 +42,7 @@ def sandbox(
         try:
             pairs = [(one, serving.bind(port + i if port else 0)) for i, one in enumerate(made)]
         except OSError as error:
-            complain(f"port {port}: {error.strerror}")
+            complain(tr("port {port}: {strerror}", port=port, strerror=error.strerror))
             raise typer.Exit(2) from None
         access = {one.platform: one.access(serving.address(listener)) for one, listener in pairs}
         _announce(access, as_json=as_json)
@@ -60,11 +61,11 @@ def _announce(access: dict[str, Any], *, as_json: bool) -> None:
         say(f"{name}")
         for key, value in one.details.items():
             say(f"  {key:14} {value}")
-    say("\n# point a gateway at them:")
+    say(tr("\n# point a gateway at them:"))
     for one in access.values():
         for key, value in one.environment.items():
             say(f"export {key}='{value}'")
-    say("\nCtrl-C ends")
+    say(tr("\nCtrl-C ends"))
 
 
 async def _serve(pairs: list[Any]) -> None:

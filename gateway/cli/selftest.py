@@ -8,6 +8,7 @@ import typer
 
 from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit, reported, say, table
 from gateway.cli.progress import counting
+from gateway.locale import tr
 
 
 def selftest(
@@ -24,7 +25,7 @@ def selftest(
     import os
 
     if not hasattr(os, "fork"):
-        complain("selftest: needs a system on which processes can be forked")
+        complain(tr("selftest: needs a system on which processes can be forked"))
         raise typer.Exit(MISUSE)
     with reported():
         document = _run(url, kills, seed, quiet=as_json)
@@ -70,11 +71,20 @@ def _run(url: str | None, kills: int, seed: int, *, quiet: bool) -> dict[str, An
 
 def _show(document: dict[str, Any]) -> None:
     rows = [{"killed at": point, "times": count} for point, count in document["points"].items()]
-    table(f"{document['kills']} of {document['runs']} workers killed", columns("killed at", "times"), rows)
-    say(f"store:    {document['store']}")
-    say(f"records:  {document['records']}")
-    say(f"effects:  {document['effects']} at the platform (a record that a newer version overtook has none)")
+    table(
+        tr("{kills} of {runs} workers killed", kills=document["kills"], runs=document["runs"]),
+        columns("killed at", "times"),
+        rows,
+    )
+    say(tr("store:    {store}", store=document["store"]))
+    say(tr("records:  {records}", records=document["records"]))
+    say(
+        tr(
+            "effects:  {effects} at the platform (a record that a newer version overtook has none)",
+            effects=document["effects"],
+        )
+    )
     for problem in document["problems"]:
-        say(f"problem:  {problem}")
+        say(tr("problem:  {problem}", problem=problem))
     if not document["problems"]:
-        say("nothing was lost and nothing doubled")
+        say(tr("nothing was lost and nothing doubled"))

@@ -17,6 +17,7 @@ from gateway.cli.output import AsJson, columns, emit, opened, reported, say, tab
 from gateway.cli.prefect_access import API_URL
 from gateway.domain.errors import ConfigurationError
 from gateway.guard import descendants_end_with_us
+from gateway.locale import tr
 
 if TYPE_CHECKING:
     from gateway.flows.deployments import Planned
@@ -45,7 +46,7 @@ def serve(
         home = Path(gateway.settings.home)
         home.mkdir(parents=True, exist_ok=True)
         if not as_json and not os.environ.get(API_URL):
-            say("starting Prefect, which takes half a minute")
+            say(tr("starting Prefect, which takes half a minute"))
         with background.kept_prefect_server(home, port, host) as url, _reports(home / "reports", port + 1):
             from gateway.flows import serving
 
@@ -160,10 +161,10 @@ def _show(url: str, secret: str | None, planned: Sequence[Planned], *, as_json: 
         emit({"prefect": url, "secret": secret, "deployments": {one.name: one.schedule for one in planned}})
         return
     if rows:
-        table("deployments", columns("deployment", "schedule", "at once"), rows)
-    say(f"Prefect: {url.removesuffix('/api')}")
+        table(tr("deployments"), columns("deployment", "schedule", "at once"), rows)
+    say(tr("Prefect: {url}", url=url.removesuffix("/api")))
     if secret is not None:
-        say(f"its page asks for the secret in {secret}")
+        say(tr("its page asks for the secret in {secret}", secret=secret))
 
 
 @contextmanager
@@ -183,7 +184,9 @@ def _reports(folder: Path, port: int) -> Iterator[None]:
     try:
         server = ThreadingHTTPServer(("127.0.0.1", port), partial(Quiet, directory=str(folder)))
     except OSError as error:
-        raise ConfigurationError(f"port {port}, for the reports: {error.strerror}; choose another --port") from None
+        raise ConfigurationError(
+            tr("port {port}, for the reports: {strerror}; choose another --port", port=port, strerror=error.strerror)
+        ) from None
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     os.environ[variable] = f"http://127.0.0.1:{port}"

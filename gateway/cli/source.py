@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.output import FAILURES, AsJson, complain, emit, opened, say
+from gateway.locale import tr
 
 source = typer.Typer(no_args_is_help=True, help="Take in rows from the information system's database view.")
 
@@ -53,19 +54,40 @@ def pull(
     if as_json:
         emit({**vars(report), "batches": [vars(one) for one in report.batches], "dry_run": dry_run})
     else:
-        say(f"{report.source}: {report.read} rows read, {report.seen} of them seen before")
+        say(
+            tr(
+                "{source}: {read} rows read, {seen} of them seen before",
+                source=report.source,
+                read=report.read,
+                seen=report.seen,
+            )
+        )
         if report.deleted:
-            say(f"{report.deleted} rows that were taken in before are not in the view any more; nothing was withdrawn")
+            say(
+                tr(
+                    "{deleted} rows that were taken in before are not in the view any more; nothing was withdrawn",
+                    deleted=report.deleted,
+                )
+            )
         for one in report.batches:
             say(
-                f"{one.name}: {one.rows} rows, {one.admitted} admitted ({one.withdrawn} withdrawals), "
-                f"{one.unchanged} unchanged, {one.refused} refused, {one.held} held for a person, "
-                f"{one.warned} with a warning"
+                tr(
+                    "{name}: {rows} rows, {admitted} admitted ({withdrawn} withdrawals), {unchanged} "
+                    "unchanged, {refused} refused, {held} held for a person, {warned} with a warning",
+                    name=one.name,
+                    rows=one.rows,
+                    admitted=one.admitted,
+                    withdrawn=one.withdrawn,
+                    unchanged=one.unchanged,
+                    refused=one.refused,
+                    held=one.held,
+                    warned=one.warned,
+                )
             )
         written = sum(one.returned for one in report.batches)
         if written:
-            say(f"{written} rows written back to {returns}")
+            say(tr("{written} rows written back to {returns}", written=written, returns=returns))
     if report.overtaken:
-        complain("another pull was at work; run it again")
+        complain(tr("another pull was at work; run it again"))
     if report.overtaken or any(one.refused or one.held for one in report.batches):
         raise typer.Exit(FAILURES)

@@ -17,11 +17,11 @@ from gateway.cli.output import (
     columns,
     complain,
     emit,
-    in_language,
     opened,
     say,
     table,
 )
+from gateway.locale import tr
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Gateway
@@ -90,7 +90,7 @@ def show(
         same = None if made is None else draw_again(gateway.store, made)
         about = {} if made is None else _about(gateway, made)
     if made is None:
-        complain("there is no such draw")
+        complain(tr("there is no such draw"))
         raise typer.Exit(MISUSE)
     _show_draw(
         made, about, "same" if same else "population changed" if same is None else "another result", as_json=as_json
@@ -116,9 +116,9 @@ def listing(
     if as_json:
         emit({"draws": rows})
     elif rows:
-        table(in_language(f"{len(rows)} 次抽查", f"{len(rows)} draws"), columns(*names, "drawn"), rows)
+        table(tr("{count} draws", count=len(rows)), columns(*names, "drawn"), rows)
     else:
-        say(in_language("还没有抽查：gateway supervise draw", "nothing was drawn yet: gateway supervise draw"))
+        say(tr("nothing was drawn yet: gateway supervise draw"))
 
 
 def _about(gateway: Gateway, made: Draw) -> dict[str, str]:
@@ -133,7 +133,7 @@ def _about(gateway: Gateway, made: Draw) -> dict[str, str]:
 def _excluded(text: str) -> tuple[str, str]:
     name, _, why = text.partition("=")
     if not name or not why:
-        complain("--exclude OBJECT=REASON")
+        complain(tr("--exclude OBJECT=REASON"))
         raise typer.Exit(MISUSE)
     return name, why
 
@@ -153,4 +153,4 @@ def _show_draw(made: Draw, about: dict[str, str], again: str | None, *, as_json:
         say(f"{'excluded':>18}  {name}: {why}")
     if again is not None:
         say(f"{'drawn again':>18}  {again}")
-    table("drawn", columns("object", "about", "checker"), document["drawn"])
+    table(tr("drawn"), columns("object", "about", "checker"), document["drawn"])

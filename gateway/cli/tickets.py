@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from gateway.cli.approvals import ask_second_person
+from gateway.cli.language import is_chinese
 from gateway.cli.output import (
     LARGEST,
     MISUSE,
@@ -23,16 +24,21 @@ from gateway.cli.output import (
 )
 from gateway.credit.rules.tickets import Act
 from gateway.domain.approvals import GuardedAct
+from gateway.domain.china import CHINA
 from gateway.domain.ticket_kinds import TicketKind
+from gateway.domain.words import ROLES
+from gateway.locale import Text, tr
 
 tickets = typer.Typer(no_args_is_help=True, help="What persons have to look at: list, show, settle.")
-_LISTED = ("number", "kind", "title", "owner", "due_on", "late", "platform", "record_id", "opened_at", "acts")
+_LISTED = columns("number", "title", "due_on", "owner", "platform", "record_id", "opened_at", "acts")
+_SHORT = 8
+"""characters of a number's end that a list shows; they name the ticket in every command"""
 
 
 @tickets.command("list")
 def listing(
     platform: Annotated[str | None, typer.Option(help="Only this platform; centre for our own.")] = None,
-    kind: Annotated[TicketKind | None, typer.Option(help="Only this kind.")] = None,
+    kind: Annotated[TicketKind | None, typer.Option(case_sensitive=False, help="Only this kind.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=LARGEST, help="List at most this many.")] = 50,
     as_json: AsJson = False,
@@ -49,9 +55,17 @@ def listing(
     if as_json:
         emit({"total": total, "shown": len(rows), "tickets": rows})
     elif rows:
-        table(f"{len(rows)} of {total}", columns(*_LISTED), rows)
+        table(tr("{count} of {total}", count=len(rows), total=total), _LISTED, [_for_people(row) for row in rows])
     else:
-        say("there is no open ticket")
+        say(tr("there is no open ticket"))
+
+
+def _for_people(row: dict[str, Any]) -> dict[str, Any]:
+    title = Text(row["title_zh"] if is_chinese() else row["title"])
+    due = row["due_on"] or Text("–")
+    shown = {"title": title, "number": row["number"][-_SHORT:], "owner": ROLES.get(row["owner"], row["owner"])}
+    shown["due_on"] = tr("{day}, late", day=due) if row["late"] else due
+    return {**row, **shown, "opened_at": Text(f"{row['opened_at'].astimezone(CHINA):%Y-%m-%d}")}
 
 
 @tickets.command("show")
@@ -67,7 +81,7 @@ def show(
         if found is not None:
             gateway.note("ticket_show", f"ticket {found.ticket.number}", detail={"record_id": found.ticket.record_id})
     if found is None:
-        complain("there is no such ticket")
+        complain(tr("there is no such ticket"))
         raise typer.Exit(MISUSE)
     document = found.document()
     if as_json:
@@ -104,4 +118,4 @@ def settle(
     if as_json:
         emit({"number": closed.number, "act": closed.act, "closed_at": closed.closed_at, "closed_by": closed.closed_by})
     else:
-        say(f"{closed.number} settled: {closed.act}")
+        say(tr("{number} settled: {act}", number=closed.number, act=closed.act))

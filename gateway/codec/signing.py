@@ -11,6 +11,7 @@ import hmac as _stdlib
 from cryptography.hazmat.primitives import hashes, hmac
 
 from gateway.domain.errors import ConfigurationError
+from gateway.locale import tr
 
 
 def digest(algorithm: str, data: bytes) -> bytes:
@@ -49,4 +50,4 @@ def _algorithm(name: str) -> hashes.HashAlgorithm:
         case "sm3":
             return hashes.SM3()
         case _:
-            raise ConfigurationError(f"digest algorithm {name!r} is not known; use sha-256 or sm3")
+            raise ConfigurationError(tr("digest algorithm {name!r} is not known; use sha-256 or sm3", name=name))

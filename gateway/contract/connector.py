@@ -93,6 +93,10 @@ class ConnectorInfo:
     lookups: Waits
     negative_lookups: int = 2
     holdings_by: HoldingsBy | None = None
+    short_zh: str = ""
+    """the title in four or so letters, for tables; empty: the whole one"""
+    code_words: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """the platform's own codes in its words, Chinese and English"""
     declined: Mapping[RecordKind, str] = field(default_factory=dict)
     """kind -> why the platform is not owed it; of a kind taken by project, why it is not owed the rest"""
 

@@ -28,6 +28,7 @@ from gateway.domain.china import CHINA, day_start
 from gateway.domain.errors import InputError
 from gateway.domain.records import RecordKind, Worker
 from gateway.domain.working_days import WorkCalendar
+from gateway.locale import tr
 from gateway.store import records
 from gateway.store.audit import note
 from gateway.store.engine import Store
@@ -62,7 +63,9 @@ def read_decision(path: Path) -> Mapping[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{path.name}: not a TOML file in UTF-8 ({type(error).__name__})") from None
+        raise InputError(
+            tr("{name}: not a TOML file in UTF-8 ({kind})", name=path.name, kind=type(error).__name__)
+        ) from None
 
 
 def draft(store: Store, given: Mapping[str, Any], officer: Officer, *, new_key: Callable[[], str]) -> Drafted:
@@ -74,7 +77,7 @@ def draft(store: Store, given: Mapping[str, Any], officer: Officer, *, new_key: 
             warn, due = (officer.calendar.due(record.decided, days) for days in (WARN_DAYS, PUBLISH_DAYS))
         key = str(given.get("record") or new_key())
         if given.get("record") and not decisions.rows(scope.connection, scope.vault, key=key, limit=1):
-            raise InputError("record: there is no own record of this key")
+            raise InputError(tr("record: there is no own record of this key"))
         version = decisions.keep_draft(scope, key, _plain(record), due=(warn, due), by=officer.by)
         note(scope.connection, at=scope.at, actor=officer.by, action="decision_draft", subject=f"{key}/{version}")
     return Drafted(key=key, version=version, lacking=lacking(record), warn_on=warn, due_on=due)
@@ -101,7 +104,7 @@ def publish(
         row = _draft(scope, key)
         record = _complete(row)
         if only not in (None, (row.version, _digest(row))):
-            raise InputError("the draft was changed in the meantime: look at it, and publish it again")
+            raise InputError(tr("the draft was changed in the meantime: look at it, and publish it again"))
         finding = _finding(scope, row, _fixed(record, default_period))
         decisions.publish(scope, row, finding, record.subject, platform=platform, by=officer.by)
         note(
@@ -167,9 +170,9 @@ def _record(scope: Scope, given: Mapping[str, Any]) -> OwnRecord:
     known = {part.name for part in fields(OwnRecord)} | {"record", "subject_name"}
     unknown = sorted(set(given) - known)
     if unknown:
-        raise InputError(f"unknown fields: {', '.join(unknown)}")
+        raise InputError(tr("unknown fields: {names}", names=", ".join(unknown)))
     if given.get("event_type", "CREATED") not in set(EventType):
-        raise InputError("event_type: no such event")
+        raise InputError(tr("event_type: no such event"))
     kind, key = _subject_named(scope, given)
     values = {name: value for name, value in given.items() if name not in ("record", "subject_name", "kind", "subject")}
     try:
@@ -180,7 +183,7 @@ def _record(scope: Scope, given: Mapping[str, Any]) -> OwnRecord:
     except (TypeError, ValueError, AttributeError):
         required = ("subject", "category", "content", "region", "authority", "legal_basis", "decision")
         lacks = [name for name in required if not given.get(name)]
-        raise InputError(f"not a decision: {', '.join(lacks) or 'a field of another form'}") from None
+        raise InputError(tr("not a decision: {flaws}", flaws=lacks or tr("a field of another form"))) from None
 
 
 def _subject_named(scope: Scope, given: Mapping[str, Any]) -> tuple[str, str]:
@@ -194,7 +197,7 @@ def _subject_named(scope: Scope, given: Mapping[str, Any]) -> tuple[str, str]:
         party = Party(kind=kind, code=text, name=str(name))
         [key] = parties.hold(scope.connection, scope.vault, [party], parties.OWN, scope.at)
         return kind, key
-    raise InputError("subject: nobody we hold; an enterprise or authority is named with kind and subject_name")
+    raise InputError(tr("subject: nobody we hold; an enterprise or authority is named with kind and subject_name"))
 
 
 def _fixed(record: OwnRecord, default_period: str | None) -> OwnRecord:

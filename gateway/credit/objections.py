@@ -22,6 +22,7 @@ from gateway.credit.store.streams import lock_feed
 from gateway.domain.china import CHINA
 from gateway.domain.errors import InputError
 from gateway.domain.working_days import WorkCalendar
+from gateway.locale import tr
 from gateway.store.audit import note
 from gateway.store.engine import Store
 from gateway.store.scope import Scope, write_scope
@@ -96,10 +97,10 @@ def enter(
 def withdraw(store: Store, key: str, *, reason: str, by: str, now: datetime) -> None:
     """End an objection that the platform does not have; raises InputError where there is none such."""
     if not reason.strip():
-        raise InputError("to withdraw an objection needs a reason")
+        raise InputError(tr("to withdraw an objection needs a reason"))
     with store.write() as connection:
         if not objections.withdraw(connection, key, now):
-            raise InputError("there is no objection of this key that waits, was refused, or is unclear")
+            raise InputError(tr("there is no objection of this key that waits, was refused, or is unclear"))
         note(connection, at=now, actor=by, action="objection_withdraw", subject=key, reason=reason)
 
 
@@ -167,7 +168,7 @@ def _may_go_again(held: ObjectionRow, terms: DeskTerms, now: datetime, *, anew: 
     if held.state is not ObjectionPhase.UNCLEAR:
         return False
     if held.tried_at is not None and now - held.tried_at > terms.remembered:
-        raise InputError("the platform may have it and would no longer know it again: ask there, then use --anew")
+        raise InputError(tr("the platform may have it and would no longer know it again: ask there, then use --anew"))
     return True
 
 

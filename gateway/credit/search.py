@@ -23,6 +23,7 @@ from gateway.credit.views import Who
 from gateway.delivery.exchanger import Exchanger
 from gateway.domain.errors import ContractError, InputError
 from gateway.domain.records import RecordKind, Worker
+from gateway.locale import tr
 from gateway.store import records
 from gateway.store.audit import note
 from gateway.store.scope import Scope
@@ -73,7 +74,7 @@ async def search_subject(exchanger: Exchanger, who: Who, purpose: Purpose) -> Se
     if not isinstance(connector, SearchesSubjects):
         raise ContractError(f"{exchanger.platform} cannot be asked for the records of a subject")
     if not purpose.reason.strip():
-        raise InputError("the purpose of the question must be stated")
+        raise InputError(tr("the purpose of the question must be stated"))
     terms = await exchanger.transact(_begin, who, purpose)
     report = SearchReport(platform=exchanger.platform)
     findings, trouble = await _search(exchanger, connector, terms)
@@ -122,7 +123,7 @@ def _terms(scope: Scope, who: Who) -> SearchTerms:
         assert isinstance(person.content, Worker)
         document = {"id_type": person.content.id_type, "id_number": person.content.id_number}
         return SearchTerms(subject_type=SubjectType.PERSON, **document)
-    raise InputError("only persons and enterprises we hold can be asked for")
+    raise InputError(tr("only persons and enterprises we hold can be asked for"))
 
 
 async def _search(

@@ -27,6 +27,7 @@ from gateway.domain.identifiers import mask
 from gateway.domain.records import Certificate, RecordKind
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.domain.working_days import WorkCalendar
+from gateway.locale import tr
 from gateway.store import records
 from gateway.store.audit import note
 from gateway.store.engine import Connection, Store
@@ -76,7 +77,7 @@ def read_checker_file(path: Path) -> list[Checker]:
         with path.open(encoding="utf-8-sig", newline="") as handle:
             return read_checkers(csv.DictReader(handle))
     except (OSError, ValueError, KeyError):
-        raise InputError(f"{path.name}: not a CSV in UTF-8 with a column 'checker'") from None
+        raise InputError(tr("{name}: not a CSV in UTF-8 with a column 'checker'", name=path.name)) from None
 
 
 def population(connection: Connection, vault: Vault, order: Order) -> Population:
@@ -89,13 +90,13 @@ def population(connection: Connection, vault: Vault, order: Order) -> Population
         codes = [row["code"] for row in table("division_shandong").rows]
         objects = {code: frozenset[str]() for code in codes if is_city(code)}
     else:
-        raise InputError(f"what is drawn is one of: {', '.join(KINDS)}")
+        raise InputError(tr("what is drawn is one of: {names}", names=", ".join(KINDS)))
     if order.around is not None:
         objects = {name: groups for name, groups in objects.items() if order.around in {name, *groups}}
     excluded = {_name(vault, order.of, name): why for name, why in order.excluded.items()}
     strangers = sorted(set(excluded) - set(objects))
     if strangers:
-        raise InputError(f"{len(strangers)} excluded objects are not in the population")
+        raise InputError(tr("{count} excluded objects are not in the population", count=len(strangers)))
     return Population(objects=objects, excluded=excluded)
 
 
@@ -109,7 +110,7 @@ def make_draw(store: Store, order: Order, officer: Officer, *, number: str) -> D
     with archive_scope(store, CENTRE, officer.now) as scope:
         found = population(scope.connection, scope.vault, order)
         if not found.drawable:
-            raise InputError("there is nothing to draw from")
+            raise InputError(tr("there is nothing to draw from"))
         count = sample_size(order.ratio, len(found.drawable))
         days = DUTIES[TicketKind.CHECK].days
         made = Draw(

@@ -32,6 +32,7 @@ from gateway.domain.errors import ConfigurationError, InputError
 from gateway.domain.records import RecordKind
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.domain.working_days import WorkCalendar
+from gateway.locale import tr
 from gateway.store.engine import Connection, Store
 from gateway.store.scope import Scope, write_scope
 
@@ -126,6 +127,22 @@ def overdue_by_kind(connection: Connection, calendar: WorkCalendar, now: datetim
     return Counter(str(one.kind) for one in found if shown(one, calendar, now, days.get(one.record_id)).late)
 
 
+def open_by_owner(connection: Connection, calendar: WorkCalendar, now: datetime) -> dict[str, dict[str, Any]]:
+    """Open tickets by owner: how many, how many are late or due today, and the next day that is not past."""
+    _, found = tickets.listed(connection, Filter(), _ALL)
+    days = decisions.deadlines(connection, [one.record_id for one in found if one.kind is TicketKind.DEADLINE])
+    today = now.astimezone(CHINA).date()
+    sums: dict[str, dict[str, Any]] = {}
+    for row in (shown(one, calendar, now, days.get(one.record_id)) for one in found):
+        sum_ = sums.setdefault(row.owner, {"open": 0, "late": 0, "today": 0, "due_on": None})
+        sum_["open"] += 1
+        sum_["late"] += row.late
+        sum_["today"] += row.due_on == today
+        if row.due_on is not None and not row.late:
+            sum_["due_on"] = min(row.due_on, sum_["due_on"] or row.due_on)
+    return sums
+
+
 def look_up(store: Store, calendar: WorkCalendar, number: str, now: datetime) -> Shown | None:
     """One ticket by its number, with how it was closed at the platform, the subject's name and number taken out."""
     with store.read() as connection:
@@ -175,18 +192,20 @@ def shown(
 def settle(store: Store, given: TicketAct, now: datetime) -> Ticket:
     """Close the ticket and carry the act out, in one commit; raises InputError where it is not possible."""
     if not given.reason.strip():
-        raise InputError("an act on a ticket needs a reason")
+        raise InputError(tr("an act on a ticket needs a reason"))
     with write_scope(store, CENTRE, now) as begun:
         found = tickets.find(begun.connection, given.number)
         if found is None:
-            raise InputError("there is no such ticket")
+            raise InputError(tr("there is no such ticket"))
         given = replace(given, number=found.number)
         duty = DUTIES[found.kind]
         if given.act not in duty.acts:
-            raise InputError(f"a ticket of kind {found.kind} is settled by: {', '.join(duty.acts)}")
+            raise InputError(
+                tr("a ticket of kind {kind} is settled by: {names}", kind=found.kind, names=", ".join(duty.acts))
+            )
         _, scope = lock_feed(replace(begun, platform=found.platform))
         if not tickets.close(scope, found.number, act=given.act, reason=given.reason, by=given.by):
-            raise InputError("the ticket is closed already")
+            raise InputError(tr("the ticket is closed already"))
         _CARRIED_OUT.get(given.act, _nothing)(scope, found, given)
         closed = tickets.by_number(scope.connection, given.number)
     assert closed is not None
@@ -203,7 +222,9 @@ def read_calendar(further: Path | None = None) -> WorkCalendar:
             given = WorkCalendar.from_rows(csv.DictReader(handle))
     except (OSError, ValueError, KeyError) as error:
         reason = type(error).__name__
-        raise ConfigurationError(f"GATEWAY_CALENDAR: not a CSV with columns day and kind ({reason})") from None
+        raise ConfigurationError(
+            tr("GATEWAY_CALENDAR: not a CSV with columns day and kind ({reason})", reason=reason)
+        ) from None
     off = {day for day in built_in.off if day.year not in given.years} | given.off
     worked = {day for day in built_in.worked if day.year not in given.years} | given.worked
     return WorkCalendar(off=frozenset(off), worked=frozenset(worked))
@@ -215,7 +236,7 @@ def reinstate(store: Store, given: TicketRequest, now: datetime) -> Reinstated:
     Done a second time, nothing changes.
     """
     if not given.reason.strip():
-        raise InputError("making a certificate valid again needs a reason")
+        raise InputError(tr("making a certificate valid again needs a reason"))
     with archive_scope(store, CENTRE, now) as centre:
         scope = centre
         key = certificate_named(centre, given.certificate)
@@ -271,12 +292,12 @@ def _confirm(scope: Scope, about: Ticket, given: TicketAct) -> None:
     if given.subject is None:
         key = tickets.suspected(scope.connection, about)
         if key is None:
-            raise InputError("several subjects come into question: name one with --subject")
+            raise InputError(tr("several subjects come into question: name one with --subject"))
     else:
         kinds = (str(RecordKind.PERSON), ENTERPRISE)
         key = next((found for kind in kinds if (found := local_key(scope, kind, given.subject))), None)
         if key is None:
-            raise InputError("there is no such subject")
+            raise InputError(tr("there is no such subject"))
     tickets.rule(scope, about.record_id, key, number=about.number, by=given.by)
 
 
@@ -290,7 +311,7 @@ def _keep_first(scope: Scope, about: Ticket, given: TicketAct) -> None:
 
 def _take_other(scope: Scope, about: Ticket, given: TicketAct) -> None:
     if not tickets.prefer(scope, about, other=True):
-        raise InputError("there is no other content under this version; the event contradicts what is held")
+        raise InputError(tr("there is no other content under this version; the event contradicts what is held"))
 
 
 def _part(scope: Scope, about: Ticket, given: TicketAct) -> None:
@@ -300,13 +321,13 @@ def _part(scope: Scope, about: Ticket, given: TicketAct) -> None:
 def _undo(scope: Scope, about: Ticket, given: TicketAct) -> None:
     row = tickets.event_row(scope.connection, about)
     if row is None or row["payload"] is None:
-        raise InputError("the event behind the ticket is no longer there")
+        raise InputError(tr("the event behind the ticket is no longer there"))
     place = payload_place(scope.platform, row["event_id"], row["digest"])
     change = SubjectChange.of(json.loads(scope.vault.open(row["payload"], place)))
     kind = ENTERPRISE if change.enterprise else str(RecordKind.PERSON)
     key = local_key(scope, kind, change.from_key)
     if key is None or not split(scope, kind, key):
-        raise InputError("there is no merge in force that could be undone")
+        raise InputError(tr("there is no merge in force that could be undone"))
 
 
 def _reinstate(scope: Scope, about: Ticket, given: TicketAct) -> None:
@@ -316,7 +337,7 @@ def _reinstate(scope: Scope, about: Ticket, given: TicketAct) -> None:
 
 def _push_again(scope: Scope, about: Ticket, given: TicketAct) -> None:
     if not decisions.send_again(scope.connection, scope.platform, about.record_id):
-        raise InputError("this record is none of our own; there is nothing to send")
+        raise InputError(tr("this record is none of our own; there is nothing to send"))
 
 
 _CARRIED_OUT: dict[Act, Callable[[Scope, Ticket, TicketAct], None]] = {

@@ -19,6 +19,7 @@ from gateway.delivery.store.views import carried, transmission
 from gateway.delivery.store.waiting_views import queue, waiting
 from gateway.domain.records import Submission
 from gateway.domain.traffic import Breaker, Stop, Traffic, stop_of
+from gateway.locale import tr
 from gateway.store.attachments import without_bytes
 from gateway.store.engine import Connection, Store
 from gateway.store.records import changed_fields
@@ -33,9 +34,9 @@ def explain(store: Store, delivery_id: int) -> dict[str, Any] | None:
     ``earlier_payloads`` are those that were sent before a replay mapped the record anew.
 
     ``changed`` names the fields in which the record differs from its version before; None where there is none.
-    Requests and answers are laid out for reading, with names, identity and phone numbers of everybody who travelled
-    along replaced, and signatures left out; of an answer's headers those that help. Values the platform's protocol
-    encrypts stay as sent.
+    Requests and answers are laid out for reading, with names, identity and phone numbers replaced, and signatures left
+    out; of an answer's headers those that help. Values the platform's protocol encrypts stay as sent. Where other
+    deliveries travelled along, only their number and the size are told: their contents are none of this one's.
     """
     with store.read() as connection:
         found = transmission(connection, store.vault, delivery_id)
@@ -65,7 +66,11 @@ def _shown(one: Mapping[str, Any], people: tuple[str, ...]) -> dict[str, Any]:
     shown = {name: value for name, value in one.items() if name not in ("nonce", "proof")}
     for side in ("request", "response"):
         body = one[side]
-        shown[side] = None if body is None else clean(_laid_out(body), *people)[:_SHOWN]
+        shared = body is not None and one["deliveries"] > 1
+        if shared:
+            shown[side] = tr("{size} bytes about {count} deliveries", size=len(body), count=one["deliveries"])
+        else:
+            shown[side] = None if body is None else clean(_laid_out(body), *people)[:_SHOWN]
     headers = one["response_headers"]
     if headers is not None:
         laid_out = readable_headers({**headers.kept, **dict.fromkeys(headers.left_out, HIDDEN)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from gateway.domain.errors import StoreError
+from gateway.locale import tr
 
 
 class State(StrEnum):
@@ -144,7 +145,7 @@ def advance(state: State, event: Event) -> State:
     try:
         return TRANSITIONS[state, event]
     except KeyError:
-        raise StoreError(f"a delivery that is {state} cannot meet {event}") from None
+        raise StoreError(tr("a delivery that is {state} cannot meet {event}", state=state, event=event)) from None
 
 
 def sources(event: Event) -> frozenset[State]:

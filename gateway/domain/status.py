@@ -14,6 +14,7 @@ from typing import Any
 
 from gateway.domain.errors import InputError
 from gateway.domain.records import Certificate, ChangeNature, Content, Record, RecordKind, StatusChange
+from gateway.locale import tr
 
 
 class StatusStep(StrEnum):
@@ -128,7 +129,7 @@ def decided(held: Record, decision: Decision, *, version: int, at: datetime) -> 
     """
     certificate = held.content
     if not isinstance(certificate, Certificate):
-        raise InputError("only a certificate has a status")
+        raise InputError(tr("only a certificate has a status"))
     after = replace(certificate, status=decision.new_status, status_reason=decision.status_reason)
     change = StatusChange(
         certificate_key=held.key,
@@ -160,7 +161,7 @@ def as_certificate(record: Record) -> Record:
     """The version of the certificate that a change of status made, from the record of the change."""
     change = record.content
     if not isinstance(change, StatusChange):
-        raise InputError("only a change of status makes a certificate")
+        raise InputError(tr("only a change of status makes a certificate"))
     reason = None if change.new_status == VALID else change.reason
     after = replace(change.certificate, status=change.new_status, status_reason=reason)
     return replace(record, kind=RecordKind.CERTIFICATE, content=after)

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from typing import Self
 
 from gateway.domain.errors import ConfigurationError
+from gateway.locale import tr
 
 _SATURDAY = 5
 
@@ -47,7 +48,9 @@ class WorkCalendar:
     def is_working(self, day: date) -> bool:
         """Whether work is done on that day; raises ConfigurationError for a year that is not loaded."""
         if day.year not in self.years:
-            raise ConfigurationError(f"the working days of {day.year} are not loaded: add them (GATEWAY_CALENDAR)")
+            raise ConfigurationError(
+                tr("the working days of {year} are not loaded: add them (GATEWAY_CALENDAR)", year=day.year)
+            )
         return day in self.worked or (day.weekday() < _SATURDAY and day not in self.off)
 
     def after(self, day: date, count: int) -> date:

@@ -12,8 +12,10 @@ from prefect.runtime import flow_run
 from pydantic import Field
 
 from gateway.flows.artifacts import tell_prefect
+from gateway.flows.parameters import spoken
 from gateway.flows.results import EXIT_FAILURES, RunResult, RunState
 from gateway.flows.session import to_state
+from gateway.locale import tr
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +29,7 @@ async def alarm(what: What, platform: Platform = "") -> State[Any]:
     log.warning("alarm", extra={"what": what, "platform": platform})
     if flow_run.id is not None:
         await tell_prefect(
-            acreate_markdown_artifact(f"**{what}**: {platform}", key="alarm", description="The last alarm")
+            acreate_markdown_artifact(f"**{what}**: {platform}", key="alarm", description=spoken(tr("The last alarm")))
         )
-    text = f"{platform}: {what}; see gateway status"
+    text = tr("{platform}: {what}; see gateway status", platform=platform, what=what)
     return to_state(RunResult(state=RunState.ATTENTION, message=text, exit=EXIT_FAILURES))

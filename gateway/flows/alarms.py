@@ -12,19 +12,23 @@ from uuid import UUID
 
 from prefect.automations import Automation
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags, FlowFilter, FlowFilterName
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState, RunDeployment, SendNotification
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
 
 from gateway.domain.errors import ConfigurationError
+from gateway.domain.words import RUNS
 from gateway.flows.artifacts import FLOWING, HELD, OVERDUE, resource
 from gateway.flows.deployments import TAG
 from gateway.flows.results import RunState
+from gateway.locale import shown, tr
 
 STALE = "gateway: runs without a sign of life"
 _PLATFORM = "{{ event.resource.name }}"
 _ENDS = {f"prefect.flow-run.{name}" for name in ("Cancelled", "Crashed", *RunState)}
+_ENDS |= {f"prefect.flow-run.{shown(word.word, chinese=True)}" for word in RUNS.values()}
 _HEARTBEAT = "prefect.flow-run.heartbeat"
 HEARTBEAT_SECONDS = 30
 """the least that Prefect allows"""
@@ -93,7 +97,7 @@ async def _action(what: str, platform: str, to: str | None) -> Action:
             try:
                 block = await client.read_block_document_by_name(name, kind, include_secrets=False)
             except ObjectNotFound:
-                raise ConfigurationError(f"no notification block {to!r} on the Prefect server") from None
+                raise ConfigurationError(tr("no notification block {to!r} on the Prefect server", to=to)) from None
             assert block.id is not None
             body = f"{platform}: {what}. gateway status says more."
             return SendNotification(block_document_id=block.id, subject=f"Gateway: {what}", body=body)
@@ -104,11 +108,12 @@ async def _action(what: str, platform: str, to: str | None) -> Action:
 
 
 async def _alarm_deployment(client: Any) -> UUID:
-    try:
-        found = await client.read_deployment_by_name("alarm/alarm")
-    except ObjectNotFound:
-        raise ConfigurationError("no deployment alarm: run gateway serve or gateway deploy first") from None
-    return UUID(str(found.id))
+    named = FlowFilter(name=FlowFilterName(any_=["alarm"]))
+    ours = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
+    found = await client.read_deployments(flow_filter=named, deployment_filter=ours, limit=1)
+    if not found:
+        raise ConfigurationError(tr("no deployment alarm: run gateway serve or gateway deploy first"))
+    return UUID(str(found[0].id))
 
 
 async def _make(name: str, trigger: EventTrigger, action: Action) -> str:

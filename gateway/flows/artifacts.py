@@ -23,14 +23,16 @@ from prefect.client.orchestration import get_client
 from prefect.events import emit_event
 from prefect.runtime import flow_run
 
-from gateway.bootstrap import Gateway
+from gateway.bootstrap import Gateway, report_settings
 from gateway.codec.redact import clean
 from gateway.delivery.store import views, waiting_views
 from gateway.domain.errors import GatewayError
 from gateway.domain.states import State
+from gateway.domain.words import RUNS, STATES, counted, counted_word, word_of
 from gateway.flows import lost_runs
-from gateway.flows.parameters import named
+from gateway.flows.parameters import named, platform_word, spoken
 from gateway.flows.results import PlatformResult, RunState
+from gateway.locale import Text, tr
 from gateway.operations.overdue import known_clocks
 from gateway.operations.report import write_report
 from gateway.settings import ServeSettings
@@ -77,10 +79,10 @@ async def show(gateway: Gateway, work: str, results: Sequence[PlatformResult]) -
     if any(result.counts or result.state not in _CALM for result in worked):
         key = artifact_key(work, names)
         rows = [_row(result) for result in results]
-        await tell_prefect(acreate_table_artifact(_even(rows), key=key, description=f"What {named(work, names)} did"))
+        await tell_prefect(acreate_table_artifact(_even(rows), key=key, description=spoken(named(work, names))))
         failures = await tell_prefect(asyncio.to_thread(_failures, gateway, names))
         if failures:
-            text = "Refused, parked and held by reason, as the ledger stands now; `gateway failures` lists them"
+            text = spoken(tr("Refused, parked and held by reason, as the ledger stands; `gateway failures` lists them"))
             await tell_prefect(acreate_table_artifact(failures, key=f"{key}-failures", description=text))
     await tell_prefect(_rename(work, results))
     for result in worked:
@@ -93,7 +95,8 @@ def artifact_key(work: str, platforms: Sequence[str]) -> str:
 
 
 def _row(result: PlatformResult) -> dict[str, Any]:
-    return {"platform": result.platform, "state": result.state.value, **result.counts}
+    head = {spoken(tr("platform")): platform_word(result.platform), spoken(tr("state")): spoken(result.state_word)}
+    return head | {spoken(counted_word(name)): count for name, count in result.counts.items()}
 
 
 def _even(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -105,7 +108,13 @@ def _failures(gateway: Gateway, platforms: Sequence[str]) -> list[dict[str, Any]
     with gateway.store.read() as connection:
         rows = views.reasons(connection, _SHOWN)
     return [
-        {"platform": row["platform"], "state": row["state"], "reason": clean(row["code"] or ""), "count": row["count"]}
+        {
+            spoken(tr("platform")): platform_word(row["platform"]),
+            spoken(tr("state")): spoken(STATES[State(row["state"])].word),
+            spoken(tr("reason")): clean(row["code"] or ""),
+            spoken(tr("meaning")): spoken(word_of(row["code"] or "") or ""),
+            spoken(tr("count")): row["count"],
+        }
         for row in rows
         if row["platform"] in platforms
     ]
@@ -115,17 +124,25 @@ async def _rename(work: str, results: Sequence[PlatformResult]) -> None:
     async with get_client() as client:
         await client.update_flow_run(
             UUID(str(flow_run.id)),
-            name=f"{named(work, [result.platform for result in results])}: {summary(work, results)}",
+            name=spoken(run_title(named(work, [result.platform for result in results]), summary(work, results))),
         )
 
 
-def summary(work: str, results: Sequence[PlatformResult]) -> str:
+def run_title(work: Text, said: Text) -> Text:
+    """The name of a run: the work, and what came of it."""
+    return tr("{work}: {said}", work=work, said=said)
+
+
+def summary(work: str, results: Sequence[PlatformResult]) -> Text:
     """What a run's name says after the colon: what was done, and what stands in the way, or that nothing was due."""
     sums = {name: sum(result.counts.get(name, 0) for result in results) for name in _COUNTED.get(work, ())}
-    said = [f"{count} {name}" for name, count in sums.items() if count]
-    states = {result.state for result in results} - {RunState.COMPLETED}
-    said += [state.value.lower() for state in reversed(RunState) if state in states]
-    return ", ".join(said) or "nothing due"
+    said: list[Text] = [counted(sums)] if any(sums.values()) else []
+    troubles = sum(sum(result.troubles.values()) for result in results)
+    if troubles:
+        said.append(tr("to be seen {count}", count=troubles))
+    states = {result.state for result in results} - {RunState.COMPLETED, *([RunState.ATTENTION] if troubles else [])}
+    said += [RUNS[state.value].word for state in reversed(RunState) if state in states]
+    return tr("{parts}", parts=said) if said else tr("nothing due")
 
 
 _COUNTED: Mapping[str, tuple[str, ...]] = {
@@ -167,7 +184,8 @@ class PushProgress:
         if flow_run.id is None or not self._total:
             return
         share = min(100.0, 100.0 * done / self._total)
-        text = f"{self._platform}: {done} of {self._total} that were due when the run began"
+        about = {"platform": platform_word(self._platform), "done": done, "total": self._total}
+        text = spoken(tr("{platform}: {done} of {total} that were due when the run began", **about))
         if self._id is None:
             key = artifact_key("progress", [self._platform])
             self._id = await tell_prefect(acreate_progress_artifact(share, key=key, description=text))
@@ -183,13 +201,7 @@ async def link_report(gateway: Gateway) -> str | None:
     def write() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         fresh, page = folder / f".{gateway.edge.new_id()}.html", folder / "gateway-report.html"
-        write_report(
-            gateway.store,
-            fresh,
-            now=gateway.edge.now(),
-            chinese=gateway.settings.chinese,
-            promises=gateway.promise_watch(),
-        )
+        write_report(gateway.store, fresh, report_settings(gateway), now=gateway.edge.now())
         return fresh.replace(page)
 
     try:
@@ -200,5 +212,7 @@ async def link_report(gateway: Gateway) -> str | None:
     base = settings.reports_url
     link = f"{base.rstrip('/')}/{page.name}" if base else page.resolve().as_uri()
     if flow_run.id is not None:
-        await tell_prefect(acreate_link_artifact(link=link, link_text="Report", key="report", description=str(page)))
+        await tell_prefect(
+            acreate_link_artifact(link=link, link_text=spoken(tr("Report")), key="report", description=str(page))
+        )
     return str(page)

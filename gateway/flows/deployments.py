@@ -30,15 +30,20 @@ from prefect.types.entrypoint import EntrypointType
 from gateway.bootstrap import Gateway
 from gateway.contract.connector import GivesFeedback
 from gateway.domain.errors import ConfigurationError
+from gateway.domain.words import JOBS
 from gateway.flows.alarm import alarm
 from gateway.flows.delivery import acks, feedback, push, reconcile, resolve
+from gateway.flows.forms import close, differences, pause, replay, report, resume, returns
 from gateway.flows.intake import intake
-from gateway.flows.parameters import DELIVERY, describe
+from gateway.flows.parameters import DELIVERY, describe, is_chinese, platform_word, spoken
 from gateway.flows.retention import retention
 from gateway.flows.sync import sync
+from gateway.locale import tr
 from gateway.settings import ServeSettings
 
 TAG = "gateway"
+FORMS: tuple[Flow[..., Any], ...] = (pause, resume, replay, returns, differences, close, report)
+"""work that is started from Prefect's page alone"""
 ALL = "all"
 OFF = "off"
 ZONE = "Asia/Shanghai"
@@ -66,7 +71,11 @@ class Planned:
     @property
     def name(self) -> str:
         """What people read in Prefect's lists: the job, then the platform."""
-        return f"{self.flow.name}-{self.platform}" if self.platform else self.flow.name
+        if not is_chinese():
+            return f"{self.flow.name}-{self.platform}" if self.platform else self.flow.name
+        job = spoken(JOBS[self.flow.name])
+        over = spoken(tr("all platforms")) if self.platform == ALL else platform_word(self.platform)
+        return f"{job} · {over}" if self.platform else job
 
     @property
     def full_name(self) -> str:
@@ -88,7 +97,9 @@ class Planned:
             return Cron(text, timezone=ZONE, active=active, slug=slug, parameters=parameters)
         except ValueError:
             name = f"GATEWAY_SERVE__{self.flow.name.upper()}"
-            raise ConfigurationError(f"{name}: neither a cron line nor an interval of at least a second") from None
+            raise ConfigurationError(
+                tr("{name}: neither a cron line nor an interval of at least a second", name=name)
+            ) from None
 
 
 def plan(gateway: Gateway) -> list[Planned]:
@@ -96,6 +107,7 @@ def plan(gateway: Gateway) -> list[Planned]:
     settings = gateway.loader(ServeSettings)
     planned = [Planned(flow=sync, platform=ALL), Planned(flow=alarm)]
     planned.append(Planned(flow=retention, schedule=settings.retention))
+    planned += [Planned(flow=one) for one in FORMS]
     if settings.drop is not None:
         planned.append(Planned(flow=intake, schedule=settings.intake))
     for name in gateway.configured():
@@ -163,6 +175,7 @@ def _deployment(
         schedules=planned.schedules(active),
         paused=known.paused if known else False,
         tags=[TAG],
+        description=spoken(planned.flow.description or ""),
         entrypoint_type=EntrypointType.MODULE_PATH,
         work_pool_name=pool,
     )

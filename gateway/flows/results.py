@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from gateway.codec.redact import clean
-from gateway.domain.china import CHINA
 from gateway.domain.traffic import Stop
+from gateway.domain.words import RUNS, counted
+from gateway.locale import Text, tr
 
 
 class RunState(StrEnum):
@@ -67,17 +67,20 @@ class PlatformResult:
         return RunState.SKIPPED if self.skipped and not any(self.counts.values()) else RunState.COMPLETED
 
     @property
-    def text(self) -> str:
+    def state_word(self) -> Text:
+        """How it ended, in words."""
+        return RUNS[self.state.value].word
+
+    @property
+    def text(self) -> Text:
         """One clause for people."""
-        said = [f"{count} {name.replace('_', ' ')}" for name, count in self.counts.items() if count]
+        said: list[str] = [counted(self.counts)] if any(self.counts.values()) else []
         if self.troubles:
-            said.append(
-                "to be seen: " + ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in self.troubles.items())
-            )
+            said.append(tr("to be seen: {troubles}", troubles=counted(self.troubles)))
         if self.stop is not None:
             said.append(stop_text(self.stop))
-        said += [text for text in (self.skipped, self.error) if text]
-        return clean(f"{self.platform}: {', '.join(said) or 'nothing was due'}")
+        said += [cleaned(text) for text in (self.skipped, self.error) if text]
+        return tr("{platform}: {parts}", platform=self.platform, parts=said or tr("nothing was due"))
 
 
 def merge_results(results: Sequence[PlatformResult]) -> PlatformResult:
@@ -107,27 +110,43 @@ class RunResult:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
-def stop_text(stop: Stop) -> str:
+def cleaned(text: str) -> str:
+    """A text without what looks like a person's number; one of ours keeps its translation."""
+    return text if clean(text) == text else clean(text)
+
+
+def stop_text(stop: Stop) -> Text:
     """Why nothing leaves, by code: a pause's reason is a person's text and is told by ``gateway status``."""
     if stop.paused:
-        return f"held ({stop.code}){_until(stop.until)}; see gateway status, then gateway resume"
-    return f"waits ({stop.code}){_until(stop.until)}"
-
-
-def _until(moment: datetime | None) -> str:
-    return "" if moment is None else f" until {moment.astimezone(CHINA):%Y-%m-%d %H:%M} +08:00"
+        until = tr("held ({code}) until {until}", code=stop.code, until=stop.until)
+        held = tr("held ({code})", code=stop.code) if stop.until is None else until
+        return tr("{held}; see gateway status, then gateway resume", held=held)
+    if stop.until is None:
+        return tr("waits ({code})", code=stop.code)
+    return tr("waits ({code}) until {until}", code=stop.code, until=stop.until)
 
 
 def run_result(results: Sequence[PlatformResult], data: Mapping[str, Any] | None = None) -> RunResult:
     """One state for all platforms: the heaviest state names it, every platform has its clause."""
     state = max((result.state for result in results), key=_WEIGHT.__getitem__)
     code = EXIT_DONE if state in _CLEAN else EXIT_FAILURES
-    message = "; ".join(result.text for result in results)
-    return RunResult(state=state, message=f"{message} (exit {code})", exit=code, data={"exit": code, **(data or {})})
+    parts = list(results)
+    message = parts[0].text
+    for result in parts[1:]:
+        message = tr("{first}; {second}", first=message, second=result.text)
+    return RunResult(
+        state=state,
+        message=tr("{message} (exit {code})", message=message, code=code),
+        exit=code,
+        data={"exit": code, **(data or {})},
+    )
 
 
 def failed_run(reason: str) -> RunResult:
     """A run that could not begin its work."""
     return RunResult(
-        state=RunState.FAILED, message=f"{clean(reason)} (exit {EXIT_FAILURES})", exit=EXIT_FAILURES, data={"exit": 1}
+        state=RunState.FAILED,
+        message=tr("{message} (exit {code})", message=cleaned(reason), code=EXIT_FAILURES),
+        exit=EXIT_FAILURES,
+        data={"exit": 1},
     )

@@ -13,9 +13,12 @@ from prefect.runtime import flow_run
 from pydantic import Field
 
 from gateway.domain.approvals import GuardedAct
+from gateway.domain.words import counted
 from gateway.flows.artifacts import begin, tell_prefect
+from gateway.flows.parameters import form_name, spoken
 from gateway.flows.results import EXIT_DONE, EXIT_FAILURES, RunResult, RunState, failed_run
 from gateway.flows.session import busy_message, current, opened, reason_of, run_lease, to_state
+from gateway.locale import tr
 from gateway.operations.approvals import Permit
 from gateway.operations.retention import RetentionReport, retain
 from gateway.settings import RetentionSettings
@@ -50,7 +53,7 @@ async def apply_rules(dry_run: bool) -> RetentionReport | Permit:
     return await asyncio.to_thread(work)
 
 
-@flow(name="retention", flow_run_name="retention, dry run: {dry_run}")
+@flow(name="retention", flow_run_name=form_name)
 async def retention(dry_run: DryRun = False) -> State[Any]:
     """Clear what has had its time by the rules of the settings; the audit trail keeps every purge."""
     try:
@@ -67,15 +70,20 @@ async def retention(dry_run: DryRun = False) -> State[Any]:
         text = f"waits for a second person: gateway approvals approve {report.request.id} (exit {EXIT_FAILURES})"
         return to_state(RunResult(state=RunState.HELD, message=text, exit=EXIT_FAILURES))
     if flow_run.id is not None:
-        rows = [{"rule": rule, "rows": n, "older than": str(report.before[rule])} for rule, n in report.rows.items()]
+        words = (spoken(tr("rule")), spoken(tr("rows")), spoken(tr("older_than")))
+        cells = ((rule, n, str(report.before[rule])) for rule, n in report.rows.items())
+        rows = [dict(zip(words, row, strict=True)) for row in cells]
         await tell_prefect(
-            acreate_table_artifact(rows, key="retention", description="Dry run" if dry_run else "Cleared")
+            acreate_table_artifact(
+                rows, key="retention", description=spoken(tr("would be cleared") if dry_run else tr("cleared"))
+            )
         )
     if report.held:
-        text = f"a hold on everything is in force; nothing was cleared (exit {EXIT_FAILURES})"
+        text = tr("a hold on everything is in force; nothing was cleared (exit {code})", code=EXIT_FAILURES)
         return to_state(RunResult(state=RunState.HELD, message=text, exit=EXIT_FAILURES))
-    said = ", ".join(f"{count} {rule}" for rule, count in report.rows.items() if count) or "nothing has had its time"
-    text = f"{'would be cleared: ' if dry_run else ''}{said} (exit {EXIT_DONE})"
+    said = counted(report.rows) if any(report.rows.values()) else tr("nothing has had its time")
+    said = tr("would be cleared: {rows}", rows=said) if dry_run else said
+    text = tr("{message} (exit {code})", message=said, code=EXIT_DONE)
     return to_state(
         RunResult(state=RunState.COMPLETED, message=text, exit=EXIT_DONE, data={"exit": EXIT_DONE, **report.rows})
     )

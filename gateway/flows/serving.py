@@ -24,6 +24,7 @@ from gateway.bootstrap import Gateway
 from gateway.domain.errors import ConfigurationError, GatewayError
 from gateway.flows import alarms, artifacts, deployments, lost_runs
 from gateway.flows.deployments import Planned
+from gateway.locale import tr
 from gateway.settings import ServeSettings
 
 log = logging.getLogger(__name__)
@@ -89,7 +90,7 @@ def error_of_ours(error: BaseException) -> Exception | None:
     if away or _root(type(error).__module__) in _OF_PREFECT or _root(_raised_in(error)) in _OF_PREFECT:
         return None
     log.error("serving ended", exc_info=error)
-    return GatewayError(f"{type(error).__name__}: not foreseen; the log has more")
+    return GatewayError(tr("{name}: not foreseen; the log has more", name=type(error).__name__))
 
 
 def _root(module: str) -> str:
@@ -147,7 +148,9 @@ async def _work_once(gateway: Gateway, pool: str, name: str | None, limit: int |
         try:
             await client.read_work_pool(pool)
         except ObjectNotFound:
-            raise ConfigurationError(f"no work pool {pool!r} on the Prefect server: run gateway deploy first") from None
+            raise ConfigurationError(
+                tr("no work pool {pool!r} on the Prefect server: run gateway deploy first", pool=pool)
+            ) from None
     worker = ProcessWorker(
         work_pool_name=pool,
         name=name,

@@ -23,10 +23,12 @@ from gateway.delivery import explain
 from gateway.delivery.store import run_leases
 from gateway.delivery.store.run_leases import Claim, Holder
 from gateway.domain import errors
-from gateway.domain.china import CHINA
 from gateway.domain.errors import GatewayError, StoreError
+from gateway.domain.words import RUNS
 from gateway.flows import artifacts
+from gateway.flows.parameters import spoken
 from gateway.flows.results import NEEDS_A_PERSON, PlatformResult, RunResult, failed_run, merge_results, run_result
+from gateway.locale import tr
 from gateway.settings import ServeSettings
 from gateway.store.processes import is_dead, myself
 
@@ -84,7 +86,9 @@ async def run_on_platforms(
             await artifacts.begin(gateway, lanes=lanes)
             names = gateway.configured(chosen)
             if not names:
-                return to_state(failed_run("no platform is configured for this: set its GATEWAY_<PLATFORM>__ENDPOINT"))
+                return to_state(
+                    failed_run(tr("no platform is configured for this: set its GATEWAY_<PLATFORM>__ENDPOINT"))
+                )
             results = await asyncio.gather(*(_on_platform(gateway, work, name, do, lanes) for name in names))
             if then is not None:
                 results = await asyncio.gather(*(_further(gateway, work, result, then, lanes) for result in results))
@@ -104,13 +108,14 @@ def reason_of(error: Exception, work: str) -> str:
     if isinstance(cause, GatewayError):
         return str(cause)
     log.error("run failed", exc_info=error, extra={"work": work})
-    return f"{type(cause).__name__}: not foreseen; the log of the worker has more"
+    return tr("{kind}: not foreseen; the log of the worker has more", kind=type(cause).__name__)
 
 
 def to_state(end: RunResult) -> State[Any]:
     """The final state of Prefect for an ending."""
     kind = StateType.FAILED if end.state in NEEDS_A_PERSON else StateType.COMPLETED
-    return State(type=kind, name=end.state.value, message=end.message, data=dict(end.data))
+    name = spoken(RUNS[end.state.value].word)
+    return State(type=kind, name=name, message=spoken(end.message), data=dict(end.data))
 
 
 async def _on_platform(gateway: Gateway, work: str, platform: str, do: Work, lanes: int) -> PlatformResult:
@@ -145,7 +150,7 @@ async def _stop(gateway: Gateway, platform: str) -> Any:
 
 def busy_message(holder: Holder) -> str:
     """Who has the work, for people."""
-    return f"another run has been at it since {holder.since.astimezone(CHINA):%H:%M:%S} +08:00; nothing was started"
+    return tr("another run has been at it since {since}; nothing was started", since=holder.since)
 
 
 @asynccontextmanager

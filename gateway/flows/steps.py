@@ -30,6 +30,7 @@ from gateway.flows.artifacts import PushProgress
 from gateway.flows.parameters import Step
 from gateway.flows.results import PlatformResult
 from gateway.flows.session import current, run_lease
+from gateway.locale import tr
 from gateway.settings import ServeSettings
 
 Counts = dict[str, Any]
@@ -218,7 +219,7 @@ async def run_feedback(gateway: Gateway, platform: str) -> PlatformResult:
         platform=platform,
         counts=counts,
         troubles=troubles,
-        error=f"nothing could be pulled: {stopped}" if stopped and not report["pulled"] else "",
+        error=tr("nothing could be pulled: {stopped}", stopped=stopped) if stopped and not report["pulled"] else "",
         reports={"feedback": report},
     )
 
@@ -235,7 +236,7 @@ async def run_reconcile(gateway: Gateway, platform: str) -> PlatformResult:
         platform=platform,
         counts=classes | _of_books(books),
         troubles=troubles,
-        error=f"not compared: {stopped}" if stopped else "",
+        error=tr("not compared: {stopped}", stopped=stopped) if stopped else "",
         reports={"reconcile": report},
     )
 

@@ -17,6 +17,7 @@ from gateway.intake.rules.gate_table import Severity
 from gateway.intake.scans import GoodScan, HeldScans
 from gateway.intake.store import batches
 from gateway.intake.store.batches import HeldRow
+from gateway.locale import tr
 from gateway.store import audit
 from gateway.store.engine import Connection
 
@@ -31,9 +32,11 @@ def decide(desk: IntakeContext, name: str, row_no: int, *, admit: bool, reason: 
     with desk.store.read() as connection:
         held = batches.held_row(connection, desk.store.vault, name, row_no)
     if held is None:
-        raise InputError(f"row {row_no}: no batch or report of this name has such a row that waits for a person")
+        raise InputError(
+            tr("row {row_no}: no batch or report of this name has such a row that waits for a person", row_no=row_no)
+        )
     if held.packed is None:
-        raise InputError(f"row {row_no}: its cells were cleared; the city has to report it again")
+        raise InputError(tr("row {row_no}: its cells were cleared; the city has to report it again", row_no=row_no))
     cells = batches.unpack(held.packed)
     given = {field: text for header, text in cells.items() if (field := field_of(header)) is not None}
     ending = f" row {row_no}"
@@ -48,7 +51,13 @@ def decide(desk: IntakeContext, name: str, row_no: int, *, admit: bool, reason: 
     severity = Severity.WARN if admit else Severity.REFUSE
     tried = admit_batch(batch, desk, dry_run=True, holds=severity)
     if admit and tried.refused and not tried.repeated:
-        raise InputError(f"row {row_no}: rules {', '.join(sorted(tried.gates))} refuse it; the city has to correct it")
+        raise InputError(
+            tr(
+                "row {row_no}: rules {names} refuse it; the city has to correct it",
+                row_no=row_no,
+                names=", ".join(sorted(tried.gates)),
+            )
+        )
 
     def note(connection: Connection) -> bool:
         audit.note(
@@ -64,7 +73,7 @@ def decide(desk: IntakeContext, name: str, row_no: int, *, admit: bool, reason: 
 
     report = admit_batch(batch, desk, claim=note, scans=_held_scans(held), holds=severity)
     if report.repeated:
-        raise InputError(f"row {row_no}: it was decided before")
+        raise InputError(tr("row {row_no}: it was decided before", row_no=row_no))
     return report
 
 

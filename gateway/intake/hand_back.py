@@ -21,6 +21,7 @@ from gateway.intake.reading.record_fields import cell_of
 from gateway.intake.reading.returns import LEADING, RefusedRow, Returns
 from gateway.intake.rules.gate_table import GateFailure, Severity
 from gateway.intake.store import batches, refused, reports, views
+from gateway.locale import tr
 from gateway.store import audit
 from gateway.store.engine import Connection, Store
 
@@ -39,7 +40,7 @@ def hand_back(
     with store.read() as connection:
         ids = batches.named(connection, name)
         if not ids:
-            raise InputError("there is no batch or report of this name")
+            raise InputError(tr("there is no batch or report of this name"))
         told = platform_refusals(store, connection, connectors or {}, refused.keys_in(connection, ids))
         headers: dict[str, None] = {}
         for row in _rows(connection, store, ids, name, told):
@@ -109,7 +110,7 @@ def close_report(store: Store, report_no: str, *, reason: str, by: str, now: dat
     with store.write() as connection:
         owing.lock_records(connection)
         if not any(part.report_no == report_no for part in views.parts(connection, report_no)):
-            raise InputError("there is no report of this number")
+            raise InputError(tr("there is no report of this number"))
         if not reports.close(connection, report_no, reason, now):
             return False
         audit.note(connection, at=now, actor=by, action="close", subject=report_no, reason=reason)

@@ -35,6 +35,7 @@ from gateway.intake.rules.gate_table import GateFailure, Severity
 from gateway.intake.rules.gates import REPORT_NO
 from gateway.intake.store import source
 from gateway.intake.store.source import Mark, Remembered, SourceReader, SourceRow, SourceView
+from gateway.locale import tr
 from gateway.settings import SourceSettings
 from gateway.store.engine import Connection
 
@@ -93,19 +94,21 @@ def read_mapping(path: Path) -> SourceView:
     try:
         told = _Mapping.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except OSError as error:
-        raise ConfigurationError(f"GATEWAY_SOURCE__MAPPING: {path.name} cannot be opened ({error.strerror})") from None
+        raise ConfigurationError(
+            tr("GATEWAY_SOURCE__MAPPING: {name} cannot be opened ({strerror})", name=path.name, strerror=error.strerror)
+        ) from None
     except ValidationError as error:
         flaws = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
         raise ConfigurationError(f"{path.name}: {flaws}") from None
     except ValueError as error:
-        raise ConfigurationError(f"{path.name}: not TOML in UTF-8: {error}") from None
+        raise ConfigurationError(tr("{name}: not TOML in UTF-8: {error}", name=path.name, error=error)) from None
     unknown = sorted(set(told.columns) - set(FIELDS))
     absent = [f"{c.field} ({c.title})" for c in COLUMNS if c.needed and c.field not in told.columns]
     if unknown or absent:
         both = [f"unknown fields: {', '.join(unknown)}"] * bool(unknown) + [f"missing: {'、'.join(absent)}"] * bool(
             absent
         )
-        raise ConfigurationError(f"{path.name}: columns: {'; '.join(both)}")
+        raise ConfigurationError(tr("{name}: columns: {names}", name=path.name, names="; ".join(both)))
     return SourceView(
         name=told.name,
         view=told.view,
@@ -134,7 +137,7 @@ def pull(
                 a pull tells of each row once. No file is written where there are none.
     """
     if settings.url is None or settings.mapping is None:
-        raise ConfigurationError("no source: set GATEWAY_SOURCE__URL and GATEWAY_SOURCE__MAPPING")
+        raise ConfigurationError(tr("no source: set GATEWAY_SOURCE__URL and GATEWAY_SOURCE__MAPPING"))
     view = read_mapping(settings.mapping)
     with desk.store.read() as connection:
         start = source.progress(connection, view.name)
@@ -144,7 +147,10 @@ def pull(
         if returns is not None:
             if returns.exists():
                 raise InputError(
-                    f"{returns.name}: is there already; returns that were not sent yet are not written over"
+                    tr(
+                        "{name}: is there already; returns that were not sent yet are not written over",
+                        name=returns.name,
+                    )
                 )
             columns = [SOURCE_KEY, *(title(ours) for ours in view.columns)]
             one.returns = stack.enter_context(Returns(returns, columns))
@@ -218,7 +224,9 @@ class _Pull:
         vault, name = self.desk.store.vault, self.view.name
         keys = [vault.mark(f"source_key:{name}", _canonical(row.key).encode()) for row in rows]
         if len(set(keys)) < len(keys) or not self._there.isdisjoint(keys):
-            raise ConfigurationError(f"source {name}: the key of the mapping stands for several rows at once")
+            raise ConfigurationError(
+                tr("source {name}: the key of the mapping stands for several rows at once", name=name)
+            )
         self._there.update(keys)
         self.report.read += len(rows)
         with self.desk.store.read() as connection:

@@ -18,6 +18,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.domain.errors import InputError
+from gateway.locale import tr
 from gateway.operations.evidence import EvidenceFault
 from gateway.operations.rules.evidence import LEAF, canonical, covered, leaf, link_digest, members, size, within
 from gateway.operations.signer import Verify
@@ -87,7 +88,7 @@ def verify_pack(
     Without either a pack only proves that it fits itself, and that is a fault.
     """
     if document.get("format") != FORMAT:
-        raise InputError(f"not an evidence pack ({FORMAT})")
+        raise InputError(tr("not an evidence pack ({format})", format=FORMAT))
     try:
         faults = [
             *_links(document, anchors, signed_by),
@@ -97,7 +98,7 @@ def verify_pack(
             *_items(document),
         ]
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
-        raise InputError("an evidence pack with parts missing or of another form") from None
+        raise InputError(tr("an evidence pack with parts missing or of another form")) from None
     if anchors is None and signed_by is None:
         faults.append(_fault("neither anchors nor a public key were given: it only fits itself"))
     return faults

@@ -6,7 +6,8 @@ Everything is read in one snapshot, so the numbers of a page agree with each oth
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +17,8 @@ from jinja2 import Environment, StrictUndefined
 
 from gateway.codec.codes import table
 from gateway.codec.redact import clean
+from gateway.contract.connector import ConnectorInfo
+from gateway.credit.rules.tickets import DUTIES
 from gateway.delivery.rules.differences import Difference
 from gateway.delivery.store.views import counts, reasons
 from gateway.domain.china import CHINA
@@ -23,8 +26,10 @@ from gateway.domain.errors import InputError
 from gateway.domain.promises import PromiseKind
 from gateway.domain.states import State
 from gateway.domain.ticket_kinds import TicketKind
+from gateway.domain.words import BY_CLASS, BY_STATE, PURPOSES, word_of
 from gateway.intake.store.views import BatchPart, parts
-from gateway.operations.overdue import PromiseWatch, known_clocks
+from gateway.locale import shown, tr
+from gateway.operations.overdue import PromiseClock, PromiseWatch, known_clocks
 from gateway.operations.store import report as counting
 from gateway.private_files import open_private
 from gateway.store.engine import Connection, Store
@@ -37,99 +42,65 @@ AGES = {
     "≤ 7 d": timedelta(days=7),
 }
 _OLDER = "> 7 d"
+_AGES_ZH = ["10 分钟内", "1 小时内", "1 天内", "7 天内", "7 天以上"]
 _DAYS = 14
 _ROWS = ("rows", "admitted", "refused", "held", "unchanged")
 _SETTLED = frozenset({Difference.MATCH, Difference.LAG, Difference.NEVER_SENT, Difference.NOT_OWED})
 """classes of a reconciliation that ask nobody to act"""
 
-_ZH: Mapping[str, str] = {
-    State.QUEUED: "待发送",
-    State.SENDING: "发送中",
-    State.AWAITING_ACK: "等待回执",
-    State.IN_DOUBT: "结果不明",
-    State.HELD: "暂停中",
-    State.PARKED: "待人工",
-    State.ACCEPTED: "已接收",
-    State.REJECTED: "已退回",
-    State.SUPERSEDED: "已被替代",
-    Difference.MATCH: "一致",
-    Difference.LAG: "在途",
-    Difference.HELD_THERE: "对方已有而本方待发",
-    Difference.OUTDATED: "对方仍为旧版",
-    Difference.NEVER_SENT: "未发送",
-    Difference.LOST: "对方缺失",
-    Difference.ALTERED: "内容不同",
-    Difference.DOUBLED: "重复",
-    Difference.UNEXPECTED: "不应存在",
-    Difference.UNKNOWN_HERE: "本方未知",
-    Difference.NOT_ASKED: "未能核对",
-    Difference.NOT_OWED: "不向其报送",
-    "push": "推送",
-    "poll": "取回执",
-    "lookup": "查证",
-    "holdings": "对账",
-    "login": "登录",
-    "feedback": "取信用反馈",
-    "feedback_ack": "回复信用反馈",
-    "objection": "转送异议",
-    "objection_state": "查询异议",
-    "scan": "上传附件",
-    "ticket": "通报工单",
-    "ticket_state": "查询工单",
-    "health": "连通检查",
-    "open": "未结束",
-    PromiseKind.RESULT: "推送回执",
-    PromiseKind.CREDIT: "信用反馈",
-    PromiseKind.ANSWER: "本方答复信用事件",
-    TicketKind.IDENTITY: "身份核对",
-    TicketKind.FORK: "版本分叉",
-    TicketKind.GAP: "版本缺口",
-    TicketKind.PERIOD: "公示期异常",
-    TicketKind.PERIOD_BELOW_SANCTION: "公示期短于处罚期",
-    TicketKind.REPAIR: "修复被取消",
-    TicketKind.REVIEW: "人工复核",
-    TicketKind.SIGNATURE: "验签失败",
-    TicketKind.UNREADABLE: "事件无法读取",
-    TicketKind.RESTORED: "恢复后待核实",
-}
 _CODES = ("credit_ack_code", "credit_record_status")
 
 
-def write_report(
-    store: Store,
-    out: Path,
-    *,
-    now: datetime,
-    chinese: bool,
-    restored: str | None = None,
-    promises: PromiseWatch | None = None,
-) -> dict[str, Any]:
-    """Write the page to ``out`` and return its numbers; InputError where the file cannot be written.
+@dataclass(frozen=True, kw_only=True)
+class ReportSettings:
+    """How a report speaks.
 
     restored: why the store is an older one than was in use, where it is
+    infos:    the configured connectors, for titles and the platforms' own codes
     promises: what is promised in the traffic with the platforms
     """
+
+    chinese: bool
+    restored: str | None = None
+    infos: Sequence[ConnectorInfo] = ()
+    promises: PromiseWatch | None = None
+
+
+def write_report(store: Store, out: Path, settings: ReportSettings, *, now: datetime) -> dict[str, Any]:
+    """Write the page to ``out`` and return its numbers; InputError where the file cannot be written."""
+    chinese, infos = settings.chinese, {one.platform: one for one in settings.infos}
     with store.read() as connection:
-        watched = [] if promises is None else known_clocks(connection, promises)
-        summary = {"restored": restored, **summarise(connection, now), "promises": [vars(one) for one in watched]}
+        watched = [] if settings.promises is None else known_clocks(connection, settings.promises)
+        summary = {
+            "restored": settings.restored,
+            **summarise(connection, now, watched),
+            "promises": [vars(one) for one in watched],
+        }
     page = _template().render(
         summary,
         t=lambda en, zh: zh if chinese else en,
         word=_word(chinese=chinese),
         chinese=chinese,
-        states=list(State),
-        ages=[*AGES, _OLDER],
+        short=_title(infos, chinese=chinese, short=True),
+        title=_title(infos, chinese=chinese, short=False),
+        meaning=_meaning(infos, chinese=chinese),
+        all_states=list(State),
+        states=[one for one in State if any(one.value in part["states"] for part in summary["platforms"])],
+        ages=_AGES_ZH if chinese else [*AGES, _OLDER],
     )
     try:
         with open_private(out) as file:
             file.write(page.encode())
     except OSError as error:
-        raise InputError(f"{out}: the report cannot be written: {error.strerror}") from error
+        raise InputError(
+            tr("{out}: the report cannot be written: {strerror}", out=out, strerror=error.strerror)
+        ) from error
     return summary
 
 
-def summarise(connection: Connection, now: datetime) -> dict[str, Any]:
-    """All numbers of the page, as plain values by name."""
+def summarise(connection: Connection, now: datetime, watched: Sequence[PromiseClock] = ()) -> dict[str, Any]:
+    """All numbers of the page, as plain values by name; ``watched``: the promises of the platforms."""
+    late = {one.platform: one.late for one in watched if one.promise is PromiseKind.RESULT}
     batches = [{**row, "name": clean(row["name"])} for row in counting.batches(connection)]
     deliveries = {one.platform: one for one in counts(connection)}
     failures = _by_platform(reasons(connection, FAILED))
@@ -150,6 +121,7 @@ def summarise(connection: Connection, now: datetime) -> dict[str, Any]:
                 "states": {s.value: counted.states[s] for s in State if s in counted.states} if counted else {},
                 "deliveries": counted.total if counted else 0,
                 "behind": counted.behind if counted else 0,
+                "overdue": late.get(name, 0),
                 "oldest_waiting": counted.oldest_waiting if counted else None,
                 "failures": [_failure(one) for one in failures[name]],
                 "waiting": _waiting(waiting[name]),
@@ -265,21 +237,50 @@ def _word(*, chinese: bool) -> Callable[[str], str]:
     """The word for a state, class, purpose or code in the reader's language."""
 
     def word(code: str) -> str:
+        known = next((one[code] for one in (BY_STATE, BY_CLASS, PURPOSES) if code in one), None)
+        if known is not None:
+            return shown(known, chinese=chinese)
+        if code in set(TicketKind):
+            duty = DUTIES[TicketKind(code)]
+            return duty.title_zh if chinese else duty.title
         if not chinese:
             return code.replace("_", " ")
-        known = _ZH.get(code) or next((zh for name in _CODES if (zh := table(name).get(code))), None)
-        return known or code
+        return next((zh for name in _CODES if (zh := table(name).get(code))), None) or code
 
     return word
+
+
+def _title(infos: Mapping[str, ConnectorInfo], *, chinese: bool, short: bool) -> Callable[[str], str]:
+    """A platform by its title, where it is configured and the reader reads Chinese; else by its id."""
+
+    def title(platform: str) -> str:
+        info = infos.get(platform)
+        if info is None or not chinese:
+            return platform
+        return (short and info.short_zh) or info.title_zh
+
+    return title
+
+
+def _meaning(infos: Mapping[str, ConnectorInfo], *, chinese: bool) -> Callable[[str, str], str]:
+    """What a code of a platform's answer says: in our words where it is ours, else in the platform's."""
+
+    def meaning(platform: str, code: str) -> str:
+        ours = word_of(code)
+        if ours is not None:
+            return shown(ours, chinese=chinese)
+        info = infos.get(platform)
+        zh, en = (info.code_words.get(code) if info else None) or ("", "")
+        return zh if chinese else en
+
+    return meaning
 
 
 def _template() -> Any:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.filters["share"] = lambda value, whole: f"{100 * value / whole if whole else 0:.2f}%"
-    environment.filters["moment"] = lambda value: (
-        value.astimezone(CHINA).strftime("%Y-%m-%d %H:%M:%S") if value else "–"
-    )
+    environment.filters["moment"] = lambda value: value.astimezone(CHINA).strftime("%Y-%m-%d %H:%M") if value else "–"
     environment.filters["day"] = lambda value: value.strftime("%m-%d")
     source = files("gateway.operations").joinpath("report.html.j2").read_text(encoding="utf-8")
     return environment.from_string(source)

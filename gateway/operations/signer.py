@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from gateway.domain.errors import ConfigurationError
+from gateway.locale import tr
 from gateway.private_files import open_private
 
 Sign = Callable[[str], str]
@@ -36,9 +37,11 @@ def file_signer(path: Path) -> Sign:
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm):
-        raise ConfigurationError(f"GATEWAY_EVIDENCE_KEY: {path.name} is no readable private key (PEM)") from None
+        raise ConfigurationError(
+            tr("GATEWAY_EVIDENCE_KEY: {name} is no readable private key (PEM)", name=path.name)
+        ) from None
     if not isinstance(key, Ed25519PrivateKey):
-        raise ConfigurationError(f"GATEWAY_EVIDENCE_KEY: {path.name} is not an Ed25519 key")
+        raise ConfigurationError(tr("GATEWAY_EVIDENCE_KEY: {name} is not an Ed25519 key", name=path.name))
     return lambda digest: base64.b64encode(key.sign(digest.encode())).decode()
 
 
@@ -53,11 +56,15 @@ def command_signer(command: str) -> Sign:
             )
             signature = base64.b64decode(done.stdout.strip(), validate=True)
         except (OSError, subprocess.SubprocessError) as error:
-            raise ConfigurationError(f"GATEWAY_EVIDENCE_SIGNER: it did not sign ({type(error).__name__})") from None
+            raise ConfigurationError(
+                tr("GATEWAY_EVIDENCE_SIGNER: it did not sign ({name})", name=type(error).__name__)
+            ) from None
         except ValueError:
             signature = b""
         if len(signature) != _SIGNATURE_BYTES:
-            raise ConfigurationError("GATEWAY_EVIDENCE_SIGNER: it did not answer with an Ed25519 signature in Base64")
+            raise ConfigurationError(
+                tr("GATEWAY_EVIDENCE_SIGNER: it did not answer with an Ed25519 signature in Base64")
+            )
         return base64.b64encode(signature).decode()
 
     return sign
@@ -71,7 +78,7 @@ def verifier(pem: bytes) -> Verify:
         if isinstance(key, Ed25519PublicKey):
             keys.append(key)
     if not keys:
-        raise ConfigurationError("no Ed25519 public key (PEM) to verify signatures with")
+        raise ConfigurationError(tr("no Ed25519 public key (PEM) to verify signatures with"))
     return lambda digest, signature: _signed_by_any(keys, digest, signature)
 
 

@@ -27,6 +27,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from gateway.domain.errors import ConfigurationError, StoreError
+from gateway.locale import tr
 from gateway.store.metadata import is_postgresql
 from gateway.store.vault import Vault
 
@@ -54,12 +55,14 @@ def open_engine(url: str | Path, *, prepare: bool = True) -> Engine:
     if parsed.get_backend_name() == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     elif parsed.get_backend_name() != "sqlite":
-        raise ConfigurationError("GATEWAY_DATABASE_URL: only sqlite and postgresql are supported")
+        raise ConfigurationError(tr("GATEWAY_DATABASE_URL: only sqlite and postgresql are supported"))
     elif parsed.database:
         try:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(f"the folder of the store cannot be made: {error.strerror}") from None
+            raise StoreError(
+                tr("the folder of the store cannot be made: {strerror}", strerror=error.strerror)
+            ) from None
     options: dict[str, Any] = {}
     if not prepare and parsed.get_backend_name() == "postgresql":
         options["connect_args"] = {"prepare_threshold": None}
@@ -72,8 +75,10 @@ def open_engine(url: str | Path, *, prepare: bool = True) -> Engine:
         )
     except ModuleNotFoundError:
         raise ConfigurationError(
-            "GATEWAY_DATABASE_URL names PostgreSQL, and its driver is not installed: "
-            "`pip install 'integration-gateway[postgres]'`"
+            tr(
+                "GATEWAY_DATABASE_URL names PostgreSQL, and its driver is not installed: `pip install "
+                "'integration-gateway[postgres]'`"
+            )
         ) from None
     if not is_postgresql(engine):
         event.listen(engine, "connect", _prepare_sqlite)
@@ -94,7 +99,7 @@ def _parsed(url: str) -> URL:
         return make_url(f"{scheme}{mark}{rest}")
     except (ArgumentError, ValueError):  # its text repeats parts of the URL
         raise ConfigurationError(
-            "GATEWAY_DATABASE_URL: not a database URL; characters like @ : / in a password must be percent-encoded"
+            tr("GATEWAY_DATABASE_URL: not a database URL; characters like @ : / in a password must be percent-encoded")
         ) from None
 
 
@@ -280,9 +285,15 @@ def verify_schema(engine: Engine) -> None:
     with reached(engine), engine.connect() as connection:
         current = _refuse_newer(connection)
     if current is None:
-        raise StoreError("the store is empty: run `gateway init`")
+        raise StoreError(tr("the store is empty: run `gateway init`"))
     if current != head:
-        raise StoreError(f"the store has schema {current}, this release needs {head}: run `gateway init`")
+        raise StoreError(
+            tr(
+                "the store has schema {current}, this release needs {head}: run `gateway init`",
+                current=current,
+                head=head,
+            )
+        )
 
 
 def _refuse_newer(connection: Connection) -> str | None:
@@ -292,8 +303,13 @@ def _refuse_newer(connection: Connection) -> str | None:
     current: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
     if current is not None and current not in _revisions():
         raise StoreError(
-            f"the store has schema {current}, which a newer release made: install that release "
-            f"(this one is {version('integration-gateway')} and knows schemas up to {head_revision()})"
+            tr(
+                "the store has schema {current}, which a newer release made: install that release (this "
+                "one is {version} and knows schemas up to {head_revision})",
+                current=current,
+                version=version("integration-gateway"),
+                head_revision=head_revision(),
+            )
         )
     return current
 

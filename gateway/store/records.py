@@ -29,6 +29,7 @@ from gateway.domain.records import (
     project_of,
 )
 from gateway.domain.status import is_void
+from gateway.locale import tr
 from gateway.store.attachments import with_bytes, without_bytes
 from gateway.store.batch_sql import adding, next_ids
 from gateway.store.metadata import CHUNK, chunks
@@ -84,7 +85,14 @@ def to_record(row: Mapping[str, Any], vault: Vault) -> Record:
     try:
         content = _adapter(kind).validate_json(plain)
     except ValidationError:
-        raise StoreError(f"the content of {kind} {row['key']} version {row['version']} is not readable") from None
+        raise StoreError(
+            tr(
+                "the content of {kind} {key} version {version} is not readable",
+                kind=kind,
+                key=row["key"],
+                version=row["version"],
+            )
+        ) from None
     return Record(
         kind=kind,
         key=row["key"],

@@ -10,6 +10,7 @@ from typing import Concatenate, Generic, ParamSpec, Self, TypeVar
 from sqlalchemy import Connection
 
 from gateway.domain.errors import StoreError
+from gateway.locale import tr
 from gateway.store.engine import Collision, Store
 
 P = ParamSpec("P")
@@ -129,5 +130,7 @@ class GroupCommit(Generic[Item, Result]):
     def _commit(self, connection: Connection, items: Sequence[Item]) -> Sequence[Result]:
         results = self._work(connection, items)
         if len(results) != len(items):
-            raise StoreError(f"the store gave {len(results)} results for {len(items)} pieces of work")
+            raise StoreError(
+                tr("the store gave {count} results for {pieces} pieces of work", count=len(results), pieces=len(items))
+            )
         return results

@@ -30,6 +30,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.domain.errors import ConfigurationError, StoreError
+from gateway.locale import tr
 
 _NONCE = 12
 _KEY = 32
@@ -93,29 +94,31 @@ class KeyRing:
                 mark=None if mark is None else base64.b64decode(mark, validate=True),
             )
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise ConfigurationError("GATEWAY_KEYS: not a key ring (active, keys, index; keys in base64)") from None
+            raise ConfigurationError(tr("GATEWAY_KEYS: not a key ring (active, keys, index; keys in base64)")) from None
         ring.verify()
         return ring
 
     def verify(self) -> None:
         """Refuse a ring that cannot protect anything."""
         if self.active not in self.keys:
-            raise ConfigurationError("GATEWAY_KEYS: the active key is not in the ring")
+            raise ConfigurationError(tr("GATEWAY_KEYS: the active key is not in the ring"))
         for name in (*self.keys, *self.indexes):
             # it stands in front of every sealed value, with a colon behind it
             if not name or not name.isascii() or ":" in name:
-                raise ConfigurationError("GATEWAY_KEYS: the name of a key must be plain text without a colon")
+                raise ConfigurationError(tr("GATEWAY_KEYS: the name of a key must be plain text without a colon"))
         known: dict[bytes, str] = {}
         if self.index_name in self.other_indexes:
             raise ConfigurationError("GATEWAY_KEYS: the index key stands among the other ones too")
         others = [(f"index {name}", key) for name, key in self.other_indexes.items()]
         for name, key in (*self.keys.items(), ("index", self.index), *others):
             if len(key) != _KEY:
-                raise ConfigurationError(f"GATEWAY_KEYS: key {name} must have {_KEY} bytes")
+                raise ConfigurationError(tr("GATEWAY_KEYS: key {name} must have {key} bytes", name=name, key=_KEY))
             if weak(key):
-                raise ConfigurationError(f"GATEWAY_KEYS: key {name} is a sample, not random")
+                raise ConfigurationError(tr("GATEWAY_KEYS: key {name} is a sample, not random", name=name))
             if key in known:
-                raise ConfigurationError(f"GATEWAY_KEYS: keys {known[key]} and {name} are the same")
+                raise ConfigurationError(
+                    tr("GATEWAY_KEYS: keys {known} and {name} are the same", known=known[key], name=name)
+                )
             known[key] = name
         # the first index key may have marked too
         if self.mark is not None and (len(self.mark) != _KEY or weak(self.mark) or self.mark in self.keys.values()):
@@ -152,7 +155,7 @@ def weak(key: bytes) -> bool:
 def read_keys(path: Path) -> KeyRing:
     """The ring in a file that only its owner may read; others are refused."""
     if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise ConfigurationError(f"{path.name} can be read by others than its owner: `chmod 600 {path.name}`")
+        raise ConfigurationError(tr("{name} can be read by others than its owner: `chmod 600 {name}`", name=path.name))
     return KeyRing.parse(path.read_text(encoding="utf-8"))
 
 
@@ -189,7 +192,7 @@ def read_or_make_keys(path: Path, *, make: bool) -> KeyRing:
     if path.exists():
         return read_keys(path)
     if not make:
-        raise ConfigurationError(f"no keys: set GATEWAY_KEYS or run `gateway init` to make {path.name}")
+        raise ConfigurationError(tr("no keys: set GATEWAY_KEYS or run `gateway init` to make {name}", name=path.name))
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = _written(path, KeyRing.generate())
     try:
@@ -267,12 +270,15 @@ class Vault:
             self._look(at_once=True)
             cipher = self._ciphers.get(name.decode(errors="replace"))
         if cipher is None:
-            raise StoreError("a stored value was sealed with a key that is not in the ring")
+            raise StoreError(tr("a stored value was sealed with a key that is not in the ring"))
         try:
             return cipher.decrypt(rest[:_NONCE], rest[_NONCE:], place.encode())
         except (InvalidTag, ValueError):
             raise StoreError(
-                f"a stored value of {place.partition(':')[0]} does not open: changed, moved or wrong key"
+                tr(
+                    "a stored value of {place} does not open: changed, moved or wrong key",
+                    place=place.partition(":")[0],
+                )
             ) from None
 
     def index(self, what: str, value: str) -> str:

@@ -21,6 +21,7 @@ from httpx_aiohttp import AiohttpTransport
 from gateway.contract.connector import Endpoint
 from gateway.contract.messages import WireRequest, WireResponse
 from gateway.domain.errors import ConfigurationError, NotSent, Unanswered
+from gateway.locale import tr
 from gateway.transport.retrying import connect_again
 
 _LARGEST_ANSWER = 32 * 1024 * 1024
@@ -211,7 +212,7 @@ _VERSIONS = {
 def _trusted(endpoint: Endpoint) -> ssl.SSLContext:
     """What the platform's certificate is checked against, and our own; ConfigurationError names the setting."""
     if endpoint.verify is False:
-        raise ConfigurationError("verify=false is refused: name a CA bundle instead")
+        raise ConfigurationError(tr("verify=false is refused: name a CA bundle instead"))
     bundle = endpoint.verify if isinstance(endpoint.verify, str) else None
     try:
         # Over plain HTTP nothing is checked against the machine's own roots, which take longer to load than a request.
@@ -220,7 +221,7 @@ def _trusted(endpoint: Endpoint) -> ssl.SSLContext:
         )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_plain else ssl.create_default_context(cafile=bundle)
     except OSError:
-        raise ConfigurationError("verify: the CA bundle cannot be read") from None
+        raise ConfigurationError(tr("verify: the CA bundle cannot be read")) from None
     with warnings.catch_warnings():
         # the old ones are deprecated, which is why they are a setting
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -231,10 +232,10 @@ def _trusted(endpoint: Endpoint) -> ssl.SSLContext:
         try:
             context.set_ciphers(endpoint.tls.ciphers)
         except ssl.SSLError:
-            raise ConfigurationError("tls_ciphers: OpenSSL knows none of these ciphers") from None
+            raise ConfigurationError(tr("tls_ciphers: OpenSSL knows none of these ciphers")) from None
     if endpoint.client_certificate:
         try:
             context.load_cert_chain(endpoint.client_certificate, endpoint.client_key, password="")
         except OSError:
-            raise ConfigurationError("client_certificate: certificate and key cannot be read") from None
+            raise ConfigurationError(tr("client_certificate: certificate and key cannot be read")) from None
     return context

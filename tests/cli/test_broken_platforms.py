@@ -62,12 +62,12 @@ def test_a_broken_platform_is_named_and_harms_no_other(
             assert f"platform {BAD}: aaa_broken_module:build" in done.stderr or command == "show 1"
             json.loads(done.stdout)
         status = json.loads(bare("status", "--json").stdout)
-        states = {row["platform"]: row["connector"] for row in status["platforms"]}
+        states = {name: row["connector"] for name, row in status["platforms"].items()}
         assert states[BAD] == "broken"
         assert states[GOOD] == "installed"
         checked = bare("check", "--json", code=1)
         assert list(json.loads(checked.stdout)["broken"]) == [BAD]
-        assert [one["ok"] for one in json.loads(checked.stdout)["platforms"]] == [True]
+        assert [one["ok"] for one in json.loads(checked.stdout)["platforms"].values()] == [True]
         pushed = bare("push", "--json", code=1)
         assert json.loads(pushed.stdout)["platforms"][GOOD]["sent"] > 0
         assert bare("push", BAD, code=2).stderr.startswith(f"gateway: platform {BAD}: ")
@@ -76,7 +76,7 @@ def test_a_broken_platform_is_named_and_harms_no_other(
 def test_a_platform_whose_connector_is_gone_is_shown_as_such(run: Run) -> None:
     with open_gateway(load(GatewaySettings)) as gateway, gateway.store.write() as connection:
         platforms.register(connection, ["training_system"])
-    rows = {row["platform"]: row for row in json.loads(run("status", "--json").stdout)["platforms"]}
+    rows = json.loads(run("status", "--json").stdout)["platforms"]
     assert rows["training_system"]["connector"] == "gone"
     assert "training_system: its connector is gone" in run("status").stdout
     run("pause", "training_system", "--reason", "gone")

@@ -61,7 +61,7 @@ def test_the_whole_road_by_hand(run: Run, sample: Path, sandboxes: dict[str, tup
         CliRunner().invoke(app, ["push"])
         CliRunner().invoke(app, ["acks"])
         CliRunner().invoke(app, ["resolve"])
-        platforms = document(run("status", "--json"))["platforms"]
+        platforms = document(run("status", "--json"))["platforms"].values()
         if all(set(one["states"]) == {"accepted"} for one in platforms):
             break
     assert {one["platform"]: set(one["states"]) for one in platforms} == {name: {"accepted"} for name in sandboxes}
@@ -133,7 +133,7 @@ def test_a_pause_stops_a_platform_until_it_is_resumed(
     run("pause", "worker_platform", "--reason", "night work")
     report = document(run("push", "worker_platform", "--json", code=1))["platforms"]["worker_platform"]
     assert (report["sent"], report["stopped"]) == (0, "operator: night work")
-    [row] = [p for p in document(run("status", "--json"))["platforms"] if p["platform"] == "worker_platform"]
+    row = document(run("status", "--json"))["platforms"]["worker_platform"]
     assert row["pause"]["reason"] == "night work"
     assert document(run("resume", "worker_platform", "--json"))["was_paused"] is True
     assert (
@@ -174,7 +174,7 @@ def test_check_tells_wrong_credentials(
 ) -> None:
     run("init")
     monkeypatch.setenv("GATEWAY_WORKER_PLATFORM__APPSECRET", "0123456789abcdefghijABCDEFGHIJ-+")
-    health = {one["platform"]: one for one in document(run("check", "--json", code=1))["platforms"]}
+    health = document(run("check", "--json", code=1))["platforms"]
     assert not health["worker_platform"]["ok"]
     assert "0123456789abcdef" not in json.dumps(health)
 

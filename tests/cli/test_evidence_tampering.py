@@ -65,9 +65,7 @@ def settle() -> None:
         with open_gateway() as gateway, gateway.store.write() as c:
             c.execute(update(delivery).values(due_at=gateway.edge.now()))
         _done("acks")
-        if {one["platform"]: set(one["states"]) for one in _done("status", "--json")["platforms"]}[NAME] == {
-            "accepted"
-        }:
+        if set(_done("status", "--json")["platforms"][NAME]["states"]) == {"accepted"}:
             return
     raise AssertionError("it did not come to rest")
 
@@ -377,4 +375,4 @@ def test_a_backup_is_refused_with_other_keys_and_nothing_is_kept(home: Path, mon
     monkeypatch.setenv("GATEWAY_HOME", str(home.parent / "fresh"))
     _done("init")
     assert "the keys are not those" in _done("restore", str(file), code=2)
-    assert {one["deliveries"] for one in _done("status", "--json")["platforms"]} == {0}
+    assert {one["deliveries"] for one in _done("status", "--json")["platforms"].values()} == {0}

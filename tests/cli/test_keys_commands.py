@@ -60,7 +60,7 @@ def settle() -> None:
         with open_gateway() as gateway, gateway.store.write() as c:
             c.execute(update(delivery).values(due_at=gateway.edge.now()))
         run("acks")
-        if {one["platform"]: set(one["states"]) for one in run("status", "--json")["platforms"]}[NAME] == {"accepted"}:
+        if set(run("status", "--json")["platforms"][NAME]["states"]) == {"accepted"}:
             return
     raise AssertionError("it did not come to rest")
 

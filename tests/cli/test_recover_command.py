@@ -47,7 +47,7 @@ def document(result: Result) -> Any:
 
 
 def states(run: Run) -> dict[str, dict[str, int]]:
-    return {one["platform"]: one["states"] for one in document(run("status", "--json"))["platforms"]}
+    return {name: one["states"] for name, one in document(run("status", "--json"))["platforms"].items()}
 
 
 def bring(run: Run) -> None:

@@ -211,7 +211,7 @@ def test_no_locale_ends_a_command_and_json_is_utf_8(gateway: Gateway, locale: di
     assert gateway("status", code=0, **locale).stdout
     pause = [
         row["pause"]
-        for row in json.loads(gateway("status", "--json", code=0, **locale).stdout)["platforms"]
+        for row in json.loads(gateway("status", "--json", code=0, **locale).stdout)["platforms"].values()
         if row["pause"]
     ]
     assert pause[0]["reason"] == "𠮷田 · 王"

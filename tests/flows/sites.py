@@ -176,9 +176,9 @@ class Site:
         return {"Authorization": "Basic " + base64.b64encode(path.read_text().strip().encode()).decode()}
 
     def deployment(self, name: str) -> dict[str, Any]:
-        """A deployment by its name, which begins with that of its flow."""
-        found: dict[str, Any] = self.api(f"/deployments/name/{name.partition('-')[0]}/{name}")
-        return found
+        """A deployment by its name."""
+        [found] = self.api("/deployments/filter", {"deployments": {"name": {"any_": [name]}}})
+        return dict(found)
 
     def trigger(self, name: str, **parameters: Any) -> str:
         """Ask for a run, as Prefect's page does; returns its id."""
@@ -252,8 +252,7 @@ class Site:
 
     def states(self) -> dict[str, int]:
         """Deliveries by state."""
-        platforms = {one["platform"]: one for one in self.run("status")["platforms"]}
-        states: dict[str, int] = platforms[PLATFORM]["states"]
+        states: dict[str, int] = self.run("status")["platforms"][PLATFORM]["states"]
         return states
 
     def at_work(self) -> list[Holder]:

@@ -80,7 +80,7 @@ def test_an_hour_of_every_schedule_with_faults_ends_with_books_that_agree(site: 
         site.run("push", expect_any=True)
         site.run("acks", expect_any=True)
         site.run("resolve", expect_any=True)
-        counted = [one["states"] for one in site.run("status")["platforms"]]
+        counted = [one["states"] for one in site.run("status")["platforms"].values()]
         return all(set(states) <= {"accepted", "superseded", *STUCK} for states in counted)
 
     until(settled, 300, "nothing waits")

@@ -19,6 +19,7 @@ from gateway.flows.results import RunState
 from gateway.settings import GatewaySettings, loader
 
 PLATFORM = "provincial_credit"
+FORMS = {"pause", "resume", "replay", "returns", "differences", "close", "report"}
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def planned(gateway: Gateway) -> dict[str, Planned]:
 
 def test_every_flow_has_a_deployment_for_each_configured_platform(make_gateway: Any) -> None:
     own = {f"{flow}-{PLATFORM}" for flow in ("sync", "push", "acks", "resolve", "feedback", "reconcile")}
-    assert set(planned(make_gateway())) == own | {"sync-all", "alarm", "retention"}
+    assert set(planned(make_gateway())) == own | {"sync-all", "alarm", "retention", *FORMS}
     assert "intake" in planned(make_gateway(DROP="/srv/drop"))
 
 
@@ -97,7 +98,7 @@ def test_every_parameter_of_every_flow_has_title_description_and_default(make_ga
             [note] = [note for note in get_args(hints[name]) if isinstance(note, FieldInfo)]
             assert note.title, name
             assert note.description, name
-        assert set(one.flow.parameters.required) <= {"what"}, one.name
+        assert set(one.flow.parameters.required) <= {"what", "platform", "reason", "report", "batch"}, one.name
 
 
 def test_every_end_of_ours_ends_the_watch_for_a_sign_of_life() -> None:

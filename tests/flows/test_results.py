@@ -57,7 +57,7 @@ def test_the_sentence_says_counts_troubles_and_until_when() -> None:
     result = PlatformResult(
         platform="a", counts={"sent": 5, "not_found": 2, "swept": 0}, troubles={"rejected": 1}, stop=CLOSED
     )
-    said = "a: 5 sent, 2 not found, to be seen: 1 rejected, waits (maintenance) until 2026-03-02 23:30 +08:00"
+    said = "a: sent 5, not there 2, to be seen: rejected 1, waits (maintenance) until 2026-03-02 23:30"
     assert result.text == said
 
 

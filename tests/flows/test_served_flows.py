@@ -49,11 +49,11 @@ def test_a_push_tells_what_it_sent_in_name_state_and_tables(site: Site) -> None:
     run = site.finish(site.trigger(f"push-{PLATFORM}"))
     sent = site.states()["awaiting_ack"]
     assert (run["state_type"], run["state_name"]) == ("COMPLETED", "Completed")
-    assert run["state"]["message"].startswith(f"{PLATFORM}: {sent} sent")
+    assert run["state"]["message"].startswith(f"{PLATFORM}: sent {sent}")
     assert run["state"]["message"].endswith("(exit 0)")
-    assert run["name"] == f"push {PLATFORM}: {sent} sent"
+    assert run["name"] == f"push {PLATFORM}: sent {sent}"
     [row] = site.artifacts(run["id"])["push-provincial-credit"]
-    assert (row["platform"], row["state"], row["sent"], row["pending"]) == (PLATFORM, "Completed", sent, sent)
+    assert (row["platform"], row["state"], row["sent"], row["awaits result"]) == (PLATFORM, "Completed", sent, sent)
 
 
 def test_a_sync_of_all_does_every_step_and_links_the_report(site: Site) -> None:

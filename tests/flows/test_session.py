@@ -56,7 +56,7 @@ def at_work(gateway: Gateway) -> int:
 def test_all_configured_platforms_are_worked_on_and_their_leases_given_back(gateway: Gateway) -> None:
     state = asyncio.run(run_on_platforms("push", [], fine))
     assert (state.type, state.name) == (StateType.COMPLETED, "Completed")
-    assert state.message == f"{ONE}: 3 sent; {OTHER}: 3 sent (exit 0)"
+    assert state.message == f"{ONE}: sent 3; {OTHER}: sent 3 (exit 0)"
     assert at_work(gateway) == 0
 
 
@@ -79,7 +79,7 @@ def test_an_error_fails_its_platform_only_and_tells_nobodys_data(error: Exceptio
     state = asyncio.run(run_on_platforms("push", [], work))
     assert state.type is StateType.FAILED
     assert f"{ONE}: {said}" in str(state.message)
-    assert f"{OTHER}: 3 sent" in str(state.message)
+    assert f"{OTHER}: sent 3" in str(state.message)
     assert "张三" not in str(state.message)
 
 
@@ -122,11 +122,11 @@ def test_a_run_without_any_platform_fails_and_says_what_to_set(tmp_path: Path, m
     ("results", "expected"),
     [
         ([PlatformResult(platform="a")], "nothing due"),
-        ([PlatformResult(platform="a", counts={"sent": 5, "exchanges": 9})], "5 sent"),
-        ([PlatformResult(platform="a", stop=PAUSED)], "held"),
-        ([PlatformResult(platform="a", counts={"sent": 2}, troubles={"rejected": 1})], "2 sent, attention"),
-        ([PlatformResult(platform="a", skipped="x"), PlatformResult(platform="b", error="y")], "failed, skipped"),
-        ([PlatformResult(platform="a", counts={"sent": 2}), PlatformResult(platform="b", stop=PAUSED)], "2 sent, held"),
+        ([PlatformResult(platform="a", counts={"sent": 5, "exchanges": 9})], "sent 5"),
+        ([PlatformResult(platform="a", stop=PAUSED)], "Held"),
+        ([PlatformResult(platform="a", counts={"sent": 2}, troubles={"rejected": 1})], "sent 2, to be seen 1"),
+        ([PlatformResult(platform="a", skipped="x"), PlatformResult(platform="b", error="y")], "Failed, Skipped"),
+        ([PlatformResult(platform="a", counts={"sent": 2}), PlatformResult(platform="b", stop=PAUSED)], "sent 2, Held"),
     ],
 )
 def test_a_runs_name_says_what_was_done_and_what_stands_in_the_way(

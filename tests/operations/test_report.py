@@ -29,7 +29,7 @@ from gateway.domain.states import TERMINAL, State
 from gateway.intake.admit import IntakeReport, take_in
 from gateway.intake.rules.gate_rules import GateRules
 from gateway.intake.store.tables import filing
-from gateway.operations.report import AGES, write_report
+from gateway.operations.report import AGES, ReportSettings, write_report
 from gateway.store import records
 from gateway.store.engine import Store
 from gateway.store.records import to_record
@@ -83,7 +83,7 @@ class Place:
 
     def report(self, *, chinese: bool = False) -> tuple[dict[str, Any], str]:
         out = self.folder / "report.html"
-        summary = write_report(self.store, out, now=self.now, chinese=chinese)
+        summary = write_report(self.store, out, ReportSettings(chinese=chinese), now=self.now)
         return summary, out.read_text(encoding="utf-8")
 
     def model_part(self) -> dict[str, Any]:
@@ -369,4 +369,4 @@ def test_markup_in_a_code_of_a_platform_stays_text(place: Place) -> None:
 
 def test_a_place_that_cannot_be_written_is_named(place: Place) -> None:
     with pytest.raises(InputError, match=r"nowhere.*cannot be written"):
-        write_report(place.store, place.folder / "nowhere" / "report.html", now=NOW, chinese=False)
+        write_report(place.store, place.folder / "nowhere" / "report.html", ReportSettings(chinese=False), now=NOW)

@@ -14,7 +14,7 @@ from gateway.delivery.store import owing, platforms
 from gateway.delivery.store.tables import attempt, delivery, exchange, verdict
 from gateway.domain.states import Event
 from gateway.intake.store.tables import filing
-from gateway.operations.report import write_report
+from gateway.operations.report import ReportSettings, write_report
 from gateway.store import records
 from gateway.store.engine import Store
 from gateway.store.tables import batch
@@ -50,7 +50,7 @@ def report(sqlite_url: str, make_store: Any, tmp_path: Path) -> Path:
             c.execute(insert(verdict).values(**said, at=at))
             c.execute(delivery.update().where(delivery.c.id == place + 1).values(state=str(event)))
     out = tmp_path / "report.html"
-    write_report(store, out, now=NOW, chinese=True)
+    write_report(store, out, ReportSettings(chinese=True), now=NOW)
     return out
 
 

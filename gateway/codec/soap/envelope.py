@@ -22,6 +22,7 @@ from gateway.codec.soap.multipart import NotOneRootError, root_part
 from gateway.codec.soap.security import sign, username_token
 from gateway.contract.messages import JSON
 from gateway.domain.errors import ConfigurationError, ContractError
+from gateway.locale import tr
 
 __all__ = [
     "ENVELOPE_11",
@@ -137,7 +138,7 @@ class Port:
             def load(self, url: str) -> bytes:
                 file = Path(url).resolve()
                 if "://" in url or folder not in file.parents:
-                    raise ConfigurationError(f"the WSDL names a document outside its own folder: {url}")
+                    raise ConfigurationError(tr("the WSDL names a document outside its own folder: {url}", url=url))
                 return file.read_bytes()
 
         settings = Settings(strict=True, forbid_dtd=True, forbid_external=False)
@@ -152,7 +153,7 @@ class Port:
         try:
             return self._client.wsdl.services[self._service].ports[self._port].binding
         except KeyError as missing:
-            raise ConfigurationError(f"the WSDL has no service or port {missing}") from None
+            raise ConfigurationError(tr("the WSDL has no service or port {missing}", missing=missing)) from None
 
     @cached_property
     def _proxy(self) -> Any:

@@ -19,6 +19,7 @@ from lxml import etree
 
 from gateway.codec.soap.envelope import Unreadable, parse
 from gateway.domain.errors import InputError
+from gateway.locale import tr
 
 XSD = "{http://www.w3.org/2001/XMLSchema}"
 _WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
@@ -92,13 +93,15 @@ def joined(document: str, location: str) -> str:
     try:
         return urljoin(document, location)
     except ValueError:
-        raise InputError(f"{document} names {location!r}, which is no address") from None
+        raise InputError(
+            tr("{document} names {location!r}, which is no address", document=document, location=location)
+        ) from None
 
 
 def _root(document: bytes, name: str) -> etree._Element:
     root = parse(document)
     if isinstance(root, Unreadable):
-        raise InputError(f"{name}: not a WSDL or schema document ({root.code})")
+        raise InputError(tr("{name}: not a WSDL or schema document ({code})", name=name, code=root.code))
     return root
 
 
@@ -121,7 +124,7 @@ class Contract:
         self.states_limits = False
         start = next(iter(files), "")
         if not start or _root(files[start], start).tag != f"{_WSDL}definitions":
-            raise InputError(f"{start or 'nothing'}: not a WSDL 1.1 document")
+            raise InputError(tr("{start}: not a WSDL 1.1 document", start=start or "–"))
         self._document(start)
         for service in [node for (kind, _), node in self._raw.items() if kind == f"{_WSDL}service"]:
             for port in service.iterchildren(f"{_WSDL}port"):
@@ -139,7 +142,9 @@ class Contract:
     def _add(self, path: Path, place: str, presence: Presence, **facts: object) -> None:
         self._count += 1
         if self._count > _MAX_PARTS or len(path) > _MAX_DEPTH:
-            raise InputError(f"{place}: the documents describe more parts, or deeper ones, than can be compared")
+            raise InputError(
+                tr("{place}: the documents describe more parts, or deeper ones, than can be compared", place=place)
+            )
         self.nodes[path] = Node(place=place, presence=presence, inner=place, facts=facts)
 
     @contextmanager
@@ -147,10 +152,16 @@ class Contract:
         """Around what holds further components: nothing is made of itself, nor of more than can be compared."""
         key = (kind, name or f"number {len(self._inside)}")
         if key in self._inside:
-            raise InputError(f"the {kind} {name} is made of itself")
+            raise InputError(tr("the {kind} {name} is made of itself", kind=kind, name=name))
         self._count += 1
         if len(self._inside) == _MAX_DEPTH or self._count > _MAX_PARTS:
-            raise InputError(f"the {kind} {name} is made of more parts, or deeper ones, than can be compared")
+            raise InputError(
+                tr(
+                    "the {kind} {name} is made of more parts, or deeper ones, than can be compared",
+                    kind=kind,
+                    name=name,
+                )
+            )
         self._inside[key] = depth
         yield
         del self._inside[key]
@@ -159,7 +170,7 @@ class Contract:
         found = next((self._raw[kind, name] for kind in kinds if (kind, name) in self._raw), None)
         if found is None:
             kind = "type" if kinds == _TYPES else _local(kinds[0])
-            raise InputError(f"the {kind} {name} is not declared in the documents given")
+            raise InputError(tr("the {kind} {name} is not declared in the documents given", kind=kind, name=name))
         return found
 
     # documents
@@ -172,7 +183,7 @@ class Contract:
         space = root.get("targetNamespace", "")
         for child in root.iterchildren(f"{XSD}*", f"{_WSDL}*"):
             if child.tag in (f"{XSD}redefine", f"{XSD}override"):
-                raise InputError(f"{name}: xs:{_local(child.tag)} is not compared")
+                raise InputError(tr("{name}: xs:{local} is not compared", name=name, local=_local(child.tag)))
             location = child.get("location") or child.get("schemaLocation")
             if child.tag == f"{_WSDL}types":
                 for schema in child.iterchildren(f"{XSD}schema"):
@@ -180,7 +191,13 @@ class Contract:
             elif child.tag in _LINKS and location:
                 place, inherited = joined(name, location), space if child.tag == f"{XSD}include" else ""
                 if place not in self._files:
-                    raise InputError(f"{name} names {location}, which is not among the documents given")
+                    raise InputError(
+                        tr(
+                            "{name} names {location}, which is not among the documents given",
+                            name=name,
+                            location=location,
+                        )
+                    )
                 if (place, inherited) not in self._read:
                     self._read.add((place, inherited))
                     with self._within("document", f"{place} {inherited}"):
@@ -204,7 +221,7 @@ class Contract:
             self._add((place,), place, _CALLED, version=version, transport=transport, address=address)
             for node in binding.iterchildren(f"{_WSDL}operation"):
                 if node.get("name") not in abstract:
-                    raise InputError(f"the operation {node.get('name')} has a binding and no port type")
+                    raise InputError(tr("the operation {node} has a binding and no port type", node=node.get("name")))
                 self._operation(place, abstract[node.get("name")], node, protocol.get("style", "document"), space)
 
     def _operation(self, port: str, abstract: etree._Element, bound: etree._Element, style: str, space: str) -> None:
@@ -443,7 +460,14 @@ def _only(node: etree._Element, *kinds: str) -> etree._Element:
     """The child that makes a component what it is."""
     found = next(node.iterchildren(*(f"{XSD}{kind}" for kind in kinds)), None)
     if found is None:
-        raise InputError(f"{_owner(node)}: xs:{_local(node.tag)} without {' or '.join(kinds)}")
+        raise InputError(
+            tr(
+                "{owner}: xs:{local} without {names}",
+                owner=_owner(node),
+                local=_local(node.tag),
+                names=" or ".join(kinds),
+            )
+        )
     return found
 
 
@@ -452,7 +476,7 @@ def _name(node: etree._Element, given: str | None) -> str:
     prefix, _, local = (given or "").rpartition(":")
     space = node.nsmap.get(prefix or None)
     if prefix and space is None:
-        raise InputError(f"the prefix of {given} is not declared")
+        raise InputError(tr("the prefix of {given} is not declared", given=given))
     if space is None and (schema := next(node.iterancestors(f"{XSD}schema"), None)) is not None:
         # a document without namespace takes that of the one which includes it
         space = schema.get("targetNamespace")
@@ -464,7 +488,7 @@ def _occurs(node: etree._Element) -> tuple[int, int | None]:
     try:
         return int(least), None if most == "unbounded" else int(most)
     except ValueError:
-        raise InputError(f"{_owner(node)}: occurrences are not numbers") from None
+        raise InputError(tr("{owner}: occurrences are not numbers", owner=_owner(node))) from None
 
 
 def _builtin(name: str) -> _Text:

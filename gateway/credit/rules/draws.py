@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from gateway.domain.errors import InputError
+from gateway.locale import tr
 
 METHOD = "sha256-rank-1"
 
@@ -66,9 +67,9 @@ def sample_size(ratio: str, population: int) -> int:
         else:
             return min(_positive(int(ratio)), population)
     except (ValueError, ZeroDivisionError):
-        raise InputError("ratio: a share such as 5% or 1/20, or a number") from None
+        raise InputError(tr("ratio: a share such as 5% or 1/20, or a number")) from None
     if not 0 < share <= 1:
-        raise InputError("ratio: a share above nothing and up to all")
+        raise InputError(tr("ratio: a share above nothing and up to all"))
     return math.ceil(share * population)
 
 
@@ -100,11 +101,11 @@ def read_checkers(rows: Iterable[Mapping[str, str]]) -> list[Checker]:
         if (row.get("checker") or "").strip()
     ]
     if not found or len({checker.name for checker in found}) < len(found):
-        raise InputError("checkers: at least one, each once, in a column 'checker'")
+        raise InputError(tr("checkers: at least one, each once, in a column 'checker'"))
     return sorted(found, key=lambda checker: checker.name)
 
 
 def _positive(number: int) -> int:
     if number < 1:
-        raise InputError("ratio: at least one")
+        raise InputError(tr("ratio: at least one"))
     return number

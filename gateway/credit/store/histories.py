@@ -19,6 +19,7 @@ from gateway.credit.store.tables import credit_event, credit_link, credit_versio
 from gateway.credit.store.twins import mark_twins
 from gateway.domain.errors import StoreError
 from gateway.domain.records import RecordKind
+from gateway.locale import tr
 from gateway.store.metadata import chunks
 from gateway.store.scope import Scope
 
@@ -198,7 +199,7 @@ def _keep_versions(
             .values(sys_to=scope.at)
         ).rowcount
         if changed != len(part):
-            raise StoreError("a statement of the credit archive was superseded twice")
+            raise StoreError(tr("a statement of the credit archive was superseded twice"))
     added = [
         {
             "platform": scope.platform,

@@ -23,6 +23,7 @@ from gateway.domain.errors import InputError
 from gateway.domain.records import Certificate, Record, RecordKind, StatusChange
 from gateway.domain.status import RESCINDED, Decision, operation_back_to
 from gateway.domain.ticket_kinds import TicketKind
+from gateway.locale import tr
 from gateway.store import records
 from gateway.store.audit import note
 from gateway.store.scope import Scope
@@ -49,7 +50,7 @@ def reinstate_all(scope: Scope, ground: Ground, *, reason: str, by: str) -> list
     """Make valid again what rests on this record; raises InputError where nothing does, or something else stands."""
     resting = [rests.key for rests in resting_on(scope.connection, ground.platform, [ground.record_id])]
     if not resting:
-        raise InputError("no void certificate rests on this record")
+        raise InputError(tr("no void certificate rests on this record"))
     return [reinstate(scope, key, reason=reason, by=by) for key in dict.fromkeys(resting)]
 
 
@@ -61,14 +62,14 @@ def reinstate(scope: Scope, key: str, *, reason: str, by: str) -> Reinstated:
     owing.lock_records(scope.connection)
     held = next(records.newest_records(scope.connection, scope.vault, RecordKind.CERTIFICATE, [key]), None)
     if held is None or not isinstance(held.content, Certificate):
-        raise InputError("there is no such certificate")
+        raise InputError(tr("there is no such certificate"))
     if _is_back(scope, held):
         return Reinstated(key=key, version=held.version, status=held.content.status, done=False)
     if last_version(scope, key) != held.version:
-        raise InputError("the certificate was withdrawn: it has to be filed again")
+        raise InputError(tr("the certificate was withdrawn: it has to be filed again"))
     void = rests(scope.connection, key, held.version)
     if held.content.status != RESCINDED or void is None:
-        raise InputError("no credit record or own decision made this certificate void")
+        raise InputError(tr("no credit record or own decision made this certificate void"))
     _refuse_where_one_stands(scope, void)
     after, version = _bring_back(scope, held, void)
     fell = statement_in_force(scope, void.ground.record_id, void.ground.platform) or void.version_id
@@ -98,7 +99,7 @@ def certificate_named(scope: Scope, text: str) -> str:
     keys = {key for found in matches.values() for kind, key in found if kind == RecordKind.CERTIFICATE}
     if len(keys) != 1:
         raise InputError(
-            "several certificates have this number: name its key" if keys else "there is no such certificate"
+            tr("several certificates have this number: name its key") if keys else tr("there is no such certificate")
         )
     return keys.pop()
 
@@ -116,7 +117,13 @@ def _refuse_where_one_stands(scope: Scope, void: Rests) -> None:
     """A ground that was altered is for a person to read; of another one nobody has said that it does not count."""
     for ground, standing in sorted(standing_of(scope.connection, void.key, scope.at).items()):
         if standing is GroundStanding.STANDS or (standing is GroundStanding.ALTERED and ground != void.ground):
-            raise InputError(f"a ground for the end of the certificate stands: {ground.platform} {ground.record_id}")
+            raise InputError(
+                tr(
+                    "a ground for the end of the certificate stands: {platform} {record_id}",
+                    platform=ground.platform,
+                    record_id=ground.record_id,
+                )
+            )
 
 
 def _bring_back(scope: Scope, held: Record, void: Rests) -> tuple[Certificate, int]:

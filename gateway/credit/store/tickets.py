@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, or_, select, update
 
 from gateway.codec.redact import clean
 from gateway.credit.rules.statements import AckCode
@@ -17,6 +17,7 @@ from gateway.credit.store.tables import credit_event, ticket
 from gateway.credit.store.void import follow
 from gateway.domain.errors import InputError
 from gateway.domain.ticket_kinds import TicketKind
+from gateway.locale import tr
 from gateway.store.audit import note
 from gateway.store.scope import Scope
 
@@ -71,15 +72,19 @@ _SHORTEST = 4
 
 
 def find(connection: Connection, text: str) -> Ticket | None:
-    """The ticket of that number, or the only one whose number begins so; InputError where several do."""
+    """The ticket of that number, or the only one whose number begins or ends so; InputError where several do.
+
+    Lists show the end of a number: numbers made at the same time begin alike.
+    """
     number = text.strip().upper()
     found = by_number(connection, number)
     if found is not None or len(number) < _SHORTEST:
         return found
-    begins = select(ticket).where(ticket.c.number.startswith(number, autoescape=True)).limit(2)
-    rows = connection.execute(begins).all()
+    begins, ends = (ticket.c.number.startswith, ticket.c.number.endswith)
+    alike = or_(begins(number, autoescape=True), ends(number, autoescape=True))
+    rows = connection.execute(select(ticket).where(alike).limit(2)).all()
     if len(rows) > 1:
-        raise InputError(f"several tickets begin with {number}: give more of the number")
+        raise InputError(tr("several tickets begin or end with {number}: give more of the number", number=number))
     return _to_ticket(rows[0]._mapping) if rows else None
 
 

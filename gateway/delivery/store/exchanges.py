@@ -18,6 +18,7 @@ from gateway.delivery.store.items import item_digests
 from gateway.delivery.store.settlement import LockedRows, lock_rows, settling
 from gateway.delivery.store.tables import attempt, delivery, exchange, payload
 from gateway.domain.errors import StoreError
+from gateway.locale import tr
 from gateway.store.batch_sql import BoundStatement, BulkStatement, WriteSet, adding
 from gateway.store.records import seal_payload
 from gateway.store.vault import Vault
@@ -111,7 +112,7 @@ def lock_for(
     settled = [s.claimed.id for conclusion in conclusions for s in conclusion.settlements]
     both = [*settled, *carried]
     if len(set(both)) < len(both):
-        raise StoreError("two pieces of work in one commit are about the same delivery")
+        raise StoreError(tr("two pieces of work in one commit are about the same delivery"))
     return lock_rows(connection, platform, both, {"exchange": len(openings), "attempt": len(carried)})
 
 
@@ -303,7 +304,9 @@ def open_body(vault: Vault, sealed: bytes, place: str) -> bytes:
     try:
         return zlib.decompress(plain[len(_ZLIB) :])
     except zlib.error:
-        raise StoreError(f"a stored value of {place.partition(':')[0]} does not open: not what was packed") from None
+        raise StoreError(
+            tr("a stored value of {place} does not open: not what was packed", place=place.partition(":")[0])
+        ) from None
 
 
 def _packed(body: bytes) -> bytes:

@@ -352,9 +352,12 @@ def transmission(connection: Connection, vault: Vault, delivery_id: int) -> Tran
 
 
 def _exchanges(connection: Connection, vault: Vault, delivery_id: int) -> list[Mapping[str, Any]]:
+    together = attempt.alias("together")
+    count = select(func.count()).where(together.c.exchange_id == exchange.c.id).scalar_subquery()
     rows = connection.execute(
         select(
             exchange,
+            count.label("deliveries"),
             verdict.c.event,
             verdict.c.code,
             verdict.c.reason,

@@ -21,6 +21,7 @@ from gateway.intake.reading.columns import COLUMNS, Column
 from gateway.intake.reading.rows import DATED
 from gateway.intake.rules.gate_rules import CERTIFICATE_NAME
 from gateway.intake.rules.gate_table import GATES
+from gateway.locale import tr
 
 ROWS = 5000
 """rows that have drop-down lists"""
@@ -148,7 +149,12 @@ def rule_text(column: Column) -> str:
 def write_template(path: Path) -> int:
     """Write the empty form and return how many columns it has; raises InputError where the file is there already."""
     if path.exists():
-        raise InputError(f"{readable_name(path)}: is there already; a form somebody filled in is not written over")
+        raise InputError(
+            tr(
+                "{readable_name}: is there already; a form somebody filled in is not written over",
+                readable_name=readable_name(path),
+            )
+        )
     book = xlsxwriter.Workbook(str(path))
     book.set_properties({"title": _SHEET, "created": _MADE})
     sheet, lists = book.add_worksheet(_SHEET), book.add_worksheet(_LISTS)
@@ -169,7 +175,9 @@ def write_template(path: Path) -> int:
     try:
         book.close()
     except FileCreateError as error:
-        raise InputError(f"{readable_name(path)}: the form cannot be written there") from error
+        raise InputError(
+            tr("{readable_name}: the form cannot be written there", readable_name=readable_name(path))
+        ) from error
     return len(COLUMNS)
 
 

@@ -15,6 +15,7 @@ from gateway.intake.rules.gate_checks import accept_phase, filing_moment
 from gateway.intake.rules.gate_rules import GateRules
 from gateway.intake.rules.gate_table import GateFailure
 from gateway.intake.rules.gates import required
+from gateway.locale import tr
 
 T = TypeVar("T")
 
@@ -193,5 +194,5 @@ def _verification(filing: Filing, entered_at: datetime, rules: GateRules) -> Ver
 
 def _said(value: T | None, field: str) -> T:
     if value is None:
-        raise InputError(f"an admissible filing says {field}; judge it before admitting it")
+        raise InputError(tr("an admissible filing says {field}; judge it before admitting it", field=field))
     return value

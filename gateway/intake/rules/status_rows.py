@@ -7,6 +7,7 @@ from gateway.domain.status import Decision
 from gateway.intake.rules.filing import Filing
 from gateway.intake.rules.gate_table import GateFailure
 from gateway.intake.rules.gates import required
+from gateway.locale import tr
 
 _SAYS = ("id_type", "id_number", "certificate_number", "trade", "status_reason", "status_date")
 """what a row must say to change the status of a certificate: whose, which one, why and since when"""
@@ -53,7 +54,7 @@ def judge_status(filing: Filing, read: tuple[GateFailure, ...]) -> tuple[GateFai
 def decision_of(filing: Filing) -> Decision:
     """What a row that changes a certificate's status decides."""
     if filing.status_step is None or filing.status_date is None or not filing.status_reason:
-        raise InputError("a change of status without step, day or reason")
+        raise InputError(tr("a change of status without step, day or reason"))
     return Decision.of_step(
         filing.status_step,
         reason=filing.status_reason,

@@ -42,6 +42,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from gateway.domain.errors import ConfigurationError, StoreError
 from gateway.intake.store.tables import source_row, source_state
+from gateway.locale import tr
 from gateway.store.metadata import chunks, is_postgresql
 from gateway.store.vault import Vault
 
@@ -112,7 +113,14 @@ class SourceReader:
             where = {theirs: f"columns.{ours}" for ours, theirs in view.columns.items()}
             where |= {view.watermark: "watermark", **dict.fromkeys(view.key, "key")}
             told = ", ".join(f"{name} ({where[name]})" for name in absent)
-            raise ConfigurationError(f"source {view.name}: the view {view.view} has no column of these names: {told}")
+            raise ConfigurationError(
+                tr(
+                    "source {name}: the view {view} has no column of these names: {told}",
+                    name=view.name,
+                    view=view.view,
+                    told=told,
+                )
+            )
 
     def reports(self, since: Mark | None) -> list[Any]:
         """The numbers of reports that have rows from ``since`` on; None stands for rows without one."""
@@ -173,7 +181,12 @@ class SourceReader:
         if form is None:
             column_name = self._view.watermark
             raise ConfigurationError(
-                f"source {self._view.name}: the watermark {column_name} {flaw}; choose another column for it"
+                tr(
+                    "source {name}: the watermark {column_name} {flaw}; choose another column for it",
+                    name=self._view.name,
+                    column_name=column_name,
+                    flaw=flaw,
+                )
             )
         self._form = form
         return mark
@@ -212,8 +225,11 @@ def reading(url: str, view: SourceView) -> Iterator[SourceReader]:
 def _unreadable(error: SQLAlchemyError) -> StoreError:
     # its text may hold the address, the account or values of rows
     return StoreError(
-        f"the source cannot be read ({type(error).__name__}): see GATEWAY_SOURCE__URL and the view, key, watermark and "
-        "columns of the mapping"
+        tr(
+            "the source cannot be read ({name}): see GATEWAY_SOURCE__URL and the view, key, "
+            "watermark and columns of the mapping",
+            name=type(error).__name__,
+        )
     )
 
 
@@ -223,10 +239,12 @@ def _open(url: str) -> Engine:
         if parsed.get_backend_name() == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").is_file():
-            raise ConfigurationError("GATEWAY_SOURCE__URL: there is no such SQLite file")
+            raise ConfigurationError(tr("GATEWAY_SOURCE__URL: there is no such SQLite file"))
         engine = create_engine(parsed, hide_parameters=True)
     except (ArgumentError, ModuleNotFoundError):
-        raise ConfigurationError("GATEWAY_SOURCE__URL: not a database URL, or its driver is not installed") from None
+        raise ConfigurationError(
+            tr("GATEWAY_SOURCE__URL: not a database URL, or its driver is not installed")
+        ) from None
     if not is_postgresql(engine):
         event.listen(engine, "connect", _read_only)
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
@@ -277,7 +295,9 @@ def _moment(text: str, view: SourceView) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        raise StoreError(f"column {view.watermark} of the source holds text that is no ISO moment") from None
+        raise StoreError(
+            tr("column {watermark} of the source holds text that is no ISO moment", watermark=view.watermark)
+        ) from None
 
 
 def _written(moment: datetime, *, like: str) -> str:

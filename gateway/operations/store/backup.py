@@ -23,6 +23,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from gateway.delivery.store.tables import platform, recovery
 from gateway.domain.errors import InputError, StoreError
+from gateway.locale import tr
 from gateway.operations.store.key_checks import known_checks, refuse_others
 from gateway.operations.store.tables import incarnation, key_check
 from gateway.private_files import open_private
@@ -109,7 +110,9 @@ def restore(store: Store, path: Path, progress: Progress = lambda _: None) -> Co
             with gzip.open(path, "rb") as file:
                 contents = _read(connection, store.vault, file, progress)
         except (OSError, EOFError, ValueError, KeyError, TypeError, DataError, IntegrityError) as error:
-            raise InputError(f"{path.name}: not a whole backup of the gateway ({type(error).__name__})") from None
+            raise InputError(
+                tr("{name}: not a whole backup of the gateway ({kind})", name=path.name, kind=type(error).__name__)
+            ) from None
         if is_postgresql(connection):
             _go_on_counting(connection)
     return contents
@@ -118,7 +121,7 @@ def restore(store: Store, path: Path, progress: Progress = lambda _: None) -> Co
 def _must_be_empty(connection: Connection) -> None:
     for table in metadata.sorted_tables:
         if table not in _OWN and connection.execute(select(func.count()).select_from(table)).scalar_one():
-            raise StoreError("the store is not empty: a backup is read into a fresh one only")
+            raise StoreError(tr("the store is not empty: a backup is read into a fresh one only"))
 
 
 _OWN = (recovery, platform, key_check, incarnation)
@@ -155,7 +158,13 @@ def _head(value: dict[str, Any], vault: Vault) -> Contents:
     if value["format"] != FORMAT:
         raise ValueError("another format")
     if value["schema"] != head_revision():
-        raise InputError(f"the backup has schema {value['schema']}, this release has {head_revision()}")
+        raise InputError(
+            tr(
+                "the backup has schema {schema}, this release has {head_revision}",
+                schema=value["schema"],
+                head_revision=head_revision(),
+            )
+        )
     refuse_others(value["keys"], vault)
     return Contents(schema=value["schema"], at=datetime.fromisoformat(value["at"]))
 

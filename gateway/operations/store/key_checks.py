@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, func, insert, inspect, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.domain.errors import ConfigurationError, StoreError
+from gateway.locale import tr
 from gateway.operations.store.sealed_columns import SEALED
 from gateway.operations.store.tables import key_check
 from gateway.store.engine import Store, reached
@@ -59,7 +60,7 @@ def refuse_others(known: dict[str, str], vault: Vault) -> None:
         raise ConfigurationError(FOREIGN)
     if lost:
         raise ConfigurationError(
-            f"the ring lacks the key {', '.join(lost)}, with which values of this store are sealed"
+            tr("the ring lacks the key {names}, with which values of this store are sealed", names=", ".join(lost))
         )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, LargeBinary, String, cast, func, literal, select, update
 
 from gateway.domain.errors import InputError, StoreError
+from gateway.locale import tr
 from gateway.operations.store.key_checks import retire_check
 from gateway.operations.store.sealed_columns import SEALED, Sealed
 from gateway.operations.store.tables import key_check
@@ -105,7 +106,7 @@ def retire(connection: Connection, name: str, now: datetime) -> None:
     used = {column: names[name] for column, names in usage(connection).items() if names.get(name)}
     if used:
         told = ", ".join(f"{column} {count}" for column, count in used.items())
-        raise InputError(f"the key {name} is still needed: {told}; run `gateway keys reseal`")
+        raise InputError(tr("the key {name} is still needed: {told}; run `gateway keys reseal`", name=name, told=told))
     retire_check(connection, name, now)
 
 
