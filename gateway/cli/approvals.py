@@ -21,7 +21,7 @@ from gateway.cli.output import (
     say,
     table,
 )
-from gateway.domain.approvals import ACT_TITLES, GuardedAct, Refusal, Standing, refusal
+from gateway.domain.approvals import ACT_TITLES, GuardedAct, ApprovalRefusal, Standing, refusal
 from gateway.domain.china import CHINA
 from gateway.domain.errors import GatewayError, InputError
 
@@ -147,7 +147,7 @@ def _decide(number: int, reason: str, *, approve: bool, as_json: bool) -> None:
             done = decide(connection, gateway.store.vault, number, mine, now, approve=approve, reason=reason)
             found = done or find(connection, number)
         gateway.seal()
-        if found is not None and done is None and refusal(found, mine.uid, now) is Refusal.SAME_PERSON:
+        if found is not None and done is None and refusal(found, mine.uid, now) is ApprovalRefusal.SAME_PERSON:
             gateway.note("refused_approval", f"approval {number}", reason=reason, detail={"act": found.act})
     if done is None:
         complain(_why_not(found, mine.uid, now, number))
@@ -168,7 +168,7 @@ def _decide(number: int, reason: str, *, approve: bool, as_json: bool) -> None:
 def _why_not(found: Request | None, uid: int, now: datetime, number: int) -> str:
     if found is None:
         return in_language(f"没有申请 {number}", f"there is no request {number}")
-    if refusal(found, uid, now) is Refusal.SAME_PERSON:
+    if refusal(found, uid, now) is ApprovalRefusal.SAME_PERSON:
         return in_language(
             f"申请 {number} 由 {found.asked_by} 提出：须由另一人决定",
             f"request {number} was made by {found.asked_by}: another person has to decide it",

@@ -110,15 +110,15 @@ class Request:
         return Standing.WAITS if self.decision is None else Standing.APPROVED
 
 
-class Refusal(StrEnum):
+class ApprovalRefusal(StrEnum):
     """Why a person may not decide about a request."""
 
     SAME_PERSON = "same person"
     NOT_OPEN = "not open"
 
 
-def refusal(request: Request, uid: int, now: datetime) -> Refusal | None:
+def refusal(request: Request, uid: int, now: datetime) -> ApprovalRefusal | None:
     """Why this person may not decide about it; None where they may."""
     if request.standing(now) is not Standing.WAITS:
-        return Refusal.NOT_OPEN
-    return Refusal.SAME_PERSON if uid == request.asked_uid else None
+        return ApprovalRefusal.NOT_OPEN
+    return ApprovalRefusal.SAME_PERSON if uid == request.asked_uid else None

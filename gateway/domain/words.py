@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.domain.records import RecordKind
 from gateway.domain.states import Event, State
 from gateway.locale import Text, tr
 
@@ -227,11 +226,11 @@ RUNS: Mapping[str, Word] = {
     "Failed": Word(tr("Failed"), tr("the work could not be done"), tr("the run's message says why")),
 }
 
-KINDS: Mapping[RecordKind, Text] = {
-    RecordKind.PERSON: tr("person"),
-    RecordKind.CERTIFICATE: tr("certificate"),
-    RecordKind.STATUS_CHANGE: tr("change of status"),
-    RecordKind.WITHDRAWAL: tr("withdrawal"),
+KINDS: Mapping[str, Text] = {
+    "person": tr("person"),
+    "certificate": tr("certificate"),
+    "status_change": tr("change of status"),
+    "withdrawal": tr("withdrawal"),
 }
 
 ROLES: Mapping[str, Text] = {str(role): role for role in (tr("credit desk"), tr("supervisor"), tr("operator"))}
