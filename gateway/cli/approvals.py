@@ -21,7 +21,7 @@ from gateway.cli.output import (
     say,
     table,
 )
-from gateway.domain.approvals import ACT_TITLES, GuardedAct, ApprovalRefusal, Standing, refusal
+from gateway.domain.approvals import ACT_TITLES, ApprovalRefusal, GuardedAct, Standing, refusal
 from gateway.domain.china import CHINA
 from gateway.domain.errors import GatewayError, InputError
 
