@@ -7,6 +7,7 @@ secret number of a signature) is not seen, and is allowed.
 
 from __future__ import annotations
 
+import gc
 import random
 import sys
 import threading
@@ -37,6 +38,8 @@ def watched() -> Iterator[list[str]]:
     _install()
     found: list[str] = []
     before = sys.getprofile()
+    collecting = gc.isenabled()
+    gc.disable()  # what others do whenever it runs (hypothesis reads a clock) is not done by the connector
     _watching.found = found
     sys.setprofile(_profile)
     try:
@@ -44,6 +47,8 @@ def watched() -> Iterator[list[str]]:
     finally:
         sys.setprofile(before)
         _watching.found = None
+        if collecting:
+            gc.enable()
 
 
 def _note(what: str, frame: FrameType | None) -> None:

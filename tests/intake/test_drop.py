@@ -17,7 +17,8 @@ from gateway.domain.errors import InputError, StoreError
 from gateway.intake.admit import IntakeReport
 from gateway.intake.drop import DONE, FAILED, TAKEN, Drop
 
-NOW = datetime.now(UTC) + timedelta(minutes=5)
+NOW = datetime.now(UTC) + timedelta(days=1)
+"""far from every moment at which a test may write a file"""
 POINTS = ("take", "read", "report", "move", "moved")
 
 
