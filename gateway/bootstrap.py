@@ -9,7 +9,7 @@ import gc
 import random
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from gateway import registry
 from gateway.actor import person
-from gateway.contract.connector import Connector, Description, Endpoint, NumbersMessages
+from gateway.contract.connector import Connector, Description, Endpoint, GivesFeedback
 from gateway.contract.messages import Token
 from gateway.delivery.store import platforms as delivery_platforms
 from gateway.delivery.store import recovering
@@ -135,7 +135,8 @@ class Gateway:
             told = registry.build_description(platform, self._load)
             if told is None:
                 connector = self.connector(platform)
-                told = Description(info=connector.info, endpoint=connector.endpoint)
+                giving = isinstance(connector, GivesFeedback)
+                told = Description(info=connector.info, endpoint=connector.endpoint, gives_feedback=giving)
             self._keep_within_lease(platform, told.endpoint)
             self._descriptions[platform] = told
         return self._descriptions[platform]
@@ -193,13 +194,9 @@ class Gateway:
                 self.broken[name] = str(error)
         return ready
 
-    def connectors(self) -> dict[str, Connector]:
-        """The connectors of all platforms that can be used, by name."""
-        return {name: self.connector(name) for name in self.configured()}
-
-    def message_numbers(self) -> dict[str, NumbersMessages]:
-        """The platforms that can be used and give messages a number of their own."""
-        return {name: one for name, one in self.connectors().items() if isinstance(one, NumbersMessages)}
+    def connectors(self) -> Mapping[str, Connector]:
+        """The connectors of all platforms that can be used, by name; each is loaded when it is asked for."""
+        return _Connectors(self.descriptions(), self.connector)
 
     def take_in(
         self,
@@ -407,13 +404,12 @@ class Gateway:
 
     def promise_watch(self, chosen: Sequence[str] = (), *, soon: timedelta | None = None) -> PromiseWatch:
         """What answers are waited for at this moment, of the platforms named or of all that can be used."""
-        from gateway.contract.connector import GivesFeedback
         from gateway.operations.overdue import PromiseWatch
 
-        connectors = {name: self.connector(name) for name in self.configured(chosen)}
+        told = self.descriptions() if not chosen else {name: self.described(name) for name in chosen}
         return PromiseWatch(
-            promises={name: one.endpoint.promises for name, one in connectors.items()},
-            giving=frozenset(name for name, one in connectors.items() if isinstance(one, GivesFeedback)),
+            promises={name: one.endpoint.promises for name, one in told.items()},
+            giving=frozenset(name for name, one in told.items() if one.gives_feedback),
             calendar=self.calendar,
             now=self.edge.now(),
             soon=soon,
@@ -446,6 +442,22 @@ class Gateway:
                 finally:
                     with suppress(StoreError):
                         await exchanger.seats.leave()
+
+
+class _Connectors(Mapping[str, Connector]):
+    def __init__(self, names: Collection[str], build: Callable[[str], Connector]) -> None:
+        self._names, self._build = names, build
+
+    def __getitem__(self, name: str) -> Connector:
+        if name not in self._names:
+            raise KeyError(name)
+        return self._build(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 async def across(gateway: Gateway, platforms: Sequence[str], work: Callable[[Exchanger], Awaitable[T]]) -> list[T]:
@@ -535,6 +547,6 @@ def report_settings(gateway: Gateway) -> ReportSettings:
     return ReportSettings(
         chinese=gateway.settings.chinese,
         restored=gateway.older(),
-        infos=[gateway.connector(name).info for name in gateway.configured()],
+        infos=[one.info for one in gateway.descriptions().values()],
         promises=gateway.promise_watch(),
     )

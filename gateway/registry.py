@@ -55,7 +55,7 @@ def build_description(name: str, loader: Loader) -> Description | None:
     if not any(point.name == name for point in installed(DESCRIPTIONS)):
         return None
     told = _built(_point(DESCRIPTIONS, name), loader)
-    return Description(info=told.info, endpoint=told.endpoint)
+    return Description(info=told.info, endpoint=told.endpoint, gives_feedback=told.gives_feedback)
 
 
 def _built(point: EntryPoint, loader: Loader) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway import registry
-from gateway.contract.connector import Description
+from gateway.contract.connector import Description, GivesFeedback
 from gateway.domain.errors import ConfigurationError
 from gateway.settings import loader
 from gateway.testing.model import Model
@@ -67,7 +67,9 @@ def test_what_a_connector_says_of_itself_is_the_same_without_loading_it(name: st
     access = registry.build_sandbox(name, dialect=dialect).access("http://127.0.0.1:9").environment
     given = loader({**access, **{f"GATEWAY_{name.upper()}__{key}": value for key, value in more.items()}})
     connector = registry.build_connector(name, given)
-    assert registry.build_description(name, given) == Description(info=connector.info, endpoint=connector.endpoint)
+    assert registry.build_description(name, given) == Description(
+        info=connector.info, endpoint=connector.endpoint, gives_feedback=isinstance(connector, GivesFeedback)
+    )
 
 
 def test_a_platform_may_offer_no_description(installed: list[EntryPoint]) -> None:

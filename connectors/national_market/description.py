@@ -8,6 +8,7 @@ from __future__ import annotations
 from connectors.national_market import tables
 from connectors.national_market.dialect import Dialect, load_dialect
 from connectors.national_market.settings import PLATFORM, NationalMarketSettings
+from gateway.codec.codes import table
 from gateway.codec.soap import MEDIA_TYPES
 from gateway.contract.connector import ConnectorInfo, Description, HoldingsBy, KindInfo
 from gateway.domain.records import RecordKind
@@ -16,6 +17,8 @@ from gateway.settings import Loader
 SCHEMA_VERSION = "1.0"
 _STATUSES = frozenset({200, 400, 500})
 """400 carries sender faults of SOAP 1.2"""
+
+SHORT = "市场监管"
 
 
 def describe(load: Loader) -> Description:
@@ -35,6 +38,8 @@ def typed(settings: NationalMarketSettings) -> ConnectorInfo:
     return ConnectorInfo(
         platform=PLATFORM,
         title_zh="全国建筑市场监管公共服务平台",
+        short_zh=SHORT,
+        code_words=code_words(),
         spec_version=SCHEMA_VERSION,
         kinds={
             RecordKind.PERSON: KindInfo(batch_max=settings.batch_max, replay_safe=True),
@@ -58,6 +63,8 @@ def xml_string(settings: NationalMarketSettings, dialect: Dialect) -> ConnectorI
     return ConnectorInfo(
         platform=PLATFORM,
         title_zh=dialect.title_zh,
+        short_zh=SHORT,
+        code_words=code_words(),
         spec_version=f"X/{settings.dialect_file.rpartition('/')[2].removesuffix('.toml')}",
         kinds={
             RecordKind.PERSON: one,
@@ -73,6 +80,12 @@ def xml_string(settings: NationalMarketSettings, dialect: Dialect) -> ConnectorI
         negative_lookups=settings.negative_lookups,
         holdings_by=HoldingsBy.PAGE if lists_tables(settings, dialect) else None,
     )
+
+
+def code_words() -> dict[str, tuple[str, str]]:
+    """Each result code in the platform's words, Chinese and English."""
+    codes = table("result_code", "connectors.national_market.codes")
+    return {row["code"]: (row["name_zh"], row["meaning"]) for row in codes.rows}
 
 
 def lists_tables(settings: NationalMarketSettings, dialect: Dialect) -> bool:

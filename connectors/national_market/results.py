@@ -79,12 +79,6 @@ def event_of(code: str) -> Event:
     return _OWN_EVENTS.get(code, _CLASS_EVENTS[class_])
 
 
-def code_words() -> dict[str, tuple[str, str]]:
-    """Each result code in the platform's words, Chinese and English."""
-    codes = table("result_code", "connectors.national_market.codes")
-    return {row["code"]: (row["name_zh"], row["meaning"]) for row in codes.rows}
-
-
 @cache
 def title(code: str) -> str:
     """The platform's own words for a code, where the table has them."""

@@ -11,4 +11,4 @@ from gateway.settings import Loader
 def describe(load: Loader) -> Description:
     """Kinds, limits, plans and address; ConfigurationError as ``adapter.build`` raises it."""
     settings = load(ProvincialCreditSettings)
-    return Description(info=properties(settings), endpoint=settings.to_endpoint())
+    return Description(info=properties(settings), endpoint=settings.to_endpoint(), gives_feedback=True)

@@ -133,4 +133,5 @@ def counted(counts: Mapping[str, int]) -> Text:
 
 
 def _info(gateway: Gateway, platform: str) -> Any:
-    return gateway.connector(platform).info if platform in gateway.configured() else None
+    told = gateway.descriptions().get(platform)
+    return None if told is None else told.info

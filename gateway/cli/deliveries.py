@@ -259,7 +259,7 @@ def why(
             raise InputError(tr("nothing to look for on stdin"))
         infos = [one.info for one in gateway.descriptions().values()]
         answer = follow(
-            gateway.store, asked, infos, traffic_rules(gateway), gateway.edge.now(), numbers=gateway.message_numbers()
+            gateway.store, asked, infos, traffic_rules(gateway), gateway.edge.now(), connectors=gateway.connectors()
         )
         found = {"person_key": answer.person_key, "certificates": sorted(answer.certificates)}
         gateway.note("why", f"person {answer.person_key or 'unknown'}", detail=found)

@@ -24,7 +24,6 @@ from gateway.cli.output import (
     tell,
     write_workbook,
 )
-from gateway.codec.redact import masked_subject
 from gateway.delivery.rules.differences import QUIET, REPAIRED_BY_SENDING, Difference
 from gateway.domain.words import DIFFERENCES, counted
 from gateway.locale import tr
@@ -175,6 +174,7 @@ def _read(
 
 def _row(one: FoundDifference, *, whole: bool) -> dict[str, Any]:
     """``whole``: with the platform's own key as it stands, for a file of its owner; else masked."""
+    from gateway.codec.redact import masked_subject
     from gateway.domain.identifiers import mask
 
     key, number = one.theirs or (None, None)

@@ -47,7 +47,7 @@ def find(
 
         if not asked:
             raise InputError(in_language("没有输入要查询的内容", "nothing to look for was given"))
-        found = look_up(gateway.store, asked, gateway.message_numbers(), city=city)
+        found = look_up(gateway.store, asked, gateway.connectors(), city=city)
         people = [one.key for one in found if one.kind in ("person", "certificate")]
         gateway.note("find", f"{len(found)} found", detail={"people": people})
     rows = [vars(one) for one in found]

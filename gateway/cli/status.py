@@ -71,7 +71,7 @@ def _platform(gateway: Gateway, connection: Any, name: str, counted: Any, now: d
     from gateway.operations.overdue import known_clocks
 
     pause = delivery_platforms.pause_of(connection, name, now)
-    late = known_clocks(connection, gateway.promise_watch([name])) if name in gateway.configured() else []
+    late = known_clocks(connection, gateway.promise_watch([name])) if name in gateway.descriptions() else []
     stop, breaker = stops(connection, [name], traffic_rules(gateway), now)[name]
     return {
         "connector": _connector_state(gateway, name),
@@ -98,7 +98,8 @@ def _connector_state(gateway: Gateway, name: str) -> str:
 
 
 def _info(gateway: Gateway, name: str, field: str) -> str | None:
-    return getattr(gateway.connector(name).info, field) if name in gateway.configured() else None
+    told = gateway.descriptions().get(name)
+    return None if told is None else getattr(told.info, field)
 
 
 def _not_owed(gateway: Gateway, connection: Any) -> list[dict[str, Any]]:
@@ -106,8 +107,8 @@ def _not_owed(gateway: Gateway, connection: Any) -> list[dict[str, Any]]:
     from gateway.delivery.store import version_order
 
     rows = []
-    for name in gateway.configured():
-        info = gateway.connector(name).info
+    for name, told in gateway.descriptions().items():
+        info = told.info
         for kind, reason in info.declined.items():
             count = version_order.not_owed(connection, info, kind)
             rows.append({"platform": name, "kind": kind, "records": count, "why": reason})
@@ -116,7 +117,7 @@ def _not_owed(gateway: Gateway, connection: Any) -> list[dict[str, Any]]:
 
 def traffic_rules(gateway: Gateway) -> dict[str, Traffic]:
     """The traffic rules of every configured platform."""
-    return {name: gateway.connector(name).endpoint.traffic for name in gateway.configured()}
+    return {name: told.endpoint.traffic for name, told in gateway.descriptions().items()}
 
 
 def _shown(stop: Stop | None) -> dict[str, Any] | None:

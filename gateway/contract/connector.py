@@ -182,6 +182,8 @@ class Description:
 
     info: ConnectorInfo
     endpoint: Endpoint
+    gives_feedback: bool = False
+    """whether it is a ``GivesFeedback``"""
 
 
 class Connector(Protocol):

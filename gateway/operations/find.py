@@ -19,7 +19,7 @@ from gateway.domain.records import RecordKind
 from gateway.intake.store import batches, views
 from gateway.operations.failures import quoted
 from gateway.operations.store import why as operations_why
-from gateway.operations.store.why import MessageNumbers
+from gateway.operations.store.why import Connectors
 from gateway.store import records
 from gateway.store.engine import Connection, Store
 
@@ -46,7 +46,7 @@ class FoundThing:
     act: str
 
 
-def find(store: Store, text: str, numbers: MessageNumbers, *, city: str | None = None) -> list[FoundThing]:
+def find(store: Store, text: str, connectors: Connectors, *, city: str | None = None) -> list[FoundThing]:
     """All that the text names.
 
     city: code or name of a division, for the name of a person whom it reported; InputError for an unknown one
@@ -57,7 +57,7 @@ def find(store: Store, text: str, numbers: MessageNumbers, *, city: str | None =
             return _people_named(connection, store, text, division)
         return [
             *_on_paper(connection, store, text),
-            *_numbered(connection, text, numbers),
+            *_numbered(connection, text, connectors),
             *_people_named(connection, store, text, None),
             *_read_in(connection, text),
             *_credit(connection, store, text),
@@ -123,7 +123,7 @@ def _papers(connection: Connection, store: Store, keys: Iterable[str]) -> list[F
     ]
 
 
-def _numbered(connection: Connection, text: str, numbers: MessageNumbers) -> list[FoundThing]:
+def _numbered(connection: Connection, text: str, connectors: Connectors) -> list[FoundThing]:
     return [
         FoundThing(
             kind=one.by,
@@ -132,7 +132,7 @@ def _numbered(connection: Connection, text: str, numbers: MessageNumbers) -> lis
             text_zh=f"推送任务 {one.id}，{one.platform}，{one.kind}：{one.state}",
             act=f"gateway show {one.id}",
         )
-        for one in operations_why.deliveries_named(connection, text, numbers)
+        for one in operations_why.deliveries_named(connection, text, connectors)
     ]
 
 

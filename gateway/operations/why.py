@@ -24,7 +24,7 @@ from gateway.domain.states import Event, State
 from gateway.intake.store import batches, views
 from gateway.intake.store.refused import RowPlace, places
 from gateway.operations.store import why as operations_why
-from gateway.operations.store.why import LastAnswer, MessageNumbers, NewestDelivery, ReportedRow
+from gateway.operations.store.why import Connectors, LastAnswer, NewestDelivery, ReportedRow
 from gateway.store import records
 from gateway.store.engine import Connection, Store
 
@@ -105,17 +105,17 @@ def why(
     rules: Rules,
     now: datetime,
     *,
-    numbers: MessageNumbers | None = None,
+    connectors: Connectors | None = None,
 ) -> Explanation:
     """Follow what a person has at hand: a certificate or identity number, a record's key, a delivery's number, receipt
     or number at the platform, the number of a message, a credit event or record, a batch, a report, a ticket or a draw.
 
     infos:   the configured platforms
-    numbers: those of them that give messages a number of their own
+    connectors: of the platforms, by name; some give messages a number of their own
     """
     id_types = [row["canonical"] for row in table("id_document_type").rows if row["canonical"]]
     with store.read() as connection:
-        found = operations_why.subject(connection, store.vault, text, id_types, numbers)
+        found = operations_why.subject(connection, store.vault, text, id_types, connectors)
         answer = Explanation(person_key=found.person_key)
         if not found:
             answer.rows = (

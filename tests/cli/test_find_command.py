@@ -15,6 +15,7 @@ from ulid import ULID
 
 from connectors.national_market.sandbox import NationalMarketSandbox
 from gateway.bootstrap import open_gateway
+from gateway.contract.connector import NumbersMessages
 from gateway.credit.store.tables import ticket
 from gateway.delivery.store.tables import attempt, delivery, exchange, receipt
 from gateway.domain.records import RecordKind
@@ -75,7 +76,9 @@ def admitted(tmp_path: Path) -> Filing:
 def test_everything_at_hand_is_found_by_its_own_kind(home: Run, tmp_path: Path) -> None:
     person = admitted(tmp_path)
     with open_gateway() as gateway, gateway.store.read() as c:
-        serial = gateway.message_numbers()["national_market"].message_number(MESSAGE)
+        numbering = gateway.connector("national_market")
+        assert isinstance(numbering, NumbersMessages)
+        serial = numbering.message_number(MESSAGE)
         here = (record.c.kind == RecordKind.CERTIFICATE,)
         key = c.execute(select(record.c.key).where(*here).limit(1)).scalar_one()
     for text, kind in (
@@ -114,7 +117,9 @@ def test_what_nothing_names_is_told_with_an_act(home: Run) -> None:
 
 def test_why_follows_the_number_of_a_message_too(home: Run) -> None:
     with open_gateway() as gateway:
-        serial = gateway.message_numbers()["national_market"].message_number(MESSAGE)
+        numbering = gateway.connector("national_market")
+        assert isinstance(numbering, NumbersMessages)
+        serial = numbering.message_number(MESSAGE)
     by_serial = json.loads(home("why", serial, "--json", code=1).stdout)
     by_delivery = json.loads(home("why", "1", "--json", code=1).stdout)
     assert by_serial == by_delivery

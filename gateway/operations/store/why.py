@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select, union
 
-from gateway.contract.connector import NumbersMessages
+from gateway.contract.connector import Connector, NumbersMessages
 from gateway.contract.messages import SubjectType
 from gateway.credit.store.views import events_named
 from gateway.delivery.store.tables import (
@@ -65,15 +65,15 @@ class WhySubject:
         return self.person_key is not None or bool(self.certificates) or bool(self.rows)
 
 
-MessageNumbers = Mapping[str, NumbersMessages]
-"""by platform, whoever gives messages a number of their own"""
+Connectors = Mapping[str, Connector]
+"""by platform; those among them that give messages a number of their own know theirs again"""
 
 
 def subject(
-    connection: Connection, vault: Vault, text: str, id_types: Iterable[str], numbers: MessageNumbers | None = None
+    connection: Connection, vault: Vault, text: str, id_types: Iterable[str], connectors: Connectors | None = None
 ) -> WhySubject:
     """Look up what a person has at hand: what stands on paper first, then what platforms and the gateway number."""
-    return _on_paper(connection, vault, text, id_types) or _by_key(connection, vault, text, numbers or {})
+    return _on_paper(connection, vault, text, id_types) or _by_key(connection, vault, text, connectors or {})
 
 
 def on_paper_or_key(connection: Connection, vault: Vault, text: str, id_types: Iterable[str]) -> WhySubject:
@@ -107,7 +107,7 @@ def _on_paper(connection: Connection, vault: Vault, text: str, id_types: Iterabl
     return found
 
 
-def _by_key(connection: Connection, vault: Vault, text: str, numbers: MessageNumbers) -> WhySubject:
+def _by_key(connection: Connection, vault: Vault, text: str, connectors: Connectors) -> WhySubject:
     """By the key of a record, a delivery's number, receipt or number at the platform, a message's number, or a credit
     event or record."""
     found = _by_record_key(connection, text)
@@ -116,7 +116,7 @@ def _by_key(connection: Connection, vault: Vault, text: str, numbers: MessageNum
             if event.subject_key is not None and event.subject_type == SubjectType.PERSON:
                 found.person_key = event.subject_key
                 found.certificates += _papers_of(connection, event.subject_key)
-        for one in deliveries_named(connection, text, numbers):
+        for one in deliveries_named(connection, text, connectors):
             if one.kind == RecordKind.PERSON:
                 found.person_key = one.record_key
                 found.certificates += _papers_of(connection, one.record_key)
@@ -157,7 +157,7 @@ class NamedDelivery:
     by: str
 
 
-def deliveries_named(connection: Connection, text: str, numbers: MessageNumbers) -> list[NamedDelivery]:
+def deliveries_named(connection: Connection, text: str, connectors: Connectors) -> list[NamedDelivery]:
     """By a delivery's own number, a receipt, a platform's number of the record, or the number of a message."""
     columns = [delivery.c[name] for name in ("id", "platform", "kind", "record_key", "state")]
 
@@ -178,7 +178,7 @@ def deliveries_named(connection: Connection, text: str, numbers: MessageNumbers)
     return (
         found("receipt", travelled(receipts))
         or found("platform_number", delivery.c.platform_ref == text)
-        or found("message", travelled(_messages(connection, text, names, numbers)))
+        or found("message", travelled(_messages(connection, text, names, connectors)))
     )
 
 
@@ -189,7 +189,7 @@ _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
-def _messages(connection: Connection, text: str, names: Sequence[str], numbers: MessageNumbers) -> list[int]:
+def _messages(connection: Connection, text: str, names: Sequence[str], connectors: Connectors) -> list[int]:
     """Exchanges of the message that a platform's number, or our own id of it, names."""
     wanted: list[tuple[str, datetime, NumbersMessages | None]] = []
     if _ULID.fullmatch(text.upper()):
@@ -198,10 +198,10 @@ def _messages(connection: Connection, text: str, names: Sequence[str], numbers: 
             milliseconds = milliseconds * 32 + _DIGITS.index(character)
         made = datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds < _LAST_MOMENT else None
         wanted += [(name, made, None) for name in names] if made is not None else []
-    for name, who in numbers.items():
-        made = who.message_made(text)
-        if made is not None:
-            wanted.append((name, made, who))
+    for name in names:
+        numbers: object = connectors.get(name)
+        if isinstance(numbers, NumbersMessages) and (made := numbers.message_made(text)) is not None:
+            wanted.append((name, made, numbers))
     found = []
     for name, made, numbering in wanted:
         rows = connection.execute(
