@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, exists, func, select
 
+from gateway.credit.store.case_tables import reinstatement
 from gateway.delivery.store.tables import attempt, delivery, replay_item, verdict
-from gateway.delivery.store.void_versions import VOIDED
+from gateway.delivery.store.void_versions import REINSTATED, VOIDED
 from gateway.domain.states import Event, State
 from gateway.store.tables import audit, record
 
@@ -47,7 +48,8 @@ def _wrong(row: Any, *, replayed: bool, released: bool) -> str | None:
         return f"had the verdict {row.event}, is {row.state}, and nobody let it go"
     if row.event == Event.PENDING and row.state in _UNSENT and not (replayed or released):
         return f"was taken by the platform, is {row.state}, and nobody let it go"
-    if row.state == State.SUPERSEDED and not (row.newer or row.code == VOIDED):
+    cancelled = (row.code == VOIDED and row.ended) or (row.code == REINSTATED and row.reinstated)
+    if row.state == State.SUPERSEDED and not (row.newer or cancelled):
         return "is superseded, and there is no newer version"
     return None
 
@@ -66,6 +68,8 @@ def _standing(platform: str | None) -> Any:
         .scalar_subquery()
     )
     newer = exists().where(record.c.key == delivery.c.record_key, record.c.version > delivery.c.version)
+    ended = exists().where(record.c.key == delivery.c.record_key, record.c.void)
+    reinstated = exists().where(reinstatement.c.certificate_key == delivery.c.record_key)
     wanted = (
         select(
             delivery.c.id,
@@ -81,6 +85,8 @@ def _standing(platform: str | None) -> Any:
             verdict.c.at,
             again.label("replayed_at"),
             newer.label("newer"),
+            ended.label("ended"),
+            reinstated.label("reinstated"),
         )
         .outerjoin(last, last.c.delivery_id == delivery.c.id)
         .outerjoin(verdict, verdict.c.id == last.c.verdict_id)
