@@ -41,9 +41,10 @@ def not_accepted(
     for exchange_id, accepted in _proofs(connection, connector.info.platform).items():
         if exchange_id in gone:
             continue
-        carried = carried_by(connection, vault, exchange_id)
         row = connection.execute(select(exchange).where(exchange.c.id == exchange_id)).mappings().one()
+        carried: list[Claimed] = []
         try:
+            carried = carried_by(connection, vault, exchange_id)
             kept = reply_of(dict(row), vault, connector)
             verdicts = () if kept is None else judge(kept, dict(row), vault, connector, carried)
         except StoreError:  # it does not open: nobody's answer
