@@ -195,10 +195,10 @@ def _across(
     """Do the work on each platform, with a row in the audit trail before it begins."""
     from gateway.bootstrap import across
 
-    chosen = gateway.configured(platforms or ())
-    if chosen:
-        gateway.note(act, ", ".join(chosen))
     try:
+        chosen = gateway.configured(platforms or ())
+        if chosen:
+            gateway.note(act, ", ".join(chosen))
         reports = asyncio.run(across(gateway, chosen, work))
     except BaseException:
         _seal_besides(gateway)
