@@ -26,6 +26,7 @@ from gateway.cli.output import (
 )
 from gateway.domain.approvals import GuardedAct
 from gateway.domain.china import CHINA, end_of
+from gateway.domain.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -159,6 +160,14 @@ def share(
     from gateway.credit.views import share as give
 
     with opened() as gateway:
+        partners = gateway.settings.partners
+        if partners and partner not in partners:
+            raise InputError(
+                in_language(
+                    f"{partner!r} 不在 GATEWAY_PARTNERS 之列：{'、'.join(partners)}",
+                    f"{partner!r} is none of GATEWAY_PARTNERS: {', '.join(partners)}",
+                )
+            )
         document = give(gateway.store, partner, by=actor(), now=gateway.edge.now(), limit=limit)
         gateway.seal()
     if as_json:
