@@ -115,6 +115,8 @@ class GatewaySettings(Settings):
     """release and replay ask where one person touches more than so many within a day"""
     four_eyes_hours: float = Field(default=72, gt=0)
     """how long a request stands: to be decided, and its approval to be used"""
+    partners: tuple[str, ...] = ()
+    """who may be given the archive by ``gateway credit share``: ``["某单位"]``; anybody where none is named"""
 
     @property
     def url(self) -> str | Path:

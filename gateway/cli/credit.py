@@ -26,6 +26,7 @@ from gateway.cli.output import (
 )
 from gateway.domain.approvals import GuardedAct
 from gateway.domain.china import CHINA, end_of
+from gateway.domain.errors import InputError
 from gateway.locale import tr
 
 if TYPE_CHECKING:
@@ -178,6 +179,11 @@ def share(
     from gateway.credit.views import share as give
 
     with opened() as gateway:
+        partners = gateway.settings.partners
+        if partners and partner not in partners:
+            raise InputError(
+                tr("{partner!r} is none of GATEWAY_PARTNERS: {names}", partner=partner, names=list(partners))
+            )
         document = give(gateway.store, partner, by=actor(), now=gateway.edge.now(), limit=limit)
         gateway.seal()
     if as_json:

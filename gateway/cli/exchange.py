@@ -238,11 +238,11 @@ def _across(
     from gateway.bootstrap import across
     from gateway.cli.progress import side_by_side
 
-    names = gateway.configured(platforms or ())
-    if names:
-        gateway.note(act, ", ".join(names))
-    following = following or _Following(names, "", tr("done"), quiet=True)
+    following = following or _Following((), "", tr("done"), quiet=True)
     try:
+        names = gateway.configured(platforms or ())
+        if names:
+            gateway.note(act, ", ".join(names))
         with side_by_side(names, quiet=following.quiet) as following.show:
             reports = asyncio.run(across(gateway, names, work))
     except KeyboardInterrupt:

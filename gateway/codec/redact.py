@@ -10,6 +10,7 @@ import base64
 import binascii
 import json
 import re
+import unicodedata
 from functools import lru_cache
 
 from gateway.domain.identifiers import mask
@@ -23,7 +24,7 @@ _PERCENT = r"(?<=%[0-9A-Fa-f]{2})"
 _START = rf"(?:(?<![0-9A-Za-z])|(?<=\\[bfnrt])|{_ESCAPE}|{_PERCENT})"
 _NO_DIGIT = rf"(?:(?<!\d)|{_ESCAPE}|{_PERCENT})"
 _END = r"(?![0-9A-Za-z])"
-_GAP = r"[\ufffd\s\-_.·/\u2010-\u2015\u3000\uff0d]{0,2}"
+_GAP = r"(?:[\ufffd\s\-_.,·/\u2010-\u2015\u3000\u3001\uff0c\uff0d]|</?[A-Za-z]{1,8}/?>){0,2}"
 _DAY = rf"(?:1[89]|20)\d\d{_GAP}(?:0[1-9]|1[0-2]){_GAP}(?:0[1-9]|[12]\d|3[01])"
 _WORD = r"(?<![0-9A-Za-z])"
 _FORMS = (
@@ -35,7 +36,10 @@ _FORMS = (
     re.compile(_START + r"\d{16,19}" + _END),
     # bank cards in groups of four
     re.compile(r"(?<![\d.-])\d{4}(?:[ -]\d{4}){3}(?:[ -]\d{1,3})?(?![\d.-])"),
-    re.compile(rf"(?:\+|%2[Bb]|{_NO_DIGIT})(?:(?:00)?86{_GAP})?1[3-9]\d{_GAP}\d{{4}}{_GAP}\d{{4}}(?!\d)"),
+    re.compile(rf"(?:\+|%2[Bb]|{_NO_DIGIT})(?:(?:00)?86{_GAP})?1[3-9]\d\)?{_GAP}\d{{4}}{_GAP}\d{{4}}(?!\d)"),
+    # digits one by one, and in hexadecimal
+    re.compile(_WORD + r"(?:\d[ \t\-_.·\u3000]){10,18}[\dXx]" + _END),
+    re.compile(r"(?:3\d){14,18}(?:58|78)?(?![0-9a-f]{3})"),
     # permits of residents of Hong Kong, Macao and Taiwan, and of foreigners; passports
     re.compile(_WORD + r"[HMhm]\d{8}(?:\d{2})?" + _END),
     re.compile(_WORD + r"[A-Z]{3}\d{12}" + _END),
@@ -44,6 +48,13 @@ _FORMS = (
 )
 _WIDE = {0xFF01 + at: 0x21 + at for at in range(94)}
 """full-width forms of ASCII, each one character for one"""
+_WIDE |= {
+    code: 0x30 + digit
+    for code in (*range(0xB2, 0xBA), *range(0x2070, 0x208A), *range(0x2460, 0x2500), *range(0x2776, 0x2794))
+    if (digit := unicodedata.digit(chr(code), None)) is not None
+}
+"""raised, lowered and circled digits"""
+_ESCAPED_DIGIT = re.compile(r"&#(?:0*(?P<d>4[89]|5[0-7])|[xX]0*(?P<h>3[0-9]));|%(?P<p>3[0-9])|\\u00(?P<u>3[0-9])")
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{16,}={0,2}(?![A-Za-z0-9+/_=-])")
 _LEAST_BASE64 = 16
 _LEAST_LETTERS = re.compile(r"[g-zG-Z+/_-]")
@@ -66,6 +77,8 @@ def redact(text: str, *known: str) -> str:
         if value:
             text = text.replace(value, _MASK)
             text = re.sub(_escaped(value), _MASK, text, flags=re.IGNORECASE) if escaped else text
+    if "&#" in text or "%3" in text or "\\u003" in text:
+        text = _ESCAPED_DIGIT.sub(_digit, text)
     plain = text if text.isascii() else text.translate(_WIDE)
     if not any(character.isdigit() for character in plain) and len(text) < _LEAST_BASE64:
         return text
@@ -95,7 +108,12 @@ def _tells(word: str, known: tuple[str, ...]) -> bool:
         inner = base64.b64decode(body + "=" * (-len(body) % 4), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         return False
-    return any(value and value in inner for value in known) or any(form.search(inner) for form in _FORMS[1:])
+    return redact(inner, *known) != inner
+
+
+def _digit(found: re.Match[str]) -> str:
+    code = found["d"]
+    return chr(int(code)) if code else chr(int(found["h"] or found["p"] or found["u"], 16))
 
 
 @lru_cache(1024)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from gateway.operations.store import delivery_accounts, derived_states, evidence
 from gateway.operations.store.evidence import ChainLink
 from gateway.operations.store.evidence_books import BOOKS, Book
 from gateway.store.engine import Connection, Store
+from gateway.store.vault import Vault
 from gateway.testing.checker import proofs
 
 log = logging.getLogger(__name__)
@@ -130,29 +132,54 @@ def verify(
     """
     found = EvidenceCheck()
     with store.read() as connection:
-        gone = purges.read(connection, store.vault)
+        gone = purges.Purges()
+        with _readable(found, "purge"):
+            gone = purges.read(connection, store.vault)
         found.faults += _some(EvidenceFault(link=None, book="purge", row=n, what=what) for n, what in gone.faults)
         chain = _Chain(store=store, connection=connection, gone=gone, signed_by=signed_by, found=found)
-        for link in evidence.links(connection):
-            chain.read(link)
-            progress(found.links)
+        with _readable(found, "evidence_link"):
+            for link in evidence.links(connection):
+                chain.read(link)
+                progress(found.links)
         for book in BOOKS:
-            lost = evidence.in_no_link(connection, book)
+            with _readable(found, book.name):
+                lost = evidence.in_no_link(connection, book)
+                found.faults += _some(
+                    EvidenceFault(link=None, book=book.name, row=one, what="stands among sealed rows and is in no link")
+                    for one in lost
+                )
+        with _readable(found, "exchange"):
             found.faults += _some(
-                EvidenceFault(link=None, book=book.name, row=one, what="stands among sealed rows and is in no link")
-                for one in lost
+                EvidenceFault(link=None, book=book_name, row=number, what=what)
+                for book_name, number, what in evidence_bytes.lost_bytes(connection, gone.gone)
             )
-        found.faults += _some(
-            EvidenceFault(link=None, book=book, row=number, what=what)
-            for book, number, what in evidence_bytes.lost_bytes(connection, gone.gone)
-        )
-        for doubts in (derived_states.contradicted(connection), delivery_accounts.altered(connection, store.vault)):
-            found.faults += _some(EvidenceFault(link=None, book="delivery", row=n, what=what) for n, what in doubts)
+        for name, doubts in _derived(connection, store.vault):
+            with _readable(found, name):
+                found.faults += _some(EvidenceFault(link=None, book=name, row=n, what=what) for n, what in doubts)
         if every_byte:
-            _judge_bytes(store, connection, gone, connectors, found)
+            with _readable(found, "exchange"):
+                _judge_bytes(store, connection, gone, connectors, found)
         found.uncovered_since = evidence.uncovered_since(connection)
     found.faults += _anchored(anchors, chain.anchored, chain.digests, found)
     return found
+
+
+def _derived(connection: Connection, vault: Vault) -> Iterator[tuple[str, Iterator[tuple[int | str, str]]]]:
+    """Book -> (row, what) where something does not follow from the rows that last."""
+    yield "delivery", iter(derived_states.contradicted(connection))
+    yield "delivery", iter(delivery_accounts.altered(connection, vault))
+    yield "replay", iter(derived_states.altered_plans(connection))
+    yield "four_eyes", iter(derived_states.altered_demands(connection))
+
+
+@contextmanager
+def _readable(found: EvidenceCheck, book: str) -> Iterator[None]:
+    """A value of another form than ever is written ends this part of the reading, and is a fault itself."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        what = f"cannot be read to its end: a value has another form than is ever written ({type(error).__name__})"
+        found.faults.append(EvidenceFault(link=None, book=book, row=None, what=what))
 
 
 def _some(faults: Iterator[EvidenceFault]) -> list[EvidenceFault]:

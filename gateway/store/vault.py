@@ -239,6 +239,7 @@ class Vault:
 
     def _take(self, ring: KeyRing) -> None:
         self._ciphers = {name: AESGCM(key) for name, key in ring.keys.items()}
+        self._marking = ring.marking
         self.ring = ring
 
     def _look(self, *, at_once: bool = False) -> None:
@@ -297,7 +298,7 @@ class Vault:
 
     def mark(self, what: str, value: bytes) -> str:
         """Keyed digest (64 hex) that never changes: who can only write the tables cannot make one."""
-        return hmac.digest(self.ring.marking, what.encode() + b"\n" + value, "sha256").hex()
+        return hmac.digest(self._marking, what.encode() + b"\n" + value, "sha256").hex()
 
     def checks(self) -> dict[str, str]:
         """Check values of the keys by name, from which no key can be worked out; the key of marks has no name."""

@@ -100,6 +100,14 @@ def test_what_is_public_shared_and_relied_on(run: Run, told: tuple[str, Worker, 
     assert "nothing that left" in run("credit", "relied").stdout
 
 
+def test_only_partners_who_are_named_are_given_the_archive(
+    run: Run, told: tuple[str, Worker, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_PARTNERS", '["某单位", "另一单位"]')
+    assert "none of GATEWAY_PARTNERS" in run("credit", "share", "某单位 ", code=2).stderr
+    assert document(run("credit", "share", "某单位", "--json"))["records"]
+
+
 def test_an_own_decision_is_drafted_and_published(run: Run, told: tuple[str, Worker, str], tmp_path: Path) -> None:
     file = tmp_path / "decision.toml"
     file.write_text(DECISION.format(subject=told[0], heard="false", digest="0" * 64), encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import zlib
@@ -14,13 +15,12 @@ from sqlalchemy import Connection, func, update
 
 from gateway.contract.messages import Stamp, Token
 from gateway.delivery.rules.work import Closing, Conclusion, Opening, digest
-from gateway.delivery.store.items import item_digests
 from gateway.delivery.store.settlement import LockedRows, lock_rows, settling
 from gateway.delivery.store.tables import attempt, delivery, exchange, payload
 from gateway.domain.errors import StoreError
 from gateway.locale import tr
 from gateway.store.batch_sql import BoundStatement, BulkStatement, WriteSet, adding
-from gateway.store.records import seal_payload
+from gateway.store.records import plain_payload, seal_payload
 from gateway.store.vault import Vault
 
 MOST = 16_384
@@ -190,6 +190,10 @@ _NOTE_MESSAGE = BulkStatement(
 
 
 def _exchange_row(opening: Opening, exchange_id: int, vault: Vault) -> dict[str, Any]:
+    items: list[str] = []
+    if opening.purpose == "push":
+        for carried, made in zip(opening.carries, opening.payloads, strict=False):
+            items.append(item(vault, opening.message_id, made.key, plain_payload(made, carried.record))[1])
     return {
         "id": exchange_id,
         "platform": opening.platform,
@@ -201,16 +205,18 @@ def _exchange_row(opening: Opening, exchange_id: int, vault: Vault) -> dict[str,
         "request": seal_body(vault, opening.body, f"exchange.request:{opening.message_id}/{opening.digest}"),
         "nonce": opening.nonce,
         "proof": seal_proof(vault, opening.message_id, opening.digest, opening.proof),
-        "item_digests": _item_digests(opening, vault),
+        "item_digests": " ".join(items) or None,
     }
 
 
-def _item_digests(opening: Opening, vault: Vault) -> str | None:
-    """What a push says of each payload; None of any other request."""
-    if opening.purpose != "push":
-        return None
-    made = ((payload, item.record) for item, payload in zip(opening.carries, opening.payloads, strict=False))
-    return item_digests(vault, opening.message_id, made) or None
+def item(vault: Vault, message_id: str, business_key: str, plain: bytes) -> tuple[str, str]:
+    """Salt and digest (SHA-256, hex, over salt, line feed and payload as it is kept) of a payload in a message.
+
+    Committed before the first byte leaves, so that one can be shown alone: without the salt, a mark of the key ring, no
+    payload can be guessed from its digest.
+    """
+    salt = vault.mark("item", f"{message_id}/{business_key}".encode())
+    return salt, hashlib.sha256(salt.encode() + b"\n" + plain).hexdigest()
 
 
 def _payloads(vault: Vault, openings: Sequence[Opening]) -> BoundStatement:

@@ -139,7 +139,7 @@ exchange = Table(
     Column("nonce", LargeBinary),  # of the stamp; random, so it tells nothing
     Column("proof", LargeBinary),  # sealed; what of the login the answer's signature is checked with
     Column("response_headers", LargeBinary),  # sealed
-    Column("item_digests", Text),  # of a push: a digest for each payload it carries, in their order (store/items.py)
+    Column("item_digests", Text),  # of a push: a digest for each payload it carries, in their order
     Index("ix_exchange_platform_opened_at", "platform", "opened_at"),
     postgresql_with=_ROOM,
 )

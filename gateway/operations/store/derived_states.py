@@ -1,17 +1,20 @@
-"""The state of each delivery as it follows from its verdicts and from what persons ordered, beside the one it has."""
+"""What follows from lasting rows, beside what stands: the state of each delivery, lists of replays, who is asked."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, exists, func, select
 
-from gateway.delivery.store.tables import attempt, delivery, replay_item, verdict
-from gateway.delivery.store.void_versions import VOIDED
+from gateway.credit.store.case_tables import reinstatement
+from gateway.delivery.store.tables import attempt, delivery, replay_item, replay_plan, verdict
+from gateway.delivery.store.void_versions import REINSTATED, VOIDED
 from gateway.domain.records import RecordKind
 from gateway.domain.states import Event, State
+from gateway.operations.store.tables import four_eyes
 from gateway.store.tables import audit, record
 
 _FINAL = {str(Event.ACCEPTED): str(State.ACCEPTED), str(Event.REJECTED): str(State.REJECTED)}
@@ -33,6 +36,8 @@ def contradicted(connection: Connection, platform: str | None = None) -> Iterato
 
 
 def _wrong(row: Any, *, replayed: bool, released: bool) -> str | None:
+    if row.person_key != row.owner:
+        return "is not of the person of its record"
     by_itself = row.state == State.REJECTED and row.code == "check"
     if row.state in _FINAL.values() and not by_itself:
         if _FINAL.get(row.event) != row.state:
@@ -49,7 +54,8 @@ def _wrong(row: Any, *, replayed: bool, released: bool) -> str | None:
         return f"had the verdict {row.event}, is {row.state}, and nobody let it go"
     if row.event == Event.PENDING and row.state in _UNSENT and not (replayed or released):
         return f"was taken by the platform, is {row.state}, and nobody let it go"
-    if row.state == State.SUPERSEDED and not (row.newer or row.code == VOIDED):
+    cancelled = (row.code == VOIDED and row.ended) or (row.code == REINSTATED and row.reinstated)
+    if row.state == State.SUPERSEDED and not (row.newer or cancelled):
         return "is superseded, and there is no newer version"
     return None
 
@@ -67,11 +73,12 @@ def _standing(platform: str | None) -> Any:
         .where(replay_item.c.delivery_id == delivery.c.id, replay_item.c.outcome == "done")
         .scalar_subquery()
     )
-    newer = exists().where(
-        record.c.kind.in_([str(kind) for kind in RecordKind]),  # all there are: the index of versions begins with it
-        record.c.key == delivery.c.record_key,
-        record.c.version > delivery.c.version,
-    )
+    other = record.alias("other")
+    # all kinds there are: the index of versions begins with it
+    versions = (other.c.kind.in_([str(kind) for kind in RecordKind]), other.c.key == delivery.c.record_key)
+    newer = exists().where(*versions, other.c.version > delivery.c.version)
+    ended = exists().where(*versions, other.c.void)
+    reinstated = exists().where(reinstatement.c.certificate_key == delivery.c.record_key)
     wanted = (
         select(
             delivery.c.id,
@@ -79,6 +86,8 @@ def _standing(platform: str | None) -> Any:
             delivery.c.code,
             delivery.c.reason,
             delivery.c.platform_ref,
+            delivery.c.person_key,
+            record.c.person_key.label("owner"),
             delivery.c.message_limit,
             verdict.c.event,
             verdict.c.code.label("verdict_code"),
@@ -87,7 +96,10 @@ def _standing(platform: str | None) -> Any:
             verdict.c.at,
             again.label("replayed_at"),
             newer.label("newer"),
+            ended.label("ended"),
+            reinstated.label("reinstated"),
         )
+        .join(record, record.c.id == delivery.c.record_id)
         .outerjoin(last, last.c.delivery_id == delivery.c.id)
         .outerjoin(verdict, verdict.c.id == last.c.verdict_id)
         .order_by(delivery.c.id)
@@ -105,3 +117,27 @@ def _ordered(connection: Connection) -> dict[int, datetime] | None:
     for at, detail in connection.execute(ordered):
         found.update(dict.fromkeys(detail.get("deliveries", ()), at))
     return found
+
+
+def altered_plans(connection: Connection) -> Iterator[tuple[int, str]]:
+    """(plan, what) where the list of a replay is not the one whose digest the plan has."""
+    for head in connection.execute(select(replay_plan)).mappings():
+        items = select(replay_item.c.delivery_id).where(replay_item.c.plan_id == head["id"])
+        digest, count = hashlib.sha256(), 0
+        for number in connection.execute(items.order_by(replay_item.c.position)).scalars():
+            digest.update(f"{number}\n".encode())
+            count += 1
+        if (digest.hexdigest(), count) != (head["digest"], head["items"]):
+            yield head["id"], "does not have the list of its digest"
+
+
+def altered_demands(connection: Connection) -> Iterator[tuple[str, str]]:
+    """(act, what) where a second person is asked for, or is not, otherwise than the audit trail says."""
+    said: dict[str, int | None] = {}
+    told = select(audit.c.action, audit.c.object, audit.c.detail).where(audit.c.action.in_(["four_eyes", "waive"]))
+    for row in connection.execute(told.order_by(audit.c.id)):
+        said[row.object] = row.detail.get("above", 0) if row.action == "four_eyes" else None
+    stands: dict[str, int] = {row.act: row.above for row in connection.execute(select(four_eyes))}
+    for act, above in said.items():
+        if stands.get(act) != above:
+            yield act, "asks for a second person otherwise than the audit trail says"

@@ -280,7 +280,8 @@ def in_no_link(connection: Connection, book: Book) -> list[Any]:
     if book.moment is not None:
         return _decided_in_no_link(connection, book)
     parts = select(evidence_part.c.ranges).where(evidence_part.c.book == book.name).order_by(evidence_part.c.top)
-    free = gaps(connection.execute(parts.execution_options(yield_per=_AT_ONCE)).scalars())
+    with connection.execute(parts.execution_options(yield_per=_AT_ONCE)) as found:
+        free = gaps(found.scalars())
     ready = [select(book.id).where(book.is_ready(where)).order_by(book.id) for where in _among(book, free)]
     return [number for wanted in ready for number in connection.execute(wanted).scalars()]
 

@@ -107,12 +107,12 @@ _X = delivery_tables.exchange
 _CREDIT, _DESK = credit_tables_, case_tables
 BOOKS = (
     _book("batch", tables.batch, "name digest read_at rows admitted refused held unchanged"),
-    _book("filing", intake_tables.filing, "batch_id row_no outcome failures person_key certificate_key"),
+    _book("filing", intake_tables.filing, "batch_id row_no outcome failures person_key certificate_key report_no"),
     _content("filing_cells", "filing.cells", "filing.cells"),
     _book(
         "record",
         tables.record,
-        "kind key version person_key fingerprint void effective_from change created_at batch_id",
+        "kind key version person_key fingerprint void effective_from change change_reason created_at batch_id",
     ),
     _content("record_content", "record.content"),
     _book("attachment", tables.attachment, "digest media_type size created_at"),
@@ -140,7 +140,8 @@ BOOKS = (
         _CREDIT.credit_event,
         "platform event_id stream stream_seq event_type event_time received_at inbox_id record_id version digest "
         "prev_version effective_from happen_date decision_date sanction_end publish_begin publish_end category "
-        "severities usage_scope status_code disclosed local",
+        "severities usage_scope status_code disclosed local subject_type key_facts credit_code decision_digest "
+        "owner_digest sender_digest clock_ahead",
     ),
     _content("event_payload", "credit_event.payload", "credit_event.*", "credit_event.payload"),
     _book("credit_ack", _CREDIT.credit_ack, "platform event_id record_id version code at"),
@@ -164,10 +165,20 @@ BOOKS = (
     _decided(
         "own_published",
         _DESK.credit_own,
-        "id key version event_type created_at created_by published_at published_by",
+        "id key version event_type created_at created_by decided_on warn_on due_on published_at published_by",
         "published_at",
         sealed_column("credit_own.content"),
     ),
+    _book("alias", _DESK.credit_alias, "kind key what digest valid_from valid_to sys_from event_id"),
+    _decided("alias_ended", _DESK.credit_alias, "id sys_to", "sys_to"),
+    _book("succession", _DESK.credit_succession, "predecessor successor how since inherits sys_from event_id"),
+    _decided("succession_ended", _DESK.credit_succession, "id sys_to", "sys_to"),
+    _book("twin", _DESK.credit_twin, "platform record_id first_id sys_from"),
+    _decided("twin_ended", _DESK.credit_twin, "id sys_to", "sys_to"),
+    _book("scan", _DESK.scan, "platform digest media_type size created_at"),
+    _decided("party", _DESK.credit_party, "key kind since", "since", sealed_column("credit_party.content")),
+    _book("check_owed", _DESK.check_owed, "at platform record_id certificate_key"),
+    _decided("check_drawn", _DESK.check_owed, "id drawn_at draws", "drawn_at"),
     _book("credit_book", _DESK.credit_book, "platform day at digest previous rows totals closed"),
     _decided(
         "draw",
@@ -188,6 +199,7 @@ BOOKS = (
     _decided("report_closed", intake_tables.report_closing, "report_no closed_at reason", "closed_at"),
     _book("reconciliation", delivery_tables.reconciliation, "platform ours_at theirs_at counts"),
     _book("difference", delivery_tables.reconciliation_item, "reconciliation_id class kind delivery_id fields"),
+    _decided("difference_right", delivery_tables.reconciliation_item, "id settled_at", "settled_at"),
     _book("hold", operations_tables.legal_hold, "person_key reason since by"),
     _decided("hold_ended", operations_tables.legal_hold, "id ended_at ended_by", "ended_at"),
     _book(

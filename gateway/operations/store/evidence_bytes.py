@@ -12,8 +12,7 @@ from sqlalchemy import Connection, select
 from gateway.credit.store import tables as credit_tables
 from gateway.credit.store.events import CENTRE
 from gateway.delivery.store import tables as delivery_tables
-from gateway.delivery.store.exchanges import open_body
-from gateway.delivery.store.items import item_digest, item_salt
+from gateway.delivery.store.exchanges import item, open_body
 from gateway.domain.errors import StoreError
 from gateway.operations.store import delivery_accounts
 from gateway.operations.store import tables as operations_tables
@@ -144,8 +143,8 @@ def items_of(connection: Connection, vault: Vault, delivery_id: int) -> list[dic
     found = []
     for row in connection.execute(wanted):
         plain = vault.open(row.content, payload_place(row.business_key))
-        salt = item_salt(vault, row.message_id, row.business_key)
-        if item_digest(salt, plain) in row.item_digests.split():
+        salt, digest = item(vault, row.message_id, row.business_key, plain)
+        if digest in row.item_digests.split():
             found.append({"exchange": row.id, "salt": salt, "plain": plain})
     return found
 
@@ -175,7 +174,7 @@ def altered_items(connection: Connection, vault: Vault) -> Iterator[int]:
                 plain = vault.open(row.content, payload_place(row.business_key))
             except StoreError:
                 continue  # named as a value that does not open
-            digest = item_digest(item_salt(vault, row.message_id, row.business_key), plain)
+            _, digest = item(vault, row.message_id, row.business_key, plain)
             if row.position >= len(items) or items[row.position] != digest:
                 wrong.add(row.id)
         yield from sorted(wrong)

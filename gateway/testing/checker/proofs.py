@@ -45,10 +45,14 @@ def not_accepted(
         wanted = [number for number in proofs if number not in gone]
         rows = connection.execute(select(exchange).where(exchange.c.id.in_(wanted))).mappings()
         by_id = {row["id"]: dict(row) for row in rows}
-        carried_by = _carried(connection, vault, wanted)
+        try:
+            together = _carried(connection, vault, wanted)
+        except StoreError:  # one of them does not open: each by itself
+            together = {}
         for exchange_id in wanted:
-            row, carried = by_id[exchange_id], carried_by[exchange_id]
+            row, carried = by_id[exchange_id], together.get(exchange_id, [])
             try:
+                carried = carried or carried_by(connection, vault, exchange_id)
                 kept = reply_of(row, vault, connector)
                 verdicts = () if kept is None else judge(kept, row, vault, connector, carried)
             except StoreError:  # it does not open: nobody's answer
