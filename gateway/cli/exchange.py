@@ -51,7 +51,7 @@ def push(
             gateway.note("push_dry_run", ", ".join(gateway.configured(platforms or ())))
             _preview(gateway, platforms or (), limit, as_json=as_json)
             return
-        following = _Following(gateway.configured(platforms or ()), "sent", ("发出", "sent"), quiet=as_json)
+        following = _Following("sent", ("发出", "sent"), quiet=as_json)
         reports = _across(gateway, platforms, lambda e: gateway.push(e, limit=limit, progress=following), following)
         waits = _waiting(gateway, [report.platform for report in reports])
         if not as_json:
@@ -138,7 +138,7 @@ def acks(platforms: Platforms = None, as_json: AsJson = False) -> None:
 
     with opened() as gateway:
         limit = gateway.settings.claim_limit
-        following = _Following(gateway.configured(platforms or ()), "asked", ("已查询", "asked"), quiet=as_json)
+        following = _Following("asked", ("已查询", "asked"), quiet=as_json)
         reports = _across(
             gateway,
             platforms,
@@ -154,7 +154,7 @@ def resolve(platforms: Platforms = None, as_json: AsJson = False) -> None:
 
     with opened() as gateway:
         limit = gateway.settings.claim_limit
-        following = _Following(gateway.configured(platforms or ()), "asked", ("已查询", "asked"), quiet=as_json)
+        following = _Following("asked", ("已查询", "asked"), quiet=as_json)
         reports = _across(
             gateway,
             platforms,
@@ -185,7 +185,7 @@ def reconcile(platforms: Platforms = None, as_json: AsJson = False) -> None:
     from gateway.delivery.reconcile import reconcile as run
 
     with opened() as gateway:
-        following = _Following(gateway.configured(platforms or ()), "ours", ("已核对", "compared"), quiet=as_json)
+        following = _Following("ours", ("已核对", "compared"), quiet=as_json)
         reports = _across(gateway, platforms, lambda e: run(e, progress=following), following)
         keeping = [p for p in gateway.configured(platforms or ()) if isinstance(gateway.connector(p), PublishesBooks)]
         books = _across(gateway, keeping, reconcile_yesterday) if keeping else []
@@ -206,8 +206,8 @@ def reconcile(platforms: Platforms = None, as_json: AsJson = False) -> None:
 class _Following:
     """How far each platform is: shown while the work runs, and told where it is interrupted."""
 
-    def __init__(self, names: Sequence[str], counted: str, words: tuple[str, str], *, quiet: bool) -> None:
-        self.names, self.quiet = names, quiet
+    def __init__(self, counted: str, words: tuple[str, str], *, quiet: bool) -> None:
+        self.quiet = quiet
         self._counted, self._word = counted, in_language(*words)
         self._done: dict[str, int] = {}
         self.show: Callable[[str, str, int], None] = lambda *_: None
@@ -232,9 +232,9 @@ def _across(
     from gateway.bootstrap import across
     from gateway.cli.progress import side_by_side
 
-    names = gateway.configured(platforms or ())
-    following = following or _Following(names, "", ("", ""), quiet=True)
+    following = following or _Following("", ("", ""), quiet=True)
     try:
+        names = gateway.configured(platforms or ())
         with side_by_side(names, quiet=following.quiet) as following.show:
             reports = asyncio.run(across(gateway, names, work))
     except KeyboardInterrupt:
