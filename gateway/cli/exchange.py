@@ -52,7 +52,7 @@ def push(
             gateway.note("push_dry_run", ", ".join(gateway.configured(platforms or ())))
             _preview(gateway, platforms or (), limit, as_json=as_json)
             return
-        following = _Following(gateway.configured(platforms or ()), "sent", tr("sent"), quiet=as_json)
+        following = _Following("sent", tr("sent"), quiet=as_json)
         reports = _across(
             gateway, "push", platforms, lambda e: gateway.push(e, limit=limit, progress=following), following
         )
@@ -128,7 +128,7 @@ def acks(platforms: Platforms = None, as_json: AsJson = False) -> None:
 
     with opened() as gateway:
         limit = gateway.settings.claim_limit
-        following = _Following(gateway.configured(platforms or ()), "asked", tr("asked"), quiet=as_json)
+        following = _Following("asked", tr("asked"), quiet=as_json)
         reports = _across(
             gateway,
             "acks",
@@ -150,7 +150,7 @@ def resolve(platforms: Platforms = None, as_json: AsJson = False) -> None:
 
     with opened() as gateway:
         limit = gateway.settings.claim_limit
-        following = _Following(gateway.configured(platforms or ()), "asked", tr("asked"), quiet=as_json)
+        following = _Following("asked", tr("asked"), quiet=as_json)
         reports = _across(
             gateway,
             "resolve",
@@ -187,7 +187,7 @@ def reconcile(platforms: Platforms = None, as_json: AsJson = False) -> None:
     from gateway.delivery.reconcile import reconcile as run
 
     with opened() as gateway:
-        following = _Following(gateway.configured(platforms or ()), "ours", tr("compared"), quiet=as_json)
+        following = _Following("ours", tr("compared"), quiet=as_json)
         reports = _across(gateway, "reconcile", platforms, lambda e: run(e, progress=following), following)
         keeping = [p for p in gateway.configured(platforms or ()) if isinstance(gateway.connector(p), PublishesBooks)]
         books = _across(gateway, "reconcile_books", keeping, reconcile_yesterday) if keeping else []
@@ -208,8 +208,8 @@ def reconcile(platforms: Platforms = None, as_json: AsJson = False) -> None:
 class _Following:
     """How far each platform is: shown while the work runs, and told where it is interrupted."""
 
-    def __init__(self, names: Sequence[str], counted: str, word: Text, *, quiet: bool) -> None:
-        self.names, self.quiet = names, quiet
+    def __init__(self, counted: str, word: Text, *, quiet: bool) -> None:
+        self.quiet = quiet
         self._counted, self._word = counted, say_in_language(word)
         self._done: dict[str, int] = {}
         self.show: Callable[[str, str, int], None] = lambda *_: None
@@ -238,7 +238,7 @@ def _across(
     from gateway.bootstrap import across
     from gateway.cli.progress import side_by_side
 
-    following = following or _Following((), "", tr("done"), quiet=True)
+    following = following or _Following("", tr("done"), quiet=True)
     try:
         names = gateway.configured(platforms or ())
         if names:

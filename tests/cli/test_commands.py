@@ -75,7 +75,7 @@ def test_the_whole_road_by_hand(run: Run, sample: Path, sandboxes: dict[str, tup
     assert pulled["pulled"] > 0
     reconciled = document(run("reconcile", "--json"))["platforms"]
     assert {name: set(one["classes"]) for name, one in reconciled.items()} == {name: {"match"} for name in sandboxes}
-    assert document(run("failures", "--json")) == {"total": 0, "shown": 0, "failures": []}
+    assert document(run("failures", "--json")) == {"total": 0, "shown": 0, "groups": [], "failures": []}
     shown = run("show", "1", "--json")
     assert document(shown)["delivery"]["state"] == "accepted"
     assert "370000" + "19" not in shown.stdout, "an identity number is masked"

@@ -290,6 +290,23 @@ def test_a_stranger_who_becomes_known_is_matched_by_the_next_pull(world: World) 
     assert world.sandbox.acks["EV-CR-1-1"] == ["ACCEPTED_UNMATCHED", "APPLIED"]
 
 
+def test_a_feed_counts_as_read_through_only_where_its_end_was_reached(world: World) -> None:
+    def read_through() -> Any:
+        rows = world.rows(feed)
+        return rows[0].read_through_at if rows else None
+
+    world.tell()
+    world.sandbox.faults.set(next_=["login_page"])
+    assert world.pull(connector=world.hurried).stopped is not None
+    assert read_through() is None
+    assert world.pull().stopped is None
+    first = read_through()
+    assert first is not None
+    world.now += timedelta(hours=1)
+    assert world.pull().pulled == 0
+    assert read_through() == first + timedelta(hours=1), "a feed with nothing new was read through all the same"
+
+
 @pytest.mark.parametrize("fault", ["timeout_after_commit", "empty", "truncated", "gateway_error", "login_page"])
 def test_a_page_that_is_lost_on_the_way_comes_again(world: World, fault: str) -> None:
     world.tell()
