@@ -16,6 +16,7 @@ from gateway.cli.output import (
     actor,
     columns,
     complain,
+    details,
     emit,
     in_china,
     in_language,
@@ -110,12 +111,9 @@ def show(
     if as_json:
         emit(document)
         return
-    for name, value in document["delivery"].items():
-        say(f"{name:>16}  {value}")
-    if document["changed"]:
-        say(f"{'changed':>16}  {', '.join(document['changed'])}")
+    details({**document["delivery"], "changed": document["changed"]})
     say(tr("\npayload"))
-    say(document["payload"] or "(none yet)")
+    say(document["payload"] or tr("(none yet)"))
     for one in document["exchanges"]:
         say(
             tr(

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.language import is_chinese, say_in_language, speak
-from gateway.cli.layout import drawn, fold, terminal_width
+from gateway.cli.layout import cell_length, drawn, fold, pad, terminal_width
 from gateway.domain.china import CHINA
 from gateway.domain.errors import ConfigurationError, GatewayError, InputError
 from gateway.locale import tr
@@ -273,6 +273,30 @@ def worded(name: str, value: str) -> str:
 
     table = {"state": words.BY_STATE, "class": words.BY_CLASS, "kind": words.BY_KIND}.get(name, {})
     return table.get(value, value)
+
+
+FIELDS = columns(
+    *("id", "kind", "record_key", "version", "person_key", "business_key", "state", "due_at", "fence", "tries"),
+    *("polls", "lookups", "negatives", "message_id", "code", "reason", "platform_ref", "created_at", "updated_at"),
+    *("receipt", "why", "until", "record_id", "event_id", "opened_at", "closed_at", "closed_by", "act", "note"),
+    *("title", "owner", "due_on", "late", "soon", "acts", "about", "draws", "certificates", "platform_number"),
+    *("platform_status", "platform_code", "platform_outcome", "chosen_by", "digest", "items", "waiting", "skipped"),
+    *("of", "seed", "method", "population", "population_digest", "ratio", "excluded", "drawn again", "changed"),
+    *("missing", "reports", "name_zh", "last_read_at", "severity", "amount", "status", "category", "content"),
+    *("admitted", "unchanged", "refused", "held", "lease_until", "blocked_by", "replaces", "partner", "at"),
+    *("outcome", "version_no", "level", "valid_from", "valid_to", "disclosure_until", "action", "subject", "actor"),
+)
+"""fields that commands show by name, so that the catalogue has a heading for each"""
+
+
+def details(row: Mapping[str, Any], *names: str) -> None:
+    """One thing for people: its fields under each other, without empty ones; all of them where none is named."""
+    found = {name: row.get(name) for name in names or row}
+    lines = {say_in_language(name): _cell(worded(name, v) if isinstance(v, str) else v) for name, v in found.items()}
+    told = {title: cell for title, cell in lines.items() if cell}
+    width = max(map(cell_length, told), default=0)
+    for title, cell in told.items():
+        say(f"{pad(title, width)}  {cell}")
 
 
 def table(title: str, columns: Sequence[TableColumn], rows: Iterable[Any]) -> None:

@@ -17,6 +17,7 @@ from gateway.cli.output import (
     actor,
     columns,
     complain,
+    details,
     emit,
     in_china,
     known_batch,
@@ -165,6 +166,5 @@ def _tell(found: Plan | None, *, as_json: bool, now: Counter[str] | None = None)
     if as_json:
         emit({"plan": document})
         return
-    for name in ("chosen_by", "digest"):
-        say(f"{name:>10}  {document[name]}")
+    details(document, "chosen_by", "digest")
     table("", columns(*_COLUMNS), [document])

@@ -271,9 +271,7 @@ def _template() -> Any:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.filters["share"] = lambda value, whole: f"{100 * value / whole if whole else 0:.2f}%"
-    environment.filters["moment"] = lambda value: (
-        value.astimezone(CHINA).strftime("%Y-%m-%d %H:%M") if value else "–"
-    )
+    environment.filters["moment"] = lambda value: value.astimezone(CHINA).strftime("%Y-%m-%d %H:%M") if value else "–"
     environment.filters["day"] = lambda value: value.strftime("%m-%d")
     source = files("gateway.operations").joinpath("report.html.j2").read_text(encoding="utf-8")
     return environment.from_string(source)
