@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.cli.language import say_in_language
 from gateway.cli.output import (
     FAILURES,
     LARGEST,
@@ -29,6 +30,7 @@ from gateway.cli.output import (
 from gateway.cli.status import traffic_rules
 from gateway.domain.errors import InputError
 from gateway.domain.states import State
+from gateway.domain.words import WHY_STEPS
 from gateway.locale import tr
 
 if TYPE_CHECKING:
@@ -211,12 +213,18 @@ def _tell_chains(answer: Explanation) -> None:
         for link in (link for owner, link in links if owner == key):
             place = " ".join(str(part) for part in (link.platform, link.delivery) if part)
             text = in_language(link.text_zh, link.text)
-            say(f"  {in_language(*_WORDS[link.ok])}  {link.step}{f' {place}' if place else ''}  {text}")
+            step = say_in_language(WHY_STEPS.get(link.step, link.step))
+            say(f"  {in_language(*_WORDS[link.ok])}  {step}{f' {place}' if place else ''}  {text}")
     for link in answer.broken:
         text = in_language(link.text_zh, link.text)
         act = in_language(link.act_zh or link.act or "", link.act or "")
         say(
-            tr("first broken link: {step} {platform} - {text}", step=link.step, platform=link.platform or "", text=text)
+            tr(
+                "first broken link: {step} {platform} - {text}",
+                step=WHY_STEPS.get(link.step, link.step),
+                platform=link.platform or "",
+                text=text,
+            )
         )
         if act:
             say(tr("  do: {act}", act=act))
