@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 
 from gateway.delivery.rules.waiting import Blocker, Waiting
-from gateway.delivery.store.tables import delivery, platform, receipt, seat
+from gateway.delivery.store.tables import OPEN, delivery, platform, receipt, seat
 from gateway.domain.states import State
 from gateway.domain.traffic import IN_FLIGHT, PACED, Stop
 from gateway.store.metadata import chunks
@@ -84,6 +84,7 @@ def overdue(connection: Connection, platform: str, since: datetime) -> int:
             select(func.count())
             .select_from(delivery.join(receipt, receipt.c.id == delivery.c.receipt_id))
             .where(
+                OPEN,
                 delivery.c.platform == platform,
                 delivery.c.state == State.AWAITING_ACK,
                 receipt.c.received_at < since,
