@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli.language import is_chinese
 from gateway.cli.output import (
     FAILURES,
     MISUSE,
@@ -142,7 +143,8 @@ def _tell_all(
         for report in reports:
             _tell(report, returns)
     for one in failures:
-        complain(f"{one.name}: {one.failure} / {one.failure_zh}" if one.failure != one.failure_zh else one.failure)
+        failure = one.failure_zh if is_chinese() and one.failure_zh else one.failure
+        complain(f"{one.name}: {failure}" if one.failure != one.failure_zh else failure)
 
 
 def _tell(report: IntakeReport, returns: Path | None) -> None:

@@ -178,13 +178,15 @@ def missing(
         emit({"since": first, "until": last, "days_left": days_left, "missing": silent, "cities": found})
     else:
         table(tr("reports from {first} to {last}", first=first, last=last), columns(*found[0]), found)
-        say(f"{silent} of {len(cities)} reported nothing; " + _left(days_left))
+        about = {"silent": silent, "count": len(cities)}
+        say(tr("{silent} of {count} cities reported nothing", **about))
+        say(
+            tr("{days} days are left", days=days_left)
+            if days_left >= 0
+            else tr("the period ended {days} days ago", days=-days_left)
+        )
     if silent and days_left < 0:
         raise typer.Exit(FAILURES)
-
-
-def _left(days: int) -> str:
-    return f"{days} days are left" if days >= 0 else f"the period ended {-days} days ago"
 
 
 def _document(part: BatchPart, now: datetime) -> dict[str, Any]:

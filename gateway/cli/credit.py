@@ -380,7 +380,9 @@ def _subject(who: Who) -> dict[str, Any]:
 
 
 def _say_subject(who: Who) -> None:
-    say(f"{who.kind} {who.key}{' (stands for the one asked for)' if who.redirected else ''}")
+    about = {"kind": who.kind, "key": who.key}
+    said = tr("{kind} {key} (stands for the one asked for)", **about) if who.redirected else tr("{kind} {key}", **about)
+    say(said)
 
 
 def _moment(day: datetime | None, now: datetime) -> datetime:

@@ -19,6 +19,7 @@ from gateway.cli.output import (
     asked_for,
     columns,
     complain,
+    details,
     emit,
     in_china,
     in_language,
@@ -32,6 +33,7 @@ from gateway.cli.status import traffic_rules
 from gateway.domain.approvals import GuardedAct
 from gateway.domain.errors import InputError
 from gateway.domain.states import State
+from gateway.domain.words import WHY_STEPS
 from gateway.locale import tr
 
 if TYPE_CHECKING:
@@ -151,14 +153,18 @@ def show(
     if as_json:
         emit(document)
         return
-    for name, value in document["delivery"].items():
-        say(f"{name:>16}  {value}")
-    if document["changed"]:
-        say(f"{'changed':>16}  {', '.join(document['changed'])}")
+    details({**document["delivery"], "changed": document["changed"]})
     say(tr("\npayload"))
-    say(document["payload"] or "(none yet)")
+    say(document["payload"] or tr("(none yet)"))
     for one in document["earlier_payloads"]:
-        say(f"\nearlier payload, made {one['made_at']}, replaced {one['replaced_at']}")
+        say("")
+        say(
+            tr(
+                "earlier payload, made {made_at}, replaced {replaced_at}",
+                made_at=one["made_at"],
+                replaced_at=one["replaced_at"],
+            )
+        )
         say(one["payload"])
     for one in document["exchanges"]:
         say(
@@ -285,12 +291,18 @@ def _tell_chains(answer: Explanation) -> None:
         for link in (link for owner, link in links if owner == key):
             place = " ".join(str(part) for part in (link.platform, link.delivery) if part)
             text = in_language(link.text_zh, link.text)
-            say(f"  {in_language(*_WORDS[link.ok])}  {link.step}{f' {place}' if place else ''}  {text}")
+            step = say_in_language(WHY_STEPS.get(link.step, link.step))
+            say(f"  {in_language(*_WORDS[link.ok])}  {step}{f' {place}' if place else ''}  {text}")
     for link in answer.broken:
         text = in_language(link.text_zh, link.text)
         act = in_language(link.act_zh or link.act or "", link.act or "")
         say(
-            tr("first broken link: {step} {platform} - {text}", step=link.step, platform=link.platform or "", text=text)
+            tr(
+                "first broken link: {step} {platform} - {text}",
+                step=WHY_STEPS.get(link.step, link.step),
+                platform=link.platform or "",
+                text=text,
+            )
         )
         if act:
             say(tr("  do: {act}", act=act))

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 
 _NARROWEST = 40
+_NOTHING = "–"
 _NO_TERMINAL = 140
 _NEVER_FIRST = "，。、；：？！）》」』”’,.;:?!)"
 """marks that do not begin a line"""
@@ -80,9 +81,9 @@ def terminal_width(*, is_terminal: bool) -> int:
 def drawn(titles: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:
     """A table in lines: under each other where that fits into the width, else each row as a list of its own.
 
-    Columns that are empty in every row are left out; numbers stand to the right.
+    Columns with nothing in any row are left out, and so are such values in a list; numbers stand to the right.
     """
-    kept = [place for place in range(len(titles)) if any(row[place] for row in rows)]
+    kept = [place for place in range(len(titles)) if any(row[place] not in ("", _NOTHING) for row in rows)]
     titles, rows = [titles[place] for place in kept], [[row[place] for place in kept] for row in rows]
     widths = [max(map(cell_length, (title, *column))) for title, *column in zip(titles, *rows, strict=True)]
     if sum(widths) + 2 * (len(widths) - 1) <= width:
@@ -109,7 +110,7 @@ def _listed(titles: Sequence[str], rows: Sequence[Sequence[str]], width: int) ->
     for row in rows:
         lines.append(row[0])
         for title, cell in zip(titles[1:], row[1:], strict=True):
-            if cell:
+            if cell not in ("", _NOTHING):
                 first, *more = [part for line in cell.splitlines() for part in fold(line, max(width - margin, 10))]
                 lines.append(f"  {pad(title, margin - 2)}{first}")
                 lines += [f"{' ' * margin}{one}" for one in more]

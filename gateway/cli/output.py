@@ -23,10 +23,10 @@ import typer
 
 from gateway.actor import person
 from gateway.cli.language import is_chinese, say_in_language, speak
-from gateway.cli.layout import drawn, fold, terminal_width
+from gateway.cli.layout import cell_length, drawn, fold, pad, terminal_width
 from gateway.domain.china import CHINA
 from gateway.domain.errors import ConfigurationError, GatewayError, InputError
-from gateway.locale import tr
+from gateway.locale import Text, tr
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Gateway
@@ -151,9 +151,14 @@ def unforeseen(error: Exception) -> str:
     return text
 
 
+def _spoken(text: str) -> str:
+    """One of our texts in the language of who reads it; a platform's, a file's or a person's word stays as it is."""
+    return say_in_language(text) if isinstance(text, Text) else text
+
+
 def complain(text: str) -> None:
     """One line on stderr."""
-    sys.stderr.write(f"gateway: {printable(say_in_language(text)).replace(chr(10), ' ')}\n")
+    sys.stderr.write(f"gateway: {printable(_spoken(text)).replace(chr(10), ' ')}\n")
 
 
 def emit(document: Mapping[str, Any]) -> None:
@@ -218,13 +223,13 @@ def known_batch(gateway: Gateway, name: str | None) -> None:
 
 def say(text: str = "") -> None:
     """One line for people on stdout."""
-    sys.stdout.write(printable(say_in_language(text)) + "\n")
+    sys.stdout.write(printable(_spoken(text)) + "\n")
     sys.stdout.flush()
 
 
 def tell(text: str) -> None:
     """A sentence for people on stdout, folded to the terminal; what is folded stands under its beginning."""
-    line = say_in_language(text)
+    line = _spoken(text)
     margin = len(line) - len(line.lstrip())
     first, *more = fold(line.strip(), terminal_width(is_terminal=sys.stdout.isatty()) - margin - 2)
     say(" " * margin + first)
@@ -275,7 +280,11 @@ class TableColumn:
 
 def columns(*names: str) -> list[TableColumn]:
     """Columns that show the fields of mappings under their own names."""
-    return [TableColumn(name, partial(_field, name)) for name in names]
+    return [TableColumn(_HEADS.get(name, name), partial(_field, name)) for name in names]
+
+
+_HEADS: Mapping[str, str] = {"held": tr("held back"), "refused": tr("sent back"), "returned": tr("sent back")}
+"""columns of rows of a file that are named otherwise for people: a delivery is held in another way"""
 
 
 def _field(name: str, row: Mapping[str, Any]) -> Any:
@@ -291,10 +300,40 @@ def worded(name: str, value: str) -> str:
     return table.get(value, value)
 
 
+FIELDS = columns(
+    *("id", "kind", "record_key", "version", "person_key", "business_key", "state", "due_at", "fence", "tries"),
+    *("polls", "lookups", "negatives", "message_id", "code", "reason", "platform_ref", "created_at", "updated_at"),
+    *("receipt", "why", "until", "record_id", "event_id", "opened_at", "closed_at", "closed_by", "act", "note"),
+    *("title", "owner", "due_on", "late", "soon", "acts", "about", "draws", "certificates", "platform_number"),
+    *("platform_status", "platform_code", "platform_outcome", "chosen_by", "digest", "items", "waiting", "skipped"),
+    *("of", "seed", "method", "population", "population_digest", "ratio", "excluded", "drawn again", "changed"),
+    *("missing", "reports", "name_zh", "last_read_at", "severity", "amount", "status", "category", "content"),
+    *("admitted", "unchanged", "refused", "held", "lease_until", "blocked_by", "replaces", "partner", "at"),
+    *("withdrawn", "owed", "pushed", "acknowledged", "detail"),
+    *("outcome", "version_no", "level", "valid_from", "valid_to", "disclosure_until", "action", "subject", "actor"),
+)
+"""fields that commands show by name, so that the catalogue has a heading for each"""
+
+
+def details(row: Mapping[str, Any], *names: str) -> None:
+    """One thing for people: its fields under each other, without empty ones; all of them where none is named."""
+    found = {name: row.get(name) for name in names or row}
+    lines = {say_in_language(name): _cell(worded(name, v) if isinstance(v, str) else v) for name, v in found.items()}
+    told = {title: cell for title, cell in lines.items() if cell}
+    width = max(map(cell_length, told), default=0)
+    for title, cell in told.items():
+        say(f"{pad(title, width)}  {cell}")
+
+
+def _counted(value: Any) -> str:
+    """A cell of a table: a count of nothing is a dash."""
+    return "–" if value == 0 and not isinstance(value, bool) else _cell(value)
+
+
 def table(title: str, columns: Sequence[TableColumn], rows: Iterable[Any]) -> None:
     """A table for people on stdout; a list of each row's values where it would be wider than the terminal."""
     heads = [say_in_language(column.title) for column in columns]
-    cells = [[printable(_cell(column.value(row))) for column in columns] for row in rows]
+    cells = [[printable(_counted(column.value(row))) for column in columns] for row in rows]
     if title:
         say(title)
     width = terminal_width(is_terminal=sys.stdout.isatty())
@@ -330,4 +369,6 @@ def _cell(value: Any) -> str:
         return ", ".join(_cell(one) for one in value)
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {_cell(one)}" for name, one in value.items() if one not in (None, 0, {}, []))
-    return say_in_language(str(value))
+    if isinstance(value, bool):
+        return say_in_language(tr("yes") if value else tr("no"))
+    return _spoken(value) if isinstance(value, str) else str(value)

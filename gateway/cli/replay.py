@@ -18,6 +18,7 @@ from gateway.cli.output import (
     actor,
     columns,
     complain,
+    details,
     emit,
     in_china,
     in_language,
@@ -280,8 +281,8 @@ def _tell(found: Plan | None, *, as_json: bool, now: Counter[str] | None = None)
         emit({"plan": document})
         return
     chosen = {name: value for name, value in document["chosen_by"].items() if value}
-    say(f"{'chosen_by':>10}  " + ", ".join(f"{name} {_plain(value)}" for name, value in chosen.items()))
-    say(f"{'digest':>10}  {document['digest']}")
+    document["chosen_by"] = ", ".join(f"{name} {_plain(value)}" for name, value in chosen.items())
+    details(document, "chosen_by", "digest")
     table("", columns(*_COLUMNS), [document])
 
 

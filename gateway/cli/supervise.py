@@ -16,6 +16,7 @@ from gateway.cli.output import (
     actor,
     columns,
     complain,
+    details,
     emit,
     opened,
     say,
@@ -147,10 +148,10 @@ def _show_draw(made: Draw, about: dict[str, str], again: str | None, *, as_json:
     if as_json:
         emit({"draw": document})
         return
-    for name in ("number", "of", "seed", "method", "population", "population_digest", "ratio", "due_on"):
-        say(f"{name:>18}  {document[name]}")
-    for name, why in made.excluded.items():
-        say(f"{'excluded':>18}  {name}: {why}")
-    if again is not None:
-        say(f"{'drawn again':>18}  {again}")
+    shown = {**document, "excluded": [f"{name}: {why}" for name, why in made.excluded.items()], "drawn again": again}
+    details(
+        shown,
+        *("number", "of", "seed", "method", "population", "population_digest", "ratio", "due_on"),
+        *("excluded", "drawn again"),
+    )
     table(tr("drawn"), columns("object", "about", "checker"), document["drawn"])

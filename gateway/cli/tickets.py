@@ -15,6 +15,7 @@ from gateway.cli.output import (
     actor,
     columns,
     complain,
+    details,
     emit,
     known_platform,
     opened,
@@ -87,8 +88,8 @@ def show(
     if as_json:
         emit({"ticket": document})
         return
-    for name, value in document.items():
-        say(f"{name:>16}  {', '.join(value) if isinstance(value, list) else value}")
+    title = document["title_zh"] if is_chinese() else document["title"]
+    details({**document, "title": title, "title_zh": None, "owner": ROLES.get(document["owner"], document["owner"])})
 
 
 @tickets.command("settle")

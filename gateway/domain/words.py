@@ -305,6 +305,17 @@ PURPOSES: Mapping[str, Text] = {
 }
 """what an exchange is for"""
 
+WHY_STEPS: Mapping[str, Text] = {
+    "filed": tr("reported"),
+    "batch": tr("batch"),
+    "ticket": tr("ticket"),
+    "kept": tr("kept"),
+    "owed": tr("push"),
+    "accepted": tr("platform"),
+    "reconciled": tr("reconciliation"),
+}
+"""links of the chain that ``why`` follows"""
+
 COUNTED: Mapping[str, Text] = {
     "claimed": tr("due"),
     "sent": tr("sent"),

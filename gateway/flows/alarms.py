@@ -22,6 +22,7 @@ from gateway.domain.errors import ConfigurationError
 from gateway.domain.words import RUNS
 from gateway.flows.artifacts import FLOWING, HELD, OVERDUE, resource
 from gateway.flows.deployments import TAG
+from gateway.flows.parameters import spoken
 from gateway.flows.results import RunState
 from gateway.locale import shown, tr
 
@@ -66,7 +67,7 @@ async def raise_alarms(
     to:     slug of a notification block (``slack-webhook/ops``); without one the flow ``alarm`` is run
     """
     names = []
-    for event, what in ((HELD, "platform held"), (OVERDUE, "acknowledgement overdue")):
+    for event, what in ((HELD, tr("platform held")), (OVERDUE, tr("acknowledgement overdue"))):
         trigger = EventTrigger(
             expect={event},
             match={"prefect.resource.id": resource("*")},
@@ -75,10 +76,10 @@ async def raise_alarms(
             threshold=1,
             within=repeat,
         )
-        names.append(await _make(f"gateway: {what}", trigger, await _action(what, _PLATFORM, to)))
+        names.append(await _make(f"gateway: {what}", trigger, await _action(spoken(what), _PLATFORM, to)))
     hours = f"{quiet.total_seconds() / 3600:g}"
     for platform in platforms:
-        what = f"nothing sent for {hours} hours"
+        what = tr("nothing sent for {hours} hours", hours=hours)
         trigger = EventTrigger(
             expect={FLOWING},
             match={"prefect.resource.id": resource(platform)},
@@ -86,7 +87,9 @@ async def raise_alarms(
             threshold=1,
             within=quiet,
         )
-        names.append(await _make(f"gateway: nothing sent, {platform}", trigger, await _action(what, platform, to)))
+        names.append(
+            await _make(f"gateway: nothing sent, {platform}", trigger, await _action(spoken(what), platform, to))
+        )
     return names
 
 

@@ -1,5 +1,6 @@
 """What an operator does from Prefect's page by filling in a form: pause and resume, replay with approval, returns,
 differences, closing a report, the report. Who did it stands in the audit trail as ``prefect``: its page knows no names.
+What is typed into a form stays in Prefect, so no form asks for a person, a certificate or a file's name.
 """
 
 from __future__ import annotations
@@ -46,14 +47,18 @@ _APPROVAL = timedelta(hours=8)
 _NOT_IN_NAMES = re.compile(r"[^\w.-]+")
 
 OnePlatform = Annotated[str, Installed(), Field(title="Platform", description="The platform.")]
-Reason = Annotated[str, Field(min_length=1, title="Reason", description="Why; kept in the audit trail.")]
+Reason = Annotated[
+    str,
+    Field(
+        min_length=1,
+        title="Reason",
+        description="Why; kept in the audit trail, and by Prefect: no person's name or number.",
+    ),
+]
 Hours = Annotated[
     float, Field(ge=0, title="Hours", description="It goes on by itself after so many hours; 0: when it is resumed.")
 ]
 ReportNo = Annotated[str, Field(min_length=1, title="Report", description="Number of the report, as in the lists.")]
-Batch = Annotated[
-    str, Field(min_length=1, title="Batch or report", description="Name of the file, or number of the report.")
-]
 Code = Annotated[str, Field(title="Code", description="Only what was answered with this code; empty: any.")]
 Which = Annotated[
     Literal["failed", "lost", "altered"],
@@ -114,15 +119,15 @@ async def close(report: ReportNo, reason: Reason) -> State[Any]:
 
 
 @flow(name="returns", flow_run_name=form_name)
-async def returns(batch: Batch) -> State[Any]:
-    """Write the returns of a batch or report again, into the folder ``returns`` of the home; the page gets no row."""
+async def returns(report: ReportNo) -> State[Any]:
+    """Write the returns of a report again, into the folder ``returns`` of the home; the page gets no row."""
 
     def work(gateway: Gateway) -> Outcome:
         folder = Path(gateway.settings.home) / "returns"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        out = folder / f"{_NOT_IN_NAMES.sub('_', batch)}.xlsx"
-        count = hand_back(gateway.store, batch, out, force=True)
-        gateway.note("returns", f"batch {batch}", detail={"rows": count})
+        out = folder / f"{_NOT_IN_NAMES.sub('_', report)}.xlsx"
+        count = hand_back(gateway.store, report, out, force=True)
+        gateway.note("returns", f"batch {report}", detail={"rows": count})
         return RunState.COMPLETED, tr("{count} rows written back to {out}", count=count, out=str(out.resolve()))
 
     return await _done("returns", work)

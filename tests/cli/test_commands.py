@@ -61,10 +61,10 @@ def test_the_whole_road_by_hand(run: Run, sample: Path, sandboxes: dict[str, tup
         CliRunner().invoke(app, ["push"])
         CliRunner().invoke(app, ["acks"])
         CliRunner().invoke(app, ["resolve"])
-        platforms = document(run("status", "--json"))["platforms"].values()
-        if all(set(one["states"]) == {"accepted"} for one in platforms):
+        platforms = document(run("status", "--json"))["platforms"]
+        if all(set(one["states"]) == {"accepted"} for one in platforms.values()):
             break
-    assert {one["platform"]: set(one["states"]) for one in platforms} == {name: {"accepted"} for name in sandboxes}
+    assert {name: set(one["states"]) for name, one in platforms.items()} == {name: {"accepted"} for name in sandboxes}
     for name, (_, url) in sandboxes.items():
         with urllib.request.urlopen(f"{url}/__sandbox/effects") as answer:
             effects = json.load(answer)

@@ -183,7 +183,7 @@ def test_returns_are_written_over_only_when_asked_for_and_other_files_never(run:
     for extra in ([], ["--force"], ["--dry-run"], ["--dry-run", "--force"]):
         told = run("intake", str(batch), "--returns", str(batch), *extra, code=2)
         assert "batch.xlsx" in told.stderr
-        assert "覆盖" in told.stderr
+        assert "would overwrite the reported file" in told.stderr
     assert batch.read_bytes() == before
     assert document(run("batches", "list", "--json"))["batches"] == []
     run("intake", str(batch), "--dry-run", "--returns", str(out), code=1)

@@ -98,7 +98,7 @@ def test_every_parameter_of_every_flow_has_title_description_and_default(make_ga
             [note] = [note for note in get_args(hints[name]) if isinstance(note, FieldInfo)]
             assert note.title, name
             assert note.description, name
-        assert set(one.flow.parameters.required) <= {"what", "platform", "reason", "report", "batch"}, one.name
+        assert set(one.flow.parameters.required) <= {"what", "platform", "reason", "report"}, one.name
 
 
 def test_every_end_of_ours_ends_the_watch_for_a_sign_of_life() -> None:

@@ -116,7 +116,7 @@ def test_a_dropped_file_is_taken_in_and_its_refused_rows_are_counted(site: Site)
     (drop / "letter.pdf").write_bytes(b"no batch")
     run = site.finish(site.trigger("intake"))
     assert (run["state_type"], run["state_name"]) == ("FAILED", "Attention")
-    assert run["state"]["message"].startswith("2 files, 300 rows")
+    assert run["state"]["message"].startswith("files 2, rows 300")
     assert run["state"]["message"].endswith("(exit 1)")
     shown = site.artifacts(run["id"])
     assert [row["failure"] == "" for row in shown["intake"]] == [True, False]
@@ -140,7 +140,7 @@ def test_a_held_platform_is_told_and_raises_every_alarm(site: Site) -> None:
     site.run("intake", str(site.folder / "more.xlsx"), expect=1)
     run = site.finish(site.trigger(f"push-{PLATFORM}"))
     assert (run["state_type"], run["state_name"]) == ("FAILED", "Held")
-    assert run["name"] == f"push {PLATFORM}: held"
+    assert run["name"] == f"push {PLATFORM}: Held"
     assert f"{PLATFORM}: held (operator)" in run["state"]["message"]
     assert "张三" not in json.dumps(run), "what a person typed stays in the store"
 

@@ -50,7 +50,8 @@ def report(sqlite_url: str, make_store: Any, tmp_path: Path) -> Path:
             c.execute(insert(verdict).values(**said, at=at))
             c.execute(delivery.update().where(delivery.c.id == place + 1).values(state=str(event)))
     out = tmp_path / "report.html"
-    write_report(store, out, ReportSettings(chinese=True), now=NOW)
+    info = Model(base_url="http://unused.invalid").info
+    write_report(store, out, ReportSettings(chinese=True, infos=[info]), now=NOW)
     return out
 
 
@@ -81,3 +82,16 @@ def test_the_report_stands_alone_draws_its_charts_and_prints(report: Path, page:
     page.set_viewport_size({"width": 420, "height": 800})
     assert page.get_by_role("heading", name="model").is_visible()
     assert page.pdf(format="A4").startswith(b"%PDF-")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [400, 794, 1400])
+def test_no_column_is_one_character_wide_on_a_phone_on_paper_or_on_a_screen(
+    report: Path, page: Any, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 1000})
+    page.goto(report.as_uri())
+    page.get_by_role("heading", name="样板平台").wait_for()
+    heads = page.locator("th").evaluate_all("all => all.map(one => one.getBoundingClientRect().height)")
+    assert max(heads) < 60, "no heading is broken into lines"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width

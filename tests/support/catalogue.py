@@ -47,7 +47,9 @@ def _in_code(tree: ast.AST) -> Iterator[str]:
             if name == "tr":
                 yield from (_text(one) for one in node.args[:1])
             elif name == "columns":
-                yield from (_text(one) for one in node.args if isinstance(one, ast.Constant))
+                listed = (one.value.elts for one in node.args if isinstance(getattr(one, "value", None), ast.Tuple))
+                named = [one for one in node.args if isinstance(one, ast.Constant)]
+                yield from (_text(one) for one in [*named, *(one for some in listed for one in some)])
             elif name == "Field":
                 named = {one.arg: one.value for one in node.keywords}
                 yield from (

@@ -12,6 +12,7 @@ from gateway.delivery.store.ledger import load
 from gateway.delivery.store.platforms import Pause, pause, pause_of
 from gateway.delivery.store.tables import attempt, delivery, payload, platform, recovery, verdict
 from gateway.domain.states import Event, State, advance, sources
+from gateway.locale import tr
 from gateway.store.audit import note
 from gateway.store.vault import Vault
 
@@ -193,5 +194,13 @@ def not_recovered(connection: Connection, name: str, now: datetime) -> str | Non
         return None
     left = left_to_ask(connection, name)
     if left:
-        return f"{left} deliveries may have left before, and {name} was not asked about them: `gateway recover {name}`"
-    return None if known.done_at is not None else f"{name} was not asked what it holds: `gateway recover {name}`"
+        return tr(
+            "{count} deliveries may have left before, and {name} was not asked about them: `gateway recover {name}`",
+            count=left,
+            name=name,
+        )
+    return (
+        None
+        if known.done_at is not None
+        else tr("{name} was not asked what it holds: `gateway recover {name}`", name=name)
+    )

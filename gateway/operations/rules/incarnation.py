@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from gateway.locale import tr
+
 
 @dataclass(frozen=True, kw_only=True)
 class StoreMark:
@@ -48,11 +50,14 @@ def why_older(
     if home is not None and home.number < store.restored <= store.number:
         return None
     if home is not None and store.number < home.number:
-        return f"the store has number {store.number}, and this home has worked with number {home.number}"
+        about = {"number": store.number, "known": home.number}
+        return tr("the store has number {number}, and this home has worked with number {known}", **about)
     lost = [number for number, digest in anchors or () if chain.get(number) != digest]
     if lost:
-        return f"link {max(lost)} of the evidence chain is noted among the anchors and is not in the store"
+        return tr(
+            "link {number} of the evidence chain is noted among the anchors and is not in the store", number=max(lost)
+        )
     gone = anchors is None and store.anchored
     if gone and (home.anchored if home is not None else not store.busy):
-        return "links of the evidence chain were noted outside the store, and the file of anchors is gone"
+        return tr("links of the evidence chain were noted outside the store, and the file of anchors is gone")
     return None

@@ -79,7 +79,7 @@ def test_a_sheet_with_a_project_reaches_the_national_platform_and_the_rest_is_to
     for _ in range(200):
         run("push", "worker_platform")
         run("acks", "worker_platform")
-        here = next(p for p in run("status")["platforms"] if p["platform"] == "worker_platform")
+        here = run("status")["platforms"]["worker_platform"]
         if here["states"] == {"accepted": 2}:
             break
     assert here["states"] == {"accepted": 2}
