@@ -6,10 +6,12 @@ What happens before the report stands in the row; where a reported filing stands
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from enum import StrEnum
+from operator import attrgetter
+from typing import Any
 
 from gateway.domain.records import ContractTerm
 from gateway.domain.status import StatusStep
@@ -151,7 +153,21 @@ class Filing:
 
     def lacks(self, field: str) -> bool:
         """Whether the row is silent about a field, as opposed to unreadable."""
-        return getattr(self, field) in (None, "") and field not in self.unread
+        value = getattr(self, field)
+        return not value and value in (None, "") and field not in self.unread
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Only what is said: a batch is laid on disk row by row, and most fields of a row are silent."""
+        said = {name: value for name, value in zip(_FIELDS, _VALUES(self), strict=True) if value is not None}
+        return _said_again, (said,)
+
+
+_FIELDS = tuple(field.name for field in fields(Filing))
+_VALUES = attrgetter(*_FIELDS)
+
+
+def _said_again(said: Mapping[str, Any]) -> Filing:
+    return Filing(**said)
 
 
 PLACEMENT = ("project_code", "team_corp_code", "team_corp_name", "team_no", "team_name", "site_trade")
