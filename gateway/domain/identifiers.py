@@ -189,6 +189,7 @@ class NumberFlaw(StrEnum):
     """several numbers, or a remark beside the number"""
 
 
+@lru_cache(maxsize=8)  # three rules ask about one row's number in turn
 def certificate_number_flaw(text: str) -> NumberFlaw | None:
     """What speaks against a normal certificate number by itself; None where nothing does."""
     if not is_certificate_number(text):

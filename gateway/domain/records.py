@@ -342,5 +342,9 @@ def _plain(value: object) -> object:
     if dataclasses.is_dataclass(kind):
         names, values = _counted(kind)
         said = zip(names, values(value), strict=True)
-        return {name: _plain(one) for name, one in said if one is not None or name not in _SAID_SINCE_LATER}
+        return {
+            name: one if one is None or one.__class__ is str else _plain(one)
+            for name, one in said
+            if one is not None or name not in _SAID_SINCE_LATER
+        }
     raise TypeError(f"no canonical form for {kind.__name__}")
