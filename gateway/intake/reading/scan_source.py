@@ -75,7 +75,7 @@ def companion_names(stem: str) -> frozenset[str]:
 
 
 def companions(path: Path) -> list[Path]:
-    """Every folder and archive beside a file that may hold its scans; one with nothing but other things in it is none."""
+    """Every folder and archive beside a file that may hold its scans; one with only other things in it is none."""
     names = companion_names(path.stem)
     try:
         beside = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
