@@ -117,6 +117,12 @@ def _employer(certificate: Certificate, value: Callable[[Employer], JSON]) -> JS
     return None if employer is None else value(employer)
 
 
+def _contract_digest(certificate: Certificate) -> str | None:
+    """Of the first scan of the contract; the scan itself is not pushed."""
+    scans = (scan for scan in certificate.files or () if scan.kind.startswith("CONTRACT_"))
+    return next((f"sha256:{scan.sha256}" for scan in scans), None)
+
+
 def _date(value: date | None) -> str | None:
     return None if value is None else value.isoformat()
 
@@ -158,6 +164,7 @@ _LINES = tuple(
             "holder.employer.contract_end",
             lambda r, c: _employer(c, lambda e: _date(e.contract_end)),
         ),
+        ("employer.contractDigest", "files", lambda r, c: _employer(c, lambda e: _contract_digest(c))),
         ("certificate.certificationType", "trade", lambda r, c: _trade(c)),
         ("certificate.certificationTypeName", "trade_name", lambda r, c: c.trade_name),
         ("certificate.workType", "trade", lambda r, c: _trade(c)),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from functools import cache, lru_cache
+from operator import mul
 
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _ID_CHECKS = "10X98765432"
@@ -109,7 +110,7 @@ class ResidentNumber:
 
 def half_width(text: str) -> str:
     """Full-width letters, digits and punctuation in their ASCII form; invisible characters are dropped."""
-    return text.translate(_HALF_WIDTH)
+    return text if text.isascii() else text.translate(_HALF_WIDTH)
 
 
 def normal_identifier(text: str) -> str:
@@ -125,6 +126,8 @@ def normal_identifier(text: str) -> str:
 
 def normal_text(text: str) -> str:
     """Free text tidied: letters and digits half-width, no blanks between Han characters, others single."""
+    if text.isascii():
+        return " ".join(text.split())
     tidied = _blanks_in_han().sub("", " ".join(text.translate(_LETTERS_AND_DIGITS).split()))
     return _COMPATIBLE.sub(_unified, tidied) if _COMPATIBLE.search(tidied) else tidied
 
@@ -195,6 +198,7 @@ class NumberFlaw(StrEnum):
     """several numbers, or a remark beside the number"""
 
 
+@lru_cache(maxsize=8)  # three rules ask about one row's number in turn
 def certificate_number_flaw(text: str) -> NumberFlaw | None:
     """What speaks against a normal certificate number by itself; None where nothing does."""
     if not is_certificate_number(text):
@@ -240,6 +244,7 @@ def permit_type(number: str) -> str | None:
     return _PERMITS.get(number[:6])
 
 
+@lru_cache(maxsize=8)  # reading and gates ask about one row's number in turn; no more persons are remembered
 def parse_resident_id(text: str) -> ResidentNumber | IdentityFlaw:
     """Read a resident card or residence permit number; 15 digits of the first generation are widened with 19.
 
@@ -271,7 +276,7 @@ def parse_resident_id(text: str) -> ResidentNumber | IdentityFlaw:
 
 def resident_id_check_digit(first17: str) -> str:
     """Check character of a resident identity number (GB 11643-1999, ISO 7064 MOD 11-2) over its first 17 digits."""
-    return _ID_CHECKS[sum(w * int(d) for w, d in zip(_ID_WEIGHTS, first17, strict=True)) % 11]
+    return _ID_CHECKS[sum(map(mul, _ID_WEIGHTS, map(int, first17))) % 11]
 
 
 def credit_code_check_character(first17: str) -> str:

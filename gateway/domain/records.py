@@ -10,10 +10,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cache, lru_cache
+from operator import attrgetter
 
 
 class RecordKind(StrEnum):
@@ -313,26 +315,38 @@ def fingerprint(content: Content) -> str:
     The moment of entry is left out: it says when we read the content, and a row reported again unchanged is no news.
     So is what older content could not say, where it is not said: content stored before has the fingerprint it had.
     """
-    return hashlib.sha256(f"{type(content).__name__}\n{_encoder().encode(content)}".encode()).hexdigest()
+    return hashlib.sha256(f"{type(content).__name__}\n{_encoder().encode(_plain(content))}".encode()).hexdigest()
 
 
 @cache
 def _encoder() -> json.JSONEncoder:
-    return json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_text)
+    return json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 @cache
-def _counted(kind: type) -> tuple[str, ...]:
-    """Names of the fields that count."""
-    return tuple(field.name for field in dataclasses.fields(kind) if field.name != "entered_at")
+def _counted(kind: type) -> tuple[tuple[str, ...], Callable[[object], tuple[object, ...]]]:
+    """Names of the fields that count, and what gives their values at once."""
+    names = tuple(field.name for field in dataclasses.fields(kind) if field.name != "entered_at")
+    return names, attrgetter(*names)
 
 
-def _text(value: object) -> object:
+def _plain(value: object) -> object:
+    """A value as JSON has it. Every class of content has more than one field, so that their values are a tuple."""
+    kind = value.__class__
+    if kind is str or value is None or isinstance(value, (str, int)):
+        return value
     if isinstance(value, datetime):
         return f"{value.timestamp():.6f}"
     if isinstance(value, date):
         return value.isoformat()
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        said = ((name, getattr(value, name)) for name in _counted(type(value)))
-        return {name: one for name, one in said if one is not None or name not in _SAID_SINCE_LATER}
-    raise TypeError(f"no canonical form for {type(value).__name__}")
+    if isinstance(value, (tuple, list)):
+        return [_plain(one) for one in value]
+    if dataclasses.is_dataclass(kind):
+        names, values = _counted(kind)
+        said = zip(names, values(value), strict=True)
+        return {
+            name: one if one is None or one.__class__ is str else _plain(one)
+            for name, one in said
+            if one is not None or name not in _SAID_SINCE_LATER
+        }
+    raise TypeError(f"no canonical form for {kind.__name__}")

@@ -312,7 +312,9 @@ class Versions:
         return 1 + max((known.version for known in held), default=0)
 
     def _keep(self, one: Record) -> None:
-        known = Known(key=one.key, person_key=one.person_key, version=one.version, fingerprint=one.fingerprint)
+        found = one.fingerprint
+        self.fingerprints[one.kind, one.key, one.version] = found
+        known = Known(key=one.key, person_key=one.person_key, version=one.version, fingerprint=found)
         self._held[one.kind, one.key] = known
         self.new.append(one)
 

@@ -368,10 +368,20 @@ def test_scans_changed_while_they_are_read_refuse_the_batch(batch: Path, store: 
 def test_scans_are_found_under_the_usual_names(batch: Path, name: str) -> None:
     place = batch.with_name(name)
     if place.suffix:
-        place.write_bytes(b"")
+        with zipfile.ZipFile(place, "w") as archive:
+            archive.writestr("a.pdf", pdf())
     else:
         place.mkdir()
+        (place / "a.PDF").write_bytes(pdf())
     assert companion(batch) == place
+
+
+def test_a_folder_or_archive_of_the_name_with_other_things_in_it_is_left_alone(batch: Path, store: Store) -> None:
+    lay(batch, {"notes.docx": b"x", batch.name: batch.read_bytes()})
+    lay(batch, {batch.name: batch.read_bytes()}, packed=True)
+    assert companion(batch) is None
+    report = intake(batch, store)
+    assert (report.admitted, report.scans, report.scan_troubles, report.warned) == (3, 0, [], 0)
 
 
 def test_archives_that_cannot_be_used_are_named_as_such(batch: Path, store: Store) -> None:
@@ -381,7 +391,7 @@ def test_archives_that_cannot_be_used_are_named_as_such(batch: Path, store: Stor
         with pytest.raises(FileRefused) as refused:
             intake(batch, store)
         assert refused.value.reason == reason
-    batch.with_suffix("").mkdir()
+    lay(batch, {"a.pdf": pdf()})
     with pytest.raises(FileRefused, match="two folders or archives"):
         intake(batch, store)
     shutil.rmtree(batch.with_suffix(""))

@@ -22,7 +22,7 @@ from gateway.delivery.store.version_order import (
 )
 from gateway.domain.records import RecordKind
 from gateway.domain.states import TERMINAL, Event, State, sources
-from gateway.store.batch_sql import BulkStatement
+from gateway.store.batch_sql import BulkStatement, adding
 from gateway.store.metadata import CHUNK, chunks, is_postgresql
 from gateway.store.tables import record
 
@@ -93,6 +93,13 @@ def _owe_kind(connection: Connection, info: ConnectorInfo, kind: RecordKind, now
     return count
 
 
+_ADD_DELIVERIES = adding(
+    delivery,
+    *("platform", "kind", "record_id", "record_key", "version", "person_key", "business_key"),
+    *("state", "due_at", "created_at", "updated_at"),
+)
+
+
 def _enqueue(
     connection: Connection, part: Sequence[Row[Any, Any, Any, Any, Any, Any]], info: ConnectorInfo, now: datetime
 ) -> None:
@@ -112,8 +119,9 @@ def _enqueue(
         }
         for r in part
     ]
-    _lock_unfinished(connection, info.platform, [r.person_key for r in part])
-    connection.execute(insert(delivery), rows)
+    if is_postgresql(connection):
+        _lock_unfinished(connection, info.platform, [r.person_key for r in part])
+    _ADD_DELIVERIES(connection, rows)
     keys = [row["business_key"] for row in rows]
     if info.kinds[RecordKind(part[0].kind)].by_project:
         version_order.register(connection, keys)

@@ -17,6 +17,7 @@ from gateway.intake.reading.sheet import LONGEST_ROW, Line
 
 _CHUNK = 1 << 20
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_HEAD_BYTES, _LEAST_ZEROS = 8192, 0.02
 _SEPARATORS = (",", "\t", ";", "；", "|", "，")
 _HEAD_LINES = 10
 _LONGEST_CELL = 1 << 20
@@ -38,13 +39,13 @@ def separator_of(path: Path) -> str:
 
 
 def encoding_of(path: Path) -> str:
-    """UTF-16 with its mark, else UTF-8 with or without mark, else GB18030 (which contains GBK and GB2312).
+    """UTF-16 with its mark or known by its zero bytes, else UTF-8, else GB18030 (which contains GBK and GB2312).
 
     Each is tried over the whole file.
     """
     with path.open("rb") as handle:
-        is_wide = handle.read(2) in _WIDE
-    for encoding in ("utf-16",) if is_wide else ("utf-8-sig", "gb18030"):
+        head = handle.read(_HEAD_BYTES)
+    for encoding in _wide(head) or ("utf-8-sig", "gb18030"):
         decoder = codecs.getincrementaldecoder(encoding)()
         with path.open("rb") as handle:
             try:
@@ -56,6 +57,16 @@ def encoding_of(path: Path) -> str:
             except UnicodeDecodeError:
                 continue
     raise UnreadableFile("encoding")
+
+
+def _wide(head: bytes) -> tuple[str, ...]:
+    """UTF-16 as its mark says, or as the zero bytes beside separators and digits do where it has none."""
+    if head[:2] in _WIDE:
+        return ("utf-16",)
+    low, high = head[0::2].count(0), head[1::2].count(0)
+    if low + high < len(head) * _LEAST_ZEROS or min(low, high) * 10 > max(low, high):
+        return ()
+    return ("utf-16-le",) if high > low else ("utf-16-be",)
 
 
 def _lines(path: Path, encoding: str, delimiter: str) -> Iterator[Line]:

@@ -82,7 +82,7 @@ PROBLEMS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "文件名是文本，内容却是工作簿或压缩包，请改名为.xlsx",
         ),
         "encoding": (
-            "neither UTF-8, UTF-16 with its mark nor GB18030 text; save it as CSV UTF-8",
+            "neither UTF-8, UTF-16 nor GB18030 text; save it as CSV UTF-8",
             "编码既不是UTF-8、UTF-16，也不是GB18030，请另存为“CSV UTF-8”",
         ),
         "no_csv": (

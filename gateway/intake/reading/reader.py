@@ -143,6 +143,9 @@ class _Layout:
 
     def _read(self, number: int, cells: Sequence[Cell], given: Mapping[str, Cell]) -> Row:
         texts = {header: original_text(cell) for header, cell in zip(self.headers, cells, strict=False) if cell != ""}
+        if len(cells) > len(self.headers):  # under no header, yet the city finds it again in the returns
+            beyond = enumerate(cells[len(self.headers) :], start=len(self.headers) + 1)
+            texts |= {nameless(number): original_text(cell) for number, cell in beyond if not is_blank(cell)}
         if self.table.old_days:
             given = {field: _undated(field, cell) for field, cell in given.items()}
         row = read_row(number, texts, given)
@@ -210,8 +213,13 @@ def _unique(headers: Sequence[str]) -> tuple[str, ...]:
     last = max((index for index, header in enumerate(headers, start=1) if header), default=0)
     names: list[str] = []
     for index, header in enumerate(headers[:last], start=1):
-        names.append(header if header and header not in names else f"{header}（第{index}列）")
+        names.append(header if header and header not in names else nameless(index, header))
     return tuple(names)
+
+
+def nameless(column: int, header: str = "") -> str:
+    """What a column is called whose header is empty or stands for another one already; ``column`` counts from 1."""
+    return f"{header}（第{column}列）"
 
 
 def _require_columns(layout: _Layout) -> None:

@@ -96,6 +96,7 @@ class Returns:
 
     batch_columns: ``Batch.columns`` of the file the rows come from
     Where that file is such a returns workbook itself, its own leading columns are not kept.
+    What a row has beside these columns, as cells beyond the header, stands behind them without a title.
     Rows are not kept in memory, but comments are. The file is there, whole, when the workbook is closed without an
     error, and as it was before until then.
     """
@@ -151,6 +152,9 @@ class Returns:
                     self._sheet.write_comment(
                         *cell, "\n".join(_reason(one, self._titles) for one in here), {"author": "数据网关"}
                     )
+            known = {*self._columns, *LEADING}
+            beyond = [text for header, text in row.cells.items() if header not in known]
+            self._sheet.write_row(self.rows, len(LEADING) + len(self._columns), beyond, self._styles.text)
         return self.rows - before
 
     def _close(self) -> None:

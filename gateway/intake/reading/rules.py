@@ -109,7 +109,6 @@ REQUIRED = "R-REQUIRED"
 RULES: tuple[Rule, ...] = (
     *(DATE, TIME, DIGITS_LOST, CODE, CREDIT_CODE, NAME, MOBILE, LENGTH),
     *(ID_FORM, ID_DATE, ID_CHECK, EMPTY_ROW, WIDTH, ERROR_VALUE, FORMULA, MERGED, HIDDEN),
-    *(SCAN_KIND, SCAN_SIZE, SCAN_DAMAGED, SCAN_LOCKED, SCAN_MANY, SCAN_MISSING, SCAN_REQUIRED),
     *(PHOTO, NUMBER, PARTY, DITTO, CHARACTERS, INVISIBLE, IS_DAY, IS_SHARE),
 )
-"""every rule of reading but R-REQUIRED, which the domain knows"""
+"""every rule of reading but R-REQUIRED, which the domain knows, and those of scans, which lie beside the file"""

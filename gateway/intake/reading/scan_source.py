@@ -23,6 +23,7 @@ SCANS = "扫描件"
 _ENDINGS = ("", SCANS, f" {SCANS}", f"-{SCANS}", f"_{SCANS}")
 """what may stand behind the reported file's name in the name of its folder or archive"""
 _SCAN_ENDINGS = (".pdf", ".jpg", ".jpeg", ".png", ".ofd")
+_TABLE_ENDINGS = (".xlsx", ".xlsm", ".xls", ".csv")
 _OTHER_ARCHIVES = (".rar", ".7z", ".tar", ".gz", ".tgz")
 _MOST_FILES = 50_000
 _NO_SCANS = frozenset({"thumbs.db", "desktop.ini", ".ds_store"})
@@ -74,26 +75,34 @@ def companion_names(stem: str) -> frozenset[str]:
 
 
 def companions(path: Path) -> list[Path]:
-    """Every folder and archive beside a file that may hold its scans."""
+    """Every folder and archive beside a file that may hold its scans; one with only other things in it is none."""
     names = companion_names(path.stem)
     try:
         beside = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
     except OSError as error:
         raise FileRefused(readable_name(path), "unopened", why=error.strerror) from error
-    return [
-        one
-        for one in beside
-        if one.name.lower() in names and (one.is_dir() or (one.suffix.lower() == ".zip" and one.is_file()))
-    ]
+    return [one for one in beside if one.name.lower() in names and _may_hold_scans(one)]
+
+
+def _may_hold_scans(path: Path) -> bool:
+    """An archive that cannot be listed may: nobody can say that it does not."""
+    if path.is_dir():
+        return any(name.lower().endswith(_SCAN_ENDINGS) for _, _, names in os.walk(path) for name in names)
+    return path.suffix.lower() == ".zip" and path.is_file() and _listed(path) is not False
 
 
 def holds_scans(path: Path) -> bool:
     """Whether an archive holds files of the kinds that scans have."""
+    return _listed(path) is True
+
+
+def _listed(path: Path) -> bool | None:
+    """Whether scans are listed in an archive; None where it cannot be read."""
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.lower().endswith(_SCAN_ENDINGS) for name in archive.namelist())
     except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, OSError):
-        return False
+        return None
 
 
 def open_source(path: Path) -> Iterator[FoundFile]:
@@ -174,4 +183,5 @@ def _read_member(path: Path, member: zipfile.ZipInfo, most: int) -> bytes:
 
 
 def _is_left_by_a_program(name: str) -> bool:
-    return name.startswith((".", "~$")) or name.lower() in _NO_SCANS
+    """Whether a file is none that anybody put there as a scan; the reported file may lie among them."""
+    return name.startswith((".", "~$")) or name.lower() in _NO_SCANS or name.lower().endswith(_TABLE_ENDINGS)

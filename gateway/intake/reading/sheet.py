@@ -11,6 +11,8 @@ import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from operator import itemgetter
 from typing import IO, NamedTuple
 
 from lxml import etree
@@ -39,6 +41,7 @@ _CELL = re.compile(
     rb'(?:/>|>(?:<v>([^<]*)</v>|<is><t(?: xml:space="preserve")?>([^<]*)</t></is>)?</c>))'
 )
 _REFERENCE = re.compile(r"&(#x[0-9A-Fa-f]+|#[0-9]+|amp|lt|gt|quot|apos);")
+_WHOLE = itemgetter(0)
 _NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _TRUE = frozenset({"1", "true"})
@@ -119,7 +122,7 @@ def _sliced(handle: IO[bytes], notation: Notation) -> Iterator[Line]:
 def _line(attributes: bytes, body: bytes, before: bytes, notation: Notation) -> Line:
     number = _NUMBER.search(attributes)
     found = _CELL.findall(body)
-    if sum(len(one[0]) for one in found) != len(body.rstrip()):
+    if sum(map(len, map(_WHOLE, found))) != len(body.rstrip()):
         # the opening tags of the sheet stand before the row, because they name the prefixes it may use
         row = etree.fromstring(repaired(before + b"<row>" + body + b"</row>" + _closing(before)), _parser())
         cells = _cells(next(row.iter("{*}row")), notation)
@@ -141,7 +144,7 @@ def _plain_cells(found: Sequence[tuple[bytes, ...]], notation: Notation) -> list
             cells.extend([""] * (column - len(cells)))
         cell: Cell
         if kind == b"inlineStr":
-            cell = _text(_plain(inline))
+            cell = _inline(inline)
         elif not value:
             cell = ""
         elif kind == b"s":
@@ -155,6 +158,12 @@ def _plain_cells(found: Sequence[tuple[bytes, ...]], notation: Notation) -> list
         else:
             cells[column] = cell
     return cells
+
+
+@lru_cache(maxsize=4096)
+def _inline(text: bytes) -> str:
+    """A text that stands in its cell; most of them stand in many rows."""
+    return _text(_plain(text))
 
 
 def _plain(text: bytes) -> str:

@@ -28,6 +28,10 @@ ROWS = 5000
 _SHEET = "审核汇总表"
 _LISTS = "选项"
 _MADE = datetime(2019, 1, 25)  # noqa: DTZ001 - fixed, so that the content does not depend on the day
+_SCANS = (
+    "R-SCAN 扫描件以证书编号命名（鲁A20120001234.pdf、鲁A20120001234-合同.pdf），"
+    "放入与本表同名的文件夹或.zip；可用PDF、JPEG、PNG、OFD"
+)
 _CODE = "91370000MA0000000P"
 
 EXAMPLES: Mapping[str, str] = MappingProxyType(
@@ -141,6 +145,8 @@ def rule_text(column: Column) -> str:
     elif column.field not in _CHOICES and column.field not in _TABLES:
         lines[0] += f"；文本，不超过{column.limit}字"
     lines += dict.fromkeys(f"{gate.id} {gate.zh}" for gate in GATES if gate.field == column.field)
+    if column.field == "certificate_number":
+        lines.append(_SCANS)
     offered = choices(column.field)
     lines.append(f"示例：{EXAMPLES.get(column.field) or offered[0]}")
     return "\n".join(lines)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
@@ -62,6 +63,8 @@ _QUESTIONS = re.compile(r"[?？]{2}|锟斤拷|烫烫|屯屯")
 _LATIN = re.compile("[\x80-\xff]")
 _SEVERAL = re.compile(r"[、，,;；/／|\\＋+]")
 _BETWEEN_NAMES = re.compile(r"[、，,;；/／\n]+|(?<=[\u4e00-\u9fff]{2})[ \u3000]+(?=[\u4e00-\u9fff]{2})")
+_USUAL_DAY = re.compile("(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}")
+"""the usual spelling of a day in the years in which one is believed"""
 _HAN_WORD = re.compile("[\u3400-\u9fff\U00020000-\U0003ffff]{2,}")
 _LETTER = re.compile(r"[^\W\d_]")
 _PREFIX = re.compile(r"^(?:(?:\+|00)86(?=1)|86(?=1[0-9]{10}$))")
@@ -274,6 +277,9 @@ def read_with(meaning: Callable[[str], object]) -> Reader:
 
 def read_date(cell: Cell) -> date | Rule | None:
     """A calendar day."""
+    if isinstance(cell, str) and _USUAL_DAY.fullmatch(cell):
+        with suppress(ValueError):
+            return date.fromisoformat(cell)
     if is_blank(cell):
         return None
     moment = moment_of(cell, original_text(cell))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
+from functools import lru_cache
 
 from gateway.intake.rules.divisions import cities
 
@@ -92,6 +93,7 @@ class GateRules:
         return timedelta(days=self.notice_days - self.notice_first_day_counts)
 
 
+@lru_cache(maxsize=4096)
 def china_date(moment: datetime) -> date:
     """The calendar day of a moment at +08:00."""
     return moment.astimezone(CHINA).date()

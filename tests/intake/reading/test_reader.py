@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
+import openpyxl
 import pytest
 import xlsxwriter
 
@@ -17,6 +18,7 @@ from gateway.domain.errors import InputError
 from gateway.intake.reading.columns import COLUMNS, title
 from gateway.intake.reading.files import open_tables
 from gateway.intake.reading.reader import Batch, read_batch
+from gateway.intake.reading.returns import RefusedRow, write_returns
 from gateway.testing.batch import HEADERS, sample_rows, write_sample
 
 GOOD = next(iter(sample_rows(1, seed=3))).cells
@@ -195,6 +197,17 @@ def test_empty_cells_that_a_spreadsheet_program_left_out_at_the_end_shift_nothin
     assert _ids(read_batch(_csv(tmp_path / "a.csv", [TITLES, _line()[: last + 1], _line()]))) == [[], []]
 
 
+def test_what_stands_beyond_the_header_goes_back_to_the_city(tmp_path: Path) -> None:
+    batch = read_batch(_csv(tmp_path / "a.csv", [TITLES, [*_line(), "", "补充说明"], _line()]))
+    shifted, good = batch.rows
+    assert [failure.gate for failure in shifted.failures] == ["R-WIDTH"]
+    assert shifted.cells[f"（第{len(TITLES) + 2}列）"] == "补充说明"
+    assert not good.failures
+    write_returns(tmp_path / "returns.xlsx", batch.columns, [RefusedRow.of(shifted, shifted.failures)])
+    written = [str(cell) for row in openpyxl.load_workbook(tmp_path / "returns.xlsx")["退回表"].values for cell in row]
+    assert "补充说明" in written
+
+
 def test_an_empty_cell_too_many_behind_shifted_cells_is_noticed(tmp_path: Path) -> None:
     assert _ids(read_batch(_csv(tmp_path / "a.csv", [TITLES, ["x", *_line()], _line()]))) == [["R-WIDTH"], []]
 
@@ -264,9 +277,9 @@ def _bytes(kind: str, tmp_path: Path) -> bytes:
         ("a.xls", "half an old workbook", "truncated or damaged"),
         ("a.csv", "a workbook", "its content is a workbook"),
         ("a.pdf", "a page", r"neither .xlsx, .xls nor .csv"),
-        ("a.csv", "noise", "neither UTF-8, UTF-16 with its mark nor GB18030"),
-        ("a.csv", "utf-16", "neither UTF-8, UTF-16 with its mark nor GB18030"),
-        ("a.csv", "zeros", "neither UTF-8, UTF-16 with its mark nor GB18030"),
+        ("a.csv", "noise", "neither UTF-8, UTF-16 nor GB18030"),
+        ("a.csv", "utf-16", "no table found"),
+        ("a.csv", "zeros", "neither UTF-8, UTF-16 nor GB18030"),
         ("a.csv", "an open quote", "row 2 is no CSV"),
         ("a.csv", "a page", "no table found"),
     ],
