@@ -26,7 +26,7 @@ from gateway.delivery.rules.work import Claimed
 from gateway.domain.errors import InputError, Unanswered
 from gateway.domain.records import Submission
 from gateway.domain.states import TERMINAL, State, advance
-from gateway.testing.inprocess import answer_of
+from gateway.testing.inprocess import answer_of, carried
 from gateway.testing.sandbox import Sandbox
 
 Given = Submission | Sequence[Submission]
@@ -165,7 +165,7 @@ class AdapterBench:
         if not isinstance(self.connector, NeedsToken):
             return stamp or _next_stamp(sandbox)
         asking = _next_stamp(sandbox)
-        response = answer_of(sandbox, self.connector.endpoint.base_url, self.connector.encode_login(None, asking))
+        response = self._answer(sandbox, self.connector.encode_login(None, asking))
         if response is None:
             return judge_failure(Unanswered("deadline"), replay_safe=True)
         refused = judge_reply(response, self.connector.info, replay_safe=True, now=asking.now)
@@ -183,12 +183,17 @@ class AdapterBench:
         if isinstance(at, Verdict):
             return Trial(request="", answer="", verdicts=self._rows(given, [at] * len(given), self.stamp))
         made = self.connector.encode_push(payloads, at)
-        response = answer_of(sandbox, self.connector.endpoint.base_url, made)
+        response = self._answer(sandbox, made)
         answer = "no answer"
         if response is not None:
             headers = readable_headers(response.headers)
             answer = redact(f"HTTP {response.status}\n{headers}\n\n{readable(response.body)}", *known)
         return Trial(request=self._shown(made, known), answer=answer, verdicts=self.judge(response, given, at))
+
+    def _answer(self, sandbox: Sandbox, made: WireRequest) -> WireResponse | None:
+        """What the sandbox answers; where things are handed over, what its folders or tables say."""
+        endpoint = self.connector.endpoint
+        return answer_of(sandbox, endpoint.base_url, made) if endpoint.hand_over is None else carried(endpoint, made)
 
     def _payloads(self, submissions: Sequence[Submission]) -> list[Payload]:
         checked = [self.connector.check(s, self.connector.map(s)) for s in submissions]

@@ -15,7 +15,6 @@ import typer
 from pydantic_core import PydanticUndefined
 from sqlalchemy import Table
 
-from gateway import registry
 from gateway.cli.app import app
 from gateway.credit.rules.tickets import DUTIES
 from gateway.domain.states import TRANSITIONS, Event, State
@@ -33,6 +32,7 @@ from gateway.settings import (
     ServeSettings,
     SourceSettings,
 )
+from tests.support.shipped import shipped
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 NOTE = "<!-- written by tests/support/reference.py; change the code, then run `make docs` -->"
@@ -46,7 +46,7 @@ def settings_classes() -> dict[str, type[BaseSettings]]:
         "serve": ServeSettings,
         "retention": RetentionSettings,
     }
-    for platform in registry.names():
+    for platform in shipped():
         module = import_module(f"connectors.{platform}.settings")
         [found[platform]] = [
             value
@@ -164,7 +164,7 @@ def _settings() -> Iterator[str]:
         prefix = str(owner.model_config.get("env_prefix", ""))
         own = set(owner.model_fields) - (shared if issubclass(owner, PlatformSettings) else set())
         sections[name or "core"] = (prefix, owner, own)
-    order = ["core", "source", "serve", "retention", "all platforms", *registry.names()]
+    order = ["core", "source", "serve", "retention", "all platforms", *shipped()]
     for name in order:
         prefix, owner, fields = sections[name]
         meanings = _meanings(owner)

@@ -1,4 +1,4 @@
-"""The shipped road suite on the model and the platforms with an interface; the training system has its own, beside it."""
+"""The shipped road suite on the model and on platforms that are called; the training system has its own beside it."""
 
 from __future__ import annotations
 
@@ -33,4 +33,3 @@ class TestRoadOfTheWorkerPlatform(RoadConformance):
 class TestRoadOfTheCreditPlatform(RoadConformance):
     build = "connectors.provincial_credit.adapter:build"
     sandbox_class: ClassVar[Made] = staticmethod(credit)
-
