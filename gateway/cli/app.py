@@ -27,6 +27,7 @@ from gateway.cli import (
     replay,
     retention,
     sandbox,
+    scaffold,
     selftest,
     serve,
     source,
@@ -46,7 +47,7 @@ GROUPS = {
     "Administration 管理": (
         *("init", "check", "keys", "backup", "restore", "recover"),
         *("serve", "deploy", "worker", "alarms", "metrics"),
-        *("sandbox", "demo", "selftest"),
+        *("sandbox", "demo", "selftest", "new-connector"),
     ),
 }
 """the commands by what they are for, as ``gateway --help`` shows them"""
@@ -107,6 +108,7 @@ for command in (
     platforms.resume,
     platforms.check,
     metrics.metrics,
+    scaffold.new_connector,
     backup.backup,
     backup.restore,
     recover.recover,
