@@ -178,7 +178,6 @@ class Listing(Sheet):
 class Section(Sheet):
     """How records of one kind are handed over."""
 
-    title: str = ""
     table: str | None = None
     rows: int = Field(default=500, ge=1, le=5000)
     """most rows in one hand-over"""
@@ -352,7 +351,7 @@ def _wrong(mapping: FormMapping, *, tables: bool) -> Iterator[str]:
     if RecordKind.STATUS_CHANGE in with_list:
         yield "status_change.list: a changed certificate stands in the certificates' list"
     places = [found.listing.table if tables else found.listing.file for found in sections.values() if found.listing]
-    if len(set(places)) < len(places):
+    if any(place is not None and places.count(place) > 1 for place in places):
         yield "two kinds have the same list"
     for kind, section in sections.items():
         for wrong in (
