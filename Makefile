@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 JOBS   ?= auto
 ARGS   ?=
 
-.PHONY: help setup demo test soak mutants check format lint types imports notebooks docs bench bench-full lock sbom clean
+.PHONY: help setup demo test soak mutants check format lint types imports notebooks lab docs bench bench-full lock sbom clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -46,6 +46,10 @@ imports: setup  ## import contracts
 
 notebooks: setup  ## run the notebooks offline
 	$(BIN)/pytest --nbmake -p no:cacheprovider --override-ini=testpaths=notebooks -n $(JOBS) notebooks
+
+lab: setup  ## open Jupyter with the notebooks; it is installed into .venv where it is missing
+	@$(BIN)/python -c 'import jupyterlab' 2>/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check jupyterlab
+	$(BIN)/python -m jupyterlab --ServerApp.root_dir=notebooks $(ARGS)
 
 docs: setup  ## write the reference from the code and build the documentation site into build/site
 	$(BIN)/python -m tests.support.reference

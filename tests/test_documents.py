@@ -114,7 +114,7 @@ def test_the_table_of_platforms_is_what_is_installed(name: str) -> None:
 
 @pytest.mark.parametrize("name", COMMAND_TABLES)
 def test_every_command_has_its_row(name: str) -> None:
-    rows = re.findall(r"^\| `gateway (\w+)[^`]*` \|", text(name), re.MULTILINE)
+    rows = re.findall(r"^\| `gateway ([\w-]+)[^`]*` \|", text(name), re.MULTILINE)
     assert set(rows) == COMMANDS
 
 
@@ -126,7 +126,7 @@ def test_the_chinese_commands_are_those_of_the_code() -> None:
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_command_named_exists(name: str) -> None:
-    named = {verb for line in code(name) for verb in re.findall(r"(?:^|[\s/])gateway ([a-z]+)\b", line)}
+    named = {verb for line in code(name) for verb in re.findall(r"(?:^|[\s/])gateway ([a-z]+(?:-[a-z]+)*)\b", line)}
     assert named <= COMMANDS
 
 

@@ -17,9 +17,9 @@ from functools import cached_property
 
 from ulid import ULID
 
-from connectors.training_system.mapping import FormMapping, Listing, Mappings, Returned, Section, read_mappings
+from connectors.training_system.mapping import values_of
+from connectors.training_system.schema import FormMapping, Listing, Mappings, Returned, Section, read_mappings
 from connectors.training_system.settings import PLATFORM, TrainingSystemSettings
-from connectors.training_system.values import values_of
 from gateway.codec.replies import for_each, not_understood
 from gateway.codec.tabular import TabularError
 from gateway.contract.connector import Connector, ConnectorInfo, Endpoint, HoldingsBy, KindInfo

@@ -60,8 +60,10 @@ class ReturnedFile:
     """A file the platform left for us. ``modified`` is aware."""
 
     name: str
+    """as it stands in the inbox"""
     modified: datetime
     content: bytes = field(repr=False)
+    """exact bytes"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +71,7 @@ class RowsPage:
     """Rows as they stand in a table, all values as text. ``next_after`` None ends the listing."""
 
     rows: tuple[Mapping[str, str | None], ...] = field(repr=False)
+    """column -> text; None for NULL"""
     next_after: str | None = None
 
 

@@ -49,7 +49,7 @@ def test_whoever_follows_it_has_a_green_connector(tmp_path: Path) -> None:
 def change(folder: Path, text: str) -> None:
     """Apply one change: what is kept or taken away must stand in the file once."""
     head, *lines = text.splitlines()
-    path = folder / head.removeprefix("--- ")
+    path = folder / head.removeprefix("# ")
     old = "\n".join(line[1:] for line in lines if line[:1] in " -")
     new = "\n".join(line[1:] for line in lines if line[:1] in " +")
     before = path.read_text(encoding="utf-8")

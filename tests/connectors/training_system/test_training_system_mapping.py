@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from connectors.training_system.adapter import build
-from connectors.training_system.mapping import Column, read_mappings
-from connectors.training_system.values import KINDS, sources, values_of
+from connectors.training_system.mapping import KINDS, sources, values_of
+from connectors.training_system.schema import Column, read_mappings
 from gateway.codec.tabular import TabularError, read_csv, read_workbook, write_csv, write_workbook
 from gateway.contract.messages import Payload, Problems
 from gateway.domain.errors import ConfigurationError, NotConfigured
