@@ -104,7 +104,7 @@ class SearchTerms:
     corp_code: str | None = None
     """of an enterprise"""
     certificate_number: str | None = field(default=None, repr=False)
-    """instead of, or beside, the subject"""
+    """of one certificate, instead of whose it is"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -184,10 +184,10 @@ class BookRow:
     """
 
     kind: BookKind
-    """of the record"""
+    """which book it is of; says what key and code are"""
     key: str
     version: int
-    """newest version the platform has"""
+    """of the record, as the platform has it"""
     code: str
     digest: str = ""
     publish_end: date | None = None
@@ -199,7 +199,7 @@ class BookItem:
     """One difference as it is told to the platform; ``outcome`` is a class of ``credit_recon_diff``."""
 
     key: str
-    """credit record"""
+    """as in the row"""
     outcome: str
     local_version: int | None = None
     """ours; None where we have none"""
@@ -222,7 +222,7 @@ class BookResult:
     items: tuple[BookItem, ...]
     """only what differs"""
     closed: bool
-    """whether both sides agree by now"""
+    """whether nothing of the day is open: each difference was mended or stands in a ticket"""
 
 
 @runtime_checkable
@@ -265,7 +265,7 @@ class Sanction:
     amount: str | None = None
     """10 000 yuan (万元), decimal text"""
     permit: str | None = None
-    """certificate or licence that it takes effect on"""
+    """name of the licence that it takes effect on"""
     begin: date | None = None
     """first day"""
     end: date | None = None
@@ -293,9 +293,9 @@ class OwnDecision:
     subject: Subject
     """whom it is about"""
     category: str
-    """canonical code of the credit table"""
+    """code of ``credit_category``"""
     credit_type: str | None = None
-    """good or bad, in the canonical code"""
+    """code of the kind of credit record"""
     credit_code: str | None = None
     """item of the credit catalogue"""
     content: str = field(repr=False)
@@ -313,7 +313,7 @@ class OwnDecision:
     legal_basis: str
     """article and law"""
     sanctions: tuple[Sanction, ...] = ()
-    """what was decided, one by one"""
+    """what was imposed, one by one"""
     decision: str = field(repr=False)
     """the decision's own words"""
     decision_no: str
@@ -327,7 +327,7 @@ class OwnDecision:
     publish_end: date | None = None
     """inclusive"""
     usage_scope: str = "0"
-    """for what it may be used, in the canonical code"""
+    """code of what it may be used for; 0 without limit"""
     by_reference: bool = True
     """the rule is applied by reference (参照)"""
     notice_date: date

@@ -141,7 +141,7 @@ class Conflict:
 
     number: str
     kind: TicketKind
-    """what contradicts what, in the canonical code"""
+    """kind of our ticket"""
     record_id: str
     """credit record concerned"""
     event_id: str | None

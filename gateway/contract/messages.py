@@ -275,9 +275,9 @@ class Finding:
     change_reason: str | None = field(default=None, repr=False)
     """the platform's words"""
     category: str = ""
-    """class of the record, in the canonical code of the credit table"""
+    """code of ``credit_category``"""
     credit_type: str | None = None
-    """good or bad, in the canonical code"""
+    """code of the kind of credit record, as the platform tells it"""
     credit_code: str | None = None
     """item of the credit catalogue"""
     content: str = field(default="", repr=False)
@@ -293,13 +293,13 @@ class Finding:
     authority: str | None = None
     """who decided"""
     severity_scheme: str | None = None
-    """scale by which severity is told"""
+    """scale of ``credit_severity``"""
     severity: str | None = None
     """grade on that scale"""
     usage_scope: str = "0"
-    """for what it may be used, in the canonical code; 0 without limit"""
+    """code of what it may be used for; 0 without limit"""
     status_code: str = "0"
-    """state of the record there, in the canonical code; 0 in force"""
+    """code of the record's state there; 0 in force"""
     is_public: bool = False
     """whether the platform shows it to everybody"""
     publish_begin: date | None = None

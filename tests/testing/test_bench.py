@@ -164,6 +164,10 @@ def test_every_installed_connector_reaches_its_sandbox(platform: str) -> None:
         assert trial.verdicts[0].next_state in (State.ACCEPTED, State.AWAITING_ACK, State.QUEUED)
         for hidden in (*filter(None, names(submission.record.content)), *secrets):
             assert hidden not in str(trial) + trial._repr_html_()
+        [other] = people.submissions(platform, kind, seed=2)
+        asked = bench.calls(other, made)
+        assert {"push", "health"} <= {row.call for row in asked}
+        assert not [row for row in asked if "connector_error" in row.means or row.status == "no answer"]
 
 
 class LoginModel(Model):
