@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import random
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
@@ -234,7 +235,9 @@ class AdapterBench:
         (payload,) = self._payloads([submission])
 
         def ask(call: str, encode: Callable[[Stamp], WireRequest], decode: Callable[[WireResponse, Stamp], Any]) -> Any:
-            at = replace(bench_stamp(sandbox.clock() if sandbox else datetime.now(UTC), seed=len(rows)), token=token)
+            now = sandbox.clock() if sandbox else datetime.now(UTC)
+            before = sandbox.books.counter("requests") if sandbox else time.time_ns()
+            at = bench_stamp(now, seed=1000 * (before + 1) + len(rows), token=token)
             made = encode(at)
             response = carried(connector.endpoint, made) if sandbox is None else self._answer(sandbox, made)
             found: Any = judge_failure(Unanswered("no_answer"), replay_safe=False)

@@ -50,7 +50,7 @@ class ChangeRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Transmission:
+class StoredTransmission:
     """One delivery of a gateway's store, seen with the connector of the settings or another one."""
 
     gateway: Gateway
@@ -58,7 +58,7 @@ class Transmission:
     connector: Connector
 
     @classmethod
-    def of(cls, gateway: Gateway, delivery: int, connector: Connector | None = None) -> Transmission:
+    def of(cls, gateway: Gateway, delivery: int, connector: Connector | None = None) -> StoredTransmission:
         """Load it; InputError where there is none. ``connector``: with another mapping or code, to try a change."""
         found = explain(gateway.store, delivery)
         if found is None:
