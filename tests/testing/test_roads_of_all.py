@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
+import pytest
+
 from connectors.national_market.sandbox import build as market
 from connectors.provincial_credit.sandbox import build as credit
 from connectors.worker_platform.sandbox import build as worker
@@ -12,6 +14,7 @@ from gateway.testing.model import ModelSandbox
 from gateway.testing.road import RoadConformance
 from gateway.testing.sandbox import Sandbox
 
+pytestmark = pytest.mark.slow
 Made = Callable[..., Sandbox]
 
 

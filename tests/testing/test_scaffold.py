@@ -16,6 +16,7 @@ from gateway.cli.app import app
 from gateway.domain.errors import ConfigurationError
 from gateway.testing.scaffold import rendered, write
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 NAME = "qingdao_city"
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -98,7 +99,7 @@ def test_the_gateway_finds_it_beside_its_own(run: Run, site: str, tmp_path: Path
 
 def test_tests_of_ours_do_not_mind_it(run: Run, site: str) -> None:
     """They are about the platforms of this tree."""
-    ours = [str(ROOT / "tests" / name) for name in ("test_registry.py", "test_bootstrap.py", "test_contract_shape.py")]
+    ours = [str(ROOT / "tests" / name) for name in ("test_registry.py", "test_contract_shape.py")]
     good(run("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", f"--rootdir={ROOT}", *ours, PYTHONPATH=site))
 
 
