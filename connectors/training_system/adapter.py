@@ -245,11 +245,11 @@ class Files(TrainingSystem):
         messages = [self._message(payload.kind, name) for name in names or ()]
         if names is None or not all(messages):
             return _UNCLEAR
-        latest = max((message for message in messages if message), default=None)
-        if latest is not None and (stamp.about is None or latest > stamp.about):
+        latest = _latest(messages, stamp)
+        if latest is not None and latest != stamp.about:
             receipt = f"{payload.kind}/{latest}"
             return Verdict(event=Event.UNKNOWN, code="handed_over", reason="by an unknown message", next_page=receipt)
-        return _handed(payload, latest, stamp)
+        return _handed(payload, latest)
 
     def _returned(self, response: WireResponse, payload: Payload) -> Verdict:
         """What a file says of the record that answers one this ledger does not know."""
@@ -331,11 +331,11 @@ class Tables(TrainingSystem):
         rows = [{name: value or "" for name, value in row.items()} for row in page.rows]
         if any(row.get(ours) != payload.key or not _ULID.fullmatch(row.get(message, "")) for row in rows):
             return _UNCLEAR
-        latest = max((row[message] for row in rows), default=None)
-        if latest is not None and (stamp.about is None or latest > stamp.about):
+        latest = _latest([row[message] for row in rows], stamp)
+        if latest is not None and latest != stamp.about:
             (verdict,) = _results(section.returned, [row for row in rows if row[message] == latest], [payload])
             return _held(replace(verdict, receipt=f"{payload.kind}/{latest}"))
-        return _handed(payload, latest, stamp)
+        return _handed(payload, latest)
 
     def encode_ack(self, receipt: str, stamp: Stamp, /) -> WireRequest:
         """All rows of the message."""
@@ -509,9 +509,19 @@ def _result(returned: Returned, rows: Sequence[Mapping[str, str]]) -> Verdict:
     return Verdict(event=Event.UNKNOWN, code="result", reason=f"a result the mapping does not name; {reason}")
 
 
-def _handed(payload: Payload, latest: str | None, stamp: Stamp) -> Verdict:
-    """Whether the push that is asked about is the last that carried the record."""
-    if latest is None or latest != stamp.about:
+def _latest(messages: Sequence[str | None], stamp: Stamp) -> str | None:
+    """The message that decides: the one asked about where it carried the record, else a later one that nobody knows.
+
+    Earlier ones are known, and were settled before the one in doubt was made.
+    """
+    if stamp.about in messages:
+        return stamp.about
+    return max((one for one in messages if one and (stamp.about is None or one > stamp.about)), default=None)
+
+
+def _handed(payload: Payload, latest: str | None) -> Verdict:
+    """What a look-up says of the message in doubt."""
+    if latest is None:
         return Verdict(event=Event.NOT_FOUND, code="not_handed_over")
     return Verdict(event=Event.PENDING, code="handed_over", receipt=f"{payload.kind}/{latest}")
 

@@ -40,6 +40,9 @@ FILES, RECORDS, RETURNED, ROWS, PLACE = "/files/", "/records/", "/returned/", "/
 RECORDS_HEADER = "x-records"
 _NAME = re.compile(r"[^\x00-\x1f/\\:*?\"<>|.][^\x00-\x1f/\\:*?\"<>|]{0,119}")
 
+_LONGEST_NAME = 240
+"""bytes; file systems take 255"""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HandOver:
@@ -77,7 +80,9 @@ class RowsPage:
 
 def is_file_name(name: str) -> bool:
     """Whether a name can be a file's on every system, and leads out of no folder."""
-    return _NAME.fullmatch(name) is not None and name == name.strip() and not name.endswith((".", ".part"))
+    if _NAME.fullmatch(name) is None or len(name.encode("utf-8", "replace")) > _LONGEST_NAME:
+        return False
+    return name == name.strip() and not name.endswith((".", ".part"))
 
 
 def hand_over_file(operation: str, name: str, content: bytes, records: Sequence[str]) -> WireRequest:

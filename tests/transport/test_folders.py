@@ -167,7 +167,9 @@ def test_a_returned_file_whose_bytes_are_not_those_that_were_read_is_none(place:
         assert returned_file(WireResponse(status=200, body=body)) is None
 
 
-@pytest.mark.parametrize("name", ["", ".hidden", "../up", "a/b", "a\\b", "a\n", "a ", "a.", "a.part", "x" * 121, "a*b"])
+@pytest.mark.parametrize(
+    "name", ["", ".hidden", "../up", "a/b", "a\\b", "a\n", "a ", "a.", "a.part", "x" * 121, "示" * 81, "a*b"]
+)
 def test_no_name_leads_out_of_the_folder(place: Place, name: str) -> None:
     assert not is_file_name(name)
     with pytest.raises(NotSent):
