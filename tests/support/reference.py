@@ -158,11 +158,14 @@ def _default(field: Any) -> str:
 def _settings() -> Iterator[str]:
     yield "The environment wins over `.env`, `.env` over `gateway.toml`, both in the working directory. In that file"
     yield "the core's settings stand at the top, others in a table of their section. Lists are JSON in variables."
-    shared = set(PlatformSettings.model_fields)
+    shared, told = set(PlatformSettings.model_fields), _meanings(PlatformSettings)
     sections = {"all platforms": ("GATEWAY_<PLATFORM>__", PlatformSettings, shared)}
     for name, owner in settings_classes().items():
         prefix = str(owner.model_config.get("env_prefix", ""))
-        own = set(owner.model_fields) - (shared if issubclass(owner, PlatformSettings) else set())
+        own = set(owner.model_fields)
+        if issubclass(owner, PlatformSettings):
+            # what every platform has is told once, and again only where it means something else
+            own = {field for field in own if field not in shared or told.get(field) != _meanings(owner).get(field)}
         sections[name or "core"] = (prefix, owner, own)
     order = ["core", "source", "serve", "retention", "all platforms", *shipped()]
     for name in order:
