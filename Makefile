@@ -9,7 +9,7 @@ ARGS   ?=
 # Compiled modules are kept whatever the machine says: every process that a test starts would compile them again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test soak mutants check format lint types imports notebooks texts docs bench bench-full lock sbom clean
+.PHONY: help setup demo test soak mutants check format lint types imports notebooks lab texts docs bench bench-full lock sbom clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -56,6 +56,10 @@ notebooks: setup  ## run the notebooks offline
 
 texts: setup  ## bring the Chinese catalogue up to date with the code, and compile it
 	$(BIN)/python -m tests.support.catalogue
+
+lab: setup  ## open Jupyter with the notebooks; it is installed into .venv where it is missing
+	@$(BIN)/python -c 'import jupyterlab' 2>/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check jupyterlab
+	$(BIN)/python -m jupyterlab --ServerApp.root_dir=notebooks $(ARGS)
 
 docs: setup  ## write the reference from the code and build the documentation site into build/site
 	$(BIN)/python -m tests.support.reference

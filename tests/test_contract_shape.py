@@ -18,6 +18,7 @@ from gateway.domain.records import RecordKind
 from gateway.domain.traffic import waits
 from gateway.settings import loader
 from gateway.testing.model import Model
+from tests.support.shipped import shipped
 
 GOOD = Model(base_url="http://127.0.0.1:9")
 PERSON = RecordKind.PERSON
@@ -41,7 +42,7 @@ class Changed(Model):
 
 def test_the_model_and_every_installed_connector_have_the_form_of_the_contract() -> None:
     assert flaws(GOOD) == []
-    for name in registry.names():
+    for name in shipped():
         access = registry.build_sandbox(name).access("http://127.0.0.1:9")
         assert flaws(registry.build_connector(name, loader(dict(access.environment)))) == []
 

@@ -21,6 +21,7 @@ from gateway.settings import GatewaySettings
 from gateway.testing.sandbox import COMMON_FAULTS, PROFILES, Sandbox
 from tests.support import reference
 from tests.support.reference import settings_classes
+from tests.support.shipped import shipped
 
 ROOT = Path(__file__).parents[1]
 README, CHINESE = "README.md", "README.zh-CN.md"
@@ -108,13 +109,12 @@ def test_the_state_diagram_is_the_table() -> None:
 @pytest.mark.parametrize("name", BOTH)
 def test_the_table_of_platforms_is_what_is_installed(name: str) -> None:
     rows = re.findall(r"^\| .*\[`(\w+)`\]\(connectors/(\w+)/README\.md\)", text(name), re.MULTILINE)
-    assert sorted(rows) == [(platform, platform) for platform in registry.names()]
-    assert registry.names() == registry.names(registry.SANDBOXES)
+    assert sorted(rows) == [(platform, platform) for platform in shipped()]
 
 
 @pytest.mark.parametrize("name", COMMAND_TABLES)
 def test_every_command_has_its_row(name: str) -> None:
-    rows = re.findall(r"^\| `gateway (\w+)[^`]*` \|", text(name), re.MULTILINE)
+    rows = re.findall(r"^\| `gateway ([\w-]+)[^`]*` \|", text(name), re.MULTILINE)
     assert set(rows) == COMMANDS
 
 
@@ -126,7 +126,7 @@ def test_the_chinese_commands_are_those_of_the_code() -> None:
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_command_named_exists(name: str) -> None:
-    named = {verb for line in code(name) for verb in re.findall(r"(?:^|[\s/])gateway ([a-z]+)\b", line)}
+    named = {verb for line in code(name) for verb in re.findall(r"(?:^|[\s/])gateway ([a-z]+(?:-[a-z]+)*)\b", line)}
     assert named <= COMMANDS
 
 
@@ -199,7 +199,7 @@ def _plain(value: Any) -> Any:
 
 def test_nothing_is_switched_on_in_the_example() -> None:
     assert tomllib.loads(text("gateway.example.toml")) == {
-        section: {} for section in ("source", "serve", "retention", *registry.names())
+        section: {} for section in ("source", "serve", "retention", *shipped())
     }
 
 
@@ -222,7 +222,7 @@ def test_the_fields_of_the_sandbox_document_are_listed() -> None:
 
 
 def sandboxes() -> Iterator[Sandbox]:
-    for platform in registry.names(registry.SANDBOXES):
+    for platform in shipped():
         one = registry.build_sandbox(platform)
         yield one
         one.books.close()

@@ -10,25 +10,27 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from fnmatch import fnmatchcase
 from functools import cached_property
 
 from ulid import ULID
 
-from connectors.training_system.mapping import FormMapping, Listing, Mappings, Returned, Section, read_mappings
+from connectors.training_system.mapping import values_of
+from connectors.training_system.schema import FormMapping, Listing, Mappings, Returned, Section, read_mappings
 from connectors.training_system.settings import PLATFORM, TrainingSystemSettings
-from connectors.training_system.values import values_of
 from gateway.codec.replies import for_each, not_understood
 from gateway.codec.tabular import TabularError
 from gateway.contract.connector import Connector, ConnectorInfo, Endpoint, HoldingsBy, KindInfo
 from gateway.contract.handover import (
     MEDIA_TYPE,
     STATUSES,
-    ask_file,
     ask_place,
+    ask_record,
     digest_of,
     document_of,
+    files_with,
     hand_over_file,
     hand_over_rows,
     read_file,
@@ -53,6 +55,7 @@ from gateway.domain.records import RecordKind, Submission
 from gateway.domain.states import Event
 from gateway.settings import Loader
 
+_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _RECEIPT = re.compile(r"(person|certificate|status_change)/([0-7][0-9A-HJKMNP-TV-Z]{25})")
 _UNDESCRIBED = "the mapping of the centre does not describe this kind"
 _UNCLEAR = not_understood("not_tied", "not the answer to this question", replay_safe=True)
@@ -214,32 +217,59 @@ class Files(TrainingSystem):
         section, day, rows = self.cells(payloads, stamp)
         headings = [column.heading for column in section.columns]
         content = section.bytes_of([headings, *([row[name] for name in headings] for row in rows)])
-        return hand_over_file(f"file {payloads[0].kind}", section.name(stamp.message_id, day), content)
+        return hand_over_file(
+            f"file {payloads[0].kind}",
+            section.name(stamp.message_id, day),
+            content,
+            [payload.key for payload in payloads],
+        )
 
     def _is_taken(self, answer: Mapping[str, object], payloads: Sequence[Payload], stamp: Stamp) -> bool:
         section, day = self.in_force(payloads[0].kind, stamp.message_id)
         return answer.get("name") == section.name(stamp.message_id, day)
 
     def encode_lookup(self, payload: Payload, stamp: Stamp, /) -> WireRequest:
-        """Whether the file of the push was handed over; where nobody knows which, only whether the folder is there."""
-        if stamp.about is None:
-            return ask_place("unknown file")
-        section, day = self.in_force(payload.kind, stamp.about)
-        return ask_file(f"look-up {payload.kind}", section.name(stamp.about, day))
+        """Which files with the record were handed over."""
+        return ask_record(f"look-up {payload.kind}", payload.key)
+
+    def encode_lookup_page(self, payload: Payload, page: str, stamp: Stamp, /) -> WireRequest:
+        """What the owner returned to a file that this ledger does not know; ``page`` is its receipt."""
+        return self.encode_ack(page, stamp)
 
     def decode_lookup(self, response: WireResponse, payload: Payload, stamp: Stamp, /) -> Verdict:
         """Handed over is pending; not handed over is sure, for an attempt under way is stopped by being asked about."""
-        if stamp.about is None:
-            return _nobody_knows()
-        section, day = self.in_force(payload.kind, stamp.about)
         answer = document_of(response)
-        if answer is None or answer.get("name") != section.name(stamp.about, day):
+        if answer is None or "record" not in answer:
+            return self._returned(response, payload)
+        names = files_with(response, payload.key)
+        messages = [self._message(payload.kind, name) for name in names or ()]
+        if names is None or not all(messages):
             return _UNCLEAR
-        if response.status == 404:
-            return Verdict(event=Event.NOT_FOUND, code="not_handed_over")
-        if response.status != 200:
+        latest = _latest(messages, stamp)
+        if latest is not None and latest != stamp.about:
+            receipt = f"{payload.kind}/{latest}"
+            return Verdict(event=Event.UNKNOWN, code="handed_over", reason="by an unknown message", next_page=receipt)
+        return _handed(payload, latest)
+
+    def _returned(self, response: WireResponse, payload: Payload) -> Verdict:
+        """What a file says of the record that answers one this ledger does not know."""
+        named = (document_of(response) or {}).get("name")
+        message = self._message(payload.kind, named, returned=True)
+        if message is None:
             return _UNCLEAR
-        return Verdict(event=Event.PENDING, code="handed_over", receipt=f"{payload.kind}/{stamp.about}")
+        receipt = f"{payload.kind}/{message}"
+        (verdict,) = self._decoded(response, receipt, [payload])
+        return _held(replace(verdict, receipt=receipt))
+
+    def _message(self, kind: RecordKind, name: object, *, returned: bool = False) -> str | None:
+        """The number of the message in the name of a file, handed over or returned; None where it is neither."""
+        for found in _ULID.findall(name) if isinstance(name, str) else ():
+            section, day = self.in_force(kind, found)
+            assert isinstance(name, str)
+            pattern = section.returned_name(found, day) if returned else section.name(found, day)
+            if name == pattern or (returned and fnmatchcase(name, pattern.replace("[", "[[]"))):
+                return str(found)
+        return None
 
     def encode_ack(self, receipt: str, stamp: Stamp, /) -> WireRequest:
         """Read the file that answers the one handed over."""
@@ -253,6 +283,9 @@ class Files(TrainingSystem):
         """A row for each of ours; no file, a row that is left out or waits, and half a file are: not yet."""
         if not _RECEIPT.fullmatch(receipt):
             return for_each(_UNCLEAR, payloads)
+        return self._decoded(response, receipt, payloads)
+
+    def _decoded(self, response: WireResponse, receipt: str, payloads: Sequence[Payload]) -> Sequence[Verdict]:
         kind, message = _parsed(receipt)
         section, day = self.in_force(kind, message)
         pattern = section.returned_name(message, day)
@@ -284,29 +317,31 @@ class Tables(TrainingSystem):
         return hand_over_rows(f"rows {payloads[0].kind}", section.table, key, told)
 
     def encode_lookup(self, payload: Payload, stamp: Stamp, /) -> WireRequest:
-        """The row of a push; where nobody knows which push, only whether the database is there."""
-        if stamp.about is None:
-            return ask_place("unknown rows")
-        return self._asked(f"look-up {payload.kind}", payload.kind, stamp.about, payload.key)
+        """All rows of the record, whatever message they came with."""
+        section = self._asked_in(payload, stamp)
+        return self._asked(f"look-up {payload.kind}", section, section.heading("record"), payload.key)
 
     def decode_lookup(self, response: WireResponse, payload: Payload, stamp: Stamp, /) -> Verdict:
         """A row is pending, none is sure: rows are written together or not at all."""
-        if stamp.about is None:
-            return _nobody_knows()
         page = rows_page(response, self.encode_lookup(payload, stamp))
-        section, _ = self.in_force(payload.kind, stamp.about)
         if page is None:
             return _UNCLEAR
-        if not page.rows:
-            return Verdict(event=Event.NOT_FOUND, code="not_handed_over")
-        if any(row.get(section.heading("record")) != payload.key for row in page.rows):
+        section = self._asked_in(payload, stamp)
+        ours, message = section.heading("record"), section.heading("message")
+        rows = [{name: value or "" for name, value in row.items()} for row in page.rows]
+        if any(row.get(ours) != payload.key or not _ULID.fullmatch(row.get(message, "")) for row in rows):
             return _UNCLEAR
-        return Verdict(event=Event.PENDING, code="handed_over", receipt=f"{payload.kind}/{stamp.about}")
+        latest = _latest([row[message] for row in rows], stamp)
+        if latest is not None and latest != stamp.about:
+            (verdict,) = _results(section.returned, [row for row in rows if row[message] == latest], [payload])
+            return _held(replace(verdict, receipt=f"{payload.kind}/{latest}"))
+        return _handed(payload, latest)
 
     def encode_ack(self, receipt: str, stamp: Stamp, /) -> WireRequest:
         """All rows of the message."""
         kind, message = _parsed(receipt)
-        return self._asked(f"result {kind}", kind, message, None)
+        section, _ = self.in_force(kind, message)
+        return self._asked(f"result {kind}", section, section.heading("message"), message)
 
     def decode_ack(
         self, response: WireResponse, receipt: str, payloads: Sequence[Payload], stamp: Stamp, /
@@ -322,13 +357,21 @@ class Tables(TrainingSystem):
         rows = [{name: value or "" for name, value in row.items()} for row in page.rows]
         return _results(section.returned, rows, payloads)
 
-    def _asked(self, operation: str, kind: RecordKind, message: str, record: str | None) -> WireRequest:
-        section, _ = self.in_force(kind, message)
+    def _asked_in(self, payload: Payload, stamp: Stamp) -> Section:
+        """The part that names the table: of the day of the push in doubt, else of today."""
+        if stamp.about is not None:
+            return self.in_force(payload.kind, stamp.about)[0]
+        section = self.mappings.on(stamp.now.astimezone(CHINA).date()).section(payload.kind)
+        if section is None:
+            raise ValueError(_UNDESCRIBED)
+        return section
+
+    @staticmethod
+    def _asked(operation: str, section: Section, column: str, value: str) -> WireRequest:
         returned, ours = section.returned, section.heading("record")
-        where = {section.heading("message"): message} | ({} if record is None else {ours: record})
-        columns = [ours, returned.result, *([returned.reason] if returned.reason else [])]
+        columns = [ours, section.heading("message"), returned.result, *([returned.reason] if returned.reason else [])]
         assert section.table is not None
-        return read_rows(operation, section.table, columns, where, order=ours, limit=section.rows)
+        return read_rows(operation, section.table, columns, {column: value}, order=ours, limit=section.rows)
 
 
 class _Lists(TrainingSystem):
@@ -466,9 +509,28 @@ def _result(returned: Returned, rows: Sequence[Mapping[str, str]]) -> Verdict:
     return Verdict(event=Event.UNKNOWN, code="result", reason=f"a result the mapping does not name; {reason}")
 
 
-def _nobody_knows() -> Verdict:
-    reason = "which message carried it is not known here: look into the folder or table for our number of the record"
-    return Verdict(event=Event.UNKNOWN, code="message_unknown", reason=reason)
+def _latest(messages: Sequence[str | None], stamp: Stamp) -> str | None:
+    """The message that decides: the one asked about where it carried the record, else a later one that nobody knows.
+
+    Earlier ones are known, and were settled before the one in doubt was made.
+    """
+    if stamp.about in messages:
+        return stamp.about
+    return max((one for one in messages if one and (stamp.about is None or one > stamp.about)), default=None)
+
+
+def _handed(payload: Payload, latest: str | None) -> Verdict:
+    """What a look-up says of the message in doubt."""
+    if latest is None:
+        return Verdict(event=Event.NOT_FOUND, code="not_handed_over")
+    return Verdict(event=Event.PENDING, code="handed_over", receipt=f"{payload.kind}/{latest}")
+
+
+def _held(result: Verdict) -> Verdict:
+    """The result of a message that this ledger does not know; what was rejected is not there."""
+    if result.event is Event.REJECTED:
+        return Verdict(event=Event.NOT_FOUND, code="rejected_there")
+    return result
 
 
 def _parsed(receipt: str) -> tuple[RecordKind, str]:

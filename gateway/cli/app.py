@@ -66,6 +66,7 @@ GROUPS = {
         "sandbox": "sandbox:sandbox",
         "demo": "demo:demo",
         "selftest": "selftest:selftest",
+        "new-connector": "scaffold:new_connector",
     },
 }
 """the commands by what they are for, as ``gateway --help`` shows them, and where each stands: file and name in it"""

@@ -49,7 +49,9 @@ class PublishesCodes(Protocol):
         """Names of the tables whose codes the connector sends."""
         ...
 
-    def encode_code_table(self, name: str, stamp: Stamp, /) -> WireRequest: ...
+    def encode_code_table(self, name: str, stamp: Stamp, /) -> WireRequest:
+        """Ask for the whole table ``name``, as it is valid at the stamp's moment."""
+        ...
 
     def decode_code_table(self, response: WireResponse, name: str, stamp: Stamp, /) -> CodeDrift | Verdict:
         """The differences, or the verdict that stopped the question."""

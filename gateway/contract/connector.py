@@ -84,7 +84,9 @@ class ConnectorInfo:
 
     platform: str
     title_zh: str
+    """official name of the platform"""
     spec_version: str
+    """document and version that the connector follows; kept with every exchange"""
     kinds: Mapping[RecordKind, KindInfo]
     reply_media_types: frozenset[str]
     reply_statuses: frozenset[int]
@@ -93,6 +95,7 @@ class ConnectorInfo:
     lookups: Waits
     negative_lookups: int = 2
     holdings_by: HoldingsBy | None = None
+    """how ``ListsHoldings`` reads the platform's side; None where it cannot be read"""
     short_zh: str = ""
     """the title in four or so letters, for tables; empty: the whole one"""
     code_words: Mapping[str, tuple[str, str]] = field(default_factory=dict)
@@ -141,6 +144,7 @@ class Paging:
 
     requests: int = 100_000
     size: int = 8 * 1024**3
+    """bytes of answers"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -154,17 +158,24 @@ class Endpoint:
 
     base_url: str
     pace: Pace
+    """the traffic allowed, over all workers"""
     connect_timeout: timedelta = timedelta(seconds=5)
+    """until a connection stands, TLS included"""
     deadline: timedelta = timedelta(seconds=30)
     verify: bool | str = True
     """a path names a CA bundle; False is refused"""
     client_certificate: str | None = None
+    """path of a PEM file, for a peer that asks for one"""
     client_key: str | None = None
+    """path of its key, unencrypted"""
     proxy: str | None = None
+    """address of an HTTP proxy"""
     tls: Tls = field(default_factory=Tls)
+    """how far encryption may be weakened"""
     traffic: Traffic = field(default_factory=Traffic)
     """budget, maintenance windows and circuit breaker; the core keeps to them"""
     paging: Paging = field(default_factory=Paging)
+    """where a run over pages ends and says so"""
     promises: Promises = field(default_factory=Promises)
     """when answers are due, theirs and ours"""
     hand_over: HandOver | None = None

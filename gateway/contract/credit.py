@@ -52,8 +52,11 @@ class Awaited:
     """One event for which the platform has no final acknowledgement; ``last_code`` is the last it has, if any."""
 
     event_id: str
+    """event that the platform has no acknowledgement of"""
     record_id: str
+    """as in the finding"""
     version: int
+    """as in the finding"""
     last_code: str | None = None
 
 
@@ -65,6 +68,7 @@ class AwaitedPage:
     """
 
     events: tuple[Awaited, ...]
+    """in the platform's order"""
     next_cursor: str | None = None
     whole: bool = True
 
@@ -92,10 +96,15 @@ class SearchTerms:
     """Whose records are asked for: one of document (type and number), enterprise code and certificate number is set."""
 
     subject_type: SubjectType
+    """whom to look for"""
     id_type: str | None = None
+    """canonical document type of a person"""
     id_number: str | None = field(default=None, repr=False)
+    """of a person"""
     corp_code: str | None = None
+    """of an enterprise"""
     certificate_number: str | None = field(default=None, repr=False)
+    """of one certificate, instead of whose it is"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,6 +112,7 @@ class SearchPage:
     """The newest version of each record, as the feed would tell it; ``next_page`` is None on the last page."""
 
     findings: tuple[Finding, ...]
+    """in the platform's order"""
     next_page: str | None = None
 
 
@@ -135,9 +145,13 @@ class BookFile:
     """One file of a manifest; ``digest`` is lower-case hex of the file as it is sent (compressed)."""
 
     name: str
+    """as the manifest names it"""
     stream: str
+    """stream whose records it holds"""
     kind: BookKind
+    """of the rows in it"""
     rows: int
+    """how many rows the manifest promises"""
     digest: str
 
 
@@ -152,7 +166,9 @@ class Manifest:
 
     day: date
     cutoff: datetime
+    """aware moment of which the books tell"""
     files: tuple[BookFile, ...]
+    """all of the day"""
     cursor: str
     digest: str
     previous: str | None = None
@@ -168,11 +184,14 @@ class BookRow:
     """
 
     kind: BookKind
+    """which book it is of; says what key and code are"""
     key: str
     version: int
+    """of the record, as the platform has it"""
     code: str
     digest: str = ""
     publish_end: date | None = None
+    """last day on which it is shown, inclusive"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -180,10 +199,14 @@ class BookItem:
     """One difference as it is told to the platform; ``outcome`` is a class of ``credit_recon_diff``."""
 
     key: str
+    """as in the row"""
     outcome: str
     local_version: int | None = None
+    """ours; None where we have none"""
     remote_version: int | None = None
+    """theirs; None where they have none"""
     ticket: str | None = None
+    """number of our ticket about it"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -192,10 +215,14 @@ class BookResult:
 
     day: date
     started_at: datetime
+    """aware"""
     finished_at: datetime
+    """aware"""
     totals: dict[str, int]
     items: tuple[BookItem, ...]
+    """only what differs"""
     closed: bool
+    """whether nothing of the day is open: each difference was mended or stands in a ticket"""
 
 
 @runtime_checkable
@@ -238,8 +265,11 @@ class Sanction:
     amount: str | None = None
     """10 000 yuan (万元), decimal text"""
     permit: str | None = None
+    """name of the licence that it takes effect on"""
     begin: date | None = None
+    """first day"""
     end: date | None = None
+    """last day, inclusive; None for good"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -257,29 +287,47 @@ class OwnDecision:
     platform_record_id: str | None
     event_type: str
     effective_from: datetime | None = None
+    """aware moment from which it counts"""
     change_reason: str | None = None
+    """why this version was made"""
     subject: Subject
+    """whom it is about"""
     category: str
+    """code of ``credit_category``"""
     credit_type: str | None = None
+    """code of the kind of credit record"""
     credit_code: str | None = None
+    """item of the credit catalogue"""
     content: str = field(repr=False)
+    """words of the decision; may name persons"""
     happen_date: date | None = None
+    """day of the conduct"""
     region: str
+    """division code, six digits"""
     authority: str
+    """who decided"""
     authority_code: str | None = None
+    """unified social credit code of who decided"""
     authority_level: str = "1"
     """0 ministry, 1 province, 2 city, 3 county"""
     legal_basis: str
+    """article and law"""
     sanctions: tuple[Sanction, ...] = ()
+    """what was imposed, one by one"""
     decision: str = field(repr=False)
     """the decision's own words"""
     decision_no: str
+    """number of the decision"""
     decision_date: date
+    """day of the decision"""
     sanction_end: date | None = None
+    """last day of the longest sanction, inclusive"""
     publish_begin: date | None = None
+    """first day on which it may be shown"""
     publish_end: date | None = None
     """inclusive"""
     usage_scope: str = "0"
+    """code of what it may be used for; 0 without limit"""
     by_reference: bool = True
     """the rule is applied by reference (参照)"""
     notice_date: date

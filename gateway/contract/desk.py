@@ -54,6 +54,7 @@ class Scan:
     media_type: str
     digest: str
     content: bytes = field(repr=False)
+    """exact bytes of the file"""
 
 
 @runtime_checkable
@@ -77,11 +78,17 @@ class Objection:
     """
 
     key: str
+    """ours, the same for every telling of it"""
     record_id: str
+    """credit record objected to"""
     version: int
+    """of that record"""
     objector: str = field(repr=False)
+    """who objects"""
     contact: str = field(repr=False)
+    """how to reach them"""
     ground: str = field(repr=False)
+    """why, in their words"""
     scans: tuple[str, ...] = ()
 
 
@@ -93,10 +100,14 @@ class ObjectionState:
     """
 
     number: str
+    """the platform's number of the objection"""
     status: str
     result: str | None = None
+    """the platform's words for what was decided"""
     accepted_at: datetime | None = None
+    """aware; when the platform took it up"""
     decided_at: datetime | None = None
+    """aware; None while it is open"""
 
 
 @runtime_checkable
@@ -130,9 +141,13 @@ class Conflict:
 
     number: str
     kind: TicketKind
+    """kind of our ticket"""
     record_id: str
+    """credit record concerned"""
     event_id: str | None
+    """event that showed it"""
     description: str
+    """for a person at the platform; no more of anybody than is needed"""
     proposed: str
 
 
@@ -141,8 +156,11 @@ class ConflictState:
     """How a ticket stands at the platform. ``outcome`` is free text of another office and may name a person."""
 
     number: str
+    """the platform's number of the conflict"""
     status: str
+    """the platform's word for where it stands"""
     closed: bool
+    """whether nothing more comes of it"""
     outcome: str | None = field(default=None, repr=False)
 
 

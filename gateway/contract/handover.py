@@ -6,15 +6,15 @@ came to; what the platform made of it stands in a returned file or in a column o
 
 Every answer is one JSON object under ``application/json``. Status 200: done, or there; 404: not there; 409: something
 else is there under the same name or key. ``name`` repeats the file's name, ``digest`` is the SHA-256 (hex) of the
-request's body.
+request's body, ``sha256`` that of the content, or of a list in JSON (``seal_of``).
 
 | request | answer under 200 |
 | --- | --- |
 | ``hand_over_file`` | name, digest: the file is whole under its name, put there once, however often it is asked |
-| ``ask_file`` | name: it was put there. After 404 it was not, and an attempt still under way cannot any more |
+| ``ask_record`` | record, names of the files put there with it, sha256; an attempt still under way is stopped |
 | ``read_file`` | name (of the file that was found), modified (ISO 8601), sha256, content (Base64) |
 | ``hand_over_rows`` | digest: all rows are there, none twice |
-| ``read_rows`` | digest, table, rows (objects of texts and null), next (text, or null at the end) |
+| ``read_rows`` | digest, table, rows (objects of texts and null), next (text, or null at the end), sha256 |
 | ``ask_place`` | ok, detail: whether folders or database can be used |
 """
 
@@ -36,8 +36,12 @@ from gateway.contract.messages import WireRequest, WireResponse
 MEDIA_TYPE = "application/json"
 STATUSES = frozenset({200, 404, 409})
 """statuses under which a transport of this kind answers: a connector's ``reply_statuses``"""
-FILES, RETURNED, ROWS, PLACE = "/files/", "/returned/", "/rows", "/place"
+FILES, RECORDS, RETURNED, ROWS, PLACE = "/files/", "/records/", "/returned/", "/rows", "/place"
+RECORDS_HEADER = "x-records"
 _NAME = re.compile(r"[^\x00-\x1f/\\:*?\"<>|.][^\x00-\x1f/\\:*?\"<>|]{0,119}")
+
+_LONGEST_NAME = 240
+"""bytes; file systems take 255"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,8 +63,10 @@ class ReturnedFile:
     """A file the platform left for us. ``modified`` is aware."""
 
     name: str
+    """as it stands in the inbox"""
     modified: datetime
     content: bytes = field(repr=False)
+    """exact bytes"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,22 +74,31 @@ class RowsPage:
     """Rows as they stand in a table, all values as text. ``next_after`` None ends the listing."""
 
     rows: tuple[Mapping[str, str | None], ...] = field(repr=False)
+    """column -> text; None for NULL"""
     next_after: str | None = None
 
 
 def is_file_name(name: str) -> bool:
     """Whether a name can be a file's on every system, and leads out of no folder."""
-    return _NAME.fullmatch(name) is not None and name == name.strip() and not name.endswith((".", ".part"))
+    if _NAME.fullmatch(name) is None or len(name.encode("utf-8", "replace")) > _LONGEST_NAME:
+        return False
+    return name == name.strip() and not name.endswith((".", ".part"))
 
 
-def hand_over_file(operation: str, name: str, content: bytes) -> WireRequest:
-    """Put a file into the outbox. Asked again with the same name and content, it is not put there a second time."""
-    return WireRequest(operation=operation, method="PUT", path=FILES + quote(name, safe=""), body=content)
+def hand_over_file(operation: str, name: str, content: bytes, records: Sequence[str]) -> WireRequest:
+    """Put a file into the outbox. Asked again with the same name and content, it is not put there a second time.
+
+    records: our keys of what the file carries, without a space; remembered, so that ``ask_record`` finds it
+    """
+    headers = {RECORDS_HEADER: " ".join(records)}
+    return WireRequest(
+        operation=operation, method="PUT", path=FILES + quote(name, safe=""), headers=headers, body=content
+    )
 
 
-def ask_file(operation: str, name: str) -> WireRequest:
-    """Ask whether a file was put into the outbox; what was only prepared is taken back."""
-    return WireRequest(operation=operation, method="GET", path=FILES + quote(name, safe=""))
+def ask_record(operation: str, record: str) -> WireRequest:
+    """Ask which files with a record were put into the outbox; what was only prepared is taken back."""
+    return WireRequest(operation=operation, method="GET", path=RECORDS + quote(record, safe=""))
 
 
 def read_file(operation: str, name: str) -> WireRequest:
@@ -138,6 +153,24 @@ def document_of(response: WireResponse) -> Mapping[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
+def seal_of(listed: object) -> str:
+    """SHA-256 (hex) of a list in an answer, so that no changed byte of it goes unnoticed."""
+    return hashlib.sha256(json.dumps(listed, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+
+
+def files_with(response: WireResponse, record: str) -> tuple[str, ...] | None:
+    """Names of the files in an answer to ``ask_record``; None where it is none."""
+    found = document_of(response)
+    if found is None or found.get("record") != record or response.status not in (200, 404):
+        return None
+    names = found.get("names")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return None
+    if found.get("sha256") != seal_of(names) or bool(names) != (response.status == 200):
+        return None
+    return tuple(names)
+
+
 def returned_file(response: WireResponse) -> ReturnedFile | None:
     """The file in an answer under 200; None where there is none, or where its bytes are not those that were read."""
     found = document_of(response) if response.status == 200 else None
@@ -161,6 +194,8 @@ def rows_page(response: WireResponse, asked: WireRequest | None) -> RowsPage | N
         return None
     rows, following = found.get("rows"), found.get("next")
     if not isinstance(rows, list) or not (following is None or isinstance(following, str)):
+        return None
+    if found.get("sha256") != seal_of([rows, following]):
         return None
     if not all(isinstance(row, dict) and all(v is None or isinstance(v, str) for v in row.values()) for row in rows):
         return None

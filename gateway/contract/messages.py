@@ -24,7 +24,9 @@ class Token:
 
     values: Mapping[str, str] = field(repr=False)
     expires_at: datetime
+    """aware; the platform refuses it from then on"""
     renew_at: datetime
+    """aware; from then on the core asks for a new one before the next request"""
     proof: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -58,9 +60,11 @@ class WireRequest:
 
     operation: str
     method: str = "POST"
+    """HTTP method in upper case"""
     path: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
+    """exact bytes; kept sealed with the exchange"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,8 +72,10 @@ class WireResponse:
     """The platform's answer as bytes, never decoded on the way. ``headers`` have lower-case names."""
 
     status: int
+    """HTTP status, 100 to 599"""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
+    """exact bytes, unpacked where the answer was packed"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,6 +90,7 @@ class Problem:
     rule: str
     message: str
     message_zh: str = ""
+    """the same for a person who reads Chinese"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,6 +98,7 @@ class Problems:
     """Everything that is wrong with a draft, all at once; never empty."""
 
     items: tuple[Problem, ...]
+    """at least one, in the order of the form"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,8 +110,11 @@ class Draft:
     """
 
     kind: RecordKind
+    """as in the record"""
     record_key: str
+    """ULID of the record, the same for all its versions"""
     version: int
+    """of the record, from 1"""
     fields: Mapping[str, JSON] = field(repr=False)
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)
     problems: tuple[Problem, ...] = ()
@@ -120,8 +131,11 @@ class Payload:
 
     key: str
     kind: RecordKind
+    """as in the record"""
     record_key: str
+    """ULID of the record, the same for all its versions"""
     version: int
+    """of the record, from 1"""
     fields: Mapping[str, JSON] = field(repr=False)
     replaces: bool = False
 
@@ -172,10 +186,13 @@ class Holding:
     """
 
     kind: RecordKind
+    """as the record it is compared with"""
     key: str
     version: int | None = None
+    """ours, where the platform shows it; None is not compared"""
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
     platform_id: str | None = None
+    """the platform's own id of the row"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -189,6 +206,7 @@ class HoldingsPage:
     """
 
     holdings: tuple[Holding, ...]
+    """in the platform's order; empty where it holds nothing"""
     next_cursor: str | None = None
     afresh: bool = False
     as_of: datetime | None = None
@@ -208,14 +226,20 @@ class Subject:
     """The person or enterprise of a finding, as the platform names it."""
 
     type: SubjectType
+    """person, enterprise or authority"""
     name: str = field(repr=False)
     id_type: str | None = None
     """canonical document type"""
     id_number: str | None = field(default=None, repr=False)
+    """of a person; upper case, no blanks"""
     corp_code: str | None = None
+    """of an enterprise or authority: unified social credit code"""
     legacy_codes: Mapping[str, str] = field(default_factory=dict)
+    """kind of an older code -> code, as the platform calls them"""
     corp_code_at_event: str | None = None
+    """code of the person's enterprise on the day of the event"""
     corp_name_at_event: str | None = None
+    """its name on that day"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -227,38 +251,69 @@ class Finding:
     """
 
     event_id: str
+    """unique at the platform; an event that comes twice is one"""
     stream: str
+    """name of the feed's stream"""
     stream_seq: int
+    """place in its stream, growing by one"""
     event_type: str
+    """what happened to the record, in the platform's word (made, changed, withdrawn …)"""
     event_time: datetime
+    """aware moment of the event at the platform"""
     record_id: str
+    """the credit record that the event is about; the same for all its versions"""
     version: int
+    """of the credit record, from 1"""
     digest: str
+    """SHA-256 (hex) of the event as it was told, by which two tellings are compared"""
     subject: Subject | None = None
+    """None where the event names nobody that can be read"""
     prev_version: int | None = None
+    """version that this one follows; None for the first"""
     effective_from: datetime | None = None
+    """aware moment from which it counts; None: the event's own"""
     change_reason: str | None = field(default=None, repr=False)
+    """the platform's words"""
     category: str = ""
+    """code of ``credit_category``"""
     credit_type: str | None = None
+    """code of the kind of credit record, as the platform tells it"""
     credit_code: str | None = None
+    """item of the credit catalogue"""
     content: str = field(default="", repr=False)
+    """the platform's words; may name persons"""
     happen_date: date | None = None
+    """day of the conduct"""
     decision_date: date | None = None
+    """day of the decision"""
     sanction_end: date | None = None
+    """last day of the sanction, inclusive"""
     decision_no: str | None = None
+    """number of the decision"""
     authority: str | None = None
+    """who decided"""
     severity_scheme: str | None = None
+    """scale of ``credit_severity``"""
     severity: str | None = None
+    """grade on that scale"""
     usage_scope: str = "0"
+    """code of what it may be used for; 0 without limit"""
     status_code: str = "0"
+    """code of the record's state there; 0 in force"""
     is_public: bool = False
+    """whether the platform shows it to everybody"""
     publish_begin: date | None = None
+    """first day on which it is shown"""
     publish_end: date | None = None
     """inclusive, as the platform states it"""
     source_org: str | None = None
+    """who reported it to the platform"""
     certificate_number: str | None = field(default=None, repr=False)
+    """certificate that the event concerns"""
     certificate_key: str | None = None
+    """our record key, where the platform repeats it"""
     extra: Mapping[str, JSON] = field(default_factory=dict, repr=False)
+    """what else the event says, under the platform's names; kept, not interpreted"""
     flaw: str | None = None
 
 
@@ -268,8 +323,11 @@ class FeedbackPage:
 
     findings: tuple[Finding, ...]
     next_cursor: str
+    """the platform's own; asked for next, and kept even where nothing follows yet"""
     has_more: bool
+    """whether more can be had at once"""
     retry_after: timedelta | None = None
+    """the platform's wish before the next page"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -277,13 +335,19 @@ class FindingAck:
     """What we tell the platform about one finding; ``code`` is of the platform's acknowledgement table."""
 
     event_id: str
+    """as in the finding"""
     record_id: str
+    """as in the finding"""
     version: int
+    """as in the finding"""
     code: str
     at: datetime
     local_key: str | None = None
+    """our record key that it was applied to"""
     ticket: str | None = None
+    """number of our ticket, where a person looks into it"""
     message: str | None = None
+    """words for the platform; no person's data"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -291,5 +355,7 @@ class Health:
     """Result of a platform's health call. ``clock_skew`` is theirs minus ours, where the platform tells its time."""
 
     ok: bool
+    """whether everything that the call can tell is right"""
     detail: str
+    """one line for a person, without a secret"""
     clock_skew: timedelta | None = None

@@ -94,7 +94,7 @@ async def resolve(
         if refused:
             await exchanger.thread.write(delivery_settlement.settle, refused, exchanger.platform, exchanger.edge.now())
             return tuple(refused)
-        answer, verdicts = await look_up(exchanger, connector, group, good[0][1])
+        answer, verdicts = await look_up(exchanger, connector, group, good[0][1], about=item.message_id)
         if answer.stop is not None:
             await give_back(exchanger, group)
             return answer.stop
@@ -111,14 +111,20 @@ async def resolve(
 
 
 async def look_up(
-    exchanger: Exchanger, connector: LooksUp, group: Sequence[Claimed], payload: Payload, *, anyway: bool = False
+    exchanger: Exchanger,
+    connector: LooksUp,
+    group: Sequence[Claimed],
+    payload: Payload,
+    *,
+    anyway: bool = False,
+    about: str | None = None,
 ) -> tuple[Answer, tuple[Verdict, ...]]:
     """Ask about one delivery, page by page where the platform shows pages; the last page's answer decides.
 
-    With an empty ``group`` the answer settles nothing. ``anyway``: in spite of a pause.
+    With an empty ``group`` the answer settles nothing. ``anyway``: in spite of a pause. ``about``: message id of the
+    push in doubt, where this ledger knows it for sure.
     """
     page: str | None = None
-    about = group[0].message_id if group else None
     progress = exchanger.progress(page)
     while True:
 
@@ -132,7 +138,7 @@ async def look_up(
             encode,
             replay_safe=True,
             carries=group,
-            payloads=[payload] * len(group),
+            payloads=[payload] * len(group) if page is None else (),
             anyway=anyway,
             about=about,
         )

@@ -17,6 +17,7 @@ from gateway.delivery.store import platforms as delivery_platforms
 from gateway.delivery.store.ledger import due_now
 from gateway.delivery.store.views import carried, transmission
 from gateway.delivery.store.waiting_views import queue, waiting
+from gateway.domain.china import CHINA
 from gateway.domain.records import Submission
 from gateway.domain.traffic import Breaker, Stop, Traffic, stop_of
 from gateway.locale import tr
@@ -93,7 +94,12 @@ def preview(store: Store, connector: Connector, limit: int, now: datetime) -> li
         due = due_now(connection, store.vault, connector.info.platform, limit, now)
     shown = []
     for item in due:
-        submission = Submission(platform=connector.info.platform, record=item.record, replaces=item.replaces)
+        submission = Submission(
+            platform=connector.info.platform,
+            record=item.record,
+            replaces=item.replaces,
+            day=now.astimezone(CHINA).date(),
+        )
         found = item.payload or checked(connector, submission)
         people = names(item.record.content)
         refused = [f"{p.field}: {p.message}" for p in found.items] if isinstance(found, Problems) else []

@@ -48,11 +48,16 @@ class Employer:
     """The enterprise a worker has a labour contract with; ``code`` is the unified social credit code (GB 32100)."""
 
     name: str
+    """as in the business licence"""
     code: str
     contract_term: ContractTerm
+    """fixed, by task, or open-ended"""
     contract_start: date | None = None
+    """first day"""
     contract_end: date | None = None
+    """last day, inclusive; absent where the term is open"""
     region: str | None = None
+    """division code of its seat, six digits"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,15 +65,21 @@ class Placement:
     """Where a worker works at present (项目、参建单位、班组). A filing may name it; some platforms register by it."""
 
     project_code: str
+    """the platform's code of the project"""
     corp_code: str
     """participating company: unified social credit code"""
     corp_name: str
+    """its name"""
     team_no: str
+    """the platform's number of the team (班组编号)"""
     team_name: str
+    """its name"""
     trade: str
     """worker-platform trade code of the work done there"""
     team_leader: bool = False
+    """whether this worker leads the team (班组长)"""
     since: date | None = None
+    """day of entry"""
     politics: str | None = None
     """GB/T 4762, two digits"""
     card_issuer: str | None = None
@@ -82,6 +93,7 @@ class Training:
     """The assessment behind a certificate, for platforms that keep it as a training of a project."""
 
     project_code: str
+    """the platform's code of the project"""
     hours: str | None = None
     """decimal number as text"""
     score: str | None = None
@@ -93,6 +105,7 @@ class Worker:
     """A verified person. Absent employer means the person filed without one (无工作单位)."""
 
     name: str
+    """as in the document; letters of any script, at most 50"""
     id_type: str
     """canonical code of ``id_document_type``; 111 is the resident identity card"""
     id_number: str
@@ -100,6 +113,7 @@ class Worker:
     gender: str
     """GB/T 2261.1: 1 male, 2 female"""
     birth_date: date
+    """agrees with the number of a resident identity card"""
     ethnicity: str | None = None
     """GB/T 3304, two digits"""
     education: str | None = None
@@ -109,6 +123,7 @@ class Worker:
     home_region: str | None = None
     """division code, six digits"""
     address: str | None = None
+    """as in the document, at most 200 characters"""
     employer: Employer | None = None
     placement: Placement | None = None
     """only in the person's own record; the holder of a certificate carries none"""
@@ -121,23 +136,33 @@ class Verification:
     channel: str
     """ENTERPRISE or PERSON (五(二))"""
     promise_signed_at: datetime
+    """aware moment of the signature (承诺)"""
     promise_version: str
+    """version of the text that was signed"""
     point_code: str
     """verification point (审核点)"""
     verifier: str
+    """person at the point who compared the originals"""
     verified_at: datetime
+    """aware"""
     originals: tuple[str, ...]
     """of CERT, IDCARD, CONTRACT (五(三))"""
     summary_form_no: str
+    """number of the exported form (审核汇总表)"""
     seal_stamped: bool
     """whether the exported form carries the enterprise's seal (五(三))"""
     review_region: str
     """division code of the city that reviewed; 370000 for direct-province ones"""
     review_department: str
+    """department of the city that reviewed"""
     reviewer: str
+    """person who reviewed"""
     reviewed_at: datetime
+    """aware"""
     notice_begin: date
+    """first day of the public notice"""
     notice_end: date
+    """last day, inclusive"""
     notice_medium: str
     """address or medium of the public notice (公示)"""
     reported_at: datetime
@@ -147,15 +172,19 @@ class Verification:
     accept_phase: str
     """CONCENTRATED to 2019-03-31, BATCH from 2019-04-01 (三)"""
     batch_no: str
+    """number of the city's report: division code, year and month, serial"""
     responsible_person: str | None = None
     """who answers for the filing at the enterprise (四(一))"""
     promise_signer: str | None = None
+    """who signed: the enterprise's responsible person, or the worker where there is no employer"""
     promise_digest: str | None = None
     """of the signed promise, in hexadecimal digits (六(三))"""
     summary_form_digest: str | None = None
     """of the exported form that was compared with the originals (五(三))"""
     checked_true: bool | None = None
+    """whether the certificate is genuine (真实性)"""
     checked_exact: bool | None = None
+    """whether the data are exact (准确性)"""
     checked_valid: bool | None = None
     """the three results of the verification (真实性、准确性、有效性)"""
 
@@ -170,6 +199,7 @@ class Attachment:
     kind: str
     """CERT_IMAGE, CERT_PDF or CERT_OFD; of the labour contract CONTRACT_IMAGE, CONTRACT_PDF or CONTRACT_OFD"""
     media_type: str
+    """application/pdf, image/jpeg …"""
     size: int
     """bytes"""
     sha256: str
@@ -177,6 +207,7 @@ class Attachment:
     content: str | None = field(default=None, repr=False)
     """Base64"""
     url: str | None = field(default=None, repr=False)
+    """https address from which the platform may fetch it"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -187,14 +218,17 @@ class Certificate:
     cert_class: str
     """class of ``cert_class``: SKILL, TRAIN, POST, SPECIAL, SAFETY, TITLE, OTHER"""
     name: str
+    """printed name of the certificate"""
     number: str
     """6 to 50 characters, upper case, no blanks; letters (Chinese too), brackets and dashes: see ``identifiers``"""
     trade: str
     """worker-platform trade code (工种), text of three or four digits"""
     trade_name: str
+    """printed name of the trade"""
     level: str
     """canonical code of ``cert_level``: 2 junior, 3 intermediate, 4 senior"""
     issuer_name: str
+    """printed name of the issuing body"""
     issuer_code: str
     """unified social credit code of the issuing body"""
     issuer_region: str
@@ -204,11 +238,13 @@ class Certificate:
     assessment_origin: str
     """CITY or PROV (鉴定来源)"""
     assessment_region: str
+    """division code of the assessing body, six digits"""
     issue_date: date
     """day printed on this certificate"""
     first_issue_date: date
     """day of the first certificate of this trade and level; the issue date where nothing else is known"""
     valid_from: date
+    """first day on which it counts; the issue date where nothing else is printed"""
     application_date: date | None = None
     """day on which the assessment was applied for"""
     valid_to: date | None = None
@@ -216,9 +252,12 @@ class Certificate:
     status: str = "01"
     """canonical code of ``cert_status``; 01 valid"""
     status_reason: str | None = None
+    """why it is not valid, for a status other than 01"""
     verification: Verification
     training: Training | None = None
+    """only where the filing names a project"""
     files: tuple[Attachment, ...] | None = None
+    """scans; None: nothing is known of any, empty: there are none"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -229,15 +268,22 @@ class StatusChange:
     """
 
     certificate_key: str
+    """ULID of the certificate's record"""
     certificate: Certificate
     new_status: str
+    """canonical code of ``cert_status``"""
     operate_type: str
     """code of ``cert_operate_type``"""
     reason: str
+    """words of whoever decided"""
     effective_date: date
+    """first day on which it counts"""
     decision_no: str | None = None
+    """number of the decision"""
     decision_org: str | None = None
+    """who decided"""
     void_from_start: bool = False
+    """whether it never was valid (自始无效)"""
     certificate_version: int | None = None
     """version of the certificate that was changed; some platforms want the change numbered after it"""
 
@@ -247,9 +293,13 @@ class Withdrawal:
     """Takes back a record that was pushed in error (wrong person, test data)."""
 
     withdrawn_kind: RecordKind
+    """of the record that is taken back"""
     withdrawn_key: str
+    """ULID of that record"""
     content: Worker | Certificate
+    """as it was last sent"""
     reason: str
+    """why it should never have been sent"""
     withdrawn_version: int | None = None
     """newest version of the record that is taken back; some platforms want the withdrawal numbered after it"""
 
@@ -262,13 +312,17 @@ class Record:
     """One version of something the platforms must learn. ``key`` and ``person_key`` are ULIDs that never change."""
 
     kind: RecordKind
+    """what the content is"""
     key: str
     version: int
     person_key: str
     content: Content
+    """complete in itself"""
     effective_from: datetime
+    """aware moment from which this version counts; codes are written by the tables of that day"""
     change: ChangeNature = ChangeNature.NEW
     change_reason: str | None = None
+    """for a version after the first"""
 
     @property
     def fingerprint(self) -> str:

@@ -1,6 +1,7 @@
 """A bench for the author of a connector: see what is mapped, what would leave, and what an answer would lead to.
 
-Everything happens in this process: no store, no socket, no clock unless a sandbox brings one. Whatever is shown has the
+Everything happens in this process: no store, no socket, no clock unless a sandbox brings one (``calls`` without a
+sandbox is the exception, and says so). Whatever is shown has the
 person masked and secrets left out, so that a notebook may be kept.
 """
 
@@ -8,10 +9,11 @@ from __future__ import annotations
 
 import html
 import random
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from ulid import ULID
@@ -19,14 +21,36 @@ from ulid import ULID
 from gateway.codec.redact import redact
 from gateway.codec.replies import judge_failure, judge_reply
 from gateway.codec.wiretext import readable, readable_headers, readable_path
-from gateway.contract.connector import Connector, LooksUp, NeedsToken
-from gateway.contract.messages import JSON, Payload, Problem, Problems, Stamp, Token, Verdict, WireRequest, WireResponse
+from gateway.contract.connector import (
+    Connector,
+    GivesFeedback,
+    HoldingsBy,
+    ListsHoldings,
+    LooksUp,
+    NeedsToken,
+    PollsAcks,
+    ProbesHealth,
+)
+from gateway.contract.messages import (
+    JSON,
+    FeedbackPage,
+    Health,
+    HoldingsPage,
+    Payload,
+    Problem,
+    Problems,
+    Stamp,
+    Token,
+    Verdict,
+    WireRequest,
+    WireResponse,
+)
 from gateway.delivery.rules.outcome import after_push, names
 from gateway.delivery.rules.work import Claimed
 from gateway.domain.errors import InputError, Unanswered
 from gateway.domain.records import Submission
 from gateway.domain.states import TERMINAL, State, advance
-from gateway.testing.inprocess import answer_of
+from gateway.testing.inprocess import answer_of, carried
 from gateway.testing.sandbox import Sandbox
 
 Given = Submission | Sequence[Submission]
@@ -55,6 +79,16 @@ class VerdictRow:
     fields: str
     next_state: State
     next_due: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CallRow:
+    """One call of a connector, and what its answer means: the event and code of its verdict, or what it holds."""
+
+    call: str
+    operation: str
+    status: str
+    means: str
 
 
 class Table(tuple[R, ...], Generic[R]):
@@ -165,7 +199,7 @@ class AdapterBench:
         if not isinstance(self.connector, NeedsToken):
             return stamp or _next_stamp(sandbox)
         asking = _next_stamp(sandbox)
-        response = answer_of(sandbox, self.connector.endpoint.base_url, self.connector.encode_login(None, asking))
+        response = self._answer(sandbox, self.connector.encode_login(None, asking))
         if response is None:
             return judge_failure(Unanswered("deadline"), replay_safe=True)
         refused = judge_reply(response, self.connector.info, replay_safe=True, now=asking.now)
@@ -183,12 +217,85 @@ class AdapterBench:
         if isinstance(at, Verdict):
             return Trial(request="", answer="", verdicts=self._rows(given, [at] * len(given), self.stamp))
         made = self.connector.encode_push(payloads, at)
-        response = answer_of(sandbox, self.connector.endpoint.base_url, made)
+        response = self._answer(sandbox, made)
         answer = "no answer"
         if response is not None:
             headers = readable_headers(response.headers)
             answer = redact(f"HTTP {response.status}\n{headers}\n\n{readable(response.body)}", *known)
         return Trial(request=self._shown(made, known), answer=answer, verdicts=self.judge(response, given, at))
+
+    def calls(self, submission: Submission, sandbox: Sandbox | None = None) -> Table[CallRow]:
+        """Everything the connector can ask about one record, from before its push to after it.
+
+        sandbox: one of this process; without it the endpoint of the settings is called, through the same carrier as in
+                 service, and the push registers the record there. A result by receipt is asked for once
+        """
+        rows: list[CallRow] = []
+        connector, token = self.connector, None
+        (payload,) = self._payloads([submission])
+
+        def ask(call: str, encode: Callable[[Stamp], WireRequest], decode: Callable[[WireResponse, Stamp], Any]) -> Any:
+            now = sandbox.clock() if sandbox else datetime.now(UTC)
+            before = sandbox.books.counter("requests") if sandbox else time.time_ns()
+            at = bench_stamp(now, seed=1000 * (before + 1) + len(rows), token=token)
+            made = encode(at)
+            response = carried(connector.endpoint, made) if sandbox is None else self._answer(sandbox, made)
+            found: Any = judge_failure(Unanswered("no_answer"), replay_safe=False)
+            if response is not None:
+                judged = judge_reply(response, connector.info, replay_safe=False, now=at.now)
+                found = decode(response, at) if judged is None else judged
+            status = "no answer" if response is None else str(response.status)
+            rows.append(CallRow(call=call, operation=made.operation, status=status, means=_meaning(found)))
+            return found
+
+        if isinstance(connector, NeedsToken):
+            given = ask("login", lambda at: connector.encode_login(None, at), connector.decode_login)
+            if not isinstance(given, Token):
+                return Table(rows)
+            token = given
+        if isinstance(connector, ProbesHealth):
+            ask("health", connector.encode_health, connector.decode_health)
+        if isinstance(connector, LooksUp):
+            looked = connector
+            ask(
+                "look-up",
+                lambda at: looked.encode_lookup(payload, at),
+                lambda r, at: looked.decode_lookup(r, payload, at),
+            )
+        pushed = ask(
+            "push",
+            lambda at: connector.encode_push([payload], at),
+            lambda r, at: connector.decode_push(r, [payload], at)[0],
+        )
+        receipt = pushed.receipt if isinstance(pushed, Verdict) else None
+        if isinstance(connector, PollsAcks) and receipt is not None:
+            polled = connector
+            ask(
+                "result",
+                lambda at: polled.encode_ack(receipt, at),
+                lambda r, at: polled.decode_ack(r, receipt, [payload], at)[0],
+            )
+        if isinstance(connector, LooksUp):
+            ask(
+                "look-up",
+                lambda at: looked.encode_lookup(payload, at),
+                lambda r, at: looked.decode_lookup(r, payload, at),
+            )
+        if isinstance(connector, ListsHoldings):
+            listed, asked = connector, payload if connector.info.holdings_by is HoldingsBy.RECORD else None
+            ask(
+                "holdings",
+                lambda at: listed.encode_holdings(None, asked, at),
+                lambda r, at: listed.decode_holdings(r, asked, at),
+            )
+        if isinstance(connector, GivesFeedback):
+            ask("feedback", lambda at: connector.encode_feedback(None, at), connector.decode_feedback)
+        return Table(rows)
+
+    def _answer(self, sandbox: Sandbox, made: WireRequest) -> WireResponse | None:
+        """What the sandbox answers; where things are handed over, what its folders or tables say."""
+        endpoint = self.connector.endpoint
+        return answer_of(sandbox, endpoint.base_url, made) if endpoint.hand_over is None else carried(endpoint, made)
 
     def _payloads(self, submissions: Sequence[Submission]) -> list[Payload]:
         checked = [self.connector.check(s, self.connector.map(s)) for s in submissions]
@@ -231,6 +338,19 @@ class AdapterBench:
 def _next_stamp(sandbox: Sandbox) -> Stamp:
     """The next stamp for this sandbox: its own time, and a nonce it has not seen."""
     return bench_stamp(sandbox.clock(), seed=sandbox.books.counter("requests"))
+
+
+def _meaning(found: Any) -> str:
+    """What an answer means, without anybody's data."""
+    if isinstance(found, Verdict):
+        return f"{found.event} {found.code}"
+    if isinstance(found, Health):
+        return "well" if found.ok else f"not well: {found.detail}"
+    if isinstance(found, HoldingsPage):
+        return f"{len(found.holdings)} rows" + (", and more" if found.next_cursor else "")
+    if isinstance(found, FeedbackPage):
+        return f"{len(found.findings)} events" + (", and more" if found.has_more else "")
+    return "a token" if isinstance(found, Token) else type(found).__name__
 
 
 def _listed(given: Given) -> Sequence[Submission]:

@@ -9,8 +9,11 @@ from urllib.parse import unquote, urlsplit
 
 from starlette.applications import Starlette
 
+from gateway.contract.connector import Endpoint
 from gateway.contract.messages import WireRequest, WireResponse
+from gateway.domain.errors import TransportFailure
 from gateway.testing.sandbox import Sandbox
+from gateway.transport.carrier import carrier_for
 
 
 def answer_of(sandbox: Sandbox, base_url: str, made: WireRequest) -> WireResponse | None:
@@ -20,6 +23,20 @@ def answer_of(sandbox: Sandbox, base_url: str, made: WireRequest) -> WireRespons
     """
     with ThreadPoolExecutor(max_workers=1) as pool:
         return pool.submit(asyncio.run, call(sandbox.app(), base_url + made.path, made)).result()
+
+
+def carried(endpoint: Endpoint, made: WireRequest) -> WireResponse | None:
+    """What comes back on the endpoint's own way, or None where no answer comes; in a thread of its own, as above."""
+
+    async def send() -> WireResponse | None:
+        async with carrier_for(endpoint) as carrier:
+            try:
+                return await carrier.send(made)
+            except TransportFailure:
+                return None
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(asyncio.run, send()).result()
 
 
 async def call(app: Starlette, url: str, made: WireRequest) -> WireResponse | None:

@@ -3,6 +3,7 @@
 A file is prepared in a folder of its own under ``.handover`` of the outbox and moved from there to its name:
 
     .handover/<name>/digest     SHA-256 of the content; stays for ever and tells that the name was used
+    .handover/<name>/records    our keys of what it carries, so that it can be found by them
     .handover/<name>/content    there until the file is moved to the outbox
 
 Both steps are one ``rename`` each. The first puts the prepared folder in place and fails where it is there already;
@@ -31,7 +32,7 @@ from typing import Any, Self
 from urllib.parse import unquote
 
 from gateway.contract.connector import Endpoint
-from gateway.contract.handover import FILES, MEDIA_TYPE, PLACE, RETURNED, is_file_name
+from gateway.contract.handover import FILES, MEDIA_TYPE, PLACE, RECORDS, RECORDS_HEADER, RETURNED, is_file_name, seal_of
 from gateway.contract.messages import WireRequest, WireResponse
 from gateway.domain.errors import ConfigurationError, NotSent, Unanswered
 
@@ -48,6 +49,8 @@ class FolderCarrier:
             raise ConfigurationError("hand-over: outbox and inbox must both be named")
         self._outbox, self._inbox = Path(place.outbox), Path(place.inbox)
         self._deadline = endpoint.deadline.total_seconds()
+        self._carried: dict[str, frozenset[str]] = {}
+        """name of a file -> the records in it, as far as they were read"""
 
     async def __aenter__(self) -> Self:
         return self
@@ -72,21 +75,23 @@ class FolderCarrier:
         for start, verb in self._verbs(request, until):
             if request.path.startswith(start):
                 name = unquote(request.path.removeprefix(start))
-                if not is_file_name(name.replace("*", "x")) or ("*" in name and start == FILES):
+                if start != RECORDS and not is_file_name(name.replace("*", "x") if start == RETURNED else name):
                     raise NotSent("file_name", "the connector names a file in a way that no folder can hold")
                 return verb(name)
         raise NotSent("unknown_request", "the connector asks for what a folder cannot do")
 
     def _verbs(self, request: WireRequest, until: float) -> Iterator[tuple[str, Callable[[str], WireResponse]]]:
         yield RETURNED, self._read
-        yield FILES, self._ask if request.method == "GET" else lambda name: self._put(name, request.body, until)
+        yield RECORDS, self._ask
+        yield FILES, lambda name: self._put(name, request, until)
 
-    def _put(self, name: str, content: bytes, until: float) -> WireResponse:
+    def _put(self, name: str, request: WireRequest, until: float) -> WireResponse:
+        content = request.body
         digest = hashlib.sha256(content).hexdigest()
         own = self._outbox / _OURS / name
         try:
             if not own.exists():
-                self._prepare(own, content, digest, until)
+                self._prepare(own, request, digest, until)
             known = (own / "digest").read_text(encoding="ascii")
         except OSError as error:
             raise NotSent("folder", f"nothing can be written into the outbox: {error.strerror}") from None
@@ -103,13 +108,14 @@ class FolderCarrier:
             raise Unanswered("folder", f"the file could not be put into the outbox: {error.strerror}") from None
         return _answer(200, name=name, digest=digest)
 
-    def _prepare(self, own: Path, content: bytes, digest: str, until: float) -> None:
+    def _prepare(self, own: Path, request: WireRequest, digest: str, until: float) -> None:
         """Put the folder with digest and content in place, or leave the one that another worker put there."""
         own.parent.mkdir(mode=0o700, exist_ok=True)
         fresh = own.parent / f".{uuid.uuid4().hex}"
         fresh.mkdir(mode=0o700)
         try:
-            _write(fresh / "content", content)
+            _write(fresh / "content", request.body)
+            _write(fresh / "records", request.headers.get(RECORDS_HEADER, "").encode())
             _write(fresh / "digest", digest.encode())
             _sync(fresh)
             if time.monotonic() > until:
@@ -123,16 +129,28 @@ class FolderCarrier:
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
 
-    def _ask(self, name: str) -> WireResponse:
-        own = self._outbox / _OURS / name
+    def _ask(self, record: str) -> WireResponse:
         try:
             if not self._outbox.is_dir():
                 raise Unanswered("folder", "the outbox is not there")
-            _rename(own / "content", own / "kept")
-            handed = own.exists() and not (own / "kept").exists()
+            found = [own for own in self._prepared() if record in self._carried[own.name]]
+            for own in found:
+                _rename(own / "content", own / "kept")
+            handed = [own for own in found if not (own / "kept").exists()]
+            handed.sort(key=lambda own: ((own / "digest").stat().st_mtime_ns, own.name))
         except OSError as error:
             raise Unanswered("folder", f"the outbox cannot be read: {error.strerror}") from None
-        return _answer(200 if handed else 404, name=name)
+        names = [own.name for own in handed]
+        return _answer(200 if names else 404, record=record, names=names, sha256=seal_of(names))
+
+    def _prepared(self) -> list[Path]:
+        """Folders of all files that were ever prepared, with what they carry in ``_carried``."""
+        root = self._outbox / _OURS
+        there = [path for path in root.iterdir() if not path.name.startswith(".")] if root.is_dir() else []
+        for path in there:
+            if path.name not in self._carried:
+                self._carried[path.name] = frozenset((path / "records").read_text(encoding="utf-8").split())
+        return there
 
     def _read(self, pattern: str) -> WireResponse:
         try:

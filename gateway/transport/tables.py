@@ -32,7 +32,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.pool import NullPool
 
 from gateway.contract.connector import Endpoint
-from gateway.contract.handover import MEDIA_TYPE, PLACE
+from gateway.contract.handover import MEDIA_TYPE, PLACE, seal_of
 from gateway.contract.messages import WireRequest, WireResponse
 from gateway.domain.errors import ConfigurationError, NotSent, Unanswered
 
@@ -170,7 +170,8 @@ def _read(connection: Connection, table: Table, asked: Mapping[str, Any]) -> dic
         wanted = wanted.where(table.c[order] > _stored(table, order, asked["after"]))
     found = [{name: _text(value) for name, value in row.items()} for row in connection.execute(wanted).mappings()]
     rows = found[:limit]
-    return {"table": asked["table"], "rows": rows, "next": rows[-1][order] if len(found) > limit else None}
+    following = rows[-1][order] if len(found) > limit else None
+    return {"table": asked["table"], "rows": rows, "next": following, "sha256": seal_of([rows, following])}
 
 
 def _stored(table: Table, name: str, value: str | None) -> Any:

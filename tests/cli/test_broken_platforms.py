@@ -75,10 +75,10 @@ def test_a_broken_platform_is_named_and_harms_no_other(
 
 def test_a_platform_whose_connector_is_gone_is_shown_as_such(run: Run) -> None:
     with open_gateway(load(GatewaySettings)) as gateway, gateway.store.write() as connection:
-        platforms.register(connection, ["training_system"])
+        platforms.register(connection, ["departed_system"])
     rows = json.loads(run("status", "--json").stdout)["platforms"]
-    assert rows["training_system"]["connector"] == "gone"
-    assert "training_system: its connector is gone" in run("status").stdout
-    run("pause", "training_system", "--reason", "gone")
-    run("resume", "training_system")
+    assert rows["departed_system"]["connector"] == "gone"
+    assert "departed_system: its connector is gone" in run("status").stdout
+    run("pause", "departed_system", "--reason", "gone")
+    run("resume", "departed_system")
     run("check")

@@ -20,6 +20,7 @@ from gateway.cli.app import app
 from gateway.testing.batch import write_sample
 from gateway.testing.sandbox import Sandbox
 from gateway.testing.serving import running
+from tests.support.shipped import shipped
 
 Run = Callable[..., Result]
 
@@ -29,7 +30,7 @@ def sandboxes(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, tuple[Sandb
     """The three platforms without faults, and the environment that points at them."""
     with ExitStack() as stack:
         made = {}
-        for name in registry.names(registry.SANDBOXES):
+        for name in shipped():
             one = registry.build_sandbox(name, seed=5)
             url = stack.enter_context(running(one))
             for key, value in one.access(url).environment.items():

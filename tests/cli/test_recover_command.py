@@ -17,6 +17,7 @@ from gateway import registry
 from gateway.cli.app import app
 from gateway.testing.batch import write_sample
 from gateway.testing.serving import running
+from tests.support.shipped import shipped
 
 Run = Callable[..., Result]
 _SETTLING = ("NATIONAL_MARKET", "PROVINCIAL_CREDIT", "WORKER_PLATFORM")
@@ -27,7 +28,7 @@ def urls(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """The three platforms without faults, and the environment that points at them."""
     with ExitStack() as stack:
         made = {}
-        for name in registry.names(registry.SANDBOXES):
+        for name in shipped():
             one = registry.build_sandbox(name, seed=5)
             made[name] = stack.enter_context(running(one))
             for key, value in one.access(made[name]).environment.items():

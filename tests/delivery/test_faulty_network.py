@@ -41,6 +41,7 @@ from gateway.testing.sandbox import Sandbox
 from gateway.testing.serving import running
 from gateway.transport.sender import Sender
 from tests.support.faultproxy import Cut, FaultProxy, between
+from tests.support.shipped import shipped
 
 
 @dataclass(kw_only=True)
@@ -109,6 +110,10 @@ class Line:
     def _books(self, what: str) -> Any:
         with urllib.request.urlopen(f"{self.direct}/__sandbox/{what}") as answer:
             return json.load(answer)
+
+
+HANDED_OVER = "training_system"
+"""there is no line to it: what may fail between two folders or in a database is tried on its own road"""
 
 
 @pytest.fixture
@@ -183,7 +188,7 @@ def test_no_request_is_repeated_behind_the_back_of_the_ledger(stack: ExitStack) 
     assert sandbox.books.counter("requests") == 2
 
 
-@pytest.mark.parametrize("platform", registry.names(registry.SANDBOXES))
+@pytest.mark.parametrize("platform", [name for name in shipped() if name != HANDED_OVER])
 def test_every_platform_survives_answers_lost_after_the_commit(
     stack: ExitStack, local: Store, platform: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

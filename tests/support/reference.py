@@ -15,7 +15,6 @@ import typer
 from pydantic_core import PydanticUndefined
 from sqlalchemy import Table
 
-from gateway import registry
 from gateway.cli.app import app
 from gateway.credit.rules.tickets import DUTIES
 from gateway.domain.states import TRANSITIONS, Event, State
@@ -33,6 +32,7 @@ from gateway.settings import (
     ServeSettings,
     SourceSettings,
 )
+from tests.support.shipped import shipped
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
 NOTE = "<!-- written by tests/support/reference.py; change the code, then run `make docs` -->"
@@ -46,7 +46,7 @@ def settings_classes() -> dict[str, type[BaseSettings]]:
         "serve": ServeSettings,
         "retention": RetentionSettings,
     }
-    for platform in registry.names():
+    for platform in shipped():
         module = import_module(f"connectors.{platform}.settings")
         [found[platform]] = [
             value
@@ -158,13 +158,16 @@ def _default(field: Any) -> str:
 def _settings() -> Iterator[str]:
     yield "The environment wins over `.env`, `.env` over `gateway.toml`, both in the working directory. In that file"
     yield "the core's settings stand at the top, others in a table of their section. Lists are JSON in variables."
-    shared = set(PlatformSettings.model_fields)
+    shared, told = set(PlatformSettings.model_fields), _meanings(PlatformSettings)
     sections = {"all platforms": ("GATEWAY_<PLATFORM>__", PlatformSettings, shared)}
     for name, owner in settings_classes().items():
         prefix = str(owner.model_config.get("env_prefix", ""))
-        own = set(owner.model_fields) - (shared if issubclass(owner, PlatformSettings) else set())
+        own = set(owner.model_fields)
+        if issubclass(owner, PlatformSettings):
+            # what every platform has is told once, and again only where it means something else
+            own = {field for field in own if field not in shared or told.get(field) != _meanings(owner).get(field)}
         sections[name or "core"] = (prefix, owner, own)
-    order = ["core", "source", "serve", "retention", "all platforms", *registry.names()]
+    order = ["core", "source", "serve", "retention", "all platforms", *shipped()]
     for name in order:
         prefix, owner, fields = sections[name]
         meanings = _meanings(owner)

@@ -1,9 +1,11 @@
-"""The shipped road suite on the model and the platforms with an interface; the training system has its own."""
+"""The shipped road suite on the model and on platforms that are called; the training system has its own beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import ClassVar
+
+import pytest
 
 from connectors.national_market.sandbox import build as market
 from connectors.provincial_credit.sandbox import build as credit
@@ -12,6 +14,7 @@ from gateway.testing.model import ModelSandbox
 from gateway.testing.road import RoadConformance
 from gateway.testing.sandbox import Sandbox
 
+pytestmark = pytest.mark.slow
 Made = Callable[..., Sandbox]
 
 

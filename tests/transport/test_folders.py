@@ -16,8 +16,8 @@ import pytest
 from gateway.contract.connector import Endpoint, Pace
 from gateway.contract.handover import (
     HandOver,
-    ask_file,
     ask_place,
+    ask_record,
     hand_over_file,
     is_file_name,
     read_file,
@@ -52,10 +52,10 @@ class Place:
         return asyncio.run(carried())
 
     def put(self, content: bytes = CONTENT) -> WireResponse:
-        return self.ask(hand_over_file("file", NAME, content))
+        return self.ask(hand_over_file("file", NAME, content, ["r1", "r2"]))
 
     def handed(self) -> int:
-        return self.ask(ask_file("ask", NAME)).status
+        return self.ask(ask_record("ask", "r2")).status
 
     @property
     def own(self) -> Path:
@@ -167,11 +167,13 @@ def test_a_returned_file_whose_bytes_are_not_those_that_were_read_is_none(place:
         assert returned_file(WireResponse(status=200, body=body)) is None
 
 
-@pytest.mark.parametrize("name", ["", ".hidden", "../up", "a/b", "a\\b", "a\n", "a ", "a.", "a.part", "x" * 121, "a*b"])
+@pytest.mark.parametrize(
+    "name", ["", ".hidden", "../up", "a/b", "a\\b", "a\n", "a ", "a.", "a.part", "x" * 121, "示" * 81, "a*b"]
+)
 def test_no_name_leads_out_of_the_folder(place: Place, name: str) -> None:
     assert not is_file_name(name)
     with pytest.raises(NotSent):
-        place.ask(hand_over_file("file", name, CONTENT))
+        place.ask(hand_over_file("file", name, CONTENT, []))
     assert place.seen() == []
 
 

@@ -1,4 +1,4 @@
-"""The connector over each way at the example owner: its own carrier, no socket, and a round of the owner's work."""
+"""The connector over each way at the example owner, without a socket: a carrier, and rounds of the owner's work."""
 
 from __future__ import annotations
 

@@ -21,6 +21,8 @@ from gateway.testing.sandbox import Sandbox
 from gateway.transport.carrier import carrier_for
 from tests.transport.test_tables import front_database
 
+pytestmark = pytest.mark.slow
+
 
 class TestRoadOverFiles(RoadConformance):
     build = "connectors.training_system.adapter:build"
