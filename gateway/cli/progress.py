@@ -27,6 +27,20 @@ def counting(text: str, *, quiet: bool = False, total: int | None = None) -> Ite
 
 
 @contextmanager
+def adding(text: str, *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
+    """Gives a function that is told how much more is done; shown on a terminal only."""
+    with counting(text, quiet=quiet or not sys.stderr.isatty()) as show:
+        done = 0
+
+        def add(more: int) -> None:
+            nonlocal done
+            done += more
+            show(done)
+
+        yield add
+
+
+@contextmanager
 def two_counts(
     text: str, then: str, *, quiet: bool = False
 ) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.output import FAILURES, LARGEST, MISUSE, AsJson, actor, columns, complain, emit, opened, say, table
+from gateway.cli.progress import adding
 
 retention = typer.Typer(no_args_is_help=True, help="Clear what has had its time; hold what must not be deleted.")
 
@@ -21,7 +22,8 @@ def run(
 
     with opened() as gateway:
         days = gateway.loader(RetentionSettings).model_dump()
-        report = retain(gateway.store, days, gateway.edge.now(), by=actor(), dry_run=dry_run)
+        with adding("rows", quiet=as_json) as progress:
+            report = retain(gateway.store, days, gateway.edge.now(), by=actor(), dry_run=dry_run, progress=progress)
         gateway.seal()
     if as_json:
         emit(vars(report))

@@ -33,7 +33,7 @@ from gateway.domain.states import State
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.intake.identity import index_entries
 from gateway.intake.store.batches import pack
-from gateway.intake.store.tables import filing, filing_subject
+from gateway.intake.store.tables import filing
 from gateway.store.engine import Store
 from gateway.store.metadata import chunks
 from gateway.store.records import payload_place, seal_content
@@ -70,7 +70,7 @@ def build(store: Store, deliveries: int) -> None:
 
 
 _ORDER = (
-    *(record, search_index, filing, filing_subject),
+    *(record, search_index, filing),
     *(delivery, payload, exchange, attempt, verdict, reconciliation_item, ticket),
 )
 
@@ -143,15 +143,6 @@ class _Made:
                 "person_key": person.key,
                 "certificate_key": key,
                 "report_no": "370100-201904-01",
-            }
-        )
-        rows.setdefault("filing_subject", []).append(
-            {
-                "filing_id": self._filings,
-                "certificate": digests["certificate"],
-                "person": digests["id_number"],
-                "certificate_number": digests["certificate_number"],
-                "id_written": self._vault.index("id_written", worker.id_number),
             }
         )
         for platform in PLATFORMS:
