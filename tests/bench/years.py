@@ -54,8 +54,20 @@ _CELLS = {"姓名": "测试", "证书编号": "", "身份证号": "", "备注": 
 Rows = dict[str, list[dict[str, Any]]]
 
 
+def batch_name(number: int) -> str:
+    """Name of a batch's file, by its number from 0."""
+    return f"报送{number:02}.xlsx"
+
+
+def rows_of(deliveries: int) -> int:
+    """How many rows such a store has, about: ten for a delivery with what belongs to it."""
+    return deliveries * 10
+
+
 def build(store: Store, deliveries: int) -> None:
-    """Fill an empty store with so many deliveries, at least some hundred."""
+    """Fill an empty store with so many deliveries, at least some hundred; 0 leaves it empty."""
+    if not deliveries:
+        return
     people_count = deliveries // (1 + _PER_PERSON * len(PLATFORMS))
     made = _Made(store, people_count)
     for part in chunks(range(people_count), _PART // 10):
@@ -96,7 +108,7 @@ class _Made:
             connection.execute(insert(reconciliation), runs)
 
     def _batch(self, number: int) -> dict[str, Any]:
-        name = f"报送{number:02}.xlsx"
+        name = batch_name(number)
         counts = {"rows": self._per_batch, "admitted": self._per_batch, "refused": 0, "held": 0, "unchanged": 0}
         digest = sha256(name.encode()).hexdigest()
         return {"id": number + 1, "name": name, "digest": digest, "read_at": FIRST + timedelta(days=number), **counts}

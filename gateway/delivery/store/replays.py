@@ -29,6 +29,7 @@ from gateway.delivery.store.tables import (
     replay_plan,
 )
 from gateway.delivery.store.views import DeliveryFilter, matching
+from gateway.domain.records import RecordKind
 from gateway.domain.states import Event, State, advance
 from gateway.store.audit import note
 from gateway.store.metadata import CHUNK, chunks
@@ -123,11 +124,13 @@ def plan(
 
 def _differs(difference: str | None) -> ColumnElement[bool]:
     newest = select(func.max(reconciliation.c.id)).group_by(reconciliation.c.platform)
-    return exists().where(
-        reconciliation_item.c.delivery_id == delivery.c.id,
-        reconciliation_item.c["class"] == difference,
-        reconciliation_item.c.settled_at.is_(None),
-        reconciliation_item.c.reconciliation_id.in_(newest),
+    return delivery.c.id.in_(
+        select(reconciliation_item.c.delivery_id).where(
+            reconciliation_item.c.delivery_id.is_not(None),
+            reconciliation_item.c["class"] == difference,
+            reconciliation_item.c.settled_at.is_(None),
+            reconciliation_item.c.reconciliation_id.in_(newest),
+        )
     )
 
 
@@ -156,6 +159,7 @@ def run(connection: Connection, number: int, *, by: str, now: datetime) -> Count
     newer = delivery.alias("newer")
     overtaken = exists().where(
         newer.c.platform == delivery.c.platform,
+        newer.c.kind.in_(list(RecordKind)),  # says nothing, but the index of versions goes on with it
         newer.c.record_key == delivery.c.record_key,
         newer.c.version > delivery.c.version,
         newer.c.state != State.SUPERSEDED,

@@ -26,6 +26,7 @@ from gateway.delivery.store import (
     owing,
     platforms,
     reconciliations,
+    replays,
     seats,
     version_order,
     views,
@@ -36,7 +37,7 @@ from gateway.domain.errors import StoreError
 from gateway.domain.records import RecordKind
 from gateway.domain.states import Event, State
 from gateway.domain.traffic import Traffic
-from gateway.operations.store import evidence, metrics, report, why
+from gateway.operations.store import derived_states, evidence, metrics, report, why
 from gateway.store import records
 from gateway.store.batch_sql import WriteSet
 from gateway.store.engine import Store, open_engine
@@ -119,6 +120,7 @@ _SMALL = {
     "owed",
     "batch",
     "reinstatement",
+    "reconciliation",
     "json_each",
     "given",
     "part",
@@ -227,6 +229,12 @@ def _reinstated(c: Connection) -> None:
     way_back.way_back(Scope(connection=c, vault=VAULT, platform="model", at=NOW))
 
 
+def _replay(c: Connection) -> None:
+    plan = replays.plan(c, views.DeliveryFilter(states=(State.PARKED,)), reason="r", by="me", now=NOW)
+    assert plan is not None
+    assert replays.run(c, plan.id, by="me", now=NOW)
+
+
 DAILY: dict[str, Callable[[Connection], Any]] = {
     "claim what is queued": _claim(State.QUEUED),
     "claim one": _claim(State.QUEUED, 1),
@@ -271,6 +279,10 @@ DAILY: dict[str, Callable[[Connection], Any]] = {
     "the link that covers a row": lambda c: evidence.covering(c, "sent", 30_000),
     "the link that covers no row": lambda c: evidence.covering(c, "sent", QUICK * 1000),
     "what a reinstated certificate needs": _reinstated,
+    "a piece of a replay": _replay,
+    "how old is what waits": metrics.oldest,
+    "exchanges in the report": lambda c: report.exchanges(c, NOW + timedelta(hours=1)),
+    "what ended, in the report": lambda c: report.daily(c, [NOW + timedelta(days=2)]),
     "ages in the report": lambda c: report.ages(c, NOW, [timedelta(days=1), timedelta(days=7)]),
 }
 
@@ -315,6 +327,12 @@ def test_counting_everything_reads_one_index_once(planner: Planner) -> None:
     read = planner.whole_reads(views.counts)
     assert len(read) == 1
     assert "delivery" in read[0]
+
+
+def test_states_are_followed_in_one_pass(planner: Planner) -> None:
+    read = planner.whole_reads(lambda c: list(derived_states.contradicted(c)))
+    assert read
+    assert all("record" not in one.partition(":")[0] for one in read), read
 
 
 @pytest.mark.soak
