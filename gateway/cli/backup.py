@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.output import AsJson, actor, emit, opened, say
+from gateway.cli.progress import adding
 from gateway.domain.errors import InputError
 from gateway.locale import tr
 
@@ -26,7 +27,8 @@ def backup(
             to /= f"gateway-{now:%Y%m%dT%H%M%SZ}.backup"
         gateway.note("backup", "everything")
         gateway.seal()
-        contents = write(gateway.store, to, now)
+        with adding(tr("rows"), quiet=as_json) as progress:
+            contents = write(gateway.store, to, now, progress)
         gateway.note(BACKUP_DONE, "everything", detail={"rows": contents.total})
     if as_json:
         emit({"file": str(to), "schema": contents.schema, "rows": contents.rows, "total": contents.total})
@@ -44,7 +46,8 @@ def restore(
 
         if not source.is_file():
             raise InputError(tr("{name}: there is no such file", name=source.name))
-        contents = read(gateway.store, source)
+        with adding(tr("rows"), quiet=as_json) as progress:
+            contents = read(gateway.store, source, progress)
         gateway.note("restore", "everything", detail={"rows": contents.total, "of": contents.at.isoformat()})
         why = f"the store was read from a backup of {contents.at.isoformat()}"
         hold_restored(gateway.store, gateway.memory, gateway.platforms, reason=why, by=actor(), now=gateway.edge.now())

@@ -104,7 +104,7 @@ def _taken_in(
 
     name = readable_name(path)
     try:
-        with two_counts(f"reading {name}", "keeping it", quiet=quiet) as (progress, keeping):
+        with two_counts(tr("reading {name}", name=name), tr("keeping it"), quiet=quiet) as (progress, keeping):
             return gateway.take_in(
                 path,
                 scans=scans,

@@ -111,7 +111,7 @@ def _intake(gateway: Gateway, home: Path, rows: int, seed: int, stage: _Stage, *
         write_sample(fresh, rows=rows, seed=seed)
         fresh.replace(path)
     stage(f"reading {path.name}")
-    with counting("rows judged", quiet=quiet, total=rows) as progress:
+    with counting(tr("rows judged"), quiet=quiet, total=rows) as progress:
         report = gateway.take_in(path, returns=home / "returns.xlsx", force=True, progress=progress)
     with gateway.store.read() as connection:
         kept = batches.known(connection, report.digest)

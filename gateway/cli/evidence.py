@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +24,7 @@ from gateway.cli.output import (
     say,
     table,
 )
+from gateway.cli.progress import counting
 from gateway.domain.approvals import GuardedAct
 from gateway.domain.errors import InputError
 from gateway.locale import tr
@@ -71,13 +73,15 @@ def verify(
             gateway.note("verify_bytes", "everything")
         key = public_key or gateway.settings.public_key
         beside = anchors is None and gateway.settings.anchors.resolve().parent == gateway.settings.home.resolve()
-        found = run(
-            gateway.store,
-            anchors or gateway.settings.anchors,
-            every_byte=every_byte,
-            signed_by=verifier(_readable(key).read_bytes()) if public_key or key.is_file() else None,
-            connectors={name: gateway.connector(name) for name in gateway.configured()},
-        )
+        with counting(tr("links"), quiet=as_json or not sys.stderr.isatty()) as progress:
+            found = run(
+                gateway.store,
+                anchors or gateway.settings.anchors,
+                every_byte=every_byte,
+                signed_by=verifier(_readable(key).read_bytes()) if public_key or key.is_file() else None,
+                connectors={name: gateway.connector(name) for name in gateway.configured()} if every_byte else None,
+                progress=progress,
+            )
     if as_json:
         emit({**vars(found), "faults": [vars(fault) for fault in found.faults]})
     else:

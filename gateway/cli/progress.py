@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from gateway.cli.language import say_in_language
+
 
 @contextmanager
 def counting(text: str, *, quiet: bool = False, total: int | None = None) -> Iterator[Callable[[int], None]]:
@@ -19,11 +21,25 @@ def counting(text: str, *, quiet: bool = False, total: int | None = None) -> Ite
     console = Console(file=sys.stderr)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task(text, total=total)
+        task = bar.add_task(say_in_language(text), total=total)
         yield lambda done: bar.update(task, completed=done)
         if total is None:
             done = bar.tasks[0].completed
             bar.update(task, total=done)
+
+
+@contextmanager
+def adding(text: str, *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
+    """Gives a function that is told how much more is done; shown on a terminal only."""
+    with counting(text, quiet=quiet or not sys.stderr.isatty()) as show:
+        done = 0
+
+        def add(more: int) -> None:
+            nonlocal done
+            done += more
+            show(done)
+
+        yield add
 
 
 @contextmanager
@@ -39,8 +55,8 @@ def two_counts(
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(file=sys.stderr)) as bar:
-        first = bar.add_task(text, total=None)
-        second = bar.add_task(then, total=None, visible=False)
+        first = bar.add_task(say_in_language(text), total=None)
+        second = bar.add_task(say_in_language(then), total=None, visible=False)
 
         def again(done: int) -> None:
             total = bar.tasks[0].completed

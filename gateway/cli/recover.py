@@ -26,7 +26,7 @@ def recover(platforms: Platforms = None, as_json: AsJson = False) -> None:
         chosen = gateway.configured(platforms or ())
         gateway.note("recover", ", ".join(chosen))
         done: dict[str, int] = {}
-        with counting("asked and compared", quiet=as_json) as show:
+        with counting(tr("asked and compared"), quiet=as_json) as show:
 
             def progress(report: RecoverReport) -> None:
                 done[report.platform] = report.asked + report.compared

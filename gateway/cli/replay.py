@@ -212,7 +212,7 @@ def run(number: Number, as_json: AsJson = False) -> None:
                 size=waiting,
                 about=lambda: planned.chosen_by,
             )
-        with counting(in_language("重新排队", "queueing"), quiet=as_json, total=waiting) as show_progress:
+        with counting(tr("queueing"), quiet=as_json, total=waiting) as show_progress:
             while True:
                 with gateway.store.write() as connection:
                     part = go_on(connection, number, by=by, now=gateway.edge.now())

@@ -8,6 +8,7 @@ import typer
 
 from gateway.cli.approvals import ask_second_person
 from gateway.cli.output import FAILURES, LARGEST, MISUSE, AsJson, actor, columns, complain, emit, opened, say, table
+from gateway.cli.progress import adding
 from gateway.domain.approvals import GuardedAct
 from gateway.locale import tr
 
@@ -35,7 +36,8 @@ def run(
                 about=lambda: retain(gateway.store, days, now, by=actor(), dry_run=True).rows,
             )
             as_of = permit.as_of(now)
-        report = retain(gateway.store, days, now, by=actor(), dry_run=dry_run, as_of=as_of)
+        with adding(tr("rows"), quiet=as_json) as progress:
+            report = retain(gateway.store, days, now, by=actor(), dry_run=dry_run, as_of=as_of, progress=progress)
         gateway.seal()
     if as_json:
         emit(vars(report))

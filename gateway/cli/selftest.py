@@ -52,7 +52,7 @@ def _run(url: str | None, kills: int, seed: int, *, quiet: bool) -> dict[str, An
         ring = KeyRing.generate()
         store = Store(engine=open_engine(own), vault=Vault(ring))
         try:
-            with counting("kills", quiet=quiet, total=kills) as progress:
+            with counting(tr("kills"), quiet=quiet, total=kills) as progress:
                 account = crash(store, ring.to_text(), own, kills=kills, seed=seed, progress=progress)
             kind = store.engine.dialect.name
         finally:

@@ -43,6 +43,8 @@ AGES = {
 }
 _OLDER = "> 7 d"
 _AGES_ZH = ["10 分钟内", "1 小时内", "1 天内", "7 天内", "7 天以上"]
+EXCHANGES_SINCE = timedelta(days=30)
+"""how far back requests are counted"""
 _DAYS = 14
 _ROWS = ("rows", "admitted", "refused", "held", "unchanged")
 _SETTLED = frozenset({Difference.MATCH, Difference.LAG, Difference.NEVER_SENT, Difference.NOT_OWED})
@@ -105,7 +107,7 @@ def summarise(connection: Connection, now: datetime, watched: Sequence[PromiseCl
     deliveries = {one.platform: one for one in counts(connection)}
     failures = _by_platform(reasons(connection, FAILED))
     waiting = _by_platform(counting.ages(connection, now, list(AGES.values())))
-    exchanges = _by_platform(counting.exchanges(connection))
+    exchanges = _by_platform(counting.exchanges(connection, now - EXCHANGES_SINCE))
     today = now.astimezone(CHINA).replace(hour=0, minute=0, second=0, microsecond=0)
     days = [today - timedelta(days=n) for n in reversed(range(_DAYS))]
     ended = _by_platform(counting.daily(connection, days))

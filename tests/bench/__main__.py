@@ -1,6 +1,6 @@
 """``make bench``: each figure is a ratio against a floor measured in the same run, round by round in turn.
 
-    python -m tests.bench [--full] [--rounds N] [--records N] [--only NAME …]
+    python -m tests.bench [--full] [--rounds N] [--records N] [--only NAME …] [--write]
 
 Prints a table and one JSON line ``{"bench": …}``. Absolute figures are for orientation only: they move with the load.
 """
@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.bench import page
 from tests.bench.around import Case, surroundings
 from tests.bench.cases import all_cases
 
@@ -25,6 +26,7 @@ def main() -> int:
     parser.add_argument("--records", type=int, default=3000, help="records pushed in a round")
     parser.add_argument("--only", nargs="*", default=[], help="names of cases, or how they begin")
     parser.add_argument("--full", action="store_true", help="also what takes long")
+    parser.add_argument("--write", action="store_true", help="put the figures into docs/performance.md")
     options = parser.parse_args()
     with TemporaryDirectory(prefix="bench-") as folder, surroundings(Path(folder)) as around:
         wanted = tuple(options.only) or ("",)
@@ -42,6 +44,8 @@ def main() -> int:
             f"{name:44} {one['ratio']:8.2f} {goal:>9}  {met:4}  {one['ours']:.4g} / {one['floor']:.4g} {one['unit']}\n"
         )
     sys.stdout.write(json.dumps({"bench": results}) + "\n")
+    if options.write:
+        page.write(results)
     return 0 if all(one["met"] for one in results.values()) else 1
 
 

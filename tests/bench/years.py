@@ -33,7 +33,7 @@ from gateway.domain.states import State
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.intake.identity import index_entries
 from gateway.intake.store.batches import pack
-from gateway.intake.store.tables import filing, filing_subject
+from gateway.intake.store.tables import filing
 from gateway.store.engine import Store
 from gateway.store.metadata import chunks
 from gateway.store.records import payload_place, seal_content
@@ -54,8 +54,20 @@ _CELLS = {"姓名": "测试", "证书编号": "", "身份证号": "", "备注": 
 Rows = dict[str, list[dict[str, Any]]]
 
 
+def batch_name(number: int) -> str:
+    """Name of a batch's file, by its number from 0."""
+    return f"报送{number:02}.xlsx"
+
+
+def rows_of(deliveries: int) -> int:
+    """How many rows such a store has, about: ten for a delivery with what belongs to it."""
+    return deliveries * 10
+
+
 def build(store: Store, deliveries: int) -> None:
-    """Fill an empty store with so many deliveries, at least some hundred."""
+    """Fill an empty store with so many deliveries, at least some hundred; 0 leaves it empty."""
+    if not deliveries:
+        return
     people_count = deliveries // (1 + _PER_PERSON * len(PLATFORMS))
     made = _Made(store, people_count)
     for part in chunks(range(people_count), _PART // 10):
@@ -70,7 +82,7 @@ def build(store: Store, deliveries: int) -> None:
 
 
 _ORDER = (
-    *(record, search_index, filing, filing_subject),
+    *(record, search_index, filing),
     *(delivery, payload, exchange, attempt, verdict, reconciliation_item, ticket),
 )
 
@@ -96,7 +108,7 @@ class _Made:
             connection.execute(insert(reconciliation), runs)
 
     def _batch(self, number: int) -> dict[str, Any]:
-        name = f"报送{number:02}.xlsx"
+        name = batch_name(number)
         counts = {"rows": self._per_batch, "admitted": self._per_batch, "refused": 0, "held": 0, "unchanged": 0}
         digest = sha256(name.encode()).hexdigest()
         return {"id": number + 1, "name": name, "digest": digest, "read_at": FIRST + timedelta(days=number), **counts}
@@ -143,15 +155,6 @@ class _Made:
                 "person_key": person.key,
                 "certificate_key": key,
                 "report_no": "370100-201904-01",
-            }
-        )
-        rows.setdefault("filing_subject", []).append(
-            {
-                "filing_id": self._filings,
-                "certificate": digests["certificate"],
-                "person": digests["id_number"],
-                "certificate_number": digests["certificate_number"],
-                "id_written": self._vault.index("id_written", worker.id_number),
             }
         )
         for platform in PLATFORMS:

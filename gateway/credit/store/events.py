@@ -133,11 +133,13 @@ def payload_place(platform: str, event_id: str, digest: str) -> str:
     return f"credit_event.payload:{platform}/{event_id}/{digest}"
 
 
+_NOT_AS_IT_STANDS = frozenset({"status", "event", "content", "period_source"})
+
+
 def to_statement(row: Mapping[str, Any], refs: Mapping[int, str]) -> Statement:
     """The statement of a row of ``credit_version``; ``refs`` names its events by their row ids."""
-    names = {f.name for f in dataclasses.fields(Statement)} - {"status", "event", "content", "period_source"}
     return Statement(
-        **{name: row[name] for name in names},
+        **{name: row[name] for name in _names(Statement) if name not in _NOT_AS_IT_STANDS},
         status=Status(row["status"]),
         event=refs[row["event_id"]],
         content=refs[row["content_id"]],
@@ -147,7 +149,7 @@ def to_statement(row: Mapping[str, Any], refs: Mapping[int, str]) -> Statement:
 
 def from_statement(statement: Statement, ids: Mapping[str, int]) -> dict[str, Any]:
     """The columns of ``credit_version`` that a statement fills."""
-    values = {f.name: getattr(statement, f.name) for f in dataclasses.fields(statement)}
+    values = {name: getattr(statement, name) for name in _names(Statement)}
     return {**values, "event_id": ids[values.pop("event")], "content_id": ids[values.pop("content")]}
 
 
@@ -183,6 +185,8 @@ def _digest(vault: Vault, what: str, value: str) -> str | None:
 
 def fit(text: str, length: int) -> str:
     """Text as a column of that length holds it."""
+    if text.isascii() and "\0" not in text:
+        return text[:length]
     return text.replace("\0", "").encode("utf-8", "replace").decode()[:length]
 
 
@@ -193,9 +197,24 @@ def _storable(finding: Finding) -> Finding:
 
 
 def _fitting(value: _Texts) -> _Texts:
-    texts = {f.name: text for f in dataclasses.fields(value) if isinstance(text := getattr(value, f.name), str)}
+    kind: Any = type(value)
+    texts = {name: text for name in _names(kind) if isinstance(text := getattr(value, name), str)}
+    if _storable_text("".join(texts.values())):
+        return value
     fitting: dict[str, Any] = {name: fit(text, len(text)) for name, text in texts.items()}
     return value if fitting == texts else replace(value, **fitting)
+
+
+def _storable_text(text: str) -> bool:
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 def fit_number(number: int) -> int:
@@ -265,7 +284,9 @@ def _key_facts(finding: Finding) -> str:
 
 
 def _plain(finding: Finding) -> bytes:
-    values = dataclasses.asdict(finding)
+    values = {name: getattr(finding, name) for name in _names(Finding)}
+    if finding.subject is not None:
+        values["subject"] = {name: getattr(finding.subject, name) for name in _names(Subject)}
     return json.dumps(values, ensure_ascii=False, separators=(",", ":"), default=_text).encode("utf-8", "surrogatepass")
 
 

@@ -20,6 +20,7 @@ from gateway.credit.store.twins import mark_twins
 from gateway.domain.errors import StoreError
 from gateway.domain.records import RecordKind
 from gateway.locale import tr
+from gateway.store.batch_sql import adding
 from gateway.store.metadata import chunks
 from gateway.store.scope import Scope
 
@@ -79,12 +80,16 @@ def apply_events(scope: Scope, arrived: Sequence[EventRow], records: Collection[
     return outcomes
 
 
+_ADD_EVENTS = adding(credit_event, *(column.name for column in credit_event.c if column.name not in ("id", "tries")))
+_ADD_VERSIONS = adding(credit_version, *(c.name for c in credit_version.c if c.name not in ("id", "sys_to")))
+
+
 def insert_events(scope: Scope, events: Sequence[EventRow]) -> dict[str, int]:
     """Insert events; gives their row ids by reference."""
     # RETURNING in the order of the parameters would insert row by row on SQLite; asking afterwards costs one statement.
     ids: dict[str, int] = {}
     for part in chunks(events):
-        scope.connection.execute(insert(credit_event), [dict(event.values) for event in part])
+        _ADD_EVENTS(scope.connection, [event.values for event in part])
         rows = scope.connection.execute(
             select(credit_event.c.id, credit_event.c.event_id, credit_event.c.digest).where(
                 credit_event.c.platform == scope.platform,
@@ -213,7 +218,7 @@ def _keep_versions(
         for number, statement in enumerate(decision.insert, start=1)
     ]
     for rows in chunks(added):
-        scope.connection.execute(insert(credit_version), rows)
+        _ADD_VERSIONS(scope.connection, rows)
 
 
 def _keep_links(

@@ -192,7 +192,7 @@ def run(connection: Connection, number: int, *, by: str, now: datetime) -> Count
     newer = delivery.alias("newer")
     overtaken = exists().where(
         newer.c.platform == delivery.c.platform,
-        newer.c.kind.in_(list(RecordKind)),  # says nothing, but the index begins with it
+        newer.c.kind.in_(list(RecordKind)),  # says nothing, but the index of versions goes on with it
         newer.c.record_key == delivery.c.record_key,
         newer.c.version > delivery.c.version,
         newer.c.state != State.SUPERSEDED,

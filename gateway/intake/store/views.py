@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Subquery, Text, and_, case, cast, func, or_, select
 
 from gateway.delivery.store.refused import is_taken_up
-from gateway.delivery.store.tables import delivery
+from gateway.delivery.store.tables import delivery, owed
 from gateway.domain.records import RecordKind
 from gateway.domain.states import TERMINAL, State
 from gateway.intake.rules.filing import FilingState, stands
@@ -151,7 +151,7 @@ def _heads(connection: Connection) -> dict[int, tuple[str, datetime]]:
 def _filings(
     connection: Connection, chosen: Sequence[ColumnElement[bool]], heads: Mapping[int, tuple[str, datetime]]
 ) -> dict[tuple[int, str | None], BatchPart]:
-    pushed, withdrawn, refused = _pushed(), _withdrawn(), refused_filings().subquery()
+    pushed, withdrawn, refused = _pushed(chosen), _withdrawn(), refused_filings().subquery()
     went = filing.c.outcome.not_in(["hold", "refuse"])
     each = (
         select(
@@ -204,8 +204,11 @@ def _filings(
     return found
 
 
-def _pushed() -> Subquery:
-    """Certificate -> how many platforms have yet to accept its newest version, and when the last of them said so."""
+def _pushed(chosen: Sequence[ColumnElement[bool]]) -> Subquery:
+    """Certificate -> how many platforms have yet to accept its newest version, and when the last of them said so.
+
+    Of those that the chosen filings are about; of all where none are chosen.
+    """
     place = func.row_number().over(
         partition_by=(delivery.c.platform, delivery.c.record_key), order_by=delivery.c.version.desc()
     )
@@ -216,6 +219,7 @@ def _pushed() -> Subquery:
             delivery.c.state != State.SUPERSEDED,
             or_(delivery.c.state != State.REJECTED, ~is_taken_up()),
         )
+        .where(*_about(chosen))
         .subquery()
     )
     unaccepted = func.sum(case((newest.c.state == State.ACCEPTED, 0), else_=1))
@@ -224,6 +228,17 @@ def _pushed() -> Subquery:
         .where(newest.c.place == 1)
         .group_by(newest.c.record_key)
         .subquery()
+    )
+
+
+def _about(chosen: Sequence[ColumnElement[bool]]) -> tuple[ColumnElement[bool], ...]:
+    """Deliveries of the chosen filings' certificates, by the index of versions; all, where none are chosen."""
+    if not chosen:
+        return ()
+    return (
+        delivery.c.platform.in_(select(owed.c.platform)),
+        delivery.c.kind.in_(_PAPERS),
+        delivery.c.record_key.in_(select(filing.c.certificate_key).where(*chosen)),
     )
 
 
@@ -256,6 +271,11 @@ def _add_deliveries(
         filing.c.certificate_key == record.c.key,
         record.c.kind.in_(_PAPERS),
     )
+    theirs = and_(
+        delivery.c.record_id == record.c.id,
+        delivery.c.kind == record.c.kind,
+        delivery.c.record_key == record.c.key,
+    )
     waiting = delivery.c.state.not_in(TERMINAL)
     group = (filing.c.batch_id, filing.c.report_no, delivery.c.platform)
     rows = connection.execute(
@@ -268,8 +288,8 @@ def _add_deliveries(
             func.sum(case((waiting, 1), else_=0)).label("waiting"),
             func.min(case((waiting, delivery.c.created_at))).label("oldest"),
         )
-        .select_from(delivery.join(record, record.c.id == delivery.c.record_id).join(filing, mine))
-        .where(*chosen)
+        .select_from(filing.join(record, mine).join(delivery, theirs))
+        .where(*chosen, *_about(chosen))
         .group_by(*group)
         .order_by(delivery.c.platform)
     ).mappings()

@@ -32,7 +32,7 @@ from gateway.store.metadata import Moment, is_postgresql, metadata
 from gateway.store.vault import Vault
 
 FORMAT = "gateway-backup-2"
-_ROWS = 500
+_ROWS = 200
 
 Progress = Callable[[int], None]
 
@@ -80,7 +80,7 @@ def _lines(store: Store, contents: Contents, progress: Progress) -> Iterator[byt
                 select(table).order_by(*table.primary_key.columns)
             )
             for part in rows.partitions():
-                yield b"".join(_line([_plain(value) for value in row]) for row in part)
+                yield from (_line([_plain(value) for value in row]) for row in part)
                 count += len(part)
                 progress(len(part))
             contents.rows[table.name] = count

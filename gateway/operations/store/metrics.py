@@ -15,8 +15,8 @@ from gateway.credit.store.events import CENTRE
 from gateway.credit.store.tables import feed, ticket
 from gateway.delivery.rules.differences import Difference
 from gateway.delivery.store.exchanges import headers_of
-from gateway.delivery.store.tables import attempt, delivery, exchange, platform, reconciliation, verdict
-from gateway.domain.states import TERMINAL, State
+from gateway.delivery.store.tables import OPEN, attempt, delivery, exchange, platform, reconciliation, verdict
+from gateway.domain.states import TERMINAL, Event
 from gateway.operations.store.tables import evidence_link
 from gateway.store.metadata import is_postgresql
 from gateway.store.tables import audit, batch
@@ -90,18 +90,32 @@ def oldest(connection: Connection) -> list[Oldest]:
             func.min(delivery.c.created_at).label("since"),
             func.min(delivery.c.due_at).filter(delivery.c.blocked_by.is_(None)).label("due"),
         )
-        .where(delivery.c.state.not_in(TERMINAL))
+        .where(OPEN, delivery.c.state.not_in(TERMINAL))
         .group_by(delivery.c.platform, delivery.c.state)
     )
     return [Oldest(platform=row.platform, state=row.state, since=row.since, due=row.due) for row in rows]
 
 
 def last_accepted(connection: Connection, platforms: Sequence[str]) -> dict[str, datetime]:
-    """When each platform last accepted something."""
+    """When each platform last accepted something, as its newest answers tell."""
     found = {}
     for name in platforms:
-        here = (delivery.c.platform == name, delivery.c.state == State.ACCEPTED)
-        at = connection.execute(select(func.max(delivery.c.updated_at)).where(*here)).scalar()
+        newest = (
+            select(exchange.c.id, exchange.c.opened_at)
+            .where(exchange.c.platform == name)
+            .order_by(exchange.c.opened_at.desc())
+            .limit(_MOST)
+            .subquery()
+        )
+        said = (
+            select(verdict.c.at)
+            .select_from(newest.join(attempt, attempt.c.exchange_id == newest.c.id))
+            .join(verdict, verdict.c.attempt_id == attempt.c.id)
+            .where(verdict.c.event == Event.ACCEPTED, verdict.c.applied)
+            .order_by(newest.c.opened_at.desc())
+            .limit(1)
+        )
+        at = connection.execute(said).scalar()
         if at is not None:
             found[name] = at
     return found

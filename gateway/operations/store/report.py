@@ -16,6 +16,8 @@ from gateway.intake.store.tables import filing
 from gateway.store.tables import batch
 
 Counted = list[Mapping[str, Any]]
+_LONGEST = timedelta(days=1)
+"""between the beginning of an exchange and the word on it"""
 
 
 def batches(connection: Connection) -> Counted:
@@ -76,18 +78,27 @@ def daily(connection: Connection, days: Sequence[datetime]) -> Counted:
     day = case(*((at >= first, n) for n, first in reversed(list(enumerate(days)))), else_=-1).label("day")
     ended = (
         select(delivery.c.platform, verdict.c.event, day)
-        .join(attempt, attempt.c.id == verdict.c.attempt_id)
+        .select_from(exchange)
+        .join(attempt, attempt.c.exchange_id == exchange.c.id)
+        .join(verdict, verdict.c.attempt_id == attempt.c.id)
         .join(delivery, delivery.c.id == attempt.c.delivery_id)
-        .where(at >= days[0], verdict.c.applied, verdict.c.event.in_([Event.ACCEPTED, Event.REJECTED]))
+        .where(
+            exchange.c.platform.in_(select(platform.c.name)),  # the index of exchanges begins with it
+            exchange.c.opened_at >= days[0] - _LONGEST,
+            at >= days[0],
+            verdict.c.applied,
+            verdict.c.event.in_([Event.ACCEPTED, Event.REJECTED]),
+        )
         .subquery()
     )
     return _counted(connection, ended.c.platform, ended.c.event, ended.c.day)
 
 
-def exchanges(connection: Connection) -> Counted:
-    """Exchanges by platform, purpose and how they ended: a status, a failure, or neither while still open."""
+def exchanges(connection: Connection, since: datetime) -> Counted:
+    """Exchanges opened since a moment by platform, purpose and how they ended: a status, a failure, or not yet."""
     e = exchange.c
-    return _counted(connection, e.platform, e.purpose, e.status, e.failure)
+    lately = and_(e.platform.in_(select(platform.c.name)), e.opened_at >= since)
+    return _counted(connection, e.platform, e.purpose, e.status, e.failure, where=lately)
 
 
 def platforms(connection: Connection, now: datetime) -> Counted:

@@ -40,7 +40,7 @@ from gateway.domain.records import RecordKind
 from gateway.domain.states import Event, State
 from gateway.domain.traffic import Traffic
 from gateway.intake.store.refused import places
-from gateway.operations.store import evidence, metrics, report, why
+from gateway.operations.store import derived_states, evidence, metrics, report, why
 from gateway.store import records
 from gateway.store.batch_sql import WriteSet
 from gateway.store.engine import Store, open_engine
@@ -233,10 +233,10 @@ def _reinstated(c: Connection) -> None:
     way_back.way_back(Scope(connection=c, vault=VAULT, platform="model", at=NOW))
 
 
-def _replay(connection: Connection) -> None:
-    plan = replays.plan(connection, views.DeliveryFilter(), reason="r", by="me", now=NOW)
+def _replay(c: Connection) -> None:
+    plan = replays.plan(c, views.DeliveryFilter(states=(State.PARKED,)), reason="r", by="me", now=NOW)
     assert plan is not None
-    replays.run(connection, plan.id, by="me", now=NOW)
+    assert replays.run(c, plan.id, by="me", now=NOW)
 
 
 DAILY: dict[str, Callable[[Connection], Any]] = {
@@ -296,6 +296,10 @@ DAILY: dict[str, Callable[[Connection], Any]] = {
     "the link that covers a row": lambda c: evidence.covering(c, "sent", 30_000),
     "the link that covers no row": lambda c: evidence.covering(c, "sent", QUICK * 1000),
     "what a reinstated certificate needs": _reinstated,
+    "a piece of a replay": _replay,
+    "how old is what waits": metrics.oldest,
+    "exchanges in the report": lambda c: report.exchanges(c, NOW + timedelta(hours=1)),
+    "what ended, in the report": lambda c: report.daily(c, [NOW + timedelta(days=2)]),
     "ages in the report": lambda c: report.ages(c, NOW, [timedelta(days=1), timedelta(days=7)]),
 }
 
@@ -340,6 +344,12 @@ def test_counting_everything_reads_one_index_once(planner: Planner) -> None:
     read = planner.whole_reads(views.counts)
     assert len(read) == 1
     assert "delivery" in read[0]
+
+
+def test_states_are_followed_in_one_pass(planner: Planner) -> None:
+    read = planner.whole_reads(lambda c: list(derived_states.contradicted(c)))
+    assert read
+    assert all("record" not in one.partition(":")[0] for one in read), read
 
 
 @pytest.mark.soak
