@@ -14,6 +14,7 @@ from typing import Any
 
 from gateway.contract.messages import Verdict
 from gateway.delivery import exchanger, push
+from gateway.delivery.rules.outcome import after_push
 from gateway.delivery.rules.work import Claimed, Conclusion, Opening, Settlement
 from gateway.delivery.store import exchanges, ledger, owing, platforms, seats, settlement
 from gateway.delivery.store.seats import Door, Share
@@ -102,8 +103,6 @@ def _settled_without_a_fence(put: Replace) -> None:
 
 
 def _sent_again_without_asking(put: Replace) -> None:
-    after_push = push.after_push
-
     def optimist(claimed: Claimed, verdict: Verdict, *args: Any, **kwargs: Any) -> Settlement:
         event = Event.RETRY if verdict.event is Event.IN_DOUBT else verdict.event
         return after_push(claimed, replace(verdict, event=event), *args, **kwargs)
