@@ -15,12 +15,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-
-from sqlalchemy import update
+from datetime import UTC, datetime
 
 from gateway.delivery.store import owing, platforms
-from gateway.delivery.store.tables import delivery, seat
 from gateway.delivery.system import CrashPoint
 from gateway.domain.records import Record
 from gateway.store import records
@@ -28,6 +25,7 @@ from gateway.store.engine import Store
 from gateway.testing import people
 from gateway.testing.checker.invariants import broken, restless
 from gateway.testing.crashworker import Errand, Nursery, connector
+from gateway.testing.ground import let_leases_end
 from gateway.testing.model import ModelSandbox
 from gateway.testing.safeties import switched_off
 from gateway.testing.serving import running
@@ -104,20 +102,13 @@ class Work:
         self._without = without
         self.model = connector(url, replay_safe=replay_safe)
         self.count = 0
-        self._store, self._rng = store, rng
+        self.store, self._rng = store, rng
         self._latest: list[Record] = []
 
     def left(self) -> int:
         """How much can go on by itself."""
-        with self._store.read() as connection:
+        with self.store.read() as connection:
             return restless(connection, self.model.info.platform)
-
-    def let_leases_end(self) -> None:
-        """As if so much time had passed that every lease is over, and every share of the connections."""
-        with self._store.write() as connection:
-            over = datetime.now(UTC) - timedelta(seconds=1)
-            connection.execute(update(seat).values(until=over))
-            connection.execute(update(delivery).where(delivery.c.lease_owner.is_not(None)).values(lease_until=over))
 
     def keep_full(self) -> None:
         """Some persons with certificates, and a correction of one that came before."""
@@ -139,10 +130,10 @@ class Work:
     def _take(self, batch: Sequence[Record]) -> None:
         self.count += len(batch)
         now = datetime.now(UTC)
-        with switched_off(self._without), self._store.write() as connection:
+        with switched_off(self._without), self.store.write() as connection:
             platforms.register(connection, [self.model.info.platform])
             owing.lock_records(connection)
-            records.add(connection, self._store.vault, batch, batch_id=None, now=now)
+            records.add(connection, self.store.vault, batch, batch_id=None, now=now)
             owing.owe(connection, self.model.info, now)
 
 
@@ -168,7 +159,7 @@ def _stand_still(nursery: Nursery, errand: Errand, work: Work, account: Account)
         end = nursery.run(replace(errand, die_at=point, stands_still=True))
         account.runs += 1
         if end.stopped:
-            work.let_leases_end()
+            let_leases_end(work.store, datetime.now(UTC))
             _run(nursery, replace(errand, rounds=3), account)
         error = end.error or nursery.wake().error
         if error:
