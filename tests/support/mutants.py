@@ -35,7 +35,11 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "gateway/delivery/store/replays.py": ("tests/delivery/store", "tests/delivery/test_replay_roads.py"),
     "gateway/delivery/rules/outcome.py": ("tests/delivery/rules", "tests/delivery/test_push_roads.py"),
     "gateway/delivery/exchanger.py": ("tests/delivery",),
-    "gateway/delivery/traffic_guard.py": ("tests/delivery/test_traffic_roads.py", "tests/delivery/store"),
+    "gateway/delivery/traffic_guard.py": (
+        "tests/delivery/test_claim_size.py",
+        "tests/delivery/test_traffic_roads.py",
+        "tests/delivery/store",
+    ),
     "gateway/domain/states.py": ("tests/domain", "tests/delivery/store"),
     "gateway/domain/identifiers.py": ("tests/domain",),
     "gateway/operations/store/evidence.py": ("tests/operations/store", "tests/operations"),
