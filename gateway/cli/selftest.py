@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit, reported, say, table
+from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit, in_language, reported, say, table
 from gateway.cli.progress import counting
 from gateway.locale import tr
 
@@ -15,20 +15,26 @@ def selftest(
     url: Annotated[str | None, typer.Option(help="Database URL; that of the settings where none is given.")] = None,
     kills: Annotated[int, typer.Option(min=1, help="How many workers to kill.")] = 50,
     seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
+    without: Annotated[
+        str | None, typer.Option(help="Switch one safety off, to see that its absence is noticed; `list` names them.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Kill workers at every commit and every wire point, restart them, and compare the ledger with the platform.
 
     It works on an empty store of its own beside yours (SQLite: a file in the same folder; PostgreSQL: a schema), which
-    is removed at the end, and on a simulated platform: your records and your platforms are not touched.
+    is removed at the end, and on a simulated platform: your records and your platforms are not touched. With
+    --without a safety is missing there, and the exit code must be 1.
     """
     import os
 
     if not hasattr(os, "fork"):
         complain(tr("selftest: needs a system on which processes can be forked"))
         raise typer.Exit(MISUSE)
+    if without is not None:
+        without = _safety(without, as_json=as_json)
     with reported():
-        document = _run(url, kills, seed, quiet=as_json)
+        document = _run(url, kills, seed, without, quiet=as_json)
         if as_json:
             emit(document)
         else:
@@ -37,7 +43,30 @@ def selftest(
             raise typer.Exit(FAILURES)
 
 
-def _run(url: str | None, kills: int, seed: int, *, quiet: bool) -> dict[str, Any]:
+def _safety(name: str, *, as_json: bool) -> str:
+    """The name of a safety; the list of them ends the command."""
+    from gateway.testing.safeties import SAFETIES
+
+    if name in SAFETIES:
+        return name
+    rows = [
+        {"safety": key, "what it sees to": in_language(one.title_zh, one.title)}
+        for key, one in sorted(SAFETIES.items())
+    ]
+    if name == "list":
+        if as_json:
+            emit({key: {"title": one.title, "title_zh": one.title_zh} for key, one in sorted(SAFETIES.items())})
+        else:
+            table("", columns("safety", "what it sees to"), rows)
+        raise typer.Exit
+    complain(
+        in_language(f"没有名为{name}的保障；有：", f"there is no safety {name!r}; there are ")
+        + ", ".join(sorted(SAFETIES))
+    )
+    raise typer.Exit(MISUSE)
+
+
+def _run(url: str | None, kills: int, seed: int, without: str | None, *, quiet: bool) -> dict[str, Any]:
     from gateway import logs
     from gateway.delivery.system import CrashPoint
     from gateway.settings import GatewaySettings, load
@@ -53,13 +82,16 @@ def _run(url: str | None, kills: int, seed: int, *, quiet: bool) -> dict[str, An
         store = Store(engine=open_engine(own), vault=Vault(ring))
         try:
             with counting(tr("kills"), quiet=quiet, total=kills) as progress:
-                account = crash(store, ring.to_text(), own, kills=kills, seed=seed, progress=progress)
+                account = crash(
+                    store, ring.to_text(), own, kills=kills, seed=seed, progress=progress, without=without or ""
+                )
             kind = store.engine.dialect.name
         finally:
             store.close()
     return {
         "store": kind,
         "seed": seed,
+        "without": without,
         "runs": account.runs,
         "kills": account.kills.total(),
         "points": {str(point): account.kills[point] for point in CrashPoint},
@@ -86,5 +118,9 @@ def _show(document: dict[str, Any]) -> None:
     )
     for problem in document["problems"]:
         say(tr("problem:  {problem}", problem=problem))
-    if not document["problems"]:
+    if document["without"] and document["problems"]:
+        say(tr("the missing safety was noticed"))
+    elif document["without"]:
+        say(tr("the missing safety was not noticed: try more --kills"))
+    elif not document["problems"]:
         say(tr("nothing was lost and nothing doubled"))

@@ -1,18 +1,20 @@
-"""An empty store of the same kind as another, beside it, for as long as a test of the machine runs."""
+"""An empty store of the same kind as another, beside it, for as long as a test of the machine runs; its time passes."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import text
+from sqlalchemy import text, update
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from gateway.delivery.store.tables import delivery, seat
 from gateway.domain.errors import ConfigurationError
-from gateway.store.engine import migrate, open_engine
+from gateway.store.engine import Store, migrate, open_engine
 
 
 @contextmanager
@@ -39,6 +41,14 @@ def beside(url: str | Path, name: str) -> Iterator[str]:
         own = f"sqlite:///{own_folder}/store.db"
         _migrated(own)
         yield own
+
+
+def let_leases_end(store: Store, now: datetime) -> None:
+    """As if so much time had passed that every lease is over, and every share of the connections."""
+    over = now - timedelta(seconds=1)
+    with store.write() as connection:
+        connection.execute(update(seat).values(until=over))
+        connection.execute(update(delivery).where(delivery.c.lease_owner.is_not(None)).values(lease_until=over))
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from gateway.cli.app import app
 from gateway.delivery.system import CrashPoint
 from gateway.store.engine import open_engine
+from gateway.testing.safeties import SAFETIES
 
 
 def run(*options: str) -> tuple[int, dict[str, object]]:
@@ -25,6 +26,23 @@ def test_it_kills_workers_and_finds_nothing_lost(tmp_path: Path, monkeypatch: py
     assert (code, document["problems"], document["kills"]) == (0, [], 5)
     assert set(document["points"]) == set(CrashPoint)  # type: ignore[call-overload]
     assert list(tmp_path.iterdir()) == [], "neither the operator's store nor the test's own is there"
+
+
+@pytest.mark.parametrize("name", sorted(SAFETIES))
+def test_a_safety_that_is_switched_off_shows_as_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, document = run("--kills", "4", "--url", f"sqlite:///{tmp_path}/own.db", "--without", name)
+    assert (code, document["without"]) == (1, name)
+    noticed = [one for one in document["problems"] if one.startswith(SAFETIES[name].noticed_as)]  # type: ignore[attr-defined]
+    assert noticed, document["problems"]
+
+
+def test_the_safeties_have_names_and_an_unknown_one_is_misuse() -> None:
+    code, document = run("--without", "list")
+    assert (code, document.keys()) == (0, SAFETIES.keys())
+    assert CliRunner().invoke(app, ["selftest", "--without", "nothing"]).exit_code == 2
 
 
 def test_on_postgresql_it_works_in_a_schema_of_its_own(postgres_url: str) -> None:

@@ -36,6 +36,7 @@ from gateway.testing.checker.invariants import broken
 from gateway.testing.model import Model, ModelSandbox
 from gateway.testing.serving import running
 from gateway.transport.sender import Sender
+from tests.support.clear import forms_of, readable
 
 
 class Clock:
@@ -418,11 +419,14 @@ def test_nothing_personal_stands_in_clear_in_the_store(make_world: Callable[...,
     world.until_quiet()
     with world.store.read() as c:
         for table in (delivery, exchange, attempt, verdict):
-            text = repr(c.execute(select(table)).all())
+            text = readable(c.execute(select(table)))
             for person in persons:
                 assert isinstance(person.content, Worker)
-                assert person.content.id_number not in text
-                assert person.content.name not in text
+                for secret in (person.content.id_number, person.content.name):
+                    assert not any(form in text for form in forms_of(secret))
+    # what is sought would be found
+    for encoding in ("utf-8", "gb18030", "utf-16-le"):
+        assert "张三" in readable([(1, {"a": ["x", "张三".encode(encoding)]})])
 
 
 def test_reconciliation_gives_every_difference_one_class(make_world: Callable[..., World]) -> None:

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 TARGETS: dict[str, tuple[str, ...]] = {
     "gateway/delivery/store/ledger.py": ("tests/delivery/store", "tests/delivery/test_push_roads.py"),
     "gateway/delivery/store/owing.py": ("tests/delivery/store",),
-    "gateway/delivery/store/exchanges.py": ("tests/delivery/store", "tests/delivery/test_traffic_roads.py"),
+    "gateway/delivery/store/exchanges.py": ("tests/delivery/test_exchange_gaps.py", "tests/delivery/store"),
     "gateway/delivery/store/settlement.py": ("tests/delivery/store",),
     "gateway/delivery/store/version_order.py": ("tests/delivery/store",),
     "gateway/delivery/store/void_versions.py": ("tests/delivery/store", "tests/credit/store"),
@@ -35,7 +35,11 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "gateway/delivery/store/replays.py": ("tests/delivery/store", "tests/delivery/test_replay_roads.py"),
     "gateway/delivery/rules/outcome.py": ("tests/delivery/rules", "tests/delivery/test_push_roads.py"),
     "gateway/delivery/exchanger.py": ("tests/delivery",),
-    "gateway/delivery/traffic_guard.py": ("tests/delivery/test_traffic_roads.py", "tests/delivery/store"),
+    "gateway/delivery/traffic_guard.py": (
+        "tests/delivery/test_claim_size.py",
+        "tests/delivery/test_traffic_roads.py",
+        "tests/delivery/store",
+    ),
     "gateway/domain/states.py": ("tests/domain", "tests/delivery/store"),
     "gateway/domain/identifiers.py": ("tests/domain",),
     "gateway/operations/store/evidence.py": ("tests/operations/store", "tests/operations"),
@@ -44,7 +48,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "gateway/store/vault.py": ("tests/store", "tests/operations/store"),
 }
 SECONDS = 240.0
-"""longest run of one mutant's tests; one that takes longer hangs, and counts as noticed"""
+"""longest run of one mutant's tests; one that takes longer is told apart: it may hang, or the machine may be busy"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,8 +136,8 @@ def _copied() -> Path:
     return folder
 
 
-def survives(mutant: Mutant, folder: Path) -> bool:
-    """Whether the tests of its module pass with the change."""
+def survives(mutant: Mutant, folder: Path) -> bool | None:
+    """Whether the tests of its module pass with the change; None where they took too long to know."""
     target = folder / mutant.path
     whole = target.read_text(encoding="utf-8")
     target.write_text(mutant.source, encoding="utf-8")
@@ -150,7 +154,7 @@ def survives(mutant: Mutant, folder: Path) -> bool:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return False
+        return None
     finally:
         target.write_text(whole, encoding="utf-8")
     return run.returncode == 0
@@ -173,14 +177,19 @@ def main() -> int:
         folders.put(_copied())
     end = time.monotonic() + given.minutes * 60
 
+    slow: list[Mutant] = []
+
     def run(mutant: Mutant) -> bool | None:
         if time.monotonic() > end:
             return None
         folder = folders.get()
         try:
-            return survives(mutant, folder)
+            alive = survives(mutant, folder)
         finally:
             folders.put(folder)
+        if alive is None:
+            slow.append(mutant)
+        return alive
 
     with ThreadPoolExecutor(given.jobs) as pool:
         lived = list(pool.map(run, drawn))
@@ -188,6 +197,8 @@ def main() -> int:
     survivors = sorted((m.path, m.line, m.change) for m, alive in ran if alive)
     for path, line, change in survivors:
         sys.stdout.write(f"survived  {path}:{line}  {change}\n")
+    for mutant in sorted(slow, key=lambda one: (one.path, one.line)):
+        sys.stdout.write(f"too slow  {mutant.path}:{mutant.line}  {mutant.change}\n")
     share = 1 - len(survivors) / len(ran) if ran else 0.0
     sys.stdout.write(f"{len(ran)} of {len(known)} changes run, {share:.0%} noticed, goal {given.goal:.0%}\n")
     while not folders.empty():

@@ -242,3 +242,48 @@ def test_a_platform_that_accepted_the_withdrawal_is_not_expected_to_hold_the_cer
     assert ours(book) == []
     book.add(again)
     assert ours(book) == [(RecordKind.CERTIFICATE, 3)]
+
+
+def _on(book: Book, platform: str) -> Any:
+    """The same store as another platform sees it."""
+    return replace(book, info=replace(book.info, platform=platform))
+
+
+def test_what_others_hold_makes_no_correction_a_change(book: Book) -> None:
+    """Refused here, its correction goes out as new, whatever another record, kind or platform has had accepted."""
+    mine, bystander = book.persons(2)
+    other = _on(book, "other_platform")
+    book.add(mine, bystander)
+    other.owe()
+    book.bring(bystander, A)
+    other.bring(mine, A)
+    book.bring(mine, R)
+    paper = book.certificate(bystander)
+    book.add(paper)
+    book.bring(paper, A)
+    book.add(replace(mine, version=2))
+    [item] = book.claim()
+    assert (item.record.key, item.record.version, item.replaces) == (mine.key, 2, False)
+    other.owe()
+    [there] = [item for item in other.claim() if item.record.key == mine.key]
+    assert (there.record.version, there.replaces) == (2, True)
+
+
+@pytest.mark.parametrize(("who", "ended", "replaces"), [("own", A, False), ("own", R, True), ("another", A, True)])
+def test_only_an_accepted_withdrawal_of_the_same_record_takes_the_version_before_away(
+    book: Book, versions: tuple[Record, Record, Record], who: str, ended: Event, replaces: bool
+) -> None:
+    first, taken_back, again = versions
+    [holder] = book.persons()
+    another = book.certificate(holder)
+    book.add(holder)
+    book.bring(holder, A)
+    book.add(first, another)
+    book.bring(first, A)
+    book.bring(another, A)
+    gone = taken_back if who == "own" else withdrawal(another)
+    book.add(gone)
+    book.bring(gone, ended)
+    book.add(again)
+    [item] = book.claim()
+    assert (item.record.key, item.record.version, item.replaces) == (first.key, 3, replaces)
