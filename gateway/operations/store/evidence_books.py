@@ -175,7 +175,7 @@ BOOKS = (
     _decided("succession_ended", _DESK.credit_succession, "id sys_to", "sys_to"),
     _book("twin", _DESK.credit_twin, "platform record_id first_id sys_from"),
     _decided("twin_ended", _DESK.credit_twin, "id sys_to", "sys_to"),
-    _book("scan", _DESK.scan, "platform digest media_type size created_at"),
+    _book("scan", _DESK.scan, "platform attachment_id message_id"),
     _decided("party", _DESK.credit_party, "key kind since", "since", sealed_column("credit_party.content")),
     _book("check_owed", _DESK.check_owed, "at platform record_id certificate_key"),
     _decided("check_drawn", _DESK.check_owed, "id drawn_at draws", "drawn_at"),
