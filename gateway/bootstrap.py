@@ -299,6 +299,7 @@ class Gateway:
         self, action: str, subject: str, *, reason: str | None = None, detail: Mapping[str, Any] | None = None
     ) -> None:
         """Write an act, or the reading of a person, into the audit trail, with who did it."""
+        self.demand_four_eyes()
         with self.store.write() as connection:
             audit.note(
                 connection,
@@ -311,7 +312,10 @@ class Gateway:
             )
 
     def demand_four_eyes(self) -> None:
-        """Let the store ask for a second person for what the settings name, from now on and whatever they say later."""
+        """Let the store ask for a second person for what the settings name, from now on and whatever they say later.
+
+        Not done by opening alone: a fresh store has to stay empty for a backup.
+        """
         named = guarded_acts(self.settings.four_eyes)
         if not named:
             return
@@ -343,6 +347,7 @@ class Gateway:
         """
         from gateway.operations.approvals import FourEyes, permit
 
+        self.demand_four_eyes()
         named = guarded_acts(self.settings.four_eyes)
         rules = FourEyes(
             named=named, most=self.settings.four_eyes_above, lasts=timedelta(hours=self.settings.four_eyes_hours)
@@ -500,7 +505,6 @@ def open_gateway(
         if not known.issuperset(gateway.platforms):
             with store.write() as connection:
                 delivery_platforms.register(connection, gateway.platforms)
-        gateway.demand_four_eyes()
     except BaseException:
         engine.dispose()
         raise

@@ -78,6 +78,7 @@ def listing(
 
     with opened() as gateway:
         now = gateway.edge.now()
+        gateway.demand_four_eyes()
         with gateway.store.read() as connection:
             asking = sorted(demanded(connection))
             found = [_document(one, now) for one in listed(connection, limit)]
@@ -120,6 +121,7 @@ def waive(
     from gateway.store.audit import note
 
     with opened() as gateway:
+        gateway.demand_four_eyes()
         if act in guarded_acts(gateway.settings.four_eyes):
             raise InputError(f"GATEWAY_FOUR_EYES still names {act}: take it out there first")
         with gateway.store.read() as connection:

@@ -138,6 +138,7 @@ def check(platforms: Platforms = None, wsdl: Wsdl = None, codes: Codes = False, 
         gateway.proven = True  # health calls change nothing anywhere
         health = asyncio.run(across(gateway, chosen, _probe)) if chosen else []
         exposed = exposed_platforms(gateway)
+        gateway.demand_four_eyes()
         with gateway.store.read() as connection:
             four_eyes = sorted(demanded(connection))
         unread = gateway.unread_variables(os.environ)
