@@ -70,9 +70,8 @@ def _entries() -> Iterator[Entry]:
     for code, (en, zh) in sorted(rules.items()):
         yield _entry(tr("rule of the intake"), code, Text(code), Text(zh if is_chinese() else en))
     for ticket, duty in DUTIES.items():
-        title = Text(duty.title_zh if is_chinese() else duty.title)
         act = tr("{owner}, within {days} working days: {acts}", owner=duty.owner, days=duty.days, acts=duty.acts)
-        yield _entry(tr("ticket"), str(ticket), title, title, act)
+        yield _entry(tr("ticket"), str(ticket), duty.title, duty.title, act)
     for info in _platforms():
         for code, (zh, en) in info.code_words.items():
             said = Text(zh if is_chinese() else en)

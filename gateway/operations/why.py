@@ -23,6 +23,7 @@ from gateway.domain.records import RecordKind
 from gateway.domain.states import Event, State
 from gateway.intake.store import batches, views
 from gateway.intake.store.refused import RowPlace, places
+from gateway.locale import shown
 from gateway.operations.store import why as operations_why
 from gateway.operations.store.why import Connectors, LastAnswer, NewestDelivery, ReportedRow
 from gateway.store import records
@@ -270,7 +271,7 @@ def _ticket(connection: Connection, number: str) -> list[WhyStep]:
             step="ticket",
             ok=None if is_open else True,
             text=f"{duty.title}, opened {day}, {'open' if is_open else f'settled: {found.act}'}",
-            text_zh=f"{duty.title_zh}，{day} 开立，{'未结' if is_open else f'已结：{found.act}'}",
+            text_zh=f"{shown(duty.title, chinese=True)}，{day} 开立，{'未结' if is_open else f'已结：{found.act}'}",
             act=f"gateway tickets show {found.number}" if is_open else None,
         )
     ]
