@@ -106,7 +106,7 @@ def failures(
     elif rows:
         for one in groups:
             say(f"{one['platform']}  {one['state']} {one['code'] or ''}  {one['reason'] or ''}  × {one['count']}")
-            say(tr("  {act}", act=one["act"]))
+            say("  " + say_in_language(one["act"]))
         for row in rows:
             row["place"] = None if row["batch"] is None else f"{row['batch']} {row['row']}"
             row["cells"] = "、".join(row["cells"])

@@ -302,6 +302,8 @@ FIELDS = columns(
     *("missing", "reports", "name_zh", "last_read_at", "severity", "amount", "status", "category", "content"),
     *("admitted", "unchanged", "refused", "held", "lease_until", "blocked_by", "replaces", "partner", "at"),
     *("withdrawn", "owed", "pushed", "acknowledged", "detail"),
+    *("standing", "asked_by", "expires_at", "decided_by", "checked_on", "result", "document", "approved_by"),
+    *("published_at",),
     *("outcome", "version_no", "level", "valid_from", "valid_to", "disclosure_until", "action", "subject", "actor"),
 )
 """fields that commands show by name, so that the catalogue has a heading for each"""

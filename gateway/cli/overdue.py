@@ -95,6 +95,6 @@ def _tell(watched: Sequence[PromiseClock], answers: Sequence[DueAnswer], total: 
     ]
     if rows:
         names = ("platform", "what", "delivery", "row", "since", "due", "state")
-        table(tr("{shown} of {total}", shown=len(rows), total=total), columns(*names), rows)
+        table(tr("{count} of {total}", count=len(rows), total=total), columns(*names), rows)
     else:
         say(tr("no answer is late or due soon"))

@@ -80,7 +80,7 @@ class Standing(StrEnum):
 
 
 STANDINGS = {
-    Standing.WAITS: tr("waits"),
+    Standing.WAITS: tr("waits for a second person"),
     Standing.APPROVED: tr("approved"),
     Standing.DECLINED: tr("declined"),
     Standing.EXPIRED: tr("expired"),
