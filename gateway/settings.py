@@ -24,7 +24,7 @@ from gateway.domain.approvals import guarded_acts
 from gateway.domain.promises import Promise, Promises
 from gateway.domain.retention_days import LEAST_DAYS
 from gateway.domain.traffic import BreakerRules, Budget, Traffic, Waits, waits
-from gateway.locale import in_chinese
+from gateway.locale import in_chinese, tr
 from gateway.settings_sources import Loader, S, Settings, load, loader
 
 _RULE = re.compile(r"N[0-9]{2}")
@@ -34,7 +34,7 @@ def last_days(text: str) -> dict[str, date]:
     """Rule id -> last day in force, from ``N22=2020-12-31 N15=2021-06-30``; ValueError for anything else."""
     parts = [part.partition("=") for part in text.split()]
     if not all(_RULE.fullmatch(rule) for rule, _, _ in parts):
-        raise ValueError("not rule ids of the notice (N01 ...), each with = and a day")
+        raise ValueError(tr("not rule ids of the notice (N01 ...), each with = and a day"))
     return {rule: date.fromisoformat(day) for rule, _, day in parts}
 
 
@@ -233,7 +233,7 @@ class RetentionSettings(Settings):
 def _address(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be an address with https:// (or http:// where that is allowed) and a host")
+        raise ValueError(tr("must be an address with https:// (or http:// where that is allowed) and a host"))
     return text
 
 
@@ -241,11 +241,11 @@ def _place(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme == "file":
         if parts.netloc or not parts.path.startswith("/"):
-            raise ValueError("must be file:/// and an absolute folder")
+            raise ValueError(tr("must be file:/// and an absolute folder"))
     elif parts.scheme in ("", "http", "https"):
-        raise ValueError("must be file:///folder, or a SQLAlchemy URL of a database")
+        raise ValueError(tr("must be file:///folder, or a SQLAlchemy URL of a database"))
     elif parts.password is not None:
-        raise ValueError("must hold no password: DATABASE_PASSWORD takes it")
+        raise ValueError(tr("must hold no password: DATABASE_PASSWORD takes it"))
     return text
 
 
@@ -310,7 +310,9 @@ class PlatformSettings(Settings):
     def _encrypted_unless_allowed(cls, allowed: bool, info: ValidationInfo) -> bool:
         parts = urlsplit(info.data.get("endpoint", ""))
         if parts.scheme == "http" and not is_loopback(parts.hostname or "") and not allowed:
-            raise ValueError("must be true for an endpoint with http://, which can be read on its way; use https://")
+            raise ValueError(
+                tr("must be true for an endpoint with http://, which can be read on its way; use https://")
+            )
         return allowed
 
     @model_validator(mode="after")
@@ -320,7 +322,9 @@ class PlatformSettings(Settings):
             given = value.values() if isinstance(value, dict) else (value,)
             for one in given:
                 if isinstance(one, SecretStr) and _is_blank(one.get_secret_value()):
-                    raise ValueError(f"{name.upper()} is the same letter throughout: a sample, not a secret")
+                    raise ValueError(
+                        tr("{name} is the same letter throughout: a sample, not a secret", name=name.upper())
+                    )
         return self
 
     def to_endpoint(self) -> Endpoint:
@@ -403,14 +407,18 @@ class HandOverSettings(PolledSettings):
         parts = urlsplit(self.endpoint)
         files = parts.scheme == "file"
         if files != (self.inbox is not None):
-            raise ValueError("INBOX must be set with a file:// endpoint, and only with it")
+            raise ValueError(tr("INBOX must be set with a file:// endpoint, and only with it"))
         if files and self.database_password is not None:
-            raise ValueError("DATABASE_PASSWORD has no meaning with a file:// endpoint")
+            raise ValueError(tr("DATABASE_PASSWORD has no meaning with a file:// endpoint"))
         if self.database_password is not None and not parts.username:
-            raise ValueError("DATABASE_PASSWORD needs the account in the URL: postgresql+psycopg://account@host/name")
+            raise ValueError(
+                tr("DATABASE_PASSWORD needs the account in the URL: postgresql+psycopg://account@host/name")
+            )
         useless = sorted(self.model_fields_set & _OF_HTTP)
         if useless:
-            raise ValueError(f"{', '.join(useless).upper()}: nothing travels over HTTP to this platform")
+            raise ValueError(
+                tr("{useless}: nothing travels over HTTP to this platform", useless=", ".join(useless).upper())
+            )
         return self
 
     def to_endpoint(self) -> Endpoint:
