@@ -67,7 +67,8 @@ async def retention(dry_run: DryRun = False) -> State[Any]:
         return to_state(failed_run(reason_of(error, "retention")))
     if isinstance(report, Permit):
         assert report.request is not None
-        text = f"waits for a second person: gateway approvals approve {report.request.id} (exit {EXIT_FAILURES})"
+        text = tr("waits for a second person: gateway approvals approve {number}", number=report.request.id)
+        text = tr("{message} (exit {code})", message=text, code=EXIT_FAILURES)
         return to_state(RunResult(state=RunState.HELD, message=text, exit=EXIT_FAILURES))
     if flow_run.id is not None:
         words = (spoken(tr("rule")), spoken(tr("rows")), spoken(tr("older_than")))
