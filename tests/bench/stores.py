@@ -70,6 +70,7 @@ class _Home:
         _store.close()
         self._made |= {**_platforms(), "GATEWAY_HOME": str(folder), "GATEWAY_DATABASE_URL": url}
         run("init", self._made)
+        run("evidence seal", self._made)
 
     def seconds(self, command: str, _: int) -> float:
         """What a command takes."""
