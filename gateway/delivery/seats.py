@@ -101,10 +101,10 @@ class Seats:
         """Wait for a seat and take it; False where none was to be had in time."""
         while True:
             with self._lock:
-                if self._used < self._usable and self._lasts():
+                if self._used < self._usable and self._edge.now() <= self._last_use:
                     self._used += 1
                     return True
-            if self._usable and self._lasts():
+            if self._usable and self._edge.now() <= self._last_use:
                 waiter = asyncio.get_running_loop().create_future()
                 self._waiting.append(waiter)
                 await waiter
@@ -124,7 +124,7 @@ class Seats:
         """Ask the store until there is a seat; a Stop where there is none within a short time."""
         async with self._queue:
             for _ in range(_POLLS):
-                if self._usable and self._lasts():
+                if self._usable and self._edge.now() <= self._last_use:
                     return None
                 self.apply(await self._thread.write(self._count))
                 if self._usable:
@@ -140,9 +140,6 @@ class Seats:
         if self._asked:
             await self._thread.write(seats.leave, self._door)
             self._asked = False
-
-    def _lasts(self) -> bool:
-        return self._edge.now() <= self._last_use
 
     def _wake(self) -> None:
         """Let go as many as there are seats; all of them where there is none, so that they ask for one."""

@@ -115,9 +115,8 @@ def _load(connection: Connection, ids: list[int]) -> list[dict[str, Any]]:
 def _with_scans(
     connection: Connection, vault: Vault, loaded: Sequence[Mapping[str, Any]], records: Sequence[Record]
 ) -> list[Claimed]:
-    digests = named_digests(records)
-    if digests:
-        held = contents(connection, vault, digests)
+    if any(isinstance(one.content, Certificate) and one.content.files for one in records):
+        held = contents(connection, vault, named_digests(records))
         records = [with_contents(one, held) for one in records]
     return [_to_claimed(row, one, vault) for row, one in zip(loaded, records, strict=True)]
 
