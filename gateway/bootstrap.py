@@ -29,7 +29,17 @@ from gateway.domain.errors import ConfigurationError, NotConfigured, StoreError,
 from gateway.locale import tr
 from gateway.operations.store.key_checks import FOREIGN, holds_anything, prove_keys
 from gateway.private_files import make_private, open_private
-from gateway.settings import BaseSettings, GatewaySettings, Loader, S, ServeSettings, SourceSettings, last_days, load
+from gateway.settings import (
+    BaseSettings,
+    GatewaySettings,
+    Loader,
+    RetentionSettings,
+    S,
+    ServeSettings,
+    SourceSettings,
+    last_days,
+    load,
+)
 from gateway.store import audit
 from gateway.store.engine import Engine, Store, migrate, open_engine, verify_schema
 from gateway.store.vault import KeyRing, Vault, random_bytes, read_or_make_keys
@@ -153,12 +163,9 @@ class Gateway:
 
     def unread_variables(self, environment: Mapping[str, str]) -> list[str]:
         """GATEWAY_ variables that neither the core nor an installed platform reads: misspellings, most often."""
-        self.descriptions()
         readable, broken = set(_OTHER_VARIABLES), tuple(f"GATEWAY_{name.upper()}__" for name in self.broken)
-        classes: list[type[BaseSettings]] = [GatewaySettings, SourceSettings, ServeSettings, *self._settings]
-        for settings in classes:
-            prefix = settings.model_config.get("env_prefix", "")
-            readable |= {f"{prefix}{name}".upper() for name in settings.model_fields}
+        for prefix, names in self._readable().items():
+            readable |= {f"{prefix}{name}".upper() for name in names}
         return sorted(
             name
             for name in environment
@@ -166,6 +173,39 @@ class Gateway:
             and name.upper() not in readable
             and not (broken and name.upper().startswith(broken))
         )
+
+    def _readable(self) -> dict[str, set[str]]:
+        """Prefix -> names of settings that somebody reads; of every platform that is installed and not broken."""
+        self.descriptions()
+        classes: list[type[BaseSettings]] = [
+            GatewaySettings,
+            SourceSettings,
+            ServeSettings,
+            RetentionSettings,
+            *self._settings,
+        ]
+        return {str(one.model_config.get("env_prefix", "")): set(one.model_fields) for one in classes}
+
+    def unread_keys(self, document: Mapping[str, Any]) -> list[str]:
+        """Keys and tables of ``gateway.toml`` that nobody reads, as ``key`` and ``[table] key``."""
+        tables = {
+            prefix.removeprefix("GATEWAY_").strip("_").lower(): names for prefix, names in self._readable().items()
+        }
+        unread = []
+        for name, value in document.items():
+            if not isinstance(value, Mapping):
+                unread += [] if name in tables[""] else [name]
+            elif name not in tables:
+                unread += [] if name in self.broken else [f"[{name}]"]
+            else:
+                unread += [f"[{name}] {key}" for key in value if key not in tables[name]]
+        return sorted(unread)
+
+    def setting_names(self, platform: str) -> set[str]:
+        """Names of a platform's settings, without their prefix; of those that were read so far."""
+        prefix = f"GATEWAY_{platform.upper()}__"
+        mine = [one for one in self._settings if one.model_config.get("env_prefix") == prefix]
+        return {name.upper() for one in mine for name in one.model_fields}
 
     def configured(self, chosen: Sequence[str] = ()) -> list[str]:
         """The platforms named, or all that can be used; a named one that cannot is an error.

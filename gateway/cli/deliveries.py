@@ -27,12 +27,13 @@ from gateway.cli.output import (
     opened,
     say,
     table,
+    tell,
 )
 from gateway.cli.status import traffic_rules
 from gateway.domain.approvals import GuardedAct
 from gateway.domain.errors import InputError
 from gateway.domain.states import State
-from gateway.locale import tr
+from gateway.locale import Text, tr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -233,6 +234,18 @@ def release(
         raise typer.Exit(FAILURES)
 
 
+_STEPS = {
+    "filed": tr("reported"),
+    "kept": tr("review"),
+    "owed": tr("to be sent"),
+    "accepted": tr("push"),
+    "reconciled": tr("reconciliation"),
+    "credit": tr("credit feedback"),
+    "batch": tr("batch"),
+    "ticket": tr("ticket"),
+    "draw": tr("draw"),
+}
+"""the steps of a chain in words"""
 _WORDS = {True: ("正常", "ok"), False: ("断开", "BROKEN"), None: ("待办", "waits")}
 
 
@@ -285,12 +298,12 @@ def _tell_chains(answer: Explanation) -> None:
         for link in (link for owner, link in links if owner == key):
             place = " ".join(str(part) for part in (link.platform, link.delivery) if part)
             text = in_language(link.text_zh, link.text)
-            say(f"  {in_language(*_WORDS[link.ok])}  {link.step}{f' {place}' if place else ''}  {text}")
+            step = say_in_language(_STEPS.get(link.step, Text(link.step)))
+            tell(f"  {in_language(*_WORDS[link.ok])}  {step}{f' {place}' if place else ''}  {text}")
     for link in answer.broken:
         text = in_language(link.text_zh, link.text)
         act = in_language(link.act_zh or link.act or "", link.act or "")
-        say(
-            tr("first broken link: {step} {platform} - {text}", step=link.step, platform=link.platform or "", text=text)
-        )
+        step = _STEPS.get(link.step, Text(link.step))
+        tell(tr("first broken link: {step} {platform} - {text}", step=step, platform=link.platform or "", text=text))
         if act:
-            say(tr("  do: {act}", act=act))
+            tell(tr("  do: {act}", act=Text(act)))

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from gateway.cli.codes import code_said, platform_named, title_of
-from gateway.cli.language import is_chinese
+from gateway.cli.codes import act_said, code_said, platform_named, title_of
+from gateway.cli.language import is_chinese, settings_said
 from gateway.cli.layout import cell_length, drawn, terminal_width
 from gateway.cli.output import AsJson, emit, opened, say, tell
 from gateway.cli.platforms import exposed_platforms
@@ -68,6 +68,7 @@ def _platform(gateway: Gateway, connection: Any, name: str, counted: Any, now: d
     from gateway.delivery.explain import stops
     from gateway.delivery.store import platforms as delivery_platforms
     from gateway.delivery.store import waiting_views
+    from gateway.delivery.store.owing import is_behind
     from gateway.operations.overdue import known_clocks
 
     pause = delivery_platforms.pause_of(connection, name, now)
@@ -82,6 +83,7 @@ def _platform(gateway: Gateway, connection: Any, name: str, counted: Any, now: d
         "behind": counted.behind if counted else 0,
         "oldest_waiting": counted.oldest_waiting if counted else None,
         "next_due": counted.next_due if counted else None,
+        "unqueued": name in gateway.configured() and is_behind(connection, gateway.connector(name).info),
         "overdue": sum(one.late for one in late if one.promise is PromiseKind.RESULT),
         "pause": None if pause is None else vars(pause),
         "clock": delivery_platforms.capped_lately(connection, name, now),
@@ -169,6 +171,8 @@ def _steps(document: dict[str, Any]) -> Iterator[tuple[str, Text]]:
         count = sum(row["states"].get(state, 0) for row in open_rows)
         if count:
             yield f"gateway {command}", tr("{count} {state}", count=count, state=STATES[state].word)
+        elif state is State.QUEUED and any(row["unqueued"] and not row["pause"] for row in rows.values()):
+            yield "gateway push", tr("new records are not queued yet")
 
 
 def _tell(gateway: Gateway, document: dict[str, Any]) -> None:
@@ -258,6 +262,8 @@ def _of_platform(gateway: Gateway, document: dict[str, Any], name: str) -> Itera
         state = tr("is gone") if row["connector"] == "gone" else tr("is broken")
         yield tr("! {platform}: its connector {state}; nothing is sent there", platform=title, state=state)
         yield _do(Text("gateway check"))
+        if name in gateway.broken:
+            yield Text(f"    {settings_said(gateway.broken[name])}")
     for told in row["clock"]:
         yield tr("! {platform}: {text}", platform=title, text=Text(told))
     if row["pause"]:
@@ -278,7 +284,9 @@ def _of_pause(gateway: Gateway, name: str, row: dict[str, Any], title: Text) -> 
     pause = row["pause"]
     why = code_said(gateway, name, pause["code"], pause["reason"])
     if pause["code"] in STOPS and pause["reason"]:
-        why = tr("{word}: {reason}", word=STOPS[pause["code"]].word, reason=Text(pause["reason"]))
+        known = STOPS[pause["code"]]
+        reason = known.meaning if pause["code"] == "broken_replies" else Text(pause["reason"])
+        why = tr("{word}: {reason}", word=known.word, reason=reason)
     about = {"platform": title, "at": pause["since"], "why": why, "by": Text(pause["by"])}
     if pause["until"]:
         yield tr("! {platform} is held since {at} until {until}: {why} (by {by})", until=pause["until"], **about)
@@ -286,7 +294,11 @@ def _of_pause(gateway: Gateway, name: str, row: dict[str, Any], title: Text) -> 
     yield tr("! {platform} is held since {at}: {why} (by {by})", **about)
     if pause["code"] == "restored":
         yield _do(Text(f"gateway recover {name}"))
-    else:
+        return
+    act = None if pause["code"] == "operator" else act_said(gateway, name, pause["code"])
+    if act is not None:
+        yield _do(act)
+    if act is None or "gateway resume" not in act:
         yield _do(tr("mend the cause, then gateway resume {platform}", platform=name))
 
 
@@ -309,6 +321,9 @@ def _of_reasons(gateway: Gateway, document: dict[str, Any]) -> Iterator[Text]:
             count=one["count"],
             code=code_said(gateway, one["platform"], one["code"]),
         )
+        act = act_said(gateway, one["platform"], one["code"])
+        if act is not None and one["state"] in (State.QUEUED, State.IN_DOUBT):
+            yield _do(act)
 
 
 def _of_people(document: dict[str, Any]) -> Iterator[Text]:

@@ -293,3 +293,5 @@ class Health:
     ok: bool
     detail: str
     clock_skew: timedelta | None = None
+    code: str | None = None
+    """the platform's code where it refuses, by which its words and what helps are found"""
