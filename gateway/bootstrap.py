@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from gateway.operations.report import ReportSettings
 
 T = TypeVar("T")
+_NO_FILE = tr("there is no such file: name the platform's CA bundle, or our certificate and key, as PEM")
 _YOUNG = 10_000
 """objects made and not freed before the youngest are looked at"""
 _TURN_SECONDS = 0.0005
@@ -136,6 +137,7 @@ class Gateway:
         if platform not in self._connectors:
             connector = guarded(registry.build_connector(platform, self._load))
             self._keep_within_lease(platform, connector.endpoint)
+            _look_for_files(platform, connector.endpoint)
             self._connectors[platform] = connector
         return self._connectors[platform]
 
@@ -498,6 +500,18 @@ class _Connectors(Mapping[str, Connector]):
 
     def __len__(self) -> int:
         return len(self._names)
+
+
+def _look_for_files(platform: str, endpoint: Endpoint) -> None:
+    """Raise ConfigurationError where what TLS needs is not there, so that it stops this platform and no other."""
+    files = {
+        "VERIFY": endpoint.verify,
+        "CLIENT_CERTIFICATE": endpoint.client_certificate,
+        "CLIENT_KEY": endpoint.client_key,
+    }
+    for name, given in files.items():
+        if isinstance(given, str) and not Path(given).exists():
+            raise ConfigurationError(f"settings: GATEWAY_{platform.upper()}__{name}: {_NO_FILE}")
 
 
 async def across(gateway: Gateway, platforms: Sequence[str], work: Callable[[Exchanger], Awaitable[T]]) -> list[T]:

@@ -24,9 +24,10 @@ from gateway.domain.approvals import guarded_acts
 from gateway.domain.promises import Promise, Promises
 from gateway.domain.retention_days import LEAST_DAYS
 from gateway.domain.traffic import BreakerRules, Budget, Traffic, Waits, waits
-from gateway.locale import in_chinese
+from gateway.locale import in_chinese, tr
 from gateway.settings_sources import Loader, S, Settings, load, loader
 
+_SAMPLE = tr("is the same letter throughout: a sample, not a secret")
 _RULE = re.compile(r"N[0-9]{2}")
 
 
@@ -318,7 +319,7 @@ class PlatformSettings(Settings):
             given = value.values() if isinstance(value, dict) else (value,)
             for one in given:
                 if isinstance(one, SecretStr) and _is_blank(one.get_secret_value()):
-                    raise ValueError(f"{name.upper()} is the same letter throughout: a sample, not a secret")
+                    raise ValueError(f"{name.upper()} {_SAMPLE}")
         return self
 
     def to_endpoint(self) -> Endpoint:

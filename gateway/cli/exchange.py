@@ -100,6 +100,8 @@ def _tell_push(gateway: Gateway, report: PushReport, waits: Sequence[WaitingGrou
             )
         else:
             tell(tr("  {state} {count}  {why}", **about))
+    if report.swept:
+        tell(tr("  {count} were taken over from a worker that vanished", count=report.swept))
     if report.stopped:
         tell(tr("  not all was sent: {why}", why=stopped_said(gateway, report.platform, report.stopped)))
     act = _act(gateway, report, waits)
@@ -206,6 +208,8 @@ def feedback(platforms: Platforms = None, as_json: AsJson = False) -> None:
         if gateway.draw_checks():
             gateway.seal()
     documents = [{"platform": platform, **_plain(report)} for platform, report in zip(giving, reports, strict=True)]
+    if not as_json and any(d["unmatched"] for d in documents):
+        tell(tr("about nobody we hold: {act}", act="gateway credit unmatched"))
     _finish(gateway, documents, as_json, failed=bool(gateway.broken) or any(d["stopped"] for d in documents))
 
 

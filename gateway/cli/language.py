@@ -205,8 +205,8 @@ def settings_said(text: str) -> str:
     head, sign, rest = text.partition("settings: ")
     if head or not sign:
         return text
-    faults = (fault.partition(": ") for fault in rest.split("; "))
-    said = "; ".join(f"{name}{colon}{misuse(what)}" for name, colon, what in faults)
+    faults = (fault.partition(" ") for fault in rest.split("; "))
+    said = "; ".join(f"{name} {misuse(what)}" for name, _, what in faults)
     return say_in_language(tr("settings: {faults}", faults=said))
 
 

@@ -40,6 +40,7 @@ def status(as_json: AsJson = False) -> None:
 
 def overview(gateway: Gateway) -> dict[str, Any]:
     """All of it as one document: platforms by id, tickets by owner, when each work was last done, what to do next."""
+    from gateway.credit.store.views import count_unmatched
     from gateway.credit.tickets import open_by_owner
     from gateway.delivery.store import views
     from gateway.delivery.store.platforms import registered
@@ -58,6 +59,7 @@ def overview(gateway: Gateway) -> dict[str, Any]:
             "not_owed": _not_owed(gateway, connection),
             "exposed": exposed_platforms(gateway),
             "tickets": open_by_owner(connection, gateway.calendar, now),
+            "unmatched": count_unmatched(connection),
             "differences": _open_differences(differences(connection, platforms)),
             "last": _last(last_done(connection, platforms)),
         }
@@ -66,6 +68,7 @@ def overview(gateway: Gateway) -> dict[str, Any]:
 
 def _platform(gateway: Gateway, connection: Any, name: str, counted: Any, now: datetime) -> dict[str, Any]:
     from gateway.delivery.explain import stops
+    from gateway.delivery.store import ledger as delivery_ledger
     from gateway.delivery.store import platforms as delivery_platforms
     from gateway.delivery.store import waiting_views
     from gateway.delivery.store.owing import is_behind
@@ -89,6 +92,7 @@ def _platform(gateway: Gateway, connection: Any, name: str, counted: Any, now: d
         "clock": delivery_platforms.capped_lately(connection, name, now),
         "queue": _shown(waiting_views.queue(connection, name, now)),
         "stop": _shown(stop),
+        "abandoned": delivery_ledger.abandoned(connection, name, now),
         "breaker": _breaker(breaker, now),
     }
 
@@ -171,6 +175,8 @@ def _steps(document: dict[str, Any]) -> Iterator[tuple[str, Text]]:
         count = sum(row["states"].get(state, 0) for row in open_rows)
         if count:
             yield f"gateway {command}", tr("{count} {state}", count=count, state=STATES[state].word)
+        elif state is State.QUEUED and any(row["abandoned"] for row in rows.values()):
+            yield "gateway push", tr("a worker vanished")
         elif state is State.QUEUED and any(row["unqueued"] and not row["pause"] for row in rows.values()):
             yield "gateway push", tr("new records are not queued yet")
 
@@ -272,6 +278,10 @@ def _of_platform(gateway: Gateway, document: dict[str, Any], name: str) -> Itera
         yield _of_stop(row["stop"], title)
     elif row["queue"]:
         yield _of_stop(row["queue"], title)
+    if row["abandoned"]:
+        about = {"platform": title, "count": row["abandoned"]}
+        yield tr("! {platform}: {count} were left by a worker that vanished; the next push takes them over", **about)
+        yield _do(Text("gateway push"))
     if name in document["exposed"]:
         yield tr("! {platform}: {text}", platform=title, text=document["exposed"][name])
     for one in document["not_owed"]:
@@ -342,5 +352,7 @@ def _of_people(document: dict[str, Any]) -> Iterator[Text]:
             yield tr("! {owner}: {count} tickets, {late} late, {today} due today    gateway tickets list", **about)
         else:
             yield tr("  {owner}: {count} tickets, the next due on {due}    gateway tickets list", **about, due=due)
+    if count := document["unmatched"]:
+        yield tr("  {count} credit events are about nobody we hold    gateway credit unmatched", count=count)
     for name, count in document["differences"].items():
         yield tr("! {platform}: {count} differences open    gateway differences {platform}", platform=name, count=count)

@@ -163,7 +163,18 @@ ANSWERS: Mapping[str, Word] = {
     **dict.fromkeys(
         (
             *("reply_schema", "unreadable", "not_xml", "not_soap", "doctype", "multipart", "xop", "too_many"),
-            *("other_answer", "other_serial", "other_items", "other_receipt", "other_record", "no_rows", "item_count"),
+            *(
+                "answer_schema",
+                "answer_json",
+                "answer_form",
+                "other_answer",
+                "other_serial",
+                "other_items",
+                "other_receipt",
+                "other_record",
+                "no_rows",
+                "item_count",
+            ),
         ),
         Word(
             tr("answer does not fit the interface"),
@@ -180,6 +191,11 @@ ANSWERS: Mapping[str, Word] = {
         tr("kept back"), tr("the platform was held, or its connections taken, while this one waited; nothing left")
     ),
     "lease_short": Word(tr("kept back"), tr("too little of its lease was left to send it; it goes with the next push")),
+    "answer_signature": Word(
+        tr("answer's signature wrong"),
+        tr("the answer's signature is missing or wrong, so nobody knows who gave it"),
+        tr("look at ENDPOINT and the platform's key in the settings, then gateway check PLATFORM"),
+    ),
     "http_401": Word(
         tr("access refused"), tr("user, secret or signature is not taken"), tr("look at the platform's secrets")
     ),
