@@ -188,11 +188,23 @@ class Gateway:
         ]
         return {str(one.model_config.get("env_prefix", "")): set(one.model_fields) for one in classes}
 
+    def broken_settings(self) -> dict[str, str]:
+        """What is wrong with the settings of scheduled runs, retention and the source, by their names."""
+        wrong: dict[str, str] = {}
+        for settings in (ServeSettings, RetentionSettings, SourceSettings):
+            try:
+                self.loader(settings)
+            except NotConfigured:
+                continue
+            except ConfigurationError as error:
+                wrong[settings.model_config.get("env_prefix", "").removeprefix("GATEWAY_").strip("_").lower()] = str(
+                    error
+                )
+        return wrong
+
     def unread_keys(self, document: Mapping[str, Any]) -> list[str]:
         """Keys and tables of ``gateway.toml`` that nobody reads, as ``key`` and ``[table] key``."""
-        tables = {
-            prefix.removeprefix("GATEWAY_").strip("_").lower(): names for prefix, names in self._readable().items()
-        }
+        tables = {_section(prefix): names for prefix, names in self._readable().items()}
         unread = []
         for name, value in document.items():
             if not isinstance(value, Mapping):
@@ -500,6 +512,11 @@ class _Connectors(Mapping[str, Connector]):
 
     def __len__(self) -> int:
         return len(self._names)
+
+
+def _section(prefix: str) -> str:
+    """The table of ``gateway.toml`` that stands for a prefix of variables."""
+    return prefix.removeprefix("GATEWAY_").strip("_").lower()
 
 
 def _look_for_files(platform: str, endpoint: Endpoint) -> None:

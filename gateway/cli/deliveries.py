@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.approvals import ask_second_person
+from gateway.cli.codes import act_said, code_said, platform_named
 from gateway.cli.language import say_in_language
 from gateway.cli.output import (
     FAILURES,
@@ -33,10 +34,11 @@ from gateway.cli.status import traffic_rules
 from gateway.domain.approvals import GuardedAct
 from gateway.domain.errors import InputError
 from gateway.domain.states import State
+from gateway.domain.words import STATES, WHY_STEPS
 from gateway.locale import Text, tr
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gateway.bootstrap import Gateway
     from gateway.delivery.store.views import DeliveryFilter
@@ -105,8 +107,11 @@ def failures(
         emit({"total": found.total, "shown": len(rows), "groups": groups, "failures": rows})
     elif rows:
         for one in groups:
-            say(f"{one['platform']}  {one['state']} {one['code'] or ''}  {one['reason'] or ''}  × {one['count']}")
-            say(f"  {one['act']}")
+            tell(_group_said(gateway, one))
+            helps = act_said(gateway, one["platform"], one["code"])
+            if helps is not None:
+                tell(tr("    to do: {act}", act=helps))
+            tell(f"    {one['act']}")
         for row in rows:
             row["place"] = None if row["batch"] is None else f"{row['batch']} {row['row']}"
             row["cells"] = "、".join(row["cells"])
@@ -116,6 +121,17 @@ def failures(
         say(say_in_language(tr("nothing failed")) + others)
     if found.total:
         raise typer.Exit(FAILURES)
+
+
+def _group_said(gateway: Gateway, group: Mapping[str, Any]) -> Text:
+    """A group of failures by platform, state, how many, and the answer they have in common."""
+    return tr(
+        "{platform}  {state} {count}: {code}",
+        platform=platform_named(gateway, group["platform"]),
+        state=STATES[State(group["state"])].word,
+        count=group["count"],
+        code=code_said(gateway, group["platform"], group["code"] or "", group["reason"]),
+    )
 
 
 def _other_codes(gateway: Gateway, wanted: DeliveryFilter) -> str:
@@ -234,18 +250,6 @@ def release(
         raise typer.Exit(FAILURES)
 
 
-_STEPS = {
-    "filed": tr("reported"),
-    "kept": tr("review"),
-    "owed": tr("to be sent"),
-    "accepted": tr("push"),
-    "reconciled": tr("reconciliation"),
-    "credit": tr("credit feedback"),
-    "batch": tr("batch"),
-    "ticket": tr("ticket"),
-    "draw": tr("draw"),
-}
-"""the steps of a chain in words"""
 _WORDS = {True: ("正常", "ok"), False: ("断开", "BROKEN"), None: ("待办", "waits")}
 
 
@@ -298,12 +302,12 @@ def _tell_chains(answer: Explanation) -> None:
         for link in (link for owner, link in links if owner == key):
             place = " ".join(str(part) for part in (link.platform, link.delivery) if part)
             text = in_language(link.text_zh, link.text)
-            step = say_in_language(_STEPS.get(link.step, Text(link.step)))
+            step = say_in_language(WHY_STEPS.get(link.step, Text(link.step)))
             tell(f"  {in_language(*_WORDS[link.ok])}  {step}{f' {place}' if place else ''}  {text}")
     for link in answer.broken:
         text = in_language(link.text_zh, link.text)
         act = in_language(link.act_zh or link.act or "", link.act or "")
-        step = _STEPS.get(link.step, Text(link.step))
+        step = WHY_STEPS.get(link.step, Text(link.step))
         tell(tr("first broken link: {step} {platform} - {text}", step=step, platform=link.platform or "", text=text))
         if act:
             tell(tr("  do: {act}", act=Text(act)))

@@ -147,6 +147,7 @@ def check(platforms: Platforms = None, wsdl: Wsdl = None, codes: Codes = False, 
         unread, unread_keys = gateway.unread_variables({**in_dotenv(), **os.environ}), gateway.unread_keys(in_toml())
         missing = [name for name in gateway.platforms if name not in chosen] if not platforms else []
         broken = {name: why for name, why in gateway.broken.items() if not platforms or name in platforms}
+        broken |= gateway.broken_settings()
         missing = [name for name in missing if name not in broken]
         document = {
             "restored": older,

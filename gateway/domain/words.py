@@ -350,6 +350,19 @@ PURPOSES: Mapping[str, Text] = {
 }
 """what an exchange is for"""
 
+WHY_STEPS: Mapping[str, Text] = {
+    "filed": tr("reported"),
+    "batch": tr("batch"),
+    "ticket": tr("ticket"),
+    "kept": tr("review"),
+    "owed": tr("to be sent"),
+    "accepted": tr("push"),
+    "reconciled": tr("reconciliation"),
+    "credit": tr("credit feedback"),
+    "draw": tr("draw"),
+}
+"""links of the chain that ``why`` follows"""
+
 COUNTED: Mapping[str, Text] = {
     "claimed": tr("due"),
     "sent": tr("sent"),

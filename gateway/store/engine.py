@@ -207,48 +207,66 @@ def reached(engine: Engine) -> Iterator[None]:
 
 
 _BY_STATE = {
-    "25006": "the database takes no writes (read-only, or a standby)",
-    "42501": "the database role lacks the rights: grant them, or run `gateway init` as the owner of the tables",
-    "53100": "the disk of the database is full",
-    "53300": "the database has no connection left for this role",
-    "57014": "the database ended the statement at its time limit",
+    "25006": tr("the database takes no writes (read-only, or a standby)"),
+    "42501": tr("the database role lacks the rights: grant them, or run `gateway init` as the owner of the tables"),
+    "53100": tr("the disk of the database is full"),
+    "53300": tr("the database has no connection left for this role"),
+    "57014": tr("the database ended the statement at its time limit"),
 }
 _BY_WORDS = (
-    ("invalid connection option", "the URL has an option that PostgreSQL does not know"),
-    ("invalid uri query parameter", "the URL has an option that PostgreSQL does not know"),
-    ("invalid sslmode", "the URL has an sslmode that PostgreSQL does not know"),
-    ("invalid port", "the port in the URL is no port"),
-    ("password", "the database refuses this user or password"),
-    ("pg_hba.conf", "the database does not admit this user from here, or not with this encryption (pg_hba.conf)"),
-    ("translate host name", "the host in the URL is not known"),
-    ("resolve host", "the host in the URL is not known"),
-    ("certificate", "the certificate of the database, or the file to check it with, is missing or not trusted"),
-    ("ssl", "the database does not speak TLS as the URL asks for"),
-    ("connection refused", "nothing answers there: is the database running?"),
-    ("no such file or directory", "nothing answers there: is the database running?"),
-    ("time", "no answer in time"),
-    ("too many connections", "the database has no connection left for this role"),
-    ("connection slots", "the database has no connection left for this role"),
-    ("role", "the database does not know this user"),
-    ("database", "the database has no database of this name"),
+    ("invalid connection option", tr("the URL has an option that PostgreSQL does not know")),
+    ("invalid uri query parameter", tr("the URL has an option that PostgreSQL does not know")),
+    ("invalid sslmode", tr("the URL has an sslmode that PostgreSQL does not know")),
+    ("invalid port", tr("the port in the URL is no port")),
+    ("password", tr("the database refuses this user or password")),
+    ("pg_hba.conf", tr("the database does not admit this user from here, or not with this encryption (pg_hba.conf)")),
+    ("translate host name", tr("the host in the URL is not known")),
+    ("resolve host", tr("the host in the URL is not known")),
+    ("certificate", tr("the certificate of the database, or the file to check it with, is missing or not trusted")),
+    ("ssl", tr("the database does not speak TLS as the URL asks for")),
+    ("connection refused", tr("nothing answers there: is the database running?")),
+    ("no such file or directory", tr("nothing answers there: is the database running?")),
+    ("time", tr("no answer in time")),
+    ("too many connections", tr("the database has no connection left for this role")),
+    ("connection slots", tr("the database has no connection left for this role")),
+    ("role", tr("the database does not know this user")),
+    ("database", tr("the database has no database of this name")),
 )
 """what a driver says while it connects, and what of it may be shown: its own words repeat parts of the URL"""
+
+
+_SQLITE = {
+    str(told): told
+    for told in (
+        tr("attempt to write a readonly database"),
+        tr("database or disk is full"),
+        tr("disk I/O error"),
+        tr("unable to open database file"),
+        tr("database is locked"),
+        tr("file is not a database"),
+        tr("database disk image is malformed"),
+    )
+}
+"""what SQLite says most often, with its words in the catalogue"""
 
 
 def _explain(error: BaseException | None, *, connecting: bool) -> str:
     state = getattr(error, "sqlstate", None)
     first = str(error).strip().partition("\n")[0]
+    why: str
     if state in _BY_STATE:
         why = _BY_STATE[state]
     elif isinstance(error, sqlite3.Error):
-        why = f"{first} (is the folder of GATEWAY_HOME writable, and its disk not full?)"
+        why = tr(
+            "{error} (is the folder of GATEWAY_HOME writable, and its disk not full?)", error=_SQLITE.get(first, first)
+        )
     elif connecting:
         text = str(error).lower()
         why = next((shown for words, shown in _BY_WORDS if words in text), type(error).__name__)
-        why += "; check GATEWAY_DATABASE_URL"
+        why = tr("{why}; check GATEWAY_DATABASE_URL", why=why)
     else:
         why = first
-    return f"the store cannot do this now: {why}"
+    return tr("the store cannot do this now: {why}", why=why)
 
 
 def _leave_pool(context: ExceptionContext) -> None:

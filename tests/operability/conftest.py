@@ -35,6 +35,12 @@ def squeezed(text: str) -> str:
     return "".join(text.split())
 
 
+def assert_named(heard: str, *words: str) -> None:
+    """Each of the words is there, wherever lines were broken."""
+    for word in words:
+        assert squeezed(word) in heard, f"{word!r} is missing in {heard}"
+
+
 @dataclass
 class Site:
     """One gateway at work: a home of its own, and the simulated platforms it is pointed at."""

@@ -21,16 +21,11 @@ from starlette.responses import Response
 from connectors.provincial_credit.sandbox.platform import ProvincialCreditSandbox
 from gateway import registry
 from gateway.testing.serving import HOST
-from tests.operability.conftest import Site, squeezed
+from tests.operability.conftest import Site, assert_named
 
 CREDIT, WORKER, MARKET = "provincial_credit", "worker_platform", "national_market"
 EVERY = (CREDIT, WORKER, MARKET)
 TITLES = {CREDIT: "省信用", WORKER: "工人管理", MARKET: "市场监管"}
-
-
-def assert_named(heard: str, *words: str) -> None:
-    for word in words:
-        assert squeezed(word) in heard, f"{word!r} is missing in {heard}"
 
 
 @pytest.mark.parametrize(
