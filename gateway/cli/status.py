@@ -86,7 +86,7 @@ def _platform(gateway: Gateway, connection: Any, name: str, counted: Any, now: d
         "behind": counted.behind if counted else 0,
         "oldest_waiting": counted.oldest_waiting if counted else None,
         "next_due": counted.next_due if counted else None,
-        "unqueued": name in gateway.configured() and is_behind(connection, gateway.connector(name).info),
+        "unqueued": name in gateway.descriptions() and is_behind(connection, gateway.described(name).info),
         "overdue": sum(one.late for one in late if one.promise is PromiseKind.RESULT),
         "pause": None if pause is None else vars(pause),
         "clock": delivery_platforms.capped_lately(connection, name, now),

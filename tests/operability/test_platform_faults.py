@@ -165,7 +165,7 @@ def test_answers_under_a_wrong_signature(site: Site) -> None:
 
 
 def test_answers_that_do_not_fit_the_interface_any_more(site: Site) -> None:
-    with site.platform(MARKET) as sandbox:
+    with site.platform(MARKET, RETRY_SECONDS="[0.01]", RETRY_THEN_SECONDS="0.01") as sandbox:
         sandbox.faults.set(rates={"off_schema": 1.0})
         site.run("push")
         words = ("答复不合接口", "接口有何变动", "gateway resume national_market")
