@@ -48,6 +48,18 @@ def _main_language(text: object) -> object:
     return re.split(r"[-_.]", text.lower())[0] if isinstance(text, str) else text
 
 
+_NOT_OFF = tr("false is refused: name a CA bundle instead")
+
+
+def _trust(given: object) -> object:
+    """A switch as a text is the switch, any other text a file; that nothing is checked is refused."""
+    switch = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    value = switch.get(given.lower(), given) if isinstance(given, str) else given
+    if value is False:
+        raise ValueError(_NOT_OFF)
+    return value
+
+
 class GatewaySettings(Settings):
     """Settings of the core, prefix ``GATEWAY_``."""
 
@@ -268,7 +280,7 @@ class PlatformSettings(Settings):
     """ciphers in OpenSSL's words, for a peer that has none of the usual ones"""
     tls_legacy_renegotiation: bool = False
     """whether a peer without secure renegotiation is spoken to"""
-    verify: bool | str = True
+    verify: Annotated[bool | str, BeforeValidator(_trust)] = True
     client_certificate: str | None = None
     client_key: str | None = None
     proxy: str | None = None

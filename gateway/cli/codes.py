@@ -60,16 +60,12 @@ def codes(
 def _entries() -> Iterator[Entry]:
     from gateway.credit.rules.tickets import DUTIES
     from gateway.domain.words import TABLES
-    from gateway.intake.reading import rules as reading
-    from gateway.intake.rules.gate_table import GATES
 
     for kind, words in TABLES.items():
         for code, word in words.items():
             yield _entry(kind, code, word.word, word.meaning, word.act)
-    rules = {one.id: (one.en, one.zh) for one in vars(reading).values() if isinstance(one, reading.Rule)}
-    rules |= {one.id: (one.en, one.zh) for one in GATES}
-    for code, (en, zh) in sorted(rules.items()):
-        yield _entry(tr("rule of the intake"), code, Text(code), Text(zh if is_chinese() else en))
+    for code, said in sorted(rules_said().items()):
+        yield _entry(tr("rule of the intake"), code, Text(code), said)
     for ticket, duty in DUTIES.items():
         title = Text(duty.title_zh if is_chinese() else duty.title)
         act = tr("{owner}, within {days} working days: {acts}", owner=duty.owner, days=duty.days, acts=duty.acts)
@@ -78,6 +74,16 @@ def _entries() -> Iterator[Entry]:
         for code, (zh, en) in info.code_words.items():
             said, act = Text(zh if is_chinese() else en), Text(info.code_acts.get(code, ""))
             yield _entry(tr("answer of {platform}", platform=info.platform), code, said, said, act)
+
+
+def rules_said() -> dict[str, Text]:
+    """Each rule of the intake in words, by its id."""
+    from gateway.intake.reading import rules as reading
+    from gateway.intake.rules.gate_table import GATES
+
+    words = {one.id: (one.zh, one.en) for one in vars(reading).values() if isinstance(one, reading.Rule)}
+    words |= {one.id: (one.zh, one.en) for one in GATES}
+    return {name: Text(zh if is_chinese() else en) for name, (zh, en) in words.items()}
 
 
 def _entry(kind: Text, code: str, word: Text, meaning: Text, act: Text | None = None) -> Entry:
