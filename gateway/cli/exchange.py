@@ -107,7 +107,7 @@ def _tell_push(gateway: Gateway, report: PushReport, waits: Sequence[WaitingGrou
     act = _act(gateway, report, waits)
     if act is not None:
         tell(tr("  to do: {act}", act=act))
-    elif report.nothing_arrived:
+    if report.nothing_arrived and (act is None or "__ENDPOINT" in act):
         place, setting = connector.endpoint.base_url, f"GATEWAY_{report.platform.upper()}__ENDPOINT"
         text = tr(
             "  nothing arrived: {url}. Look at {setting} and the network, then gateway check",
