@@ -18,6 +18,7 @@ from gateway.delivery.store.platforms import Opened
 from gateway.delivery.store.seats import Door
 from gateway.delivery.system import System
 from gateway.domain.traffic import IN_FLIGHT, Stop
+from gateway.locale import tr
 from gateway.store.engine import Connection
 from gateway.store.thread import StoreThread
 
@@ -65,7 +66,7 @@ class Seats:
         """messages between the first and the last commit of their exchange"""
         self._carrying: dict[int, str] = {}
         """open exchange -> its message"""
-        reason = f"all {door.most} connections are in use by other workers"
+        reason = tr("all {count} connections are in use by other workers", count=door.most)
         self.full = Stop(code=IN_FLIGHT, reason=reason, until=None)
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._queue = asyncio.Lock()
