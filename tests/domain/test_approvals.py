@@ -11,8 +11,8 @@ from gateway.actor import person_of
 from gateway.domain.approvals import (
     ACT_TITLES,
     COUNTED,
+    ApprovalRefusal,
     GuardedAct,
-    Refusal,
     Request,
     Standing,
     asks,
@@ -76,10 +76,10 @@ def test_a_request_stands_until_it_expires_and_is_used_once() -> None:
 
 def test_only_another_person_decides_and_only_what_waits() -> None:
     assert refusal(ASKED, 1002, NOW) is None
-    assert refusal(ASKED, 1001, NOW) is Refusal.SAME_PERSON
+    assert refusal(ASKED, 1001, NOW) is ApprovalRefusal.SAME_PERSON
     for over in (APPROVED, replace(ASKED, decision="declined"), replace(APPROVED, used_at=NOW)):
-        assert refusal(over, 1002, NOW) is Refusal.NOT_OPEN
-    assert refusal(ASKED, 1002, ASKED.expires_at) is Refusal.NOT_OPEN
+        assert refusal(over, 1002, NOW) is ApprovalRefusal.NOT_OPEN
+    assert refusal(ASKED, 1002, ASKED.expires_at) is ApprovalRefusal.NOT_OPEN
 
 
 @pytest.mark.parametrize(
