@@ -33,9 +33,11 @@ def fold(text: str, width: int) -> list[str]:
     lines: list[str] = []
     line = ""
     for piece in _pieces(text):
-        if cell_length(line) + cell_length(piece.rstrip()) > width and line and piece[0] not in _NEVER_FIRST:
-            lines.append(line.rstrip())
-            line = ""
+        if cell_length(line) + cell_length(piece.rstrip()) > width and line:
+            line = line.rstrip()  # a mark hangs over by itself, without the blank before it
+            if piece[0] not in _NEVER_FIRST:
+                lines.append(line)
+                line = ""
         rest = piece
         while cell_length(rest) > width:
             cut = _cut(rest, width)
