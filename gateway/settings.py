@@ -24,9 +24,10 @@ from gateway.domain.approvals import guarded_acts
 from gateway.domain.promises import Promise, Promises
 from gateway.domain.retention_days import LEAST_DAYS
 from gateway.domain.traffic import BreakerRules, Budget, Traffic, Waits, waits
-from gateway.locale import in_chinese
+from gateway.locale import in_chinese, tr
 from gateway.settings_sources import Loader, S, Settings, load, loader
 
+_SAMPLE = tr("is the same letter throughout: a sample, not a secret")
 _RULE = re.compile(r"N[0-9]{2}")
 
 
@@ -45,6 +46,18 @@ __all__ += ["ServeSettings", "SourceSettings", "load", "loader"]
 def _main_language(text: object) -> object:
     """``zh`` of ``zh``, ``ZH`` or ``zh_CN.UTF-8``."""
     return re.split(r"[-_.]", text.lower())[0] if isinstance(text, str) else text
+
+
+_NOT_OFF = tr("false is refused: name a CA bundle instead")
+
+
+def _trust(given: object) -> object:
+    """A switch as a text is the switch, any other text a file; that nothing is checked is refused."""
+    switch = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    value = switch.get(given.lower(), given) if isinstance(given, str) else given
+    if value is False:
+        raise ValueError(_NOT_OFF)
+    return value
 
 
 class GatewaySettings(Settings):
@@ -269,7 +282,7 @@ class PlatformSettings(Settings):
     """ciphers in OpenSSL's words, for a peer that has none of the usual ones"""
     tls_legacy_renegotiation: bool = False
     """whether a peer without secure renegotiation is spoken to"""
-    verify: bool | str = True
+    verify: Annotated[bool | str, BeforeValidator(_trust)] = True
     client_certificate: str | None = None
     client_key: str | None = None
     proxy: str | None = None
@@ -320,7 +333,7 @@ class PlatformSettings(Settings):
             given = value.values() if isinstance(value, dict) else (value,)
             for one in given:
                 if isinstance(one, SecretStr) and _is_blank(one.get_secret_value()):
-                    raise ValueError(f"{name.upper()} is the same letter throughout: a sample, not a secret")
+                    raise ValueError(f"{name.upper()} {_SAMPLE}")
         return self
 
     def to_endpoint(self) -> Endpoint:

@@ -118,8 +118,9 @@ def _place(error: ValueError) -> str:
 
 def _explain(settings: type[BaseSettings], error: ValidationError) -> str:
     prefix = settings.model_config.get("env_prefix", "")
-    lines = [
-        f"{prefix}{'_'.join(str(p) for p in e['loc'][:1]).upper()}: {e['msg']}"
-        for e in error.errors(include_input=False)
-    ]
+    lines = []
+    for fault in error.errors(include_input=False):
+        name, text = "_".join(str(part) for part in fault["loc"][:1]).upper(), fault["msg"]
+        # what is about several settings together begins with the name of one
+        lines.append(f"{prefix}{name}: {text}" if name else f"{prefix}{text.removeprefix('Value error, ')}")
     return "settings: " + "; ".join(lines)

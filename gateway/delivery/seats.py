@@ -18,6 +18,7 @@ from gateway.delivery.store.platforms import Opened
 from gateway.delivery.store.seats import Door
 from gateway.delivery.system import System
 from gateway.domain.traffic import IN_FLIGHT, Stop
+from gateway.locale import tr
 from gateway.store.engine import Connection
 from gateway.store.thread import StoreThread
 
@@ -65,7 +66,7 @@ class Seats:
         """messages between the first and the last commit of their exchange"""
         self._carrying: dict[int, str] = {}
         """open exchange -> its message"""
-        reason = f"all {door.most} connections are in use by other workers"
+        reason = tr("all {count} connections are in use by other workers", count=door.most)
         self.full = Stop(code=IN_FLIGHT, reason=reason, until=None)
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._queue = asyncio.Lock()
@@ -101,10 +102,10 @@ class Seats:
         """Wait for a seat and take it; False where none was to be had in time."""
         while True:
             with self._lock:
-                if self._used < self._usable and self._lasts():
+                if self._used < self._usable and self._edge.now() <= self._last_use:
                     self._used += 1
                     return True
-            if self._usable and self._lasts():
+            if self._usable and self._edge.now() <= self._last_use:
                 waiter = asyncio.get_running_loop().create_future()
                 self._waiting.append(waiter)
                 await waiter
@@ -124,7 +125,7 @@ class Seats:
         """Ask the store until there is a seat; a Stop where there is none within a short time."""
         async with self._queue:
             for _ in range(_POLLS):
-                if self._usable and self._lasts():
+                if self._usable and self._edge.now() <= self._last_use:
                     return None
                 self.apply(await self._thread.write(self._count))
                 if self._usable:
@@ -140,9 +141,6 @@ class Seats:
         if self._asked:
             await self._thread.write(seats.leave, self._door)
             self._asked = False
-
-    def _lasts(self) -> bool:
-        return self._edge.now() <= self._last_use
 
     def _wake(self) -> None:
         """Let go as many as there are seats; all of them where there is none, so that they ask for one."""

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from gateway.codec.codes import table
 from gateway.codec.redact import masked_subject
+from gateway.credit.rules.tickets import DUTIES
 from gateway.credit.store import draws, tickets
 from gateway.credit.store import views as credit_views
 from gateway.domain.errors import InputError
@@ -179,8 +180,8 @@ def _credit(connection: Connection, store: Store, text: str) -> list[FoundThing]
             FoundThing(
                 kind="ticket",
                 key=one.number,
-                text=f"{one.kind}, opened {_day(one.opened_at)}: {state}",
-                text_zh=f"{one.kind}，{_day(one.opened_at)} 开立：{state_zh}",
+                text=f"{DUTIES[one.kind].title}, opened {_day(one.opened_at)}: {state}",
+                text_zh=f"{DUTIES[one.kind].title_zh}，{_day(one.opened_at)} 开立：{state_zh}",
                 act=f"gateway tickets show {one.number}",
             )
         )
