@@ -29,7 +29,17 @@ from gateway.domain.errors import ConfigurationError, NotConfigured, StoreError,
 from gateway.locale import tr
 from gateway.operations.store.key_checks import FOREIGN, holds_anything, prove_keys
 from gateway.private_files import make_private, open_private
-from gateway.settings import BaseSettings, GatewaySettings, Loader, S, ServeSettings, SourceSettings, last_days, load
+from gateway.settings import (
+    BaseSettings,
+    GatewaySettings,
+    Loader,
+    RetentionSettings,
+    S,
+    ServeSettings,
+    SourceSettings,
+    last_days,
+    load,
+)
 from gateway.store import audit
 from gateway.store.engine import Engine, Store, migrate, open_engine, verify_schema
 from gateway.store.vault import KeyRing, Vault, random_bytes, read_or_make_keys
@@ -46,6 +56,7 @@ if TYPE_CHECKING:
     from gateway.operations.report import ReportSettings
 
 T = TypeVar("T")
+_NO_FILE = tr("there is no such file: name the platform's CA bundle, or our certificate and key, as PEM")
 _YOUNG = 10_000
 """objects made and not freed before the youngest are looked at"""
 _TURN_SECONDS = 0.0005
@@ -126,6 +137,7 @@ class Gateway:
         if platform not in self._connectors:
             connector = guarded(registry.build_connector(platform, self._load))
             self._keep_within_lease(platform, connector.endpoint)
+            _look_for_files(platform, connector.endpoint)
             self._connectors[platform] = connector
         return self._connectors[platform]
 
@@ -153,12 +165,9 @@ class Gateway:
 
     def unread_variables(self, environment: Mapping[str, str]) -> list[str]:
         """GATEWAY_ variables that neither the core nor an installed platform reads: misspellings, most often."""
-        self.descriptions()
         readable, broken = set(_OTHER_VARIABLES), tuple(f"GATEWAY_{name.upper()}__" for name in self.broken)
-        classes: list[type[BaseSettings]] = [GatewaySettings, SourceSettings, ServeSettings, *self._settings]
-        for settings in classes:
-            prefix = settings.model_config.get("env_prefix", "")
-            readable |= {f"{prefix}{name}".upper() for name in settings.model_fields}
+        for prefix, names in self._readable().items():
+            readable |= {f"{prefix}{name}".upper() for name in names}
         return sorted(
             name
             for name in environment
@@ -166,6 +175,51 @@ class Gateway:
             and name.upper() not in readable
             and not (broken and name.upper().startswith(broken))
         )
+
+    def _readable(self) -> dict[str, set[str]]:
+        """Prefix -> names of settings that somebody reads; of every platform that is installed and not broken."""
+        self.descriptions()
+        classes: list[type[BaseSettings]] = [
+            GatewaySettings,
+            SourceSettings,
+            ServeSettings,
+            RetentionSettings,
+            *self._settings,
+        ]
+        return {str(one.model_config.get("env_prefix", "")): set(one.model_fields) for one in classes}
+
+    def broken_settings(self) -> dict[str, str]:
+        """What is wrong with the settings of scheduled runs, retention and the source, by their names."""
+        wrong: dict[str, str] = {}
+        for settings in (ServeSettings, RetentionSettings, SourceSettings):
+            try:
+                self.loader(settings)
+            except NotConfigured:
+                continue
+            except ConfigurationError as error:
+                wrong[settings.model_config.get("env_prefix", "").removeprefix("GATEWAY_").strip("_").lower()] = str(
+                    error
+                )
+        return wrong
+
+    def unread_keys(self, document: Mapping[str, Any]) -> list[str]:
+        """Keys and tables of ``gateway.toml`` that nobody reads, as ``key`` and ``[table] key``."""
+        tables = {_section(prefix): names for prefix, names in self._readable().items()}
+        unread = []
+        for name, value in document.items():
+            if not isinstance(value, Mapping):
+                unread += [] if name in tables[""] else [name]
+            elif name not in tables:
+                unread += [] if name in self.broken else [f"[{name}]"]
+            else:
+                unread += [f"[{name}] {key}" for key in value if key not in tables[name]]
+        return sorted(unread)
+
+    def setting_names(self, platform: str) -> set[str]:
+        """Names of a platform's settings, without their prefix; of those that were read so far."""
+        prefix = f"GATEWAY_{platform.upper()}__"
+        mine = [one for one in self._settings if one.model_config.get("env_prefix") == prefix]
+        return {name.upper() for one in mine for name in one.model_fields}
 
     def configured(self, chosen: Sequence[str] = ()) -> list[str]:
         """The platforms named, or all that can be used; a named one that cannot is an error.
@@ -463,6 +517,23 @@ class _Connectors(Mapping[str, Connector]):
 
     def __len__(self) -> int:
         return len(self._names)
+
+
+def _section(prefix: str) -> str:
+    """The table of ``gateway.toml`` that stands for a prefix of variables."""
+    return prefix.removeprefix("GATEWAY_").strip("_").lower()
+
+
+def _look_for_files(platform: str, endpoint: Endpoint) -> None:
+    """Raise ConfigurationError where what TLS needs is not there, so that it stops this platform and no other."""
+    files = {
+        "VERIFY": endpoint.verify,
+        "CLIENT_CERTIFICATE": endpoint.client_certificate,
+        "CLIENT_KEY": endpoint.client_key,
+    }
+    for name, given in files.items():
+        if isinstance(given, str) and not Path(given).exists():
+            raise ConfigurationError(f"settings: GATEWAY_{platform.upper()}__{name}: {_NO_FILE}")
 
 
 async def across(gateway: Gateway, platforms: Sequence[str], work: Callable[[Exchanger], Awaitable[T]]) -> list[T]:

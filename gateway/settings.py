@@ -27,6 +27,11 @@ from gateway.domain.traffic import BreakerRules, Budget, Traffic, Waits, waits
 from gateway.locale import in_chinese, tr
 from gateway.settings_sources import Loader, S, Settings, load, loader
 
+_SAMPLE = tr("is the same letter throughout: a sample, not a secret")
+_INBOX = tr("must be set with a file:// endpoint, and only with it")
+_NO_PASSWORD = tr("has no meaning with a file:// endpoint")
+_NO_HTTP = tr("nothing travels over HTTP to this platform")
+_ACCOUNT = tr("needs the account in the URL: postgresql+psycopg://account@host/name")
 _RULE = re.compile(r"N[0-9]{2}")
 
 
@@ -45,6 +50,18 @@ __all__ += ["ServeSettings", "SourceSettings", "load", "loader"]
 def _main_language(text: object) -> object:
     """``zh`` of ``zh``, ``ZH`` or ``zh_CN.UTF-8``."""
     return re.split(r"[-_.]", text.lower())[0] if isinstance(text, str) else text
+
+
+_NOT_OFF = tr("false is refused: name a CA bundle instead")
+
+
+def _trust(given: object) -> object:
+    """A switch as a text is the switch, any other text a file; that nothing is checked is refused."""
+    switch = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    value = switch.get(given.lower(), given) if isinstance(given, str) else given
+    if value is False:
+        raise ValueError(_NOT_OFF)
+    return value
 
 
 class GatewaySettings(Settings):
@@ -269,7 +286,7 @@ class PlatformSettings(Settings):
     """ciphers in OpenSSL's words, for a peer that has none of the usual ones"""
     tls_legacy_renegotiation: bool = False
     """whether a peer without secure renegotiation is spoken to"""
-    verify: bool | str = True
+    verify: Annotated[bool | str, BeforeValidator(_trust)] = True
     client_certificate: str | None = None
     client_key: str | None = None
     proxy: str | None = None
@@ -311,7 +328,7 @@ class PlatformSettings(Settings):
         parts = urlsplit(info.data.get("endpoint", ""))
         if parts.scheme == "http" and not is_loopback(parts.hostname or "") and not allowed:
             raise ValueError(
-                tr("must be true for an endpoint with http://, which can be read on its way; use https://")
+                tr("must be true for an endpoint with http://, which can be read on its way: use https://")
             )
         return allowed
 
@@ -322,9 +339,7 @@ class PlatformSettings(Settings):
             given = value.values() if isinstance(value, dict) else (value,)
             for one in given:
                 if isinstance(one, SecretStr) and _is_blank(one.get_secret_value()):
-                    raise ValueError(
-                        tr("{name} is the same letter throughout: a sample, not a secret", name=name.upper())
-                    )
+                    raise ValueError(f"{name.upper()} {_SAMPLE}")
         return self
 
     def to_endpoint(self) -> Endpoint:
@@ -407,18 +422,14 @@ class HandOverSettings(PolledSettings):
         parts = urlsplit(self.endpoint)
         files = parts.scheme == "file"
         if files != (self.inbox is not None):
-            raise ValueError(tr("INBOX must be set with a file:// endpoint, and only with it"))
+            raise ValueError(f"INBOX {_INBOX}")
         if files and self.database_password is not None:
-            raise ValueError(tr("DATABASE_PASSWORD has no meaning with a file:// endpoint"))
+            raise ValueError(f"DATABASE_PASSWORD {_NO_PASSWORD}")
         if self.database_password is not None and not parts.username:
-            raise ValueError(
-                tr("DATABASE_PASSWORD needs the account in the URL: postgresql+psycopg://account@host/name")
-            )
+            raise ValueError(f"DATABASE_PASSWORD {_ACCOUNT}")
         useless = sorted(self.model_fields_set & _OF_HTTP)
         if useless:
-            raise ValueError(
-                tr("{useless}: nothing travels over HTTP to this platform", useless=", ".join(useless).upper())
-            )
+            raise ValueError(f"{','.join(useless).upper()}: {_NO_HTTP}")
         return self
 
     def to_endpoint(self) -> Endpoint:

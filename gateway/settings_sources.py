@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -21,7 +20,7 @@ from pydantic_settings import (
 )
 
 from gateway.domain.errors import ConfigurationError, NotConfigured
-from gateway.locale import Text, tr
+from gateway.locale import tr
 
 S = TypeVar("S", bound=BaseSettings)
 _FIELD = re.compile(r'field "(\w+)"')
@@ -117,17 +116,11 @@ def _place(error: ValueError) -> str:
     return f"byte {error.start}" if isinstance(error, UnicodeDecodeError) else str(error)
 
 
-def _explain(settings: type[BaseSettings], error: ValidationError) -> Text:
-    """Every fault with its variable; our own sentences can be said in Chinese."""
-    prefix, told = settings.model_config.get("env_prefix", ""), Text("")
+def _explain(settings: type[BaseSettings], error: ValidationError) -> str:
+    prefix = settings.model_config.get("env_prefix", "")
+    lines = []
     for fault in error.errors(include_input=False):
-        variable = f"{prefix}{'_'.join(str(part) for part in fault['loc'][:1]).upper()}"
-        one = tr("{variable}: {fault}", variable=variable, fault=_fault(fault))
-        told = tr("{faults}; {fault}", faults=told, fault=one) if told else one
-    return tr("settings: {faults}", faults=told)
-
-
-def _fault(fault: ErrorDetails) -> str:
-    raised = fault.get("ctx", {}).get("error")
-    said = raised.args[0] if isinstance(raised, ValueError) and raised.args else None
-    return tr("Value error, {message}", message=said) if isinstance(said, Text) else fault["msg"]
+        name, text = "_".join(str(part) for part in fault["loc"][:1]).upper(), fault["msg"]
+        # what is about several settings together begins with the name of one
+        lines.append(f"{prefix}{name}: {text}" if name else f"{prefix}{text.removeprefix('Value error, ')}")
+    return "settings: " + "; ".join(lines)

@@ -5,6 +5,8 @@ Loads neither SOAP nor XML, for the commands that only ask.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from connectors.national_market import tables
 from connectors.national_market.dialect import Dialect, load_dialect
 from connectors.national_market.settings import PLATFORM, NationalMarketSettings
@@ -12,6 +14,7 @@ from gateway.codec.codes import table
 from gateway.codec.soap import MEDIA_TYPES
 from gateway.contract.connector import ConnectorInfo, Description, HoldingsBy, KindInfo
 from gateway.domain.records import RecordKind
+from gateway.locale import tr
 from gateway.settings import Loader
 
 SCHEMA_VERSION = "1.0"
@@ -40,6 +43,7 @@ def typed(settings: NationalMarketSettings) -> ConnectorInfo:
         title_zh="全国建筑市场监管公共服务平台",
         short_zh=SHORT,
         code_words=code_words(),
+        code_acts=CODE_ACTS,
         spec_version=SCHEMA_VERSION,
         kinds={
             RecordKind.PERSON: KindInfo(batch_max=settings.batch_max, replay_safe=True),
@@ -65,6 +69,7 @@ def xml_string(settings: NationalMarketSettings, dialect: Dialect) -> ConnectorI
         title_zh=dialect.title_zh,
         short_zh=SHORT,
         code_words=code_words(),
+        code_acts=CODE_ACTS,
         spec_version=f"X/{settings.dialect_file.rpartition('/')[2].removesuffix('.toml')}",
         kinds={
             RecordKind.PERSON: one,
@@ -85,9 +90,36 @@ def xml_string(settings: NationalMarketSettings, dialect: Dialect) -> ConnectorI
 def code_words() -> dict[str, tuple[str, str]]:
     """Each result code in the platform's words, Chinese and English."""
     codes = table("result_code", "connectors.national_market.codes")
-    return {row["code"]: (row["name_zh"], row["meaning"]) for row in codes.rows}
+    return {row["code"]: (row["name_zh"], row["meaning"]) for row in codes.rows} | _FAULT_WORDS
 
 
 def lists_tables(settings: NationalMarketSettings, dialect: Dialect) -> bool:
     """Whether the dialect's reading call may read whole tables, and all is reported under one account."""
     return dialect.read is not None and dialect.read.since is not None and not settings.region_accounts
+
+
+_FAULT_WORDS = {
+    "fault_FailedAuthentication": ("登录校验未通过", "user, password or time stamp is not taken"),
+    "fault_InvalidSecurity": ("安全头不符合要求", "the security header is not taken"),
+    "fault_InvalidSecurityToken": ("安全令牌无效", "the security token is not taken"),
+    "fault_MessageExpired": ("报文时间已过期", "the time stamp is too old"),
+    "fault_Server": ("平台内部错误", "the platform itself fails"),
+    "fault_Client": ("平台不接受该请求", "the platform does not take the request"),
+}
+"""faults of SOAP and WS-Security in words"""
+_ACCOUNT = tr("look at USERNAME, PASSWORD and this machine's clock (gateway check shows the difference)")
+_CLOCK = tr("set this machine's clock right (time synchronisation); gateway check shows the difference")
+_LATER = tr("nothing, it goes on by itself; where it stays, raise MIN_INTERVAL_SECONDS or ask the platform")
+_TABLES = tr("compare the code tables (gateway check --codes); then gateway replay plan")
+CODE_ACTS: Mapping[str, str] = {
+    **dict.fromkeys(("001", "101", "fault_InvalidSecurity", "fault_InvalidSecurityToken"), _ACCOUNT),
+    "fault_FailedAuthentication": _ACCOUNT,
+    **dict.fromkeys(("104", "fault_MessageExpired"), _CLOCK),
+    "102": tr("ask the platform to give the account of USERNAME the right to this kind of record and region"),
+    **dict.fromkeys(("006", "007", "103", "901", "fault_Server"), _LATER),
+    **dict.fromkeys(("004", "303"), _TABLES),
+    "402": tr("the person goes first: gateway why with the certificate's number"),
+    "403": tr("the city corrects the employer's code"),
+    "404": tr("the number is somebody else's there: settle it with the platform, then gateway release NUMBER"),
+}
+"""what helps with a code"""

@@ -195,13 +195,14 @@ class NationalMarket:
         if not isinstance(answer, etree._Element):
             skew = _date_skew(response.headers, stamp)
             verdict = results.of_failure(answer)
-            return Health(ok=False, detail=f"{verdict.code}: {verdict.reason}", clock_skew=skew)
+            return Health(ok=False, detail=verdict.reason, code=verdict.code, clock_skew=skew)
         at = read_moment(answer.findtext("{*}ServerTime") or "")
         if at is None:
             return Health(ok=False, detail="the platform's time cannot be read")
         skew = at - stamp.now
         if abs(skew) > timedelta(seconds=self._settings.clock_window_seconds):
-            return Health(ok=False, detail="the clocks differ by more than the platform allows", clock_skew=skew)
+            detail = "the clocks differ by more than the platform allows"
+            return Health(ok=False, detail=detail, code="clock_skew", clock_skew=skew)
         # the schema allows one version only, so another one does not get as far as this
         return Health(ok=True, detail=f"schema {description.SCHEMA_VERSION}", clock_skew=skew)
 

@@ -200,7 +200,7 @@ class ReadableXmlStringMarket(XmlStringMarket):
             return Health(ok=True, detail=f"{len(found)} rows of the last days were read")
         if found.code == EMPTY:
             return Health(ok=True, detail="answers; whether the account is right cannot be told from an empty answer")
-        return Health(ok=False, detail=f"{found.code}: {found.reason}")
+        return Health(ok=False, detail=found.reason, code=found.code)
 
     def _compare(self, ours: rows.Row, found: Sequence[rows.Row]) -> Verdict:
         key, flag, version = (self._column(path, ours) for path in ("RecordKey", "UpdateFlag", "RecordVersion"))

@@ -52,7 +52,7 @@ class ProvincialCredit(Pushing, Feeding, Booking, Deciding, AtDesk, Looking):
         skew = now - stamp.now
         tolerated = abs(skew) < timedelta(seconds=self._settings.clock_tolerance_seconds)
         detail = "clock within tolerance" if tolerated else "our clock is too far off: every request will be refused"
-        return Health(ok=tolerated, detail=detail, clock_skew=skew)
+        return Health(ok=tolerated, detail=detail, code=None if tolerated else "clock_skew", clock_skew=skew)
 
 
 class WithLogin(ProvincialCredit, LoggingIn):

@@ -13,6 +13,7 @@ from gateway.codec.codes import table
 from gateway.codec.jsonbody import Row, rows, text, whole
 from gateway.contract.codes import CodeDrift
 from gateway.domain.errors import ContractError
+from gateway.locale import tr
 
 LISTING = "dictionaries"
 """the list of the platform's tables, itself compared like a table whose codes are their names"""
@@ -41,6 +42,19 @@ _PACKAGE = "connectors.provincial_credit.codes"
 def code_words() -> dict[str, tuple[str, str]]:
     """Each result code in the platform's words, Chinese and English."""
     return {row["code"]: (row["title_zh"], row["title_en"]) for row in table("credit_error_code", _PACKAGE).rows}
+
+
+CODE_ACTS: Mapping[str, str] = {
+    "SIGNATURE_INVALID": tr("look at APP_KEY, APP_SECRET and SIGNATURE_ALG"),
+    "TOKEN_EXPIRED": tr("look at APP_KEY and APP_SECRET; ask the platform whether the account is still valid"),
+    "TIMESTAMP_SKEW": tr("set this machine's clock right (time synchronisation); gateway check shows the difference"),
+    "ACCESS_DENIED": tr("ask the platform to give the account of APP_KEY the right to this interface"),
+    "IP_DENIED": tr("ask the platform to let this machine's address in"),
+    "RATE_LIMITED": tr("nothing, it goes on by itself; where it stays, raise MIN_INTERVAL_SECONDS or ask the platform"),
+    "INTERNAL": tr("nothing, it goes on by itself; where it stays, tell the platform"),
+    "UPSTREAM_UNAVAILABLE": tr("nothing, it goes on by itself; where it stays, tell the platform"),
+}
+"""what helps with a code that is not about the data"""
 
 
 def ours(name: str) -> Mapping[str, str]:

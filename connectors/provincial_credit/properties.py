@@ -21,6 +21,7 @@ def properties(settings: ProvincialCreditSettings) -> ConnectorInfo:
         title_zh="山东省住房城乡建设服务监管与信用信息综合平台",
         short_zh="省信用",
         code_words=dictionaries.code_words(),
+        code_acts=dictionaries.CODE_ACTS,
         spec_version="proposed contract 1.0.0",
         kinds={
             RecordKind.CERTIFICATE: KindInfo(batch_max=together, replay_safe=True),

@@ -17,15 +17,14 @@ from functools import cached_property
 
 from ulid import ULID
 
+from connectors.training_system.description import UNDESCRIBED, by_table, configured, lists, properties
 from connectors.training_system.mapping import values_of
-from connectors.training_system.schema import FormMapping, Listing, Mappings, Returned, Section, read_mappings
-from connectors.training_system.settings import PLATFORM, TrainingSystemSettings
+from connectors.training_system.schema import FormMapping, Listing, Mappings, Returned, Section
+from connectors.training_system.settings import TrainingSystemSettings
 from gateway.codec.replies import for_each, not_understood
 from gateway.codec.tabular import TabularError
-from gateway.contract.connector import Connector, ConnectorInfo, Endpoint, HoldingsBy, KindInfo
+from gateway.contract.connector import Connector, ConnectorInfo, Endpoint
 from gateway.contract.handover import (
-    MEDIA_TYPE,
-    STATUSES,
     ask_place,
     ask_record,
     digest_of,
@@ -57,20 +56,15 @@ from gateway.settings import Loader
 
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _RECEIPT = re.compile(r"(person|certificate|status_change)/([0-7][0-9A-HJKMNP-TV-Z]{25})")
-_UNDESCRIBED = "the mapping of the centre does not describe this kind"
 _UNCLEAR = not_understood("not_tied", "not the answer to this question", replay_safe=True)
 
 
 def build(loader: Loader) -> Connector:
     """Settings and mappings to a connector; ConfigurationError names what is missing or contradictory."""
-    settings = loader(TrainingSystemSettings)
-    endpoint = settings.to_endpoint()
-    tables = endpoint.hand_over is not None and endpoint.hand_over.database is not None
-    mappings = read_mappings(settings.mappings, tables=tables)
-    listed = any(section.listing for section in mappings.newest.sections().values())
-    if tables:
-        return (ListedTables if listed else Tables)(settings, endpoint, mappings)
-    return (ListedFiles if listed else Files)(settings, endpoint, mappings)
+    settings, endpoint, mappings = configured(loader)
+    if by_table(endpoint):
+        return (ListedTables if lists(mappings) else Tables)(settings, endpoint, mappings)
+    return (ListedFiles if lists(mappings) else Files)(settings, endpoint, mappings)
 
 
 class TrainingSystem(ABC):
@@ -81,30 +75,8 @@ class TrainingSystem(ABC):
 
     @cached_property
     def info(self) -> ConnectorInfo:
-        """The kinds that the newest mapping describes; nothing there can be repeated without being asked about."""
-        sections = self.mappings.newest.sections()
-        declined = {kind: _UNDESCRIBED for kind in RecordKind if kind not in sections}
-        return ConnectorInfo(
-            platform=PLATFORM,
-            title_zh="住房城乡建设行业从业人员培训管理信息系统",
-            spec_version=self.mappings.newest.version,
-            kinds={
-                kind: KindInfo(
-                    batch_max=section.rows,
-                    replay_safe=False,
-                    after=(RecordKind.PERSON,) if section.after_person and RecordKind.PERSON in sections else (),
-                )
-                for kind, section in sections.items()
-            },
-            reply_media_types=frozenset({MEDIA_TYPE}),
-            reply_statuses=STATUSES,
-            retry=self._settings.to_retry(),
-            polls=self._settings.to_polls(),
-            lookups=self._settings.to_lookups(),
-            negative_lookups=1,
-            holdings_by=HoldingsBy.PAGE if isinstance(self, _Lists) else None,
-            declined=declined,
-        )
+        """The kinds that the newest mapping describes."""
+        return properties(self._settings, self.mappings)
 
     @property
     def endpoint(self) -> Endpoint:
@@ -128,7 +100,7 @@ class TrainingSystem(ABC):
         """Everything that does not fit the columns; what passes is kept by our own names, to be written on its day."""
         record, section = submission.record, self.mappings.on(submission.day).section(submission.record.kind)
         if section is None:
-            raise ValueError(_UNDESCRIBED)
+            raise ValueError(UNDESCRIBED)
         values = values_of(submission)
         broken = section.problems(values)
         if broken:
@@ -195,7 +167,7 @@ class TrainingSystem(ABC):
         day = ULID.from_str(message).datetime.astimezone(CHINA).date()
         section = self.mappings.on(day).section(kind)
         if section is None:
-            raise ValueError(_UNDESCRIBED)
+            raise ValueError(UNDESCRIBED)
         return section, day
 
     def cells(self, payloads: Sequence[Payload], stamp: Stamp) -> tuple[Section, date, list[dict[str, str]]]:
@@ -363,7 +335,7 @@ class Tables(TrainingSystem):
             return self.in_force(payload.kind, stamp.about)[0]
         section = self.mappings.on(stamp.now.astimezone(CHINA).date()).section(payload.kind)
         if section is None:
-            raise ValueError(_UNDESCRIBED)
+            raise ValueError(UNDESCRIBED)
         return section
 
     @staticmethod
@@ -381,7 +353,7 @@ class _Lists(TrainingSystem):
         """What any mapping's list shows, in our own form; a list shows only what it has columns for."""
         section = self.mappings.newest.section(payload.kind)
         if section is None or section.listing is None:
-            raise ValueError(_UNDESCRIBED)
+            raise ValueError(UNDESCRIBED)
         values = {name: str(value) for name, value in payload.fields.items()}
         shown = {
             column.source

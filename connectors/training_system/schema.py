@@ -19,7 +19,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from connectors.training_system.mapping import KINDS, OF_MESSAGE, days, sources
 from gateway.codec import codes
-from gateway.codec.tabular import TabularError, read_csv, read_workbook, write_csv, write_workbook
 from gateway.contract.handover import is_file_name
 from gateway.contract.messages import Problem
 from gateway.domain.errors import ConfigurationError
@@ -122,12 +121,16 @@ class Sheet(_Part):
 
     def bytes_of(self, rows: Sequence[Sequence[str]]) -> bytes:
         """Rows as the file's bytes."""
+        from gateway.codec.tabular import write_csv, write_workbook
+
         if self.format == "xlsx":
             return write_workbook(rows, sheet=self.sheet)
         return write_csv(rows, encoding=self.encoding, delimiter=self.delimiter)
 
     def rows_of(self, content: bytes) -> list[dict[str, str]]:
         """Rows by the headings of the first row; TabularError where it is no such file."""
+        from gateway.codec.tabular import TabularError, read_csv, read_workbook
+
         if self.format == "xlsx":
             rows = read_workbook(content)
         else:

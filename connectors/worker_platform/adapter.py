@@ -266,13 +266,13 @@ class WorkerPlatform:
         kind = None if answers.is_success(answer) else answers.kind_of_refusal(answer, self._dialect)
         # Without CheckSign the question is about a serial that does not exist: only "unknown serial" is expected.
         ok = kind is None or (kind is Kind.DATA and not self._dialect.methods.check_sign)
-        detail = "credentials and signature accepted" if ok else f"code {answer.code}: {answers.clean(answer.message)}"
+        detail = "credentials and signature accepted" if ok else answers.clean(answer.message)
         if skew is not None and abs(skew) > self._clock_warning:
             detail += f"; warning: the clocks differ by {round(skew.total_seconds())} s"
         form = self._dialect.worker
         if untranslated := [name for name in form.dictionaries if name not in form.codes]:
             detail += f"; warning: the platform has its own codes for {', '.join(untranslated)}, fill worker.codes"
-        return Health(ok=ok, detail=detail, clock_skew=skew)
+        return Health(ok=ok, detail=detail, code=None if ok else str(answer.code), clock_skew=skew)
 
     def _calls_for(self, payload: Payload) -> CertificateCalls | WorkerCalls | TrainingCalls:
         """By what the payload holds: one that was stored is read as it was made, whatever the dialect says now."""

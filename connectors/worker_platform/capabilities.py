@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from connectors.worker_platform.dialect import KIND_WORDS, Dialect
+from connectors.worker_platform.dialect import KIND_ACTS, KIND_WORDS, Dialect
 from connectors.worker_platform.settings import WorkerPlatformSettings
 from gateway.contract.connector import ConnectorInfo, HoldingsBy, KindInfo
 from gateway.domain.errors import ConfigurationError
@@ -54,6 +54,7 @@ def describe(settings: WorkerPlatformSettings, dialect: Dialect) -> ConnectorInf
         title_zh=dialect.title_zh,
         short_zh="工人管理",
         code_words={code: KIND_WORDS[kind] for code, kind in dialect.error_codes.items()},
+        code_acts={code: KIND_ACTS[kind] for code, kind in dialect.error_codes.items() if kind in KIND_ACTS},
         spec_version=f"open.api {dialect.spec_version} ({Path(settings.dialect).stem})",
         kinds=kinds,
         reply_media_types=settings.reply_media_types,

@@ -1,6 +1,5 @@
 """A dialect of ``open.api`` as data: what differs between the national platform and the cities that copied it.
 
-from gateway.domain.names import folded_name
 ``dialect_file`` reads and checks the files; the keys are explained in the README, section "Dialects".
 """
 
@@ -8,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Literal
@@ -17,6 +16,7 @@ from pydantic import BeforeValidator, Field
 
 from connectors.worker_platform.forms import Credential, Part, TrainingForm, WorkerForm
 from gateway.domain.names import folded_name
+from gateway.locale import tr
 
 SUCCESS = "0"
 _CODE = re.compile(r"-?[0-9]{1,9}")
@@ -70,6 +70,18 @@ KIND_WORDS = {
     Kind.UNKNOWN: ("未说明的错误", "an error without a word"),
 }
 """what a code of each kind says, Chinese and English: the platform gives codes no titles of their own"""
+KIND_ACTS: Mapping[Kind, str] = {
+    Kind.DATA: tr(
+        "where it names appid, timestamp, nonce or sign: look at APPID, APPSECRET and this machine's clock; otherwise "
+        "the city corrects the record"
+    ),
+    Kind.CONFIGURATION: tr(
+        "look at APPID and APPSECRET; ask the platform whether the account is valid and this machine's address let in"
+    ),
+    Kind.RATE: tr("nothing, it goes on by itself; where it stays, raise MIN_INTERVAL_SECONDS or ask the platform"),
+    Kind.PLATFORM: tr("nothing, it goes on by itself; where it stays, tell the platform"),
+}
+"""what helps with a code of each kind"""
 
 Positive = Annotated[float, Field(gt=0)]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli.codes import rules_said
 from gateway.cli.language import is_chinese
 from gateway.cli.output import (
     FAILURES,
@@ -166,7 +167,12 @@ def _tell(report: IntakeReport, returns: Path | None) -> None:
     if report.left_out:
         left_out = ", ".join(f"{count} {_LEFT_OUT[kind]}" for kind, count in report.left_out.most_common())
         say(tr("left out, because they are no filings: {left_out}", left_out=left_out))
-    columns = [TableColumn("rule", lambda r: r[0]), TableColumn("rows", lambda r: r[1])]
+    words = rules_said() if report.gates or report.warnings else {}
+    columns = [
+        TableColumn("rule", lambda r: r[0]),
+        TableColumn("rows", lambda r: r[1]),
+        TableColumn("meaning", lambda r: words.get(r[0])),
+    ]
     if report.gates:
         table(tr("refused and held, by rule"), columns, report.gates.most_common())
     if report.warnings:

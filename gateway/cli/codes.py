@@ -5,6 +5,7 @@ Also how other commands say a platform and a code: by its title, and in the plat
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -59,23 +60,29 @@ def codes(
 def _entries() -> Iterator[Entry]:
     from gateway.credit.rules.tickets import DUTIES
     from gateway.domain.words import TABLES
-    from gateway.intake.reading import rules as reading
-    from gateway.intake.rules.gate_table import GATES
 
     for kind, words in TABLES.items():
         for code, word in words.items():
             yield _entry(kind, code, word.word, word.meaning, word.act)
-    rules = {one.id: (one.en, one.zh) for one in vars(reading).values() if isinstance(one, reading.Rule)}
-    rules |= {one.id: (one.en, one.zh) for one in GATES}
-    for code, (en, zh) in sorted(rules.items()):
-        yield _entry(tr("rule of the intake"), code, Text(code), Text(zh if is_chinese() else en))
+    for code, said in sorted(rules_said().items()):
+        yield _entry(tr("rule of the intake"), code, Text(code), said)
     for ticket, duty in DUTIES.items():
         act = tr("{owner}, within {days} working days: {acts}", owner=duty.owner, days=duty.days, acts=duty.acts)
         yield _entry(tr("ticket"), str(ticket), duty.title, duty.title, act)
     for info in _platforms():
         for code, (zh, en) in info.code_words.items():
-            said = Text(zh if is_chinese() else en)
-            yield _entry(tr("answer of {platform}", platform=info.platform), code, said, said)
+            said, act = Text(zh if is_chinese() else en), Text(info.code_acts.get(code, ""))
+            yield _entry(tr("answer of {platform}", platform=info.platform), code, said, said, act)
+
+
+def rules_said() -> dict[str, Text]:
+    """Each rule of the intake in words, by its id."""
+    from gateway.intake.reading import rules as reading
+    from gateway.intake.rules.gate_table import GATES
+
+    words = {one.id: (one.zh, one.en) for one in vars(reading).values() if isinstance(one, reading.Rule)}
+    words |= {one.id: (one.zh, one.en) for one in GATES}
+    return {name: Text(zh if is_chinese() else en) for name, (zh, en) in words.items()}
 
 
 def _entry(kind: Text, code: str, word: Text, meaning: Text, act: Text | None = None) -> Entry:
@@ -122,6 +129,21 @@ def code_said(gateway: Gateway, platform: str, code: str, reason: str | None = N
     zh, en = (info.code_words.get(code) if info else None) or ("", "")
     words = reason or (zh if is_chinese() else en) or zh
     return tr("{code} “{words}”", code=code, words=words) if words else Text(code)
+
+
+def act_said(gateway: Gateway, platform: str, code: str | None) -> Text | None:
+    """What a person can do about a code of a platform's last answer or pause, with its settings by their full names."""
+    from gateway.domain.words import act_of
+
+    info = _info(gateway, platform)
+    act = act_of(code or "") or (info.code_acts.get(code or "") if info else None)
+    if not act:
+        return None
+    names = "|".join(sorted(gateway.setting_names(platform), key=len, reverse=True))
+    said = say_in_language(act)
+    if names:
+        said = re.sub(rf"(?<![A-Za-z_])({names})(?![A-Za-z_])", rf"GATEWAY_{platform.upper()}__\1", said)
+    return Text(re.sub(r"(?<![A-Z_])PLATFORM(?![A-Z_])", platform, said))
 
 
 def counted(counts: Mapping[str, int]) -> Text:

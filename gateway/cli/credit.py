@@ -115,6 +115,8 @@ def _tell_events(events: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
         return
     if events:
         table(tr("{count} events", count=len(events)), columns(*_EVENT), events)
+        if any(one["outcome"] == "ACCEPTED_UNMATCHED" for one in events):
+            say(tr("they are matched by themselves once a city reports whom they are about: gateway find -"))
     else:
         say(tr("no event is unmatched"))
     for key in dict.fromkeys(one["subject_key"] for one in events if one["subject_key"]):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli.approvals import ask_second_person
+from gateway.cli.codes import act_said, code_said, platform_named
 from gateway.cli.language import is_chinese, say_in_language
 from gateway.cli.output import (
     FAILURES,
@@ -27,16 +28,17 @@ from gateway.cli.output import (
     opened,
     say,
     table,
+    tell,
 )
 from gateway.cli.status import traffic_rules
 from gateway.domain.approvals import GuardedAct
 from gateway.domain.errors import InputError
 from gateway.domain.states import State
-from gateway.domain.words import WHY_STEPS
-from gateway.locale import tr
+from gateway.domain.words import STATES, WHY_STEPS
+from gateway.locale import Text, tr
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gateway.bootstrap import Gateway
     from gateway.delivery.store.views import DeliveryFilter
@@ -105,8 +107,11 @@ def failures(
         emit({"total": found.total, "shown": len(rows), "groups": groups, "failures": rows})
     elif rows:
         for one in groups:
-            say(f"{one['platform']}  {one['state']} {one['code'] or ''}  {one['reason'] or ''}  × {one['count']}")
-            say("  " + say_in_language(one["act"]))
+            tell(_group_said(gateway, one))
+            helps = act_said(gateway, one["platform"], one["code"])
+            if helps is not None:
+                tell(tr("    to do: {act}", act=helps))
+            say("    " + say_in_language(one["act"]))
         for row in rows:
             row["place"] = None if row["batch"] is None else f"{row['batch']} {row['row']}"
             row["cells"] = "、".join(row["cells"])
@@ -116,6 +121,17 @@ def failures(
         say(say_in_language(tr("nothing failed")) + others)
     if found.total:
         raise typer.Exit(FAILURES)
+
+
+def _group_said(gateway: Gateway, group: Mapping[str, Any]) -> Text:
+    """A group of failures by platform, state, how many, and the answer they have in common."""
+    return tr(
+        "{platform}  {state} {count}: {code}",
+        platform=platform_named(gateway, group["platform"]),
+        state=STATES[State(group["state"])].word,
+        count=group["count"],
+        code=code_said(gateway, group["platform"], group["code"] or "", group["reason"]),
+    )
 
 
 def _other_codes(gateway: Gateway, wanted: DeliveryFilter) -> str:
@@ -290,19 +306,13 @@ def _tell_chains(answer: Explanation) -> None:
         for link in (link for owner, link in links if owner == key):
             place = " ".join(str(part) for part in (link.platform, link.delivery) if part)
             text = link.text_zh if is_chinese() else link.text
-            step = say_in_language(WHY_STEPS.get(link.step, link.step))
-            say(f"  {say_in_language(_WORDS[link.ok])}  {step}{f' {place}' if place else ''}  {text}")
+            step = say_in_language(WHY_STEPS.get(link.step, Text(link.step)))
+            tell(f"  {say_in_language(_WORDS[link.ok])}  {step}{f' {place}' if place else ''}  {text}")
     for link in answer.broken:
         text, act = link.text, link.act
         if is_chinese():
             text, act = link.text_zh, link.act_zh or link.act
-        say(
-            tr(
-                "first broken link: {step} {platform} - {text}",
-                step=WHY_STEPS.get(link.step, link.step),
-                platform=link.platform or "",
-                text=text,
-            )
-        )
+        step = WHY_STEPS.get(link.step, Text(link.step))
+        tell(tr("first broken link: {step} {platform} - {text}", step=step, platform=link.platform or "", text=text))
         if act:
-            say(tr("  do: {act}", act=act))
+            tell(tr("  do: {act}", act=Text(act)))

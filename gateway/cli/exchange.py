@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.codes import code_said, counted, platform_named
+from gateway.cli.codes import act_said, code_said, counted, platform_named
 from gateway.cli.language import say_in_language
 from gateway.cli.output import (
     FAILURES,
@@ -23,6 +23,7 @@ from gateway.cli.output import (
 from gateway.cli.status import brief
 from gateway.domain.errors import GatewayError
 from gateway.domain.states import State
+from gateway.domain.traffic import ASKED_TO_WAIT, BREAKER_OPEN, OURS
 from gateway.domain.words import STATES, STOPS
 from gateway.locale import Text, tr
 
@@ -99,9 +100,14 @@ def _tell_push(gateway: Gateway, report: PushReport, waits: Sequence[WaitingGrou
             )
         else:
             tell(tr("  {state} {count}  {why}", **about))
+    if report.swept:
+        tell(tr("  {count} were taken over from a worker that vanished", count=report.swept))
     if report.stopped:
-        tell(tr("  not all was sent: {why}", why=stopped_said(report.stopped)))
-    if report.nothing_arrived:
+        tell(tr("  not all was sent: {why}", why=stopped_said(gateway, report.platform, report.stopped)))
+    act = _act(gateway, report, waits)
+    if act is not None:
+        tell(tr("  to do: {act}", act=act))
+    if report.nothing_arrived and (act is None or "__ENDPOINT" in act):
         place, setting = connector.endpoint.base_url, f"GATEWAY_{report.platform.upper()}__ENDPOINT"
         text = tr(
             "  nothing arrived: {url}. Look at {setting} and the network, then gateway check",
@@ -109,17 +115,42 @@ def _tell_push(gateway: Gateway, report: PushReport, waits: Sequence[WaitingGrou
             setting=setting,
         )
         tell(text)
-    if any(one.state is State.HELD for one in waits) or (report.stopped or "").startswith("operator"):
+    if _is_paused(gateway, report.platform):
         tell(tr("  when the cause is mended: {act}", act=f"gateway resume {report.platform}"))
     if any(one.state is State.PARKED for one in waits) or counts.get("rejected"):
         tell(tr("  look: {act}", act=f"gateway failures --platform {report.platform}"))
 
 
-def stopped_said(stopped: str) -> Text:
+def _act(gateway: Gateway, report: PushReport, waits: Sequence[WaitingGroup]) -> Text | None:
+    """What helps where a platform is stopped or nothing arrived: about the stop, or the most common answer."""
+    stop = (report.stopped or "").partition(": ")[0]
+    codes = [one.code for one in waits if one.code and one.code not in OURS]
+    if stop in (BREAKER_OPEN, ASKED_TO_WAIT):
+        codes = [*codes, stop]
+    elif report.stopped:
+        codes = [stop]
+    elif not report.nothing_arrived:
+        return None
+    acts = (act_said(gateway, report.platform, code) for code in codes)
+    return next((act for act in acts if act is not None), None)
+
+
+def _is_paused(gateway: Gateway, platform: str) -> bool:
+    from gateway.delivery.store.platforms import pause_of
+
+    with gateway.store.read() as connection:
+        return pause_of(connection, platform, gateway.edge.now()) is not None
+
+
+def stopped_said(gateway: Gateway, platform: str, stopped: str) -> Text:
     """Why a run ended early, which is told as ``code: reason``, in the words for the code."""
-    code, _, reason = stopped.partition(": ")
-    known = STOPS.get(code)
-    return tr("{word}: {reason}", word=known.word, reason=reason) if known else Text(stopped)
+    values = stopped.values if isinstance(stopped, Text) else {}
+    code, _, rest = stopped.partition(": ")
+    reason = values.get("reason", rest)
+    if code not in STOPS:
+        return code_said(gateway, platform, code, str(reason))
+    why = tr("{word}: {reason}", word=STOPS[code].word, reason=reason)
+    return tr("{why}, until {until}", why=why, until=values["until"]) if "until" in values else why
 
 
 def acks(platforms: Platforms = None, as_json: AsJson = False) -> None:
@@ -177,6 +208,8 @@ def feedback(platforms: Platforms = None, as_json: AsJson = False) -> None:
         if gateway.draw_checks():
             gateway.seal()
     documents = [{"platform": platform, **_plain(report)} for platform, report in zip(giving, reports, strict=True)]
+    if not as_json and any(d["unmatched"] for d in documents):
+        tell(tr("about nobody we hold: {act}", act="gateway credit unmatched"))
     _finish(gateway, documents, as_json, failed=bool(gateway.broken) or any(d["stopped"] for d in documents))
 
 
@@ -294,7 +327,7 @@ def _tell_counts(gateway: Gateway, document: dict[str, Any]) -> None:
     counts = counted(numbers) if any(numbers.values()) else tr("nothing was due")
     tell(tr("{platform}  {counts}", platform=platform, counts=counts))
     if document.get("stopped"):
-        tell(tr("  not all was done: {why}", why=stopped_said(str(document["stopped"]))))
+        tell(tr("  not all was done: {why}", why=stopped_said(gateway, document["platform"], document["stopped"])))
     books = document.get("books")
     if books:
         found = {key: count for key, count in books.items() if isinstance(count, int) and count}

@@ -42,23 +42,31 @@ def say_in_language(text: str) -> str:
 
 def choose_language() -> None:
     """Take the language that the settings would give, without reading them: help must not wait, and never fails."""
-    speak(chinese=in_chinese(os.environ.get(_VARIABLE) or _in_dotenv() or _in_toml(), os.environ))
+    speak(
+        chinese=in_chinese(os.environ.get(_VARIABLE) or in_dotenv().get(_VARIABLE) or _language_in_toml(), os.environ)
+    )
 
 
-def _in_dotenv() -> str | None:
+def in_dotenv() -> dict[str, str]:
+    """The variables that ``.env`` sets, as far as it can be read."""
     try:
         lines = Path(".env").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return None
-    found = [line.partition("=")[2].strip().strip("'\"") for line in lines if line.strip().startswith(f"{_VARIABLE}=")]
-    return found[-1] if found else None
+        return {}
+    pairs = (line.strip().removeprefix("export ").partition("=") for line in lines)
+    return {name.strip(): value.strip().strip("'\"") for name, sign, value in pairs if sign and name[:1] != "#"}
 
 
-def _in_toml() -> str | None:
+def in_toml() -> dict[str, Any]:
+    """What ``gateway.toml`` holds, as far as it can be read."""
     try:
-        language = tomllib.loads(Path("gateway.toml").read_text(encoding="utf-8")).get("language")
+        return tomllib.loads(Path("gateway.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None
+        return {}
+
+
+def _language_in_toml() -> str | None:
+    language = in_toml().get("language")
     return language if isinstance(language, str) else None
 
 
@@ -189,7 +197,17 @@ def misuse(message: str) -> str:
         if found:
             parts = {name: _part(name, value) for name, value in found.groupdict().items()}
             return say_in_language(Text(known.msgid, parts))
-    return message
+    return say_in_language(message)
+
+
+def settings_said(text: str) -> str:
+    """An error of the settings (``settings: NAME: what is wrong; …``) in the chosen language; others as they are."""
+    head, sign, rest = text.partition("settings: ")
+    if head or not sign:
+        return text
+    faults = (fault.partition(" ") for fault in rest.split("; "))
+    said = "; ".join(f"{name} {misuse(what)}" for name, _, what in faults)
+    return say_in_language(tr("settings: {faults}", faults=said))
 
 
 def _part(name: str, value: str) -> str:

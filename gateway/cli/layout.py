@@ -31,17 +31,20 @@ def pad(text: str, width: int, *, right: bool = False) -> str:
 def fold(text: str, width: int) -> list[str]:
     """Break a text into lines of at most so many columns: between words, and anywhere between Chinese letters."""
     lines: list[str] = []
-    line = ""
+    line = last = ""
     for piece in _pieces(text):
-        if cell_length(line) + cell_length(piece.rstrip()) > width and line and piece[0] not in _NEVER_FIRST:
-            lines.append(line.rstrip())
-            line = ""
+        if cell_length(line) + cell_length(piece.rstrip()) > width and line:
+            # a mark that begins no line takes the letter before it down with it
+            down = last if piece[0] in _NEVER_FIRST and last != line and line.endswith(last) else ""
+            lines.append(line.removesuffix(down).rstrip())
+            line = down
         rest = piece
         while cell_length(rest) > width:
             cut = _cut(rest, width)
             lines.append(rest[:cut])
             rest = rest[cut:]
         line += rest if line else rest.lstrip()
+        last = rest
     return [*lines, line.rstrip()] if line.strip() or not lines else lines
 
 

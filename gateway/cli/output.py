@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.actor import person
-from gateway.cli.language import say_in_language, speak
+from gateway.cli.language import say_in_language, settings_said, speak
 from gateway.cli.layout import cell_length, drawn, fold, pad, terminal_width
 from gateway.domain.china import CHINA
 from gateway.domain.errors import ConfigurationError, GatewayError, InputError
@@ -76,7 +76,7 @@ def opened(*, create: bool = False) -> Iterator[Gateway]:
                 ) from None
             finally:
                 for why in gateway.broken.values():
-                    complain(tr("left out: {why}", why=why))
+                    complain(tr("left out: {why}", why=settings_said(why)))
 
 
 @contextmanager
@@ -95,7 +95,7 @@ def reported() -> Iterator[None]:
 
 
 def _failed(text: str, code: int) -> typer.Exit:
-    complain(text)
+    complain(settings_said(text))
     if _owes_document.get():
         emit({"error": {"message": text, "exit_code": code}})
     return typer.Exit(code)

@@ -8,29 +8,33 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.codes import platform_named
+from gateway.cli.codes import act_said, code_said, platform_named
 from gateway.cli.contract import Codes, Wsdl, check_codes, check_contract
+from gateway.cli.language import in_dotenv, in_toml, settings_said
 from gateway.cli.output import (
     FAILURES,
     MISUSE,
     AsJson,
     Platforms,
     actor,
-    columns,
     complain,
     emit,
     known_platform,
     opened,
     say,
-    table,
+    tell,
 )
 from gateway.domain.china import CHINA
 from gateway.domain.errors import StoreError
+from gateway.domain.states import State
+from gateway.domain.traffic import OURS
+from gateway.domain.words import STATES
 from gateway.locale import tr
 
 if TYPE_CHECKING:
     from gateway.bootstrap import Gateway
     from gateway.delivery.exchanger import Exchanger
+    from gateway.store.engine import Connection
 
 Platform = Annotated[str, typer.Argument(help="The platform.")]
 Reason = Annotated[str, typer.Option(help="Why; kept in the audit trail.")]
@@ -141,43 +145,88 @@ def check(platforms: Platforms = None, wsdl: Wsdl = None, codes: Codes = False, 
         gateway.demand_four_eyes()
         with gateway.store.read() as connection:
             four_eyes = sorted(demanded(connection))
-        unread = gateway.unread_variables(os.environ)
+        unread, unread_keys = gateway.unread_variables({**in_dotenv(), **os.environ}), gateway.unread_keys(in_toml())
         missing = [name for name in gateway.platforms if name not in chosen] if not platforms else []
         broken = {name: why for name, why in gateway.broken.items() if not platforms or name in platforms}
+        broken |= gateway.broken_settings()
         missing = [name for name in missing if name not in broken]
-    document = {
-        "restored": older,
-        "platforms": {one["platform"]: {k: v for k, v in one.items() if k != "platform"} for one in health},
-        "not_configured": missing,
-        "broken": broken,
-        "unread_variables": unread,
-        "exposed": exposed,
-        "four_eyes": four_eyes,
-    }
+        document = {
+            "restored": older,
+            "platforms": {one["platform"]: {k: v for k, v in one.items() if k != "platform"} for one in health},
+            "not_configured": missing,
+            "broken": broken,
+            "unread_variables": unread,
+            "unread_keys": unread_keys,
+            "exposed": exposed,
+            "four_eyes": four_eyes,
+        }
+        if not as_json:
+            _tell_checks(gateway, document)
     if as_json:
         emit(document)
-    else:
-        if older:
-            say(tr("restored: {older}", older=older))
-        table(tr("platforms"), columns("platform", "ok", "detail", "clock_skew_seconds", "spec_version"), health)
-        for name, how in exposed.items():
-            say(f"{name}: {how}")
-        for name in missing:
-            say(
-                tr(
-                    "{name}: not configured ({setting} is not set)",
-                    name=name,
-                    setting=f"GATEWAY_{name.upper()}__ENDPOINT",
-                )
-            )
-        for why in broken.values():
-            say(tr("broken: {why}", why=why))
-        if not four_eyes:
-            say(tr("no act asks for a second person; GATEWAY_FOUR_EYES is recommended (gateway approvals list)"))
-        for name in unread:
-            say(tr("{name}: a variable nobody reads; misspelt?", name=name))
-    if older or unread or broken or any(not one["ok"] for one in health):
+    if older or unread or unread_keys or broken or any(not one["ok"] for one in health):
         raise typer.Exit(FAILURES)
+
+
+def _tell_checks(gateway: Gateway, document: dict[str, Any]) -> None:
+    """Each platform in a line, with what helps where it is not well; then what is amiss with the settings."""
+    if document["restored"]:
+        tell(tr("! the store is older than what was sent from it: {why}", why=document["restored"]))
+        tell(tr("    to do: {act}", act="gateway recover"))
+    for name, row in document["platforms"].items():
+        _tell_check(gateway, name, row)
+    for name, how in document["exposed"].items():
+        tell(tr("! {platform}: {text}", platform=platform_named(gateway, name), text=how))
+    for why in document["broken"].values():
+        tell(tr("✗ broken: {why}", why=settings_said(why)))
+    for name in document["unread_variables"]:
+        tell(tr("✗ {name}: a variable nobody reads; misspelt?", name=name))
+    for name in document["unread_keys"]:
+        tell(tr("✗ gateway.toml: {name}: a key nobody reads; misspelt?", name=name))
+    if document["unread_variables"] or document["unread_keys"]:
+        tell(
+            tr("    to do: {act}", act=tr("compare the name with gateway.example.toml, correct it, then gateway check"))
+        )
+    for name in document["not_configured"]:
+        setting = f"GATEWAY_{name.upper()}__ENDPOINT"
+        tell(tr("– {name}: not configured ({setting} is not set)", name=name, setting=setting))
+    if not document["four_eyes"]:
+        tell(tr("– no act asks for a second person; GATEWAY_FOUR_EYES is recommended (gateway approvals list)"))
+
+
+def _tell_check(gateway: Gateway, name: str, row: dict[str, Any]) -> None:
+    title, skew = platform_named(gateway, name), row["clock_skew_seconds"]
+    if row["ok"]:
+        told = [tr("well"), *([] if skew is None else [tr("clock differs by {seconds} s", seconds=abs(skew))])]
+        tell(
+            tr(
+                "✓ {platform}  {parts}",
+                platform=title,
+                parts=[*told, tr("interface {version}", version=row["spec_version"])],
+            )
+        )
+    else:
+        why = row["detail"] if row["code"] is None else code_said(gateway, name, row["code"], row["detail"])
+        tell(tr("✗ {platform}  {why}", platform=title, why=why))
+        address = gateway.connector(name).endpoint.base_url
+        tell(tr("    address: {url} ({setting})", url=address, setting=f"GATEWAY_{name.upper()}__ENDPOINT"))
+        if skew is not None and abs(skew) >= _NOTED_SKEW:
+            tell(tr("    clock differs by {seconds} s", seconds=abs(skew)))
+        act = act_said(gateway, name, row["code"])
+        if act is not None:
+            tell(tr("    to do: {act}", act=act))
+    if row["paused"]:
+        tell(tr("  held at present; when the cause is mended: {act}", act=f"gateway resume {name}"))
+    for one in row["waiting"]:
+        why = code_said(gateway, name, one["code"], one["reason"])
+        tell(tr("  {state} {count}  {why}", state=STATES[one["state"]].word, count=one["count"], why=why))
+        helps = act_said(gateway, name, one["code"])
+        if helps is not None:
+            tell(tr("    to do: {act}", act=helps))
+
+
+_NOTED_SKEW = 5
+"""seconds between the clocks from which on they are told of a platform that is not well"""
 
 
 def exposed_platforms(gateway: Gateway) -> dict[str, str]:
@@ -193,6 +242,7 @@ def exposed_platforms(gateway: Gateway) -> dict[str, str]:
 
 
 async def _probe(exchanger: Exchanger) -> dict[str, Any]:
+    """What the platform's health call says, and what of its deliveries waits because of its last answers."""
     from gateway.contract.connector import ProbesHealth
 
     connector = exchanger.connector
@@ -200,16 +250,34 @@ async def _probe(exchanger: Exchanger) -> dict[str, Any]:
         "platform": exchanger.platform,
         "spec_version": exchanger.info.spec_version,
         "clock_skew_seconds": None,
+        "code": None,
     }
     if not isinstance(connector, ProbesHealth):
-        return row | {"ok": True, "detail": tr("the platform has no health call")}
-    answer = await exchanger.ask("health", connector.encode_health, anyway=True)
-    if answer.verdict is not None or answer.response is None:
-        verdict = answer.verdict
-        return row | {"ok": False, "detail": f"{verdict.code}: {verdict.reason}" if verdict else "no answer"}
-    health = connector.decode_health(answer.response, answer.stamp)
-    skew = None if health.clock_skew is None else round(health.clock_skew.total_seconds(), 1)
-    return row | {"ok": health.ok, "detail": health.detail, "clock_skew_seconds": skew}
+        row |= {"ok": True, "detail": tr("the platform has no health call")}
+    else:
+        answer = await exchanger.ask("health", connector.encode_health, anyway=True)
+        if answer.verdict is not None or answer.response is None:
+            said = answer.verdict
+            told = (said.code, said.reason) if said else (None, tr("no answer"))
+            row |= {"ok": False, "code": told[0], "detail": told[1]}
+        else:
+            health = connector.decode_health(answer.response, answer.stamp)
+            skew = None if health.clock_skew is None else round(health.clock_skew.total_seconds(), 1)
+            row |= {"ok": health.ok, "code": health.code, "detail": health.detail, "clock_skew_seconds": skew}
+    return row | await exchanger.thread.read(lambda c: _standing(c, exchanger.platform, exchanger.edge.now()))
+
+
+def _standing(connection: Connection, platform: str, now: datetime) -> dict[str, Any]:
+    """Whether it is paused, and the groups of what waits after an answer, by its code."""
+    from gateway.delivery.store.platforms import pause_of
+    from gateway.delivery.store.views import waiting_groups
+
+    waits = [
+        {"state": one.state, "code": one.code, "reason": one.reason, "count": one.count}
+        for one in waiting_groups(connection, platform)
+        if one.code is not None and one.code not in OURS and one.state in (State.QUEUED, State.IN_DOUBT, State.HELD)
+    ]
+    return {"paused": pause_of(connection, platform, now) is not None, "waiting": waits}
 
 
 def _told(document: dict[str, Any], text: str, *, as_json: bool) -> None:

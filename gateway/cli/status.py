@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from gateway.cli.codes import code_said, platform_named, title_of
-from gateway.cli.language import is_chinese
+from gateway.cli.codes import act_said, code_said, platform_named, title_of
+from gateway.cli.language import is_chinese, settings_said
 from gateway.cli.layout import cell_length, drawn, terminal_width
 from gateway.cli.output import AsJson, emit, opened, say, tell
 from gateway.cli.platforms import exposed_platforms
@@ -40,6 +40,7 @@ def status(as_json: AsJson = False) -> None:
 
 def overview(gateway: Gateway) -> dict[str, Any]:
     """All of it as one document: platforms by id, tickets by owner, when each work was last done, what to do next."""
+    from gateway.credit.store.views import count_unmatched
     from gateway.credit.tickets import open_by_owner
     from gateway.delivery.store import views
     from gateway.delivery.store.platforms import registered
@@ -58,6 +59,7 @@ def overview(gateway: Gateway) -> dict[str, Any]:
             "not_owed": _not_owed(gateway, connection),
             "exposed": exposed_platforms(gateway),
             "tickets": open_by_owner(connection, gateway.calendar, now),
+            "unmatched": count_unmatched(connection),
             "differences": _open_differences(differences(connection, platforms)),
             "last": _last(last_done(connection, platforms)),
         }
@@ -66,8 +68,10 @@ def overview(gateway: Gateway) -> dict[str, Any]:
 
 def _platform(gateway: Gateway, connection: Any, name: str, counted: Any, now: datetime) -> dict[str, Any]:
     from gateway.delivery.explain import stops
+    from gateway.delivery.store import ledger as delivery_ledger
     from gateway.delivery.store import platforms as delivery_platforms
     from gateway.delivery.store import waiting_views
+    from gateway.delivery.store.owing import is_behind
     from gateway.operations.overdue import known_clocks
 
     pause = delivery_platforms.pause_of(connection, name, now)
@@ -82,11 +86,13 @@ def _platform(gateway: Gateway, connection: Any, name: str, counted: Any, now: d
         "behind": counted.behind if counted else 0,
         "oldest_waiting": counted.oldest_waiting if counted else None,
         "next_due": counted.next_due if counted else None,
+        "unqueued": name in gateway.descriptions() and is_behind(connection, gateway.described(name).info),
         "overdue": sum(one.late for one in late if one.promise is PromiseKind.RESULT),
         "pause": None if pause is None else vars(pause),
         "clock": delivery_platforms.capped_lately(connection, name, now),
         "queue": _shown(waiting_views.queue(connection, name, now)),
         "stop": _shown(stop),
+        "abandoned": delivery_ledger.abandoned(connection, name, now),
         "breaker": _breaker(breaker, now),
     }
 
@@ -169,6 +175,10 @@ def _steps(document: dict[str, Any]) -> Iterator[tuple[str, Text]]:
         count = sum(row["states"].get(state, 0) for row in open_rows)
         if count:
             yield f"gateway {command}", tr("{count} {state}", count=count, state=STATES[state].word)
+        elif state is State.QUEUED and any(row["abandoned"] for row in rows.values()):
+            yield "gateway push", tr("a worker vanished")
+        elif state is State.QUEUED and any(row["unqueued"] and not row["pause"] for row in rows.values()):
+            yield "gateway push", tr("new records are not queued yet")
 
 
 def _tell(gateway: Gateway, document: dict[str, Any]) -> None:
@@ -258,6 +268,8 @@ def _of_platform(gateway: Gateway, document: dict[str, Any], name: str) -> Itera
         state = tr("is gone") if row["connector"] == "gone" else tr("is broken")
         yield tr("! {platform}: its connector {state}; nothing is sent there", platform=title, state=state)
         yield _do(Text("gateway check"))
+        if name in gateway.broken:
+            yield Text(f"    {settings_said(gateway.broken[name])}")
     for told in row["clock"]:
         yield tr("! {platform}: {text}", platform=title, text=Text(told))
     if row["pause"]:
@@ -266,6 +278,10 @@ def _of_platform(gateway: Gateway, document: dict[str, Any], name: str) -> Itera
         yield _of_stop(row["stop"], title)
     elif row["queue"]:
         yield _of_stop(row["queue"], title)
+    if row["abandoned"]:
+        about = {"platform": title, "count": row["abandoned"]}
+        yield tr("! {platform}: {count} were left by a worker that vanished; the next push takes them over", **about)
+        yield _do(Text("gateway push"))
     if name in document["exposed"]:
         yield tr("! {platform}: {text}", platform=title, text=document["exposed"][name])
     for one in document["not_owed"]:
@@ -278,7 +294,9 @@ def _of_pause(gateway: Gateway, name: str, row: dict[str, Any], title: Text) -> 
     pause = row["pause"]
     why = code_said(gateway, name, pause["code"], pause["reason"])
     if pause["code"] in STOPS and pause["reason"]:
-        why = tr("{word}: {reason}", word=STOPS[pause["code"]].word, reason=Text(pause["reason"]))
+        known = STOPS[pause["code"]]
+        reason = known.meaning if pause["code"] == "broken_replies" else Text(pause["reason"])
+        why = tr("{word}: {reason}", word=known.word, reason=reason)
     about = {"platform": title, "at": pause["since"], "why": why, "by": Text(pause["by"])}
     if pause["until"]:
         yield tr("! {platform} is held since {at} until {until}: {why} (by {by})", until=pause["until"], **about)
@@ -286,7 +304,11 @@ def _of_pause(gateway: Gateway, name: str, row: dict[str, Any], title: Text) -> 
     yield tr("! {platform} is held since {at}: {why} (by {by})", **about)
     if pause["code"] == "restored":
         yield _do(Text(f"gateway recover {name}"))
-    else:
+        return
+    act = None if pause["code"] == "operator" else act_said(gateway, name, pause["code"])
+    if act is not None:
+        yield _do(act)
+    if act is None or "gateway resume" not in act:
         yield _do(tr("mend the cause, then gateway resume {platform}", platform=name))
 
 
@@ -309,6 +331,9 @@ def _of_reasons(gateway: Gateway, document: dict[str, Any]) -> Iterator[Text]:
             count=one["count"],
             code=code_said(gateway, one["platform"], one["code"]),
         )
+        act = act_said(gateway, one["platform"], one["code"])
+        if act is not None and one["state"] in (State.QUEUED, State.IN_DOUBT):
+            yield _do(act)
 
 
 def _of_people(document: dict[str, Any]) -> Iterator[Text]:
@@ -327,5 +352,7 @@ def _of_people(document: dict[str, Any]) -> Iterator[Text]:
             yield tr("! {owner}: {count} tickets, {late} late, {today} due today    gateway tickets list", **about)
         else:
             yield tr("  {owner}: {count} tickets, the next due on {due}    gateway tickets list", **about, due=due)
+    if count := document["unmatched"]:
+        yield tr("  {count} credit events are about nobody we hold    gateway credit unmatched", count=count)
     for name, count in document["differences"].items():
         yield tr("! {platform}: {count} differences open    gateway differences {platform}", platform=name, count=count)

@@ -100,6 +100,8 @@ class ConnectorInfo:
     """the title in four or so letters, for tables; empty: the whole one"""
     code_words: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """the platform's own codes in its words, Chinese and English"""
+    code_acts: Mapping[str, str] = field(default_factory=dict)
+    """the platform's own code -> what a person does about it; settings by their bare name (``APP_SECRET``)"""
     declined: Mapping[RecordKind, str] = field(default_factory=dict)
     """kind -> why the platform is not owed it; of a kind taken by project, why it is not owed the rest"""
 

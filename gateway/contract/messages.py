@@ -359,3 +359,5 @@ class Health:
     detail: str
     """one line for a person, without a secret"""
     clock_skew: timedelta | None = None
+    code: str | None = None
+    """the platform's code where it refuses, by which its words and what helps are found"""

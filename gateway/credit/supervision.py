@@ -108,6 +108,9 @@ def is_city(code: str) -> bool:
 def make_draw(store: Store, order: Order, officer: Officer, *, number: str) -> Draw:
     """Draw, keep it with all that is needed to draw again, and open a ticket for each object."""
     with archive_scope(store, CENTRE, officer.now) as scope:
+        if order.of == "enterprises":
+            while parties.learn_employers(scope):
+                pass
         found = population(scope.connection, scope.vault, order)
         if not found.drawable:
             raise InputError(tr("there is nothing to draw from"))

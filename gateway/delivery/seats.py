@@ -12,12 +12,14 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from gateway.delivery.store import seats
 from gateway.delivery.store.platforms import Opened
 from gateway.delivery.store.seats import Door
 from gateway.delivery.system import System
 from gateway.domain.traffic import IN_FLIGHT, Stop
+from gateway.locale import tr
 from gateway.store.engine import Connection
 from gateway.store.thread import StoreThread
 
@@ -59,16 +61,20 @@ class Seats:
         self._last_use = self._until - deadline
         """when a seat is taken last: an exchange may last its whole deadline"""
         self._short = self._asked = False
-        self._number = self._durable = self._given = 0
-        """counts that were made, the last that is known to be durable, and what the last one gave"""
+        self._number = self._durable = self.given = 0
+        """counts that were made, the last that is known to be durable, and how many seats the last one gave"""
         self._busy: set[str] = set()
         """messages between the first and the last commit of their exchange"""
         self._carrying: dict[int, str] = {}
         """open exchange -> its message"""
-        reason = f"all {door.most} connections are in use by other workers"
-        self.full = Stop(code=IN_FLIGHT, reason=reason, until=None)
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._queue = asyncio.Lock()
+
+    @cached_property
+    def full(self) -> Stop:
+        """What stands in the way where there is no seat."""
+        reason = tr("all {count} connections are in use by other workers", count=self._door.most)
+        return Stop(code=IN_FLIGHT, reason=reason, until=None)
 
     # on the event loop
 
@@ -101,10 +107,10 @@ class Seats:
         """Wait for a seat and take it; False where none was to be had in time."""
         while True:
             with self._lock:
-                if self._used < self._usable and self._lasts():
+                if self._used < self._usable and self._edge.now() <= self._last_use:
                     self._used += 1
                     return True
-            if self._usable and self._lasts():
+            if self._usable and self._edge.now() <= self._last_use:
                 waiter = asyncio.get_running_loop().create_future()
                 self._waiting.append(waiter)
                 await waiter
@@ -124,7 +130,7 @@ class Seats:
         """Ask the store until there is a seat; a Stop where there is none within a short time."""
         async with self._queue:
             for _ in range(_POLLS):
-                if self._usable and self._lasts():
+                if self._usable and self._edge.now() <= self._last_use:
                     return None
                 self.apply(await self._thread.write(self._count))
                 if self._usable:
@@ -140,9 +146,6 @@ class Seats:
         if self._asked:
             await self._thread.write(seats.leave, self._door)
             self._asked = False
-
-    def _lasts(self) -> bool:
-        return self._edge.now() <= self._last_use
 
     def _wake(self) -> None:
         """Let go as many as there are seats; all of them where there is none, so that they ask for one."""
@@ -174,15 +177,10 @@ class Seats:
         if self._asked and not self._busy:
             self._number += 1
             self._hold(0)
-            self._kept = self._given = 0
+            self._kept = self.given = 0
             seats.leave(connection, self._door)
             return Counted(self._number, 0, self._until, left=True)
-        return self._count(connection) if self._kept > max(self._given, self._used) else None
-
-    @property
-    def none(self) -> bool:
-        """Whether the store gave no seat when it was asked last."""
-        return self._given == 0
+        return self._count(connection) if self._kept > max(self.given, self._used) else None
 
     def _count(self, connection: Connection) -> Counted:
         now = self._edge.now()
@@ -197,7 +195,7 @@ class Seats:
             now=now,
             yields=turn_over,
         )
-        self._again, self._short, self._given = now + _AGAIN, got.short, got.seats
+        self._again, self._short, self.given = now + _AGAIN, got.short, got.seats
         self._kept = max(got.seats, self._used)
         if had == 0 or (turn_over and got.seats < had):
             self._since = now

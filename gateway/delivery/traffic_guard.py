@@ -17,6 +17,7 @@ from gateway.domain.china import CHINA
 from gateway.domain.errors import NotSent
 from gateway.domain.states import Event
 from gateway.domain.traffic import ASKED_TO_WAIT, KEPT_BACK, PlatformStanding, Reaches, Stop, reaches, stop_of
+from gateway.locale import tr
 from gateway.store import audit
 from gateway.store.thread import StoreThread
 
@@ -113,7 +114,7 @@ class TrafficGuard:
             self._failures = self._unheard = 0
         if closing.wish:
             until = closing.closed_at + closing.wish
-            self._stop = Stop(code=ASKED_TO_WAIT, reason="the platform asked to be left alone", until=until)
+            self._stop = Stop(code=ASKED_TO_WAIT, reason=tr("the platform asked to be left alone"), until=until)
 
     def heard(self, closings: Sequence[Closing], standing: PlatformStanding) -> None:
         """Take over what the store says now that it has heard of these."""

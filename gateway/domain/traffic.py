@@ -12,6 +12,7 @@ from datetime import datetime, time, timedelta
 from enum import StrEnum
 
 from gateway.domain.china import CHINA
+from gateway.locale import tr
 
 
 class Phase(StrEnum):
@@ -210,8 +211,11 @@ class Stop:
     @property
     def text(self) -> str:
         """One line for people and reports."""
-        until = "" if self.until is None else f", until {self.until.astimezone(CHINA):%Y-%m-%d %H:%M:%S} +08:00"
-        return f"{self.code}: {self.reason}{until}"
+        about = {"code": self.code, "reason": self.reason}
+        if self.until is None:
+            return tr("{code}: {reason}", **about)
+        until = f"{self.until.astimezone(CHINA):%Y-%m-%d %H:%M:%S} +08:00"
+        return tr("{code}: {reason}, until {until}", **about, until=until)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,16 +233,22 @@ def stop_of(standing: PlatformStanding, traffic: Traffic, now: datetime) -> Stop
         return standing.pause
     opens = next_open(traffic.maintenance, now)
     if opens > now:
-        return Stop(code=MAINTENANCE, reason="the platform is closed at these hours", until=opens)
+        return Stop(code=MAINTENANCE, reason=tr("the platform is closed at these hours"), until=opens)
     shut = standing.breaker.shut_until(now)
     if shut is not None:
         breaker = standing.breaker
         trying = breaker.until is not None and now >= breaker.until
-        reason = "one request is trying whether it answers again" if trying else "the platform does not answer"
-        return Stop(code=BREAKER_OPEN, reason=f"{reason}; last: {breaker.code}", until=shut)
+        return Stop(code=BREAKER_OPEN, reason=breaker_words(breaker.code, trying=trying), until=shut)
     if standing.not_before is not None and now < standing.not_before:
-        return Stop(code=ASKED_TO_WAIT, reason="the platform asked to be left alone", until=standing.not_before)
+        return Stop(code=ASKED_TO_WAIT, reason=tr("the platform asked to be left alone"), until=standing.not_before)
     return None
+
+
+def breaker_words(code: str | None, *, trying: bool) -> str:
+    """Why the breaker lets nothing through, with the code of the last failure."""
+    if trying:
+        return tr("one request is trying whether it answers again; last: {code}", code=code)
+    return tr("the platform does not answer; last: {code}", code=code)
 
 
 MARGIN = timedelta(minutes=1)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.domain.states import Event, State
+from gateway.domain.traffic import KEPT_BACK
 from gateway.locale import Text, tr
 
 _NOTHING = Text("")
@@ -159,6 +160,42 @@ ANSWERS: Mapping[str, Word] = {
         tr("the answer's signature is missing or wrong, so nobody knows who gave it"),
         tr("look at ENDPOINT and the platform's key in the settings, then gateway check PLATFORM"),
     ),
+    **dict.fromkeys(
+        (
+            *("reply_schema", "unreadable", "not_xml", "not_soap", "doctype", "multipart", "xop", "too_many"),
+            *(
+                "answer_schema",
+                "answer_json",
+                "answer_form",
+                "other_answer",
+                "other_serial",
+                "other_items",
+                "other_receipt",
+                "other_record",
+                "no_rows",
+                "item_count",
+            ),
+        ),
+        Word(
+            tr("answer does not fit the interface"),
+            tr("the answer is not of the form that the platform's interface says; it may have changed there"),
+            tr("gateway show NUMBER has the answer; ask the platform what has changed, and for the newer WSDL or form"),
+        ),
+    ),
+    "clock_skew": Word(
+        tr("clocks differ too much"),
+        tr("this machine's clock and the platform's are too far apart, so every request is refused"),
+        tr("set this machine's clock right (time synchronisation), then gateway check PLATFORM"),
+    ),
+    KEPT_BACK: Word(
+        tr("kept back"), tr("the platform was held, or its connections taken, while this one waited; nothing left")
+    ),
+    "lease_short": Word(tr("kept back"), tr("too little of its lease was left to send it; it goes with the next push")),
+    "answer_signature": Word(
+        tr("answer's signature wrong"),
+        tr("the answer's signature is missing or wrong, so nobody knows who gave it"),
+        tr("look at ENDPOINT and the platform's key in the settings, then gateway check PLATFORM"),
+    ),
     "http_401": Word(
         tr("access refused"), tr("user, secret or signature is not taken"), tr("look at the platform's secrets")
     ),
@@ -256,6 +293,14 @@ TABLES: Mapping[Text, Mapping[str, Word]] = {
 """kind of code -> code -> its word"""
 
 
+def act_of(code: str) -> Text | None:
+    """What helps with a code of a delivery's last answer or of a stop; None where it is a platform's own."""
+    for table in (STOPS, ANSWERS):
+        if code in table:
+            return table[code].act or None
+    return None
+
+
 def word_of(code: str) -> Text | None:
     """The word for a code of a delivery's last answer or of a stop; None where it is a platform's own."""
     for table in (STOPS, ANSWERS):
@@ -312,10 +357,12 @@ WHY_STEPS: Mapping[str, Text] = {
     "filed": tr("reported"),
     "batch": tr("batch"),
     "ticket": tr("ticket"),
-    "kept": tr("kept"),
-    "owed": tr("push"),
-    "accepted": tr("platform"),
+    "kept": tr("review"),
+    "owed": tr("to be sent"),
+    "accepted": tr("push"),
     "reconciled": tr("reconciliation"),
+    "credit": tr("credit feedback"),
+    "draw": tr("draw"),
 }
 """links of the chain that ``why`` follows"""
 

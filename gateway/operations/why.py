@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gateway.codec.codes import table
@@ -323,8 +323,11 @@ class _View:
         taken = info.kinds.get(kind)
         if taken is None or (taken.by_project and key not in self._with_project):
             why_not = info.declined.get(kind, "the platform takes no such records")
-            zh = f"该平台不接收：{why_not}"
-            return [WhyStep(step="owed", ok=False, text=f"not owed: {why_not}", text_zh=zh, platform=name)]
+            zh = f"该平台不接收：{shown(why_not, chinese=True)}"
+            act = "nothing is to be sent there; if it ought to be, ask the platform for such an interface"
+            act_zh = "无需推送；如确需报送，请向平台申请相应接口"
+            step = WhyStep(step="owed", ok=False, text=f"not owed: {why_not}", text_zh=zh, platform=name)
+            return [replace(step, act=act, act_zh=act_zh)]
         if (name, key) in self._ended:
             text, zh = "nothing is to be sent: it ended before anything was", "无需发送：发送之前已终止"
             return [WhyStep(step="owed", ok=True, text=text, text_zh=zh, platform=name)]
@@ -439,7 +442,7 @@ def _standing_words(one: LastAnswer, reason: Reason | None, tried: str, tried_zh
 
 
 def _act(root: LastAnswer, reason: Reason | None, place: RowPlace | None) -> tuple[str | None, str | None]:
-    """What helps the delivery that must move first; None where it goes on by itself. English and Chinese."""
+    """What helps the delivery that must move first. English and Chinese."""
     show = f"gateway show {root.id}"
     if root.state is State.REJECTED:
         again = f"gateway replay plan --platform {root.platform} --code {root.code} --reason …"
@@ -461,4 +464,7 @@ def _act(root: LastAnswer, reason: Reason | None, place: RowPlace | None) -> tup
         act = f"gateway resume {root.platform}"
         return f"mend the cause, then {act}", f"排除原因后 {act}"
     run = None if reason is None else _RUNS.get(reason.code)
-    return (None, None) if run is None else (f"{run} {root.platform}", None)
+    if run is not None:
+        return f"{run} {root.platform}", None
+    check = f"gateway check {root.platform}"
+    return f"goes on by itself; where it stays: {check}", f"自动继续，无需处理；持续如此请执行 {check}"

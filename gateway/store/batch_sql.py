@@ -97,6 +97,7 @@ class _Ready:
         kinds = list(enumerate(columns.values()))
         self._written = [(place, write) for place, kind in kinds if (write := _writer(kind, dialect)) is not None]
         self._binary = [place for place, kind in reversed(kinds) if isinstance(kind, LargeBinary)]
+        # A column's own name is a kind of string that the JSON writer takes for no key.
         self._names = None if dialect.name == "sqlite" else [str(name) for name in _flat(columns)]
 
     def parameters(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | tuple[Any, ...]:

@@ -235,6 +235,21 @@ _BY_WORDS = (
 """what a driver says while it connects, and what of it may be shown: its own words repeat parts of the URL"""
 
 
+_SQLITE = {
+    str(told): told
+    for told in (
+        tr("attempt to write a readonly database"),
+        tr("database or disk is full"),
+        tr("disk I/O error"),
+        tr("unable to open database file"),
+        tr("database is locked"),
+        tr("file is not a database"),
+        tr("database disk image is malformed"),
+    )
+}
+"""what SQLite says most often, with its words in the catalogue"""
+
+
 def _explain(error: BaseException | None, *, connecting: bool) -> str:
     state = getattr(error, "sqlstate", None)
     first = str(error).strip().partition("\n")[0]
@@ -242,7 +257,9 @@ def _explain(error: BaseException | None, *, connecting: bool) -> str:
     if state in _BY_STATE:
         why = _BY_STATE[state]
     elif isinstance(error, sqlite3.Error):
-        why = tr("{error} (is the folder of GATEWAY_HOME writable, and its disk not full?)", error=first)
+        why = tr(
+            "{error} (is the folder of GATEWAY_HOME writable, and its disk not full?)", error=_SQLITE.get(first, first)
+        )
     elif connecting:
         text = str(error).lower()
         why = next((shown for words, shown in _BY_WORDS if words in text), type(error).__name__)

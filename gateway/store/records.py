@@ -112,7 +112,9 @@ def seal_payload(payload: Payload, record: Record, vault: Vault) -> bytes:
 
 def plain_payload(payload: Payload, record: Record) -> bytes:
     """A payload's fields as they are kept; the bytes of scans stand in it by their digests."""
-    return orjson.dumps(without_bytes(payload.fields, record), default=dict)
+    with_scans = isinstance(record.content, Certificate) and record.content.files
+    fields = without_bytes(payload.fields, record) if with_scans else payload.fields
+    return orjson.dumps(fields, default=dict)
 
 
 def to_payload(sealed: bytes, record: Record, business_key: str, vault: Vault, *, replaces: bool) -> Payload:

@@ -192,7 +192,13 @@ def read_or_make_keys(path: Path, *, make: bool) -> KeyRing:
     if path.exists():
         return read_keys(path)
     if not make:
-        raise ConfigurationError(tr("no keys: set GATEWAY_KEYS or run `gateway init` to make {name}", name=path.name))
+        raise ConfigurationError(
+            tr(
+                "no keys: put back the {name} (or GATEWAY_KEYS) that the store was written with; only for a new store "
+                "`gateway init` makes one",
+                name=path.name,
+            )
+        )
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = _written(path, KeyRing.generate())
     try:

@@ -35,6 +35,7 @@ _COMMANDS: Sequence[tuple[str, float]] = (
 )
 """commands, and how many seconds each may take"""
 _MEGABYTES = 150
+_ROOT = Path(__file__).parents[2]
 _ROWS = {"backup": 40_000, "restore": 40_000, "evidence verify": 150_000}
 """rows a second"""
 
@@ -70,6 +71,7 @@ class _Home:
         _store.close()
         self._made |= {**_platforms(), "GATEWAY_HOME": str(folder), "GATEWAY_DATABASE_URL": url}
         run("init", self._made)
+        run("evidence seal", self._made)
 
     def seconds(self, command: str, _: int) -> float:
         """What a command takes."""
@@ -186,8 +188,17 @@ def _imported(code: str, _: int) -> float:
 
 def _measured(command: Sequence[str], environment: dict[str, str]) -> tuple[float, str]:
     """CPU seconds of a process, and what it said on stderr."""
-    given = {**os.environ, **environment, "GATEWAY_LANGUAGE": "en", "PYTHONDONTWRITEBYTECODE": ""}
-    with subprocess.Popen(command, env=given, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+    given = {
+        **os.environ,
+        **environment,
+        "GATEWAY_LANGUAGE": "en",
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPATH": str(_ROOT),
+    }
+    home = environment.get("GATEWAY_HOME")  # commands write where they stand
+    with subprocess.Popen(
+        command, cwd=home, env=given, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
         assert process.stderr is not None
         said = process.stderr.read()
         _, status, used = os.wait4(process.pid, 0)

@@ -27,7 +27,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def sandboxes(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, tuple[Sandbox, str]]]:
-    """The three platforms without faults, and the environment that points at them."""
+    """The platforms of this tree without faults, and the environment that points at them."""
     with ExitStack() as stack:
         made = {}
         for name in shipped():
@@ -55,14 +55,14 @@ def sample(tmp_path: Path) -> Path:
 
 
 def test_the_whole_road_by_hand(run: Run, sample: Path, sandboxes: dict[str, tuple[Sandbox, str]]) -> None:
-    assert document(run("init", "--json"))["platforms"] == sorted(sandboxes)
+    assert {*sandboxes} <= {*document(run("init", "--json"))["platforms"]}
     [batch] = document(run("intake", str(sample), "--json", code=1))["batches"]
     assert batch["rows"] == batch["admitted"] + batch["refused"] + batch["held"] == 80
     for _ in range(40):
         CliRunner().invoke(app, ["push"])
         CliRunner().invoke(app, ["acks"])
         CliRunner().invoke(app, ["resolve"])
-        platforms = document(run("status", "--json"))["platforms"]
+        platforms = {n: p for n, p in document(run("status", "--json"))["platforms"].items() if n in sandboxes}
         if all(set(one["states"]) == {"accepted"} for one in platforms.values()):
             break
     assert {name: set(one["states"]) for name, one in platforms.items()} == {name: {"accepted"} for name in sandboxes}

@@ -17,6 +17,7 @@ from gateway.credit.rules.objections import ObjectionPhase
 from gateway.credit.store import objections
 from gateway.settings import GatewaySettings
 from gateway.store.scope import Scope
+from gateway.testing.scans import pdf
 from tests.support.creditfeed import Feed
 from tests.support.findings import finding
 
@@ -68,11 +69,12 @@ def _document(result: Result) -> dict[str, Any]:
 
 
 def test_an_objection_is_checked_kept_listed_and_withdrawn(run: Run) -> None:
-    Path("a.pdf").write_bytes(b"%PDF-1.7 synthetic")
+    scan = pdf("synthetic")
+    Path("a.pdf").write_bytes(scan)
     _write(scans='"a.pdf"')
     tried = run("credit", "object", "objection.toml", "--dry-run").stdout
     assert "can be sent" in tried
-    assert "application/pdf 18" in tried
+    assert f"application/pdf {len(scan)}" in tried
     assert "no open objection" in run("credit", "objections").stdout
     kept = _document(run("credit", "object", "objection.toml", "--json"))
     assert (kept["new"], kept["state"], kept["dry_run"]) == (True, "WAITING", False)

@@ -224,13 +224,13 @@ def test_two_workers_together_never_exceed_the_budget_in_any_window(make: Make, 
     left: list[datetime] = []
 
     def recorded(exchanger: Exchanger) -> None:
-        original = exchanger._sender.send
+        original = exchanger._carrier.send
 
         async def send(request: Any) -> Any:
             left.append(world.clock())
             return await original(request)
 
-        exchanger._sender.send = send  # type: ignore[method-assign]
+        exchanger._carrier.send = send  # type: ignore[method-assign]
 
     async def side_by_side() -> None:
         async with world.exchanger() as one, world.exchanger() as other:
@@ -394,7 +394,7 @@ def test_a_lease_never_ends_while_its_exchange_is_open_within_its_deadline(make:
     covered: list[bool] = []
 
     async def watched(exchanger: Exchanger) -> None:
-        original = exchanger._sender.send
+        original = exchanger._carrier.send
 
         async def send(request: Any) -> Any:
             with world.store.read() as c:
@@ -410,7 +410,7 @@ def test_a_lease_never_ends_while_its_exchange_is_open_within_its_deadline(make:
             assert await sweep(exchanger) == 0, "nobody takes it for lost while it is on its way"
             return await original(request)
 
-        exchanger._sender.send = send  # type: ignore[method-assign]
+        exchanger._carrier.send = send  # type: ignore[method-assign]
         await push(exchanger)
 
     world.run(watched)

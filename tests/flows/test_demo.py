@@ -1,4 +1,4 @@
-"""The demo as a user runs it: a real Prefect server, three platforms that misbehave, and SIGKILL in the middle."""
+"""The demo as a user runs it: a real Prefect server, platforms that misbehave, and SIGKILL in the middle."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from typing import Any
 import pytest
 
 from gateway.intake.reading.reader import read_batch
+from tests.support.shipped import shipped
 
 pytestmark = [pytest.mark.slow, pytest.mark.prefect]
 
-PLATFORMS = ("national_market", "provincial_credit", "worker_platform")
+PLATFORMS = shipped()
 
 
 def start(home: Path) -> subprocess.Popen[bytes]:

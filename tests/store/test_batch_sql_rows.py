@@ -17,13 +17,13 @@ from gateway.store.tables import audit
 
 CHINA = timezone(timedelta(hours=8))
 AT = datetime(2019, 4, 2, 9, 30, 0, 120, tzinfo=CHINA)
-ADD = adding(audit, "id", "at", "actor", "action", "object", "reason", "detail")
+ADD = adding(audit, *(column.name for column in audit.c))
 ADD_BYTES = adding(inbox, "id", "platform", "exchange_id", "received_at", "digest", "raw", "cursor_after")
 
 
 def row(number: int, **changes: Any) -> dict[str, Any]:
     whole = {"id": number, "at": AT, "actor": "x", "action": "a", "object": "o", "reason": None, "detail": {}}
-    return whole | changes
+    return whole | {"original": None} | changes
 
 
 def kept(store: Store) -> list[Mapping[str, Any]]:
@@ -38,6 +38,7 @@ def kept(store: Store) -> list[Mapping[str, Any]]:
         {"detail": {"k": [1, None, {"名": "值"}]}},
         {"at": datetime(2019, 4, 2, tzinfo=UTC)},
         {"at": datetime(2019, 4, 2, 1, 2, 3, 999_999, tzinfo=UTC)},
+        {"original": b"\0sealed\xff"},
     ],
 )
 def test_values_come_back_as_they_went_in(store: Store, changes: dict[str, Any]) -> None:

@@ -99,7 +99,9 @@ def test_the_gateway_finds_it_beside_its_own(run: Run, site: str, tmp_path: Path
 
 def test_tests_of_ours_do_not_mind_it(run: Run, site: str) -> None:
     """They are about the platforms of this tree."""
-    ours = [str(ROOT / "tests" / name) for name in ("test_registry.py", "test_contract_shape.py")]
+    ours = [
+        str(ROOT / "tests" / name) for name in ("test_registry.py", "test_contract_shape.py", "test_architecture.py")
+    ]
     good(run("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", f"--rootdir={ROOT}", *ours, PYTHONPATH=site))
 
 

@@ -255,6 +255,13 @@ def events_named(connection: Connection, vault: Vault, text: str) -> list[Listed
     return _event_rows(connection, vault, select(credit_event).where(event.platform.in_(platforms), named))
 
 
+def count_unmatched(connection: Connection) -> int:
+    """How many events are about nobody we hold."""
+    platforms = connection.execute(select(feed.c.platform)).scalars().all()
+    here = (credit_event.c.platform.in_(platforms), credit_event.c.outcome == AckCode.ACCEPTED_UNMATCHED)
+    return int(connection.execute(select(func.count()).select_from(credit_event).where(*here)).scalar_one())
+
+
 def unmatched(connection: Connection, vault: Vault, limit: int) -> list[ListedEvent]:
     """Events about nobody we hold, oldest first."""
     platforms = connection.execute(select(feed.c.platform)).scalars().all()

@@ -7,6 +7,8 @@ from datetime import datetime
 
 from gateway.domain.states import TERMINAL, State
 from gateway.domain.traffic import ASKED_TO_WAIT, BREAKER_OPEN, IN_FLIGHT, MAINTENANCE, PACED, Stop
+from gateway.domain.words import STATES, STOPS
+from gateway.locale import shown
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,7 +119,7 @@ def _behind(blocker: Blocker, *, same_record: bool) -> Reason:
     zh_stuck, en_stuck = ("，而该条已停住", ", which is stuck") if stuck else ("", "")
     return Reason(
         code=code,
-        zh=f"{zh}（第 {blocker.id} 号，{blocker.state}{zh_stuck}）",
+        zh=f"{zh}（第 {blocker.id} 号，{shown(STATES[blocker.state].word, chinese=True)}{zh_stuck}）",
         en=f"{en} (delivery {blocker.id}, {blocker.state}{en_stuck})",
     )
 
@@ -125,6 +127,8 @@ def _behind(blocker: Blocker, *, same_record: bool) -> Reason:
 def _held(stop: Stop) -> Reason:
     if stop.paused:
         cause = ": ".join(part for part in (stop.code, stop.reason) if part)
-        return Reason(code="paused", zh=f"平台已暂停：{cause}", en=f"the platform is paused: {cause}", until=stop.until)
+        word = shown(STOPS[stop.code].word, chinese=True) if stop.code in STOPS else stop.code
+        zh = "：".join(part for part in ("平台已暂停", word, stop.reason) if part)
+        return Reason(code="paused", zh=zh, en=f"the platform is paused: {cause}", until=stop.until)
     zh, en = _STOPS[stop.code]
     return Reason(code=stop.code, zh=zh, en=en, until=stop.until)

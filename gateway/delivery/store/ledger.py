@@ -21,6 +21,7 @@ from gateway.domain.states import Event, State, advance
 from gateway.store.attachments import contents, named_digests, with_contents
 from gateway.store.audit import note
 from gateway.store.metadata import chunks, is_postgresql
+from gateway.store.processes import is_dead
 from gateway.store.records import to_payload, to_record
 from gateway.store.tables import record
 from gateway.store.vault import Vault
@@ -115,9 +116,8 @@ def _load(connection: Connection, ids: list[int]) -> list[dict[str, Any]]:
 def _with_scans(
     connection: Connection, vault: Vault, loaded: Sequence[Mapping[str, Any]], records: Sequence[Record]
 ) -> list[Claimed]:
-    digests = named_digests(records)
-    if digests:
-        held = contents(connection, vault, digests)
+    if any(isinstance(one.content, Certificate) and one.content.files for one in records):
+        held = contents(connection, vault, named_digests(records))
         records = [with_contents(one, held) for one in records]
     return [_to_claimed(row, one, vault) for row, one in zip(loaded, records, strict=True)]
 
@@ -175,6 +175,14 @@ def lease_owners(connection: Connection, platform: str) -> set[str]:
         .distinct()
     )
     return set(rows.scalars())
+
+
+def abandoned(connection: Connection, platform: str, now: datetime) -> int:
+    """How many deliveries are leased by a worker that is gone, or whose lease ran out: the next push sweeps them."""
+    dead = [owner for owner in lease_owners(connection, platform) if is_dead(owner)]
+    gone = or_(delivery.c.lease_until < now, delivery.c.lease_owner.in_(dead))
+    wanted = select(func.count()).where(delivery.c.platform == platform, delivery.c.lease_owner.is_not(None), gone)
+    return int(connection.execute(wanted).scalar_one())
 
 
 def sweep(

@@ -65,6 +65,21 @@ def owe(connection: Connection, info: ConnectorInfo, now: datetime) -> int:
     return count
 
 
+def is_behind(connection: Connection, info: ConnectorInfo) -> bool:
+    """Whether the next push will create deliveries: records came that the platform takes and that are not queued."""
+    for kind in info.kinds:
+        here = (owed.c.platform == info.platform, owed.c.kind == version_order.marker(info, kind))
+        start = connection.execute(select(owed.c.up_to).where(*here)).scalar() or 0
+        wanted = version_order.is_owed(info, kind)
+        if kind is RecordKind.CERTIFICATE and RecordKind.STATUS_CHANGE in info.kinds:
+            wanted = and_(wanted, or_(~told_otherwise(), void_versions.needs_in_full(info.platform)))
+        if connection.execute(
+            select(record.c.id).where(record.c.kind == kind, record.c.id > start, wanted).limit(1)
+        ).first():
+            return True
+    return False
+
+
 def _owe_kind(connection: Connection, info: ConnectorInfo, kind: RecordKind, now: datetime) -> int:
     word = version_order.marker(info, kind)
     here = (owed.c.platform == info.platform, owed.c.kind == word)

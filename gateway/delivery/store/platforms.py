@@ -28,6 +28,7 @@ from gateway.domain.traffic import (
     Stop,
     Traffic,
     after_failure,
+    breaker_words,
     stop_of,
     too_far,
 )
@@ -288,7 +289,7 @@ def _only_one(openings: Sequence[Opening], known: PlatformStanding, until: datet
     first = next((n for n, opening in enumerate(openings) if not opening.anyway), None)
     wait = Stop(
         code=BREAKER_OPEN,
-        reason=f"one request is trying whether it answers again; last: {known.breaker.code}",
+        reason=breaker_words(known.breaker.code, trying=True),
         until=until,
     )
     return [None if opening.anyway or n == first else wait for n, opening in enumerate(openings)]

@@ -11,6 +11,7 @@ from gateway.delivery.rules.waiting import Blocker, Waiting
 from gateway.delivery.store.tables import delivery, platform, seat
 from gateway.domain.states import State
 from gateway.domain.traffic import IN_FLIGHT, PACED, Stop
+from gateway.locale import tr
 from gateway.store.metadata import chunks
 
 _BLOCKER = delivery.alias("blocker")
@@ -32,11 +33,11 @@ def queue(connection: Connection, name: str, now: datetime) -> Stop | None:
     """What makes requests to a platform wait for each other at present: all connections in use, or its pace."""
     short = select(seat.c.id).where(seat.c.platform == name, seat.c.until > now, seat.c.granted < seat.c.wanted)
     if connection.execute(short.limit(1)).first() is not None:
-        return Stop(code=IN_FLIGHT, reason="all connections are in use", until=None)
+        return Stop(code=IN_FLIGHT, reason=tr("all connections are in use"), until=None)
     slot = connection.execute(select(platform.c.next_slot_at).where(platform.c.name == name)).scalar()
     if slot is None or slot <= now:
         return None
-    return Stop(code=PACED, reason="the next request has its turn then", until=slot)
+    return Stop(code=PACED, reason=tr("the next request has its turn then"), until=slot)
 
 
 def waiting(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[str, Waiting]]:

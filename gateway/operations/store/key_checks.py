@@ -16,7 +16,7 @@ from gateway.store.engine import Store, reached
 from gateway.store.tables import record, search_index
 from gateway.store.vault import Vault
 
-FOREIGN = (
+FOREIGN = tr(
     "the keys are not those of this store: put back the keys.json (or GATEWAY_KEYS) that it was written with; with "
     "others nothing can be read, and everybody would be taken for new"
 )

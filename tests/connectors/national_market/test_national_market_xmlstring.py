@@ -316,12 +316,12 @@ def test_the_envelope_is_as_strictly_read_as_in_the_typed_dialect(
     assert writes(wuxi) == []
 
 
-def test_an_operation_the_service_has_not_is_a_fault(road: Road, wuxi: Any, person: Record) -> None:
+def test_an_operation_the_service_has_not_holds_the_platform(road: Road, wuxi: Any, person: Record) -> None:
     other = road("X-jiangsu")
     request = other.connector.encode_push(other.checked(of(person)), other.stamp())
     payloads = wuxi.checked(of(person))
     (verdict,) = wuxi.connector.decode_push(wuxi.send(request), payloads, wuxi.stamp())
-    assert (verdict.event, verdict.code) == (Event.UNKNOWN, "fault_Client")
+    assert (verdict.event, verdict.code) == (Event.HOLD, "fault_Client")
 
 
 def test_only_post_and_the_description_are_served(wuxi: Any) -> None:

@@ -530,7 +530,7 @@ def test_health_tells_refused_credentials_and_the_clock(connector: WorkerPlatfor
     good = connector.decode_health(dated, stamp())
     assert (good.ok, good.clock_skew) == (True, timedelta(minutes=1))
     refused = connector.decode_health(answer(-2, "签名校验错误"), stamp())
-    assert (refused.ok, refused.detail, refused.clock_skew) == (False, "code -2: 签名校验错误", None)
+    assert (refused.ok, refused.code, refused.detail, refused.clock_skew) == (False, "-2", "签名校验错误", None)
     assert not connector.decode_health(replace(answer(), body=b"<html>"), stamp()).ok
 
 
