@@ -158,6 +158,7 @@ _MISUSE = (
     tr("Input should be greater than or equal to {number}"),
     tr("Input should be less than or equal to {number}"),
     tr("Input should be a valid integer, unable to parse string as an integer"),
+    tr("Field required"),
     tr("Missing {what}. {message}"),
     tr("Missing {what}."),
     tr("Missing command."),
