@@ -195,7 +195,12 @@ def script(names: dict[str, str]) -> list[tuple[str, str, tuple[int, ...], set[s
         ("tickets settle", f"{names['ticket']} refuse {reason}", (0,), {"ticket"}),
         ("supervise draw", f"cities --checkers checkers.csv --ratio 2 {reason}", (0,), {"supervise_draw"}),
         ("supervise show", names.get("draw", ""), (0,), {"draw"}),
-        ("supervise enter", f"complaint cities {CITIES[0].code} --result failed --finding late", (0,), {"supervise_enter"}),
+        (
+            "supervise enter",
+            f"complaint cities {CITIES[0].code} --result failed --finding late",
+            (0,),
+            {"supervise_enter"},
+        ),
         ("supervise approve", f"{names.get('check', '')} {reason}", (0,), {"supervise_approve"}),
         ("supervise publish", "--page checks.html", (0,), {"supervise_publish"}),
         ("find", names["certificate"], (0,), {"find"}),
