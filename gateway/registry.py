@@ -46,7 +46,9 @@ def build_connector(name: str, loader: Loader) -> Connector:
     connector = _built(point, loader)
     broken = flaws(connector)
     if broken:
-        raise ConfigurationError(f"{_named(point)} breaks the contract: {'; '.join(broken)}")
+        raise ConfigurationError(
+            tr("{point} breaks the contract: {broken}", point=_named(point), broken="; ".join(broken))
+        )
     return cast(Connector, connector)
 
 

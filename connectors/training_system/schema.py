@@ -23,6 +23,7 @@ from gateway.contract.handover import is_file_name
 from gateway.contract.messages import Problem
 from gateway.domain.errors import ConfigurationError
 from gateway.domain.records import RecordKind
+from gateway.locale import tr
 
 _FIELDS = re.compile(r"\{(\w+)\}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -303,9 +304,18 @@ def read_mappings(place: Path, *, tables: bool) -> Mappings:
         paths = sorted(place.glob("*.toml")) if place.is_dir() else [place]
         read = [(path, _read(path)) for path in paths]
     except OSError as error:
-        raise ConfigurationError(f"{_setting}: {place.name} cannot be read: {error.strerror}") from None
+        raise ConfigurationError(
+            tr(
+                "{setting}: {name} cannot be read: {strerror}",
+                setting=_setting,
+                name=place.name,
+                strerror=error.strerror,
+            )
+        ) from None
     if not read:
-        raise ConfigurationError(f"{_setting}: the folder {place.name} holds no .toml file")
+        raise ConfigurationError(
+            tr("{setting}: the folder {name} holds no .toml file", setting=_setting, name=place.name)
+        )
     for path, one in read:
         wrong = next(_wrong(one, tables=tables), None)
         if wrong is not None:
@@ -321,7 +331,7 @@ def _read(path: Path) -> FormMapping:
     try:
         return FormMapping.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        raise ConfigurationError(f"{_setting}: {path.name}: not TOML in UTF-8") from None
+        raise ConfigurationError(tr("{setting}: {name}: not TOML in UTF-8", setting=_setting, name=path.name)) from None
     except ValidationError as error:
         first: Any = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
@@ -333,13 +343,17 @@ def _agree(mappings: Sequence[FormMapping]) -> None:
     days_ = [one.valid_from for one in mappings]
     versions = [one.version for one in mappings]
     if len(set(days_)) < len(days_) or len(set(versions)) < len(versions):
-        raise ConfigurationError(f"{_setting}: two mappings have the same valid_from or the same version")
+        raise ConfigurationError(
+            tr("{setting}: two mappings have the same valid_from or the same version", setting=_setting)
+        )
     shapes = [
         {kind: found.listing and found.listing.key for kind, found in mapping.sections().items()}
         for mapping in mappings
     ]
     if any(shape != shapes[0] for shape in shapes):
-        raise ConfigurationError(f"{_setting}: all mappings must have the same kinds, and the same list.key in each")
+        raise ConfigurationError(
+            tr("{setting}: all mappings must have the same kinds, and the same list.key in each", setting=_setting)
+        )
 
 
 def _wrong(mapping: FormMapping, *, tables: bool) -> Iterator[str]:

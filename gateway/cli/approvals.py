@@ -16,14 +16,13 @@ from gateway.cli.output import (
     columns,
     complain,
     emit,
-    in_language,
     opened,
     say,
     table,
 )
-from gateway.domain.approvals import ACT_TITLES, ApprovalRefusal, GuardedAct, Standing, refusal
-from gateway.domain.china import CHINA
+from gateway.domain.approvals import ACT_TITLES, STANDINGS, ApprovalRefusal, GuardedAct, Standing, refusal
 from gateway.domain.errors import GatewayError, InputError
+from gateway.locale import Text, tr
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -52,16 +51,14 @@ def ask_second_person(
     permit = gateway.second_person(act, subject, parameters, reason=reason, size=size, about=about)
     if not permit.granted:
         assert permit.request is not None
-        number = permit.request.id
-        until = f"{permit.request.expires_at.astimezone(CHINA):%Y-%m-%d %H:%M} +08:00"
-        zh, en = ACT_TITLES[act][1], ACT_TITLES[act][0]
         gateway.seal()
         raise GatewayError(
-            in_language(
-                f"“{zh}”需双人复核，尚未执行。申请 {number}，{until} 前有效：请另一人执行 "
-                f"gateway approvals approve {number} --reason …，然后原样重新执行本命令",
-                f"to {en} asks for a second person; nothing was done. Request {number} stands until {until}: let "
-                f"another person run `gateway approvals approve {number} --reason …`, then run this command again",
+            tr(
+                "to {act} asks for a second person; nothing was done. Request {number} stands until {until} +08:00: "
+                "let another person run `gateway approvals approve {number} --reason …`, then run this command again",
+                act=ACT_TITLES[act],
+                number=permit.request.id,
+                until=permit.request.expires_at,
             )
         )
     return permit
@@ -87,9 +84,10 @@ def listing(
     if as_json:
         emit({"acts": asking, "waiting": waiting, "approvals": rows})
     else:
-        say(in_language("需双人复核：", "ask for a second person: ") + (", ".join(asking) or "-"))
+        say(tr("ask for a second person: {acts}", acts=asking or "-"))
         if rows:
-            table(in_language(f"{len(rows)} 项", f"{len(rows)} requests"), columns(*_COLUMNS), rows)
+            shown = [{**one, "standing": STANDINGS[Standing(one["standing"])]} for one in rows]
+            table(tr("{count} requests", count=len(rows)), columns(*_COLUMNS), shown)
         for one in rows:
             facts = ", ".join(f"{name} {value}" for name, value in one["detail"].items())
             say(f"{one['id']}: {facts}") if facts else None
@@ -123,10 +121,10 @@ def waive(
     with opened() as gateway:
         gateway.demand_four_eyes()
         if act in guarded_acts(gateway.settings.four_eyes):
-            raise InputError(f"GATEWAY_FOUR_EYES still names {act}: take it out there first")
+            raise InputError(tr("GATEWAY_FOUR_EYES still names {act}: take it out there first", act=act))
         with gateway.store.read() as connection:
             if act not in store.demanded(connection):
-                raise InputError(f"{act} asks for nobody")
+                raise InputError(tr("{act} asks for nobody", act=act))
         ask_second_person(gateway, GuardedAct.WAIVE, act, {"act": act}, reason=reason)
         with gateway.store.write() as connection:
             if store.waive(connection, act):
@@ -135,7 +133,7 @@ def waive(
     if as_json:
         emit({"act": act, "waived": True})
     else:
-        say(in_language(f"{ACT_TITLES[act][1]}：不再需要双人复核", f"to {ACT_TITLES[act][0]} asks for nobody now"))
+        say(tr("to {act} asks for nobody now", act=ACT_TITLES[act]))
 
 
 def _decide(number: int, reason: str, *, approve: bool, as_json: bool) -> None:
@@ -143,7 +141,7 @@ def _decide(number: int, reason: str, *, approve: bool, as_json: bool) -> None:
 
     with opened() as gateway:
         if not reason.strip():
-            raise InputError("--reason: say why")
+            raise InputError(tr("--reason: say why"))
         now, mine = gateway.edge.now(), person()
         with gateway.store.write() as connection:
             done = decide(connection, gateway.store.vault, number, mine, now, approve=approve, reason=reason)
@@ -158,37 +156,28 @@ def _decide(number: int, reason: str, *, approve: bool, as_json: bool) -> None:
         emit({"approval": _document(done, now)})
     elif approve:
         say(
-            in_language(
-                f"申请 {number} 已同意：{done.asked_by} 可原样重新执行该命令一次",
-                f"request {number} is approved: {done.asked_by} may run the command again, once",
+            tr(
+                "request {number} is approved: {person} may run the command again, once",
+                number=number,
+                person=done.asked_by,
             )
         )
     else:
-        say(in_language(f"申请 {number} 已拒绝", f"request {number} is declined"))
+        say(tr("request {number} is declined", number=number))
 
 
-def _why_not(found: Request | None, uid: int, now: datetime, number: int) -> str:
+def _why_not(found: Request | None, uid: int, now: datetime, number: int) -> Text:
     if found is None:
-        return in_language(f"没有申请 {number}", f"there is no request {number}")
+        return tr("there is no request {number}", number=number)
     if refusal(found, uid, now) is ApprovalRefusal.SAME_PERSON:
-        return in_language(
-            f"申请 {number} 由 {found.asked_by} 提出：须由另一人决定",
-            f"request {number} was made by {found.asked_by}: another person has to decide it",
+        return tr(
+            "request {number} was made by {person}: another person has to decide it",
+            number=number,
+            person=found.asked_by,
         )
-    standing = found.standing(now)
-    return in_language(
-        f"申请 {number} 已结束：{_STANDINGS.get(standing, standing)}", f"request {number} is over: {standing}"
-    )
-
-
-_STANDINGS = {
-    Standing.APPROVED: "已同意",
-    Standing.DECLINED: "已拒绝",
-    Standing.EXPIRED: "已过期",
-    Standing.USED: "已使用",
-}
+    return tr("request {number} is over: {standing}", number=number, standing=STANDINGS[found.standing(now)])
 
 
 def _document(request: Request, now: datetime) -> dict[str, Any]:
     told = {name: value for name, value in vars(request).items() if not name.endswith("_uid")}
-    return {**told, "standing": str(request.standing(now)), "what": in_language(*reversed(ACT_TITLES[request.act]))}
+    return {**told, "standing": str(request.standing(now)), "what": ACT_TITLES[request.act]}

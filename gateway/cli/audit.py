@@ -16,7 +16,6 @@ from gateway.cli.output import (
     columns,
     emit,
     in_china,
-    in_language,
     opened,
     refuse_idle,
     say,
@@ -53,7 +52,7 @@ def listing(
 
     wanted = AuditFilter(person=person, actor=actor, action=action, since=in_china(since), until=in_china(until))
     with opened() as gateway:
-        refuse_idle(xlsx is not None and limit is not None, "--limit", "a list on the screen (not --xlsx)")
+        refuse_idle(xlsx is not None and limit is not None, "--limit", tr("a list on the screen (not --xlsx)"))
         with gateway.store.read() as connection:
             for option, given, column in (("--actor", actor, "actor"), ("--act", action, "action")):
                 if given is not None:
@@ -86,7 +85,7 @@ def original(
         with gateway.store.read() as connection:
             text = typed(connection, gateway.store.vault, number)
         if text is None:
-            raise InputError(f"there is no row {number} with a reason")
+            raise InputError(tr("there is no row {number} with a reason", number=number))
         gateway.note("audit_original", f"audit {number}", reason=reason)
     if as_json:
         emit({"id": number, "reason": text})
@@ -97,10 +96,7 @@ def original(
 def _refuse_unknown(option: str, given: str, known: Collection[str]) -> None:
     if given not in known:
         raise InputError(
-            in_language(
-                f"{option}：没有 {given!r}；已有：{'、'.join(sorted(known))}",
-                f"{option}: there is no {given!r}; there are: {', '.join(sorted(known))}",
-            )
+            tr("{option}: there is no {given!r}; there are: {known}", option=option, given=given, known=sorted(known))
         )
 
 

@@ -20,7 +20,6 @@ from gateway.cli.output import (
     TableColumn,
     complain,
     emit,
-    in_language,
     opened,
     reported,
     say,
@@ -181,7 +180,7 @@ def _tell(report: IntakeReport, returns: Path | None) -> None:
     if report.scans:
         say(tr("{count} scans of certificates and contracts", count=report.scans))
     if report.scan_troubles:
-        language = in_language("failure_zh", "failure")
+        language = "failure_zh" if is_chinese() else "failure"
         told = [TableColumn("file", lambda t: t["file"]), TableColumn("why", lambda t: t[language])]
         table(tr("scans that were not kept"), told, report.scan_troubles[:_MOST_TOLD])
         if len(report.scan_troubles) > _MOST_TOLD:

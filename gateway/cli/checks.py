@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 from datetime import datetime
+from operator import itemgetter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from gateway.cli.language import say_in_language
 from gateway.cli.output import (
     FAILURES,
     LARGEST,
     AsJson,
+    TableColumn,
     actor,
     columns,
     complain,
     emit,
-    in_language,
     opened,
     say,
     table,
     write_workbook,
 )
-from gateway.credit.rules.checks import KINDS_ZH, RESULTS_ZH, SupervisionKind, SupervisionResult
+from gateway.credit.rules.checks import CHECK_KINDS, CHECK_RESULTS, SupervisionKind, SupervisionResult
 from gateway.domain.china import CHINA
 from gateway.domain.errors import InputError
+from gateway.domain.words import DRAWN
+from gateway.locale import tr
 
 _DAY = ["%Y-%m-%d"]
 _LISTED = ("number", "kind", "of", "object", "city", "checked_on", "result", "document", "approved_by", "published_at")
@@ -70,9 +74,8 @@ def enter(
     if as_json:
         emit({"check": vars(made)})
         return
-    say(in_language(f"已录入：{made.number}", f"entered: {made.number}"))
-    act = f"gateway supervise approve {made.number} --reason …"
-    say(in_language("下一步（由另一人审核）：", "next, by another person: ") + act)
+    say(tr("entered: {number}", number=made.number))
+    say(tr("next, by another person: {act}", act=f"gateway supervise approve {made.number} --reason …"))
 
 
 def results(
@@ -102,14 +105,15 @@ def results(
         rows = [
             {
                 **vars(one),
-                "kind": in_language(KINDS_ZH[one.kind], one.kind),
-                "result": in_language(RESULTS_ZH[one.result], one.result),
+                "kind": CHECK_KINDS[one.kind],
+                "of": DRAWN[one.of],
+                "result": CHECK_RESULTS[one.result],
             }
             for one in found
         ]
-        table(in_language(f"{len(rows)} 项检查", f"{len(rows)} checks"), columns(*_LISTED), rows)
+        table(tr("{count} checks", count=len(rows)), columns(*_LISTED), rows)
     else:
-        say(in_language("没有检查记录：gateway supervise enter", "no check was entered: gateway supervise enter"))
+        say(tr("no check was entered: gateway supervise enter"))
 
 
 def approve(
@@ -126,9 +130,9 @@ def approve(
     if as_json:
         emit({"number": number, "approved": done})
     elif done:
-        say(in_language(f"{number} 已审核；公示：", f"{number} is approved; publish: ") + "gateway supervise publish")
+        say(tr("{number} is approved; publish: gateway supervise publish", number=number))
     if not done:
-        complain(in_language("此前已审核", "it was approved before"))
+        complain(tr("it was approved before"))
         raise typer.Exit(FAILURES)
 
 
@@ -148,7 +152,7 @@ def publish(
 
     with opened() as gateway:
         if page is None and xlsx is None:
-            raise InputError(in_language("请给出 --page 或 --xlsx", "say where: --page or --xlsx, or both"))
+            raise InputError(tr("say where: --page or --xlsx, or both"))
         wanted = CheckFilter(
             kind=kind,
             city=_city(city),
@@ -165,14 +169,13 @@ def publish(
             new = note_published(gateway.store, numbers, by=actor(), now=now)
             gateway.seal()
     if not rows:
-        complain(in_language("没有已审核的检查", "no check is approved: gateway supervise results --unapproved"))
+        complain(tr("no check is approved: gateway supervise results --unapproved"))
         raise typer.Exit(FAILURES)
     files = [str(path) for path in (page, xlsx) if path is not None]
     if as_json:
         emit({"checks": len(rows), "new": new, "files": files})
     else:
-        told = in_language("、", ", ").join(files)
-        say(in_language(f"{len(rows)} 项（新增 {new} 项）已写入 {told}", f"{len(rows)} checks ({new} new) in {told}"))
+        say(tr("{count} checks ({new} new) in {files}", count=len(rows), new=new, files=files))
 
 
 def performance(
@@ -191,35 +194,35 @@ def performance(
     with opened() as gateway:
         first, last, now = since.date(), until.date(), gateway.edge.now()
         if last < first:
-            raise InputError(in_language("--until 早于 --since", "--until lies before --since"))
+            raise InputError(tr("--until lies before --since"))
         found = city_figures(gateway.store, gateway.calendar, first, last, now=now, within=within)
     names = list(found[0])
     if xlsx is not None:
-        titles = [in_language(_FIGURES[name], name) for name in names]
+        titles = [say_in_language(_FIGURES[name]) for name in names]
         write_workbook(xlsx, "city performance", titles, ([one[name] for name in names] for one in found))
     if as_json:
         emit({"since": first, "until": last, "within": within, "cities": found})
     elif xlsx is not None:
-        say(in_language(f"{len(found)} 个市已写入 {xlsx}", f"{len(found)} cities written to {xlsx}"))
+        say(tr("{count} cities written to {xlsx}", count=len(found), xlsx=xlsx))
     else:
-        shown = [{in_language(_FIGURES[name], name): one[name] or "" for name in names} for one in found]
-        table(f"{first} – {last}", columns(*shown[0]), shown)
+        heads = [TableColumn(_FIGURES[name], itemgetter(name)) for name in names]
+        table(f"{first} – {last}", heads, found)
 
 
-_FIGURES: dict[str, Any] = {
-    "city": "代码",
-    "name_zh": "市",
-    "rows": "上报",
-    "returned": "退回",
-    "held": "暂缓",
-    "refused_there": "平台退回",
-    "corrected": "已更正",
-    "late": "逾期更正",
-    "complaints": "投诉",
-    "upheld": "投诉属实",
-    "checks": "检查",
-    "failed": "检查有问题",
-    "returned_percent": "退回率%",
+_FIGURES = {
+    "city": tr("code"),
+    "name_zh": tr("city"),
+    "rows": tr("rows"),
+    "returned": tr("sent back"),
+    "held": tr("held back"),
+    "refused_there": tr("refused by platforms"),
+    "corrected": tr("corrected"),
+    "late": tr("corrected late"),
+    "complaints": tr("complaints"),
+    "upheld": tr("upheld"),
+    "checks": tr("checks"),
+    "failed": tr("failed checks"),
+    "returned_percent": tr("sent back %"),
 }
 
 
@@ -228,7 +231,5 @@ def _city(code: str | None) -> str | None:
     from gateway.codec.codes import table as codes
 
     if code is not None and code not in codes("division_shandong"):
-        raise InputError(
-            in_language(f"没有区划代码 {code!r}", f"no division {code!r}: give the code of a city, 370100")
-        )
+        raise InputError(tr("no division {code!r}: give the code of a city, 370100", code=code))
     return code

@@ -67,9 +67,8 @@ def _entries() -> Iterator[Entry]:
     for code, said in sorted(rules_said().items()):
         yield _entry(tr("rule of the intake"), code, Text(code), said)
     for ticket, duty in DUTIES.items():
-        title = Text(duty.title_zh if is_chinese() else duty.title)
         act = tr("{owner}, within {days} working days: {acts}", owner=duty.owner, days=duty.days, acts=duty.acts)
-        yield _entry(tr("ticket"), str(ticket), title, title, act)
+        yield _entry(tr("ticket"), str(ticket), duty.title, duty.title, act)
     for info in _platforms():
         for code, (zh, en) in info.code_words.items():
             said, act = Text(zh if is_chinese() else en), Text(info.code_acts.get(code, ""))

@@ -10,7 +10,7 @@ import typer
 
 from gateway.cli.approvals import ask_second_person
 from gateway.cli.codes import act_said, code_said, platform_named
-from gateway.cli.language import say_in_language
+from gateway.cli.language import is_chinese, say_in_language
 from gateway.cli.output import (
     FAILURES,
     LARGEST,
@@ -23,7 +23,6 @@ from gateway.cli.output import (
     details,
     emit,
     in_china,
-    in_language,
     known_batch,
     known_platform,
     opened,
@@ -103,7 +102,7 @@ def failures(
             why = _why(gateway, connection, [row["id"] for row in found.rows])
         others = "" if found.total else _other_codes(gateway, wanted)
     rows = [{**row, **why[row["id"]]} for row in found.rows]
-    groups = [{**vars(one.group), "act": in_language(one.act_zh, one.act)} for one in found.groups]
+    groups = [{**vars(one.group), "act": one.act} for one in found.groups]
     if as_json:
         emit({"total": found.total, "shown": len(rows), "groups": groups, "failures": rows})
     elif rows:
@@ -112,7 +111,7 @@ def failures(
             helps = act_said(gateway, one["platform"], one["code"])
             if helps is not None:
                 tell(tr("    to do: {act}", act=helps))
-            tell(f"    {one['act']}")
+            say("    " + say_in_language(one["act"]))
         for row in rows:
             row["place"] = None if row["batch"] is None else f"{row['batch']} {row['row']}"
             row["cells"] = "、".join(row["cells"])
@@ -143,7 +142,7 @@ def _other_codes(gateway: Gateway, wanted: DeliveryFilter) -> str:
         return ""
     with gateway.store.read() as connection:
         codes = sorted({one.code or "" for one in grouped(connection, replace(wanted, code=None))} - {""})
-    return in_language("；其他代码：", "; other codes: ") + ", ".join(codes) if codes else ""
+    return tr("; other codes: {codes}", codes=codes) if codes else ""
 
 
 def show(
@@ -255,7 +254,7 @@ def release(
         raise typer.Exit(FAILURES)
 
 
-_WORDS = {True: ("正常", "ok"), False: ("断开", "BROKEN"), None: ("待办", "waits")}
+_WORDS = {True: tr("ok"), False: tr("BROKEN"), None: tr("waits")}
 
 
 def why(
@@ -301,17 +300,18 @@ def why(
 def _tell_chains(answer: Explanation) -> None:
     links = [("", link) for link in (*answer.rows, *answer.person)]
     links += [(key, link) for key, chain in answer.certificates.items() for link in chain]
-    links += [(in_language("信用", "credit"), link) for link in answer.credit]
+    links += [(tr("credit"), link) for link in answer.credit]
     for key in dict.fromkeys(key for key, _ in links):
         say(key or tr("reported"))
         for link in (link for owner, link in links if owner == key):
             place = " ".join(str(part) for part in (link.platform, link.delivery) if part)
-            text = in_language(link.text_zh, link.text)
+            text = link.text_zh if is_chinese() else link.text
             step = say_in_language(WHY_STEPS.get(link.step, Text(link.step)))
-            tell(f"  {in_language(*_WORDS[link.ok])}  {step}{f' {place}' if place else ''}  {text}")
+            tell(f"  {say_in_language(_WORDS[link.ok])}  {step}{f' {place}' if place else ''}  {text}")
     for link in answer.broken:
-        text = in_language(link.text_zh, link.text)
-        act = in_language(link.act_zh or link.act or "", link.act or "")
+        text, act = link.text, link.act
+        if is_chinese():
+            text, act = link.text_zh, link.act_zh or link.act
         step = WHY_STEPS.get(link.step, Text(link.step))
         tell(tr("first broken link: {step} {platform} - {text}", step=step, platform=link.platform or "", text=text))
         if act:

@@ -6,22 +6,23 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.output import FAILURES, AsJson, asked_for, columns, emit, in_language, opened, say, table
+from gateway.cli.output import FAILURES, AsJson, asked_for, columns, emit, opened, say, table
 from gateway.domain.errors import InputError
+from gateway.locale import shown, tr
 
 _KINDS = {
-    "person": "人员",
-    "certificate": "证书",
-    "row": "上报行",
-    "delivery": "推送任务",
-    "receipt": "受理号",
-    "platform_number": "平台编号",
-    "message": "报文流水号",
-    "batch": "批次文件",
-    "report": "上报编号",
-    "ticket": "工单",
-    "draw": "抽查",
-    "credit": "信用事件",
+    "person": tr("person"),
+    "certificate": tr("certificate"),
+    "row": tr("reported row"),
+    "delivery": tr("delivery"),
+    "receipt": tr("receipt"),
+    "platform_number": tr("platform number"),
+    "message": tr("message number"),
+    "batch": tr("batch file"),
+    "report": tr("report"),
+    "ticket": tr("ticket"),
+    "draw": tr("draw"),
+    "credit": tr("credit event"),
 }
 
 
@@ -46,30 +47,25 @@ def find(
         from gateway.operations.find import find as look_up
 
         if not asked:
-            raise InputError(in_language("没有输入要查询的内容", "nothing to look for was given"))
+            raise InputError(tr("nothing to look for was given"))
         found = look_up(gateway.store, asked, gateway.connectors(), city=city)
         people = [one.key for one in found if one.kind in ("person", "certificate")]
         gateway.note("find", f"{len(found)} found", detail={"people": people})
-    rows = [vars(one) for one in found]
+    rows = [{**vars(one), "text_zh": shown(one.text, chinese=True)} for one in found]
     if as_json:
         emit({"found": rows})
     elif rows:
-        shown = [
+        told = [
             {
-                "kind": in_language(_KINDS[one.kind], one.kind),
+                "kind": _KINDS[one.kind],
                 "key": one.key,
-                "what": in_language(one.text_zh, one.text),
+                "what": one.text,
                 "more": one.act,
             }
             for one in found
         ]
-        table(in_language(f"共 {len(rows)} 项", f"{len(rows)} found"), columns("kind", "key", "what", "more"), shown)
+        table(tr("{count} found", count=len(rows)), columns("kind", "key", "what", "more"), told)
     else:
-        say(
-            in_language(
-                "没有找到。可向上报城市核实是否已上报：gateway batches list",
-                "nothing is found; ask the city whether it was reported: gateway batches list",
-            )
-        )
+        say(tr("nothing is found; ask the city whether it was reported: gateway batches list"))
     if not rows:
         raise typer.Exit(FAILURES)

@@ -67,7 +67,9 @@ def rotate(
         ring = gateway.store.vault.ring
         if index:
             if ring.other_indexes:
-                raise InputError("the index key is being changed already: `gateway keys reseal`, then `keys retire`")
+                raise InputError(
+                    tr("the index key is being changed already: `gateway keys reseal`, then `keys retire`")
+                )
             name, before = _next_name("i", ring.indexes), ring.index_name
             # the first index key may have marked as well, and marks never change
             fresh = replace(ring, other_indexes={name: secrets.token_bytes(32)}, mark=ring.marking)
@@ -80,7 +82,14 @@ def rotate(
     if as_json:
         emit({"index" if index else "active": name, "before": before})
     elif index:
-        say(f"{name} finds beside {before}; keep a copy of {path.name}, then run `gateway keys reseal` now and later")
+        say(
+            tr(
+                "{name} finds beside {before}; keep a copy of {file}, then run `gateway keys reseal` now and later",
+                name=name,
+                before=before,
+                file=path.name,
+            )
+        )
     else:
         say(
             tr(
@@ -179,13 +188,31 @@ def _tell_index(index: dict[str, Any] | None) -> None:
     if index is None:
         return
     if "filled" in index:
-        say(f"found by {index['next']} as well: {index['filled']}")
+        say(tr("found by {next} as well: {filled}", next=index["next"], filled=index["filled"]))
         if index["unknown"]:
-            say(f"{index['unknown']} digests of the index are of nothing that is kept: the new key cannot take over")
+            say(
+                tr(
+                    "{unknown} digests of the index are of nothing that is kept: the new key cannot take over",
+                    unknown=index["unknown"],
+                )
+            )
         elif index.get("waits"):
-            say(f"{index['next']} takes over with the first `gateway keys reseal` five minutes after `keys rotate`")
+            say(
+                tr(
+                    "{next} takes over with the first `gateway keys reseal` five minutes after `keys rotate`",
+                    next=index["next"],
+                )
+            )
     for name, report in index.get("rows", {}).items():
-        say(f"{name}: {report['moved']} moved to {index['index']}, {report['left']} left: their words were cleared")
+        say(
+            tr(
+                "{name}: {moved} moved to {index}, {left} left: their words were cleared",
+                name=name,
+                moved=report["moved"],
+                index=index["index"],
+                left=report["left"],
+            )
+        )
 
 
 @keys.command("retire")
@@ -204,9 +231,13 @@ def retire(
         of_index = name in ring.indexes
         active = ring.index_name if of_index else ring.active
         if name == active or not (of_index or name in ring.keys):
-            raise InputError(f"{name} is {'the active key' if name == active else 'not in the ring'}")
+            raise InputError(
+                tr("{name} is the active key", name=name)
+                if name == active
+                else tr("{name} is not in the ring", name=name)
+            )
         if of_index and _number(name) > _number(active):
-            raise InputError(f"{name} is to take over: `gateway keys reseal`")
+            raise InputError(tr("{name} is to take over: `gateway keys reseal`", name=name))
         ask_second_person(gateway, GuardedAct.RETIRE_KEY, f"key {name}", {"key": name, "forget": forget}, reason=reason)
         if of_index:
             told = _retire_index(gateway, name, forget=forget)
@@ -218,7 +249,7 @@ def retire(
     if as_json:
         emit({"retired": name, **told})
     else:
-        say(f"{name} is out of the ring; backups made before it was resealed cannot be read without it")
+        say(tr("{name} is out of the ring; backups made before it was resealed cannot be read without it", name=name))
 
 
 def _retire_key(gateway: Gateway, name: str) -> None:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.actor import person
-from gateway.cli.language import is_chinese, say_in_language, settings_said, speak
+from gateway.cli.language import say_in_language, settings_said, speak
 from gateway.cli.layout import cell_length, drawn, fold, pad, terminal_width
 from gateway.domain.china import CHINA
 from gateway.domain.errors import ConfigurationError, GatewayError, InputError
@@ -71,10 +71,7 @@ def opened(*, create: bool = False) -> Iterator[Gateway]:
                 yield gateway
             except KeyboardInterrupt:
                 raise _failed(
-                    in_language(
-                        "已中断。已提交的内容有效；再次执行同一命令可继续",
-                        "interrupted; what was committed holds, and the same command goes on from there",
-                    ),
+                    tr("interrupted; what was committed holds, and the same command goes on from there"),
                     INTERRUPTED,
                 ) from None
             finally:
@@ -170,11 +167,6 @@ def emit(document: Mapping[str, Any]) -> None:
     _owes_document.set(False)
 
 
-def in_language(zh: str, en: str) -> str:
-    """The text in the language in which this gateway addresses people."""
-    return zh if is_chinese() else en
-
-
 def in_china(moment: datetime | None) -> datetime | None:
     """A moment as typed, which is in +08:00 where it does not say otherwise; in UTC."""
     from gateway.store.metadata import to_utc
@@ -189,14 +181,14 @@ def asked_for(what: str) -> str:
     if sys.stdin.isatty():
         from getpass import getpass
 
-        return getpass(in_language("要查询的号码或姓名：", "number or name to look for: ")).strip()
+        return getpass(say_in_language(tr("number or name to look for: "))).strip()
     return sys.stdin.readline().strip()
 
 
 def refuse_idle(given: bool, option: str, without: str) -> None:
     """Refuse an option that would do nothing as the command stands."""
     if given:
-        raise InputError(in_language(f"{option} 只与 {without} 一起使用", f"{option} does nothing without {without}"))
+        raise InputError(tr("{option} does nothing without {without}", option=option, without=without))
 
 
 def known_platform(gateway: Gateway, name: str | None, *, others: Sequence[str] = ()) -> None:
@@ -310,6 +302,8 @@ FIELDS = columns(
     *("missing", "reports", "name_zh", "last_read_at", "severity", "amount", "status", "category", "content"),
     *("admitted", "unchanged", "refused", "held", "lease_until", "blocked_by", "replaces", "partner", "at"),
     *("withdrawn", "owed", "pushed", "acknowledged", "detail"),
+    *("standing", "asked_by", "expires_at", "decided_by", "checked_on", "result", "document", "approved_by"),
+    *("published_at",),
     *("outcome", "version_no", "level", "valid_from", "valid_to", "disclosure_until", "action", "subject", "actor"),
 )
 """fields that commands show by name, so that the catalogue has a heading for each"""

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.output import FAILURES, LARGEST, AsJson, Platforms, columns, emit, in_language, opened, say, table
-from gateway.domain.china import CHINA
+from gateway.cli.language import say_in_language
+from gateway.cli.output import FAILURES, LARGEST, AsJson, Platforms, columns, emit, opened, say, table
 from gateway.domain.promises import PromiseKind
+from gateway.locale import moment, tr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from gateway.operations.overdue import DueAnswer, PromiseClock
 
 _TITLES = {
-    PromiseKind.RESULT: ("平台对推送的回执", "the platform's result of a push"),
-    PromiseKind.CREDIT: ("接收后的信用反馈", "credit feedback after acceptance"),
-    PromiseKind.ANSWER: ("本方对信用事件的答复", "our answer to credit events"),
+    PromiseKind.RESULT: tr("the platform's result of a push"),
+    PromiseKind.CREDIT: tr("credit feedback after acceptance"),
+    PromiseKind.ANSWER: tr("our answer to credit events"),
 }
 _ACTS = {
     PromiseKind.RESULT: "gateway acks {0}; gateway resolve {0}",
@@ -71,21 +72,22 @@ def _tell(watched: Sequence[PromiseClock], answers: Sequence[DueAnswer], total: 
         if not one.waiting:
             continue
         counts = [
-            in_language(f"等待 {one.waiting}", f"{one.waiting} waited for"),
-            in_language(f"已超期 {one.late}", f"{one.late} late") if one.late else "",
-            in_language(f"即将到期 {one.soon}", f"{one.soon} due soon") if one.soon else "",
-            "" if one.oldest_due is None else in_language("最早应于 ", "the first due ") + _moment(one.oldest_due),
+            tr("{count} waited for", count=one.waiting),
+            tr("{count} late", count=one.late) if one.late else None,
+            tr("{count} due soon", count=one.soon) if one.soon else None,
+            None if one.oldest_due is None else tr("the first due {at}", at=one.oldest_due),
         ]
-        say(f"{one.platform}  {in_language(*_TITLES[one.promise])}（{one.within}）  " + "  ".join(filter(None, counts)))
+        title = tr("{platform}  {what} ({within})", platform=one.platform, what=_TITLES[one.promise], within=one.within)
+        say("  ".join(say_in_language(part) for part in (title, *counts) if part is not None))
         if one.late or one.soon:
-            say(in_language("  下一步：", "  do: ") + _ACTS[one.promise].format(one.platform))
+            say(tr("  do: {act}", act=_ACTS[one.promise].format(one.platform)))
     rows = [
         {
             "platform": one.platform,
-            "what": in_language(*_TITLES[one.promise]),
-            "since": _moment(one.since),
-            "due": _moment(one.due),
-            "state": in_language("已超期", "late") if one.late else in_language("即将到期", "soon"),
+            "what": _TITLES[one.promise],
+            "since": moment(one.since),
+            "due": moment(one.due),
+            "state": tr("late") if one.late else tr("soon"),
             "delivery": one.delivery or one.event,
             "row": None if one.batch is None else f"{one.batch} {one.row}",
         }
@@ -93,10 +95,6 @@ def _tell(watched: Sequence[PromiseClock], answers: Sequence[DueAnswer], total: 
     ]
     if rows:
         names = ("platform", "what", "delivery", "row", "since", "due", "state")
-        table(in_language(f"共 {total} 条", f"{len(rows)} of {total}"), columns(*names), rows)
+        table(tr("{count} of {total}", count=len(rows), total=total), columns(*names), rows)
     else:
-        say(in_language("没有超期或即将到期的答复", "no answer is late or due soon"))
-
-
-def _moment(moment: Any) -> str:
-    return f"{moment.astimezone(CHINA):%Y-%m-%d %H:%M}"
+        say(tr("no answer is late or due soon"))

@@ -21,7 +21,6 @@ from gateway.cli.output import (
     details,
     emit,
     in_china,
-    in_language,
     known_batch,
     known_platform,
     opened,
@@ -31,7 +30,7 @@ from gateway.cli.output import (
 from gateway.domain.approvals import GuardedAct
 from gateway.domain.errors import InputError
 from gateway.domain.states import State
-from gateway.locale import tr
+from gateway.locale import Text, tr
 
 if TYPE_CHECKING:
     from gateway.delivery.replaying import PlanOutlook
@@ -131,12 +130,7 @@ def plan(
                 mapping=None if mapping is None else ReplayMapping(mapping),
             )
         if made is None:
-            complain(
-                in_language(
-                    "没有符合条件的差异" if chosen else "没有符合条件的失败任务",
-                    "nothing that differs so matches" if chosen else "nothing that failed matches",
-                )
-            )
+            complain(tr("nothing that differs so matches") if chosen else tr("nothing that failed matches"))
             raise typer.Exit(FAILURES)
         ahead = outlook(gateway.store, gateway.connectors(), made, preview)
         if ahead.first:
@@ -146,13 +140,13 @@ def plan(
     else:
         _tell(made, as_json=False)
         _tell_ahead(ahead)
-        say(in_language("执行：", "let it go with ") + f"gateway replay run {made.id}")
+        say(tr("let it go with gateway replay run {number}", number=made.id))
     left = len(wanted.ids) - made.items if wanted.ids else 0
     if left:
         complain(
-            in_language(
-                f"所列任务中有 {left} 个不是失败任务或已有新版本，未列入计划",
-                f"{left} of the deliveries named did not fail, or have a newer version: they are not in the plan",
+            tr(
+                "{count} of the deliveries named did not fail, or have a newer version: they are not in the plan",
+                count=left,
             )
         )
         raise typer.Exit(FAILURES)
@@ -160,33 +154,30 @@ def plan(
 
 def _tell_ahead(ahead: PlanOutlook) -> None:
     """In which order, how many requests and how long at the least, and the first payloads beside what was sent."""
-    say(
-        in_language(
-            "顺序：按任务编号，从旧到新；同一人的持证人信息先于证书。",
-            "order: by number, the oldest first; a person before the certificates",
-        )
-    )
+    say(tr("order: by number, the oldest first; a person before the certificates"))
     for name, count in ahead.requests.items():
         took = _duration(ahead.seconds[name])
-        say(in_language(f"{name}：至少 {count} 次请求，约 {took}", f"{name}: at least {count} requests, about {took}"))
+        say(tr("{platform}: at least {count} requests, about {took}", platform=name, count=count, took=took))
     for one in ahead.first:
         say(f"{one['delivery']}  {one['platform']}  {one['whom']}")
         if one["before"] is not None:
-            say(in_language("  原报文：", "  sent before: ") + one["before"])
+            say(tr("  sent before: {payload}", payload=one["before"]))
         if one["problems"]:
-            say(in_language("  不能发送：", "  cannot be sent: ") + "; ".join(one["problems"]))
+            say(tr("  cannot be sent: {problems}", problems="; ".join(one["problems"])))
         elif one["payload"] != one["before"]:
-            say(in_language("  将发送：", "  will be sent: ") + one["payload"])
+            say(tr("  will be sent: {payload}", payload=one["payload"]))
             if one["changed"]:
-                say(in_language("  变化的字段：", "  changed: ") + ", ".join(one["changed"]))
+                say(tr("  changed: {fields}", fields=one["changed"]))
 
 
-def _duration(seconds: float) -> str:
+def _duration(seconds: float) -> Text:
     hours, rest = divmod(round(seconds), 3600)
     minutes, left = divmod(rest, 60)
     if hours:
-        return in_language(f"{hours} 小时 {minutes} 分", f"{hours} h {minutes} min")
-    return in_language(f"{minutes} 分 {left} 秒", f"{minutes} min {left} s") if minutes else f"{left} s"
+        return tr("{hours} h {minutes} min", hours=hours, minutes=minutes)
+    if minutes:
+        return tr("{minutes} min {seconds} s", minutes=minutes, seconds=left)
+    return tr("{seconds} s", seconds=left)
 
 
 @replay.command("run")
@@ -224,7 +215,7 @@ def run(number: Number, as_json: AsJson = False) -> None:
             found = find(connection, number)
     _tell(found, as_json=as_json, now=went)
     if not as_json and went["done"]:
-        say(in_language("下一步：", "next: ") + "gateway push")
+        say(tr("next: {command}", command="gateway push"))
     if went.total() > went["done"]:
         raise typer.Exit(FAILURES)
 

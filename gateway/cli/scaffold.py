@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.output import AsJson, emit, in_language, reported, say
+from gateway.cli.output import AsJson, emit, reported, say
+from gateway.locale import tr
 
 
 def new_connector(
@@ -22,7 +23,7 @@ def new_connector(
         from gateway.testing.scaffold import write
 
         if name in registry.names():
-            raise ConfigurationError(f"a platform {name} is installed already: choose another name")
+            raise ConfigurationError(tr("a platform {name} is installed already: choose another name", name=name))
         folder = into or Path(name)
         written = write(name, folder)
     if as_json:
@@ -32,8 +33,10 @@ def new_connector(
         say(str(path))
     install, check = f"pip install -e {folder}", f"make -C {folder} check"
     say(
-        in_language(
-            f"\n安装：{install}；检查：{check}；说明：{folder / 'README.md'}",
-            f"\ninstall it: {install}; check it: {check}; what to do next: {folder / 'README.md'}",
+        tr(
+            "\ninstall it: {install}; check it: {check}; what to do next: {readme}",
+            install=install,
+            check=check,
+            readme=folder / "README.md",
         )
     )

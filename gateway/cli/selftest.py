@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit, in_language, reported, say, table
+from gateway.cli.language import is_chinese
+from gateway.cli.output import FAILURES, MISUSE, AsJson, columns, complain, emit, reported, say, table
 from gateway.cli.progress import counting
 from gateway.locale import tr
 
@@ -50,7 +51,7 @@ def _safety(name: str, *, as_json: bool) -> str:
     if name in SAFETIES:
         return name
     rows = [
-        {"safety": key, "what it sees to": in_language(one.title_zh, one.title)}
+        {"safety": key, "what it sees to": one.title_zh if is_chinese() else one.title}
         for key, one in sorted(SAFETIES.items())
     ]
     if name == "list":
@@ -59,10 +60,7 @@ def _safety(name: str, *, as_json: bool) -> str:
         else:
             table("", columns("safety", "what it sees to"), rows)
         raise typer.Exit
-    complain(
-        in_language(f"没有名为{name}的保障；有：", f"there is no safety {name!r}; there are ")
-        + ", ".join(sorted(SAFETIES))
-    )
+    complain(tr("there is no safety {name!r}; there are {names}", name=name, names=sorted(SAFETIES)))
     raise typer.Exit(MISUSE)
 
 

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.approvals import ask_second_person
-from gateway.cli.language import is_chinese
 from gateway.cli.output import (
     LARGEST,
     MISUSE,
@@ -62,9 +61,8 @@ def listing(
 
 
 def _for_people(row: dict[str, Any]) -> dict[str, Any]:
-    title = Text(row["title_zh"] if is_chinese() else row["title"])
     due = row["due_on"] or Text("–")
-    shown = {"title": title, "number": row["number"][-_SHORT:], "owner": ROLES.get(row["owner"], row["owner"])}
+    shown = {"number": row["number"][-_SHORT:], "owner": ROLES.get(row["owner"], row["owner"])}
     shown["due_on"] = tr("{day}, late", day=due) if row["late"] else due
     return {**row, **shown, "opened_at": Text(f"{row['opened_at'].astimezone(CHINA):%Y-%m-%d}")}
 
@@ -88,8 +86,7 @@ def show(
     if as_json:
         emit({"ticket": document})
         return
-    title = document["title_zh"] if is_chinese() else document["title"]
-    details({**document, "title": title, "title_zh": None, "owner": ROLES.get(document["owner"], document["owner"])})
+    details({**document, "title_zh": None, "owner": ROLES.get(document["owner"], document["owner"])})
 
 
 @tickets.command("settle")

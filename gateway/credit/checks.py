@@ -12,7 +12,7 @@ from datetime import date, datetime
 
 from gateway.codec.codes import table
 from gateway.codec.redact import clean
-from gateway.credit.rules.checks import KINDS_ZH, RESULTS_ZH, SupervisionKind, SupervisionResult
+from gateway.credit.rules.checks import CHECK_KINDS, CHECK_RESULTS, SupervisionKind, SupervisionResult
 from gateway.credit.rules.tickets import Act
 from gateway.credit.store import checks, draws, tickets
 from gateway.credit.store.checks import CheckFilter, SupervisionCheck
@@ -22,6 +22,7 @@ from gateway.credit.supervision import KINDS, described, is_city, object_key
 from gateway.domain.china import CHINA
 from gateway.domain.errors import InputError
 from gateway.domain.records import Certificate, RecordKind
+from gateway.locale import shown, tr
 from gateway.store import records
 from gateway.store.audit import note
 from gateway.store.engine import Store
@@ -51,23 +52,23 @@ class CheckEntry:
 def enter(store: Store, entry: CheckEntry, *, number: str, by: str, now: datetime) -> SupervisionCheck:
     """Keep a check; a random one settles the ticket of its object. InputError names what is wrong with the entry."""
     if entry.of not in KINDS:
-        raise InputError(f"what is checked is one of: {', '.join(KINDS)}")
+        raise InputError(tr("what is checked is one of: {kinds}", kinds=list(KINDS)))
     if entry.checked_on > now.astimezone(CHINA).date():
-        raise InputError("the day of the check lies in the future")
+        raise InputError(tr("the day of the check lies in the future"))
     if not entry.finding.strip():
-        raise InputError("what was found must be said, also where nothing was wrong")
+        raise InputError(tr("what was found must be said, also where nothing was wrong"))
     if (entry.kind is SupervisionKind.RANDOM) != (entry.draw is not None):
-        raise InputError("a random check names its draw (--draw), and no other does")
+        raise InputError(tr("a random check names its draw (--draw), and no other does"))
     with archive_scope(store, CENTRE, now) as scope:
         key = object_key(scope.vault, entry.of, entry.object.strip().upper())
         divisions = table("division_shandong")
         if entry.of == "cities" and not (is_city(key) and key in divisions):
-            raise InputError("no such city: give its code, 370100")
+            raise InputError(tr("no such city: give its code, 370100"))
         city = entry.city or _city_of(scope, entry.of, key)
         if entry.city is not None and not (is_city(entry.city) and entry.city in divisions):
-            raise InputError("--city names the city that answers for the object by its code, 370100")
+            raise InputError(tr("--city names the city that answers for the object by its code, 370100"))
         if entry.of != "cities" and not described(scope.connection, store, [key]):
-            raise InputError("no such object is held: give the code of an enterprise, or the key of a certificate")
+            raise InputError(tr("no such object is held: give the code of an enterprise, or the key of a certificate"))
         if entry.draw is not None:
             _verify_drawn(scope, entry.draw, key)
         check = SupervisionCheck(
@@ -97,9 +98,9 @@ def enter(store: Store, entry: CheckEntry, *, number: str, by: str, now: datetim
 def _verify_drawn(scope: Scope, number: str, key: str) -> None:
     made = draws.draw_by_number(scope.connection, number)
     if made is None:
-        raise InputError("there is no such draw: gateway supervise list")
+        raise InputError(tr("there is no such draw: gateway supervise list"))
     if key not in {one.object for one in made.drawn}:
-        raise InputError("this object was not drawn: gateway supervise show names those that were")
+        raise InputError(tr("this object was not drawn: gateway supervise show names those that were"))
 
 
 def _city_of(scope: Scope, of: str, key: str) -> str | None:
@@ -118,9 +119,9 @@ def approve(store: Store, number: str, *, reason: str, by: str, now: datetime) -
     with archive_scope(store, CENTRE, now) as scope:
         check = checks.of_number(scope.connection, number)
         if check is None:
-            raise InputError("there is no such check: gateway supervise results")
+            raise InputError(tr("there is no such check: gateway supervise results"))
         if check.entered_by == by:
-            raise InputError("a check is approved by another person than the one who entered it")
+            raise InputError(tr("a check is approved by another person than the one who entered it"))
         if not checks.approve(scope.connection, number, by=by, now=scope.at):
             return False
         note(scope.connection, at=scope.at, actor=by, action="supervise_approve", subject=number, reason=reason)
@@ -136,11 +137,11 @@ def public_list(store: Store, wanted: CheckFilter) -> tuple[list[str], list[tupl
     rows: list[tuple[str, ...]] = [
         (
             str(place),
-            KINDS_ZH[one.kind],
+            shown(CHECK_KINDS[one.kind], chinese=True),
             names.get(one.object, "") if one.of == "cities" else about.get(one.object, ""),
             names.get(one.city or "", ""),
             one.checked_on.isoformat(),
-            RESULTS_ZH[one.result],
+            shown(CHECK_RESULTS[one.result], chinese=True),
             one.finding,
             one.document or "",
         )

@@ -129,7 +129,7 @@ def draft_to_publish(store: Store, key: str, officer: Officer) -> tuple[int, str
 def _draft(scope: Scope, key: str) -> OwnRow:
     row = next(iter(decisions.rows(scope.connection, scope.vault, key=key, limit=1)), None)
     if row is None or row.state is not OwnState.DRAFT:
-        raise InputError("there is no draft of this key")
+        raise InputError(tr("there is no draft of this key"))
     return row
 
 
@@ -137,7 +137,7 @@ def _complete(row: OwnRow) -> OwnRecord:
     record = from_plain(row.plain)
     missing = lacking(record)
     if missing:
-        raise InputError(f"the record stays a draft for want of: {', '.join(missing)}")
+        raise InputError(tr("the record stays a draft for want of: {missing}", missing=list(missing)))
     return record
 
 

@@ -32,7 +32,8 @@ from gateway.domain.errors import ConfigurationError, InputError
 from gateway.domain.records import RecordKind
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.domain.working_days import WorkCalendar
-from gateway.locale import tr
+from gateway.locale import Text, tr
+from gateway.locale import shown as said
 from gateway.store.engine import Connection, Store
 from gateway.store.scope import Scope, write_scope
 
@@ -48,8 +49,7 @@ class Shown:
 
     ticket: Ticket
     owner: str
-    title: str
-    title_zh: str
+    title: Text
     due_on: date | None
     late: bool
     soon: bool
@@ -75,7 +75,13 @@ class Shown:
         there = self.there or _NOT_SENT
         duty |= {"platform_number": there.number, "platform_status": there.status, "platform_code": there.code}
         duty["platform_outcome"] = there.outcome
-        return {**fields, "kind": str(self.ticket.kind), "title": self.title, "title_zh": self.title_zh, **duty}
+        return {
+            **fields,
+            "kind": str(self.ticket.kind),
+            "title": self.title,
+            "title_zh": said(self.title, chinese=True),
+            **duty,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +187,6 @@ def shown(
         ticket=ticket,
         owner=str(duty.owner),
         title=duty.title,
-        title_zh=duty.title_zh,
         due_on=due,
         late=waits and due is not None and today > due,
         soon=waits and warn is not None and today > warn,
@@ -262,7 +267,7 @@ def would_reinstate(store: Store, given: TicketAct) -> dict[str, Any] | None:
     with store.read() as connection:
         found = tickets.find(connection, given.number)
         if found is None:
-            raise InputError("there is no such ticket")
+            raise InputError(tr("there is no such ticket"))
         if given.act is not Act.REINSTATE:
             return None
         resting = resting_on(connection, found.platform, [found.record_id])

@@ -70,7 +70,7 @@ class Commits:
     def _begin(self, work: _Commit, openings: Sequence[Opening]) -> None:
         c, now = work.connection, self._edge.now()
         counted = self._seats.opening(c)
-        if self._seats.none:
+        if not self._seats.given:
             work.done |= {id(one): (self._seats.full, counted) for one in openings}
             return
         opened = platforms.open_allowed(

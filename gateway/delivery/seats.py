@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from gateway.delivery.store import seats
 from gateway.delivery.store.platforms import Opened
@@ -60,16 +61,20 @@ class Seats:
         self._last_use = self._until - deadline
         """when a seat is taken last: an exchange may last its whole deadline"""
         self._short = self._asked = False
-        self._number = self._durable = self._given = 0
-        """counts that were made, the last that is known to be durable, and what the last one gave"""
+        self._number = self._durable = self.given = 0
+        """counts that were made, the last that is known to be durable, and how many seats the last one gave"""
         self._busy: set[str] = set()
         """messages between the first and the last commit of their exchange"""
         self._carrying: dict[int, str] = {}
         """open exchange -> its message"""
-        reason = tr("all {count} connections are in use by other workers", count=door.most)
-        self.full = Stop(code=IN_FLIGHT, reason=reason, until=None)
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._queue = asyncio.Lock()
+
+    @cached_property
+    def full(self) -> Stop:
+        """What stands in the way where there is no seat."""
+        reason = tr("all {count} connections are in use by other workers", count=self._door.most)
+        return Stop(code=IN_FLIGHT, reason=reason, until=None)
 
     # on the event loop
 
@@ -172,15 +177,10 @@ class Seats:
         if self._asked and not self._busy:
             self._number += 1
             self._hold(0)
-            self._kept = self._given = 0
+            self._kept = self.given = 0
             seats.leave(connection, self._door)
             return Counted(self._number, 0, self._until, left=True)
-        return self._count(connection) if self._kept > max(self._given, self._used) else None
-
-    @property
-    def none(self) -> bool:
-        """Whether the store gave no seat when it was asked last."""
-        return self._given == 0
+        return self._count(connection) if self._kept > max(self.given, self._used) else None
 
     def _count(self, connection: Connection) -> Counted:
         now = self._edge.now()
@@ -195,7 +195,7 @@ class Seats:
             now=now,
             yields=turn_over,
         )
-        self._again, self._short, self._given = now + _AGAIN, got.short, got.seats
+        self._again, self._short, self.given = now + _AGAIN, got.short, got.seats
         self._kept = max(got.seats, self._used)
         if had == 0 or (turn_over and got.seats < had):
             self._since = now

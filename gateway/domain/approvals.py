@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from gateway.locale import tr
+
 
 class GuardedAct(StrEnum):
     """Acts that cannot be undone, or touch many at once."""
@@ -31,17 +33,17 @@ class GuardedAct(StrEnum):
 
 
 ACT_TITLES = {
-    GuardedAct.PUBLISH: ("publish a decision", "公布处理决定"),
-    GuardedAct.REINSTATE: ("make a certificate valid again", "恢复证书"),
-    GuardedAct.RETENTION: ("clear what has had its time", "清理到期数据"),
-    GuardedAct.END_HOLD: ("end a hold", "解除保全"),
-    GuardedAct.REPLAY: ("send many again by plan", "按计划批量重发"),
-    GuardedAct.RELEASE: ("release many", "批量放行"),
-    GuardedAct.BYTES: ("hand out requests and answers", "导出原始报文"),
-    GuardedAct.RETIRE_KEY: ("take a key out of the ring", "停用密钥"),
-    GuardedAct.WAIVE: ("ask for no second person any longer", "取消双人复核"),
+    GuardedAct.PUBLISH: tr("publish a decision"),
+    GuardedAct.REINSTATE: tr("make a certificate valid again"),
+    GuardedAct.RETENTION: tr("clear what has had its time"),
+    GuardedAct.END_HOLD: tr("end a hold"),
+    GuardedAct.REPLAY: tr("send many again by plan"),
+    GuardedAct.RELEASE: tr("release many"),
+    GuardedAct.BYTES: tr("hand out requests and answers"),
+    GuardedAct.RETIRE_KEY: tr("take a key out of the ring"),
+    GuardedAct.WAIVE: tr("ask for no second person any longer"),
 }
-"""act -> English and Chinese"""
+"""what each act is, as it follows on "to" """
 
 COUNTED = frozenset({GuardedAct.REPLAY, GuardedAct.RELEASE})
 """acts that ask only where they touch more than so many"""
@@ -75,6 +77,15 @@ class Standing(StrEnum):
     DECLINED = "declined"
     EXPIRED = "expired"
     USED = "used"
+
+
+STANDINGS = {
+    Standing.WAITS: tr("waits for a second person"),
+    Standing.APPROVED: tr("approved"),
+    Standing.DECLINED: tr("declined"),
+    Standing.EXPIRED: tr("expired"),
+    Standing.USED: tr("used"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -270,6 +270,9 @@ KINDS: Mapping[str, Text] = {
     "withdrawal": tr("withdrawal"),
 }
 
+DRAWN: Mapping[str, Text] = {name: name for name in (tr("enterprises"), tr("cities"), tr("certificates"))}
+"""what checks of supervision are about"""
+
 ROLES: Mapping[str, Text] = {str(role): role for role in (tr("credit desk"), tr("supervisor"), tr("operator"))}
 """who has to act about a ticket"""
 

@@ -16,16 +16,16 @@ from gateway.domain.states import State
 from gateway.intake.reading import columns
 from gateway.intake.reading.record_fields import cell_of
 from gateway.intake.store.refused import RowPlace, places
+from gateway.locale import Text, tr
 from gateway.store.engine import Store
 
 
 @dataclass(frozen=True, kw_only=True)
 class FailureAct:
-    """A group of failures with the act that helps, in English and Chinese."""
+    """A group of failures with the act that helps."""
 
     group: FailureGroup
-    act: str
-    act_zh: str
+    act: Text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,21 +82,27 @@ def _acting(one: FailureGroup, place: RowPlace | None) -> FailureAct:
         named = None if place is None else place.report_no or place.batch
         again = f"gateway replay plan --platform {one.platform} --code {one.code} --reason …"
         if named is None:
-            return FailureAct(group=one, act=f"{show}; {again}", act_zh=f"{show}；{again}")
+            return FailureAct(group=one, act=tr("{show}; {again}", show=show, again=again))
         back = f"gateway batches returns {quoted(named)} OUT.xlsx"
         return FailureAct(
             group=one,
-            act=f"to the city: {back}; where the fault is not the record's: {again}",
-            act_zh=f"退回上报城市更正：{back}；非数据原因：{again}",
+            act=tr(
+                "to the city: {back}; where the fault is not the record's: {again}",
+                back=back,
+                again=again,
+            ),
         )
     if one.conflict:
         return FailureAct(
             group=one,
-            act=f"{show}; settle with the platform whose it is, then gateway release {one.first} --reason …",
-            act_zh=f"{show}；先与平台核实归属，再 gateway release {one.first} --reason …",
+            act=tr(
+                "{show}; settle with the platform whose it is, then gateway release {number} --reason …",
+                show=show,
+                number=one.first,
+            ),
         )
     again = f"gateway replay plan --platform {one.platform} --state parked --code {one.code} --reason …"
-    return FailureAct(group=one, act=f"{show}, then {again}", act_zh=f"{show}，再 {again}")
+    return FailureAct(group=one, act=tr("{show}, then {again}", show=show, again=again))
 
 
 def quoted(name: str) -> str:

@@ -17,7 +17,9 @@ from gateway.credit.store import views as credit_views
 from gateway.domain.errors import InputError
 from gateway.domain.names import plain_name, variant_name
 from gateway.domain.records import RecordKind
+from gateway.domain.words import BY_KIND, DRAWN, STATES
 from gateway.intake.store import batches, views
+from gateway.locale import tr
 from gateway.operations.failures import quoted
 from gateway.operations.store import why as operations_why
 from gateway.operations.store.why import Connectors
@@ -36,14 +38,13 @@ class FoundThing:
 
     kind: person, certificate, row, delivery, receipt, platform_number, message, batch, report, ticket, draw, credit
     key:  what names it in the gateway
-    text: where it stands, in few words; ``text_zh`` the same in Chinese
+    text: where it stands, in few words; of the catalogue, so that it can be said in Chinese
     act:  the command that shows it
     """
 
     kind: str
     key: str
     text: str
-    text_zh: str
     act: str
 
 
@@ -72,7 +73,7 @@ def _division(city: str) -> str:
     for row in codes.rows:
         if row["name_zh"] in (city, f"{city}市"):
             return row["code"]
-    raise InputError(f"no division {city!r}: give its code (370100) or its Chinese name")
+    raise InputError(tr("no division {city!r}: give its code (370100) or its Chinese name", city=city))
 
 
 def _on_paper(connection: Connection, store: Store, text: str) -> list[FoundThing]:
@@ -87,15 +88,26 @@ def _on_paper(connection: Connection, store: Store, text: str) -> list[FoundThin
             FoundThing(
                 kind="row",
                 key=f"{row.batch} {row.row_no}",
-                text=f"row {row.row_no} of {row.batch}, report {row.report_no or '-'}: {row.outcome}",
-                text_zh=f"{row.batch} 第 {row.row_no} 行，上报编号 {row.report_no or '-'}：{_OUTCOMES[row.outcome]}",
+                text=tr(
+                    "row {row} of {batch}, report {report}: {outcome}",
+                    row=row.row_no,
+                    batch=row.batch,
+                    report=row.report_no or "-",
+                    outcome=_OUTCOMES[row.outcome],
+                ),
                 act=back if row.outcome in ("refuse", "hold") else f"gateway batches show {quoted(row.batch)}",
             )
         )
     return things
 
 
-_OUTCOMES = {"admit": "已接收", "unchanged": "内容无变化", "withdraw": "撤回", "hold": "暂缓", "refuse": "退回"}
+_OUTCOMES = {
+    "admit": tr("admitted"),
+    "unchanged": tr("unchanged"),
+    "withdraw": tr("withdrawn"),
+    "hold": tr("held back"),
+    "refuse": tr("sent back"),
+}
 
 
 def _people(connection: Connection, store: Store, keys: Iterable[str]) -> list[FoundThing]:
@@ -104,7 +116,6 @@ def _people(connection: Connection, store: Store, keys: Iterable[str]) -> list[F
             kind="person",
             key=one.key,
             text=masked_subject(one.content),
-            text_zh=masked_subject(one.content),
             act=f"gateway why {one.key}",
         )
         for one in records.newest_records(connection, store.vault, RecordKind.PERSON, sorted(set(keys)))
@@ -116,8 +127,7 @@ def _papers(connection: Connection, store: Store, keys: Iterable[str]) -> list[F
         FoundThing(
             kind="certificate",
             key=one.key,
-            text=f"{masked_subject(one.content)}, version {one.version}",
-            text_zh=f"{masked_subject(one.content)}，版本 {one.version}",
+            text=tr("{subject}, version {version}", subject=masked_subject(one.content), version=one.version),
             act=f"gateway why {one.key}",
         )
         for one in records.newest_records(connection, store.vault, RecordKind.CERTIFICATE, sorted(set(keys)))
@@ -129,8 +139,13 @@ def _numbered(connection: Connection, text: str, connectors: Connectors) -> list
         FoundThing(
             kind=one.by,
             key=str(one.id),
-            text=f"delivery {one.id}, {one.platform}, {one.kind}: {one.state}",
-            text_zh=f"推送任务 {one.id}，{one.platform}，{one.kind}：{one.state}",
+            text=tr(
+                "delivery {id}, {platform}, {kind}: {state}",
+                id=one.id,
+                platform=one.platform,
+                kind=BY_KIND.get(one.kind, one.kind),
+                state=STATES[one.state].word,
+            ),
             act=f"gateway show {one.id}",
         )
         for one in operations_why.deliveries_named(connection, text, connectors)
@@ -162,8 +177,13 @@ def _read_in(connection: Connection, text: str) -> list[FoundThing]:
             FoundThing(
                 kind="batch" if part.name == text else "report",
                 key=part.name,
-                text=f"{part.name}, report {part.report_no or '-'}: {rows} rows, {left} open",
-                text_zh=f"{part.name}，上报编号 {part.report_no or '-'}：共 {rows} 行，未办结 {left}",
+                text=tr(
+                    "{name}, report {report}: {count} rows, {left} open",
+                    name=part.name,
+                    report=part.report_no or "-",
+                    count=rows,
+                    left=left,
+                ),
                 act=f"gateway batches show {quoted(text)}",
             )
         )
@@ -175,13 +195,17 @@ def _credit(connection: Connection, store: Store, text: str) -> list[FoundThing]
     things = []
     one = tickets.find(connection, text)
     if one is not None:
-        state, state_zh = ("open", "未结") if one.closed_at is None else (f"settled: {one.act}", f"已结：{one.act}")
+        state = tr("open") if one.closed_at is None else tr("settled: {act}", act=one.act)
         things.append(
             FoundThing(
                 kind="ticket",
                 key=one.number,
-                text=f"{DUTIES[one.kind].title}, opened {_day(one.opened_at)}: {state}",
-                text_zh=f"{DUTIES[one.kind].title_zh}，{_day(one.opened_at)} 开立：{state_zh}",
+                text=tr(
+                    "{kind}, opened {day}: {state}",
+                    kind=DUTIES[one.kind].title,
+                    day=_day(one.opened_at),
+                    state=state,
+                ),
                 act=f"gateway tickets show {one.number}",
             )
         )
@@ -191,8 +215,13 @@ def _credit(connection: Connection, store: Store, text: str) -> list[FoundThing]
             FoundThing(
                 kind="draw",
                 key=drawn.number,
-                text=f"{len(drawn.drawn)} of {drawn.population} {drawn.of}, {_day(drawn.at)}",
-                text_zh=f"{_day(drawn.at)} 抽查 {drawn.of}：{drawn.population} 个中 {len(drawn.drawn)} 个",
+                text=tr(
+                    "{count} of {population} {of}, {day}",
+                    count=len(drawn.drawn),
+                    population=drawn.population,
+                    of=DRAWN[drawn.of],
+                    day=_day(drawn.at),
+                ),
                 act=f"gateway supervise show {drawn.number}",
             )
         )
@@ -201,8 +230,13 @@ def _credit(connection: Connection, store: Store, text: str) -> list[FoundThing]
             FoundThing(
                 kind="credit",
                 key=event.event_id,
-                text=f"{event.platform}, record {event.record_id} version {event.version}: {event.outcome}",
-                text_zh=f"{event.platform}，信用记录 {event.record_id} 版本 {event.version}：{event.outcome}",
+                text=tr(
+                    "{platform}, record {record} version {version}: {outcome}",
+                    platform=event.platform,
+                    record=event.record_id,
+                    version=event.version,
+                    outcome=event.outcome,
+                ),
                 act=f"gateway credit show {event.event_id}",
             )
         )

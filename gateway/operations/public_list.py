@@ -10,6 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 
 from gateway.domain.errors import InputError
+from gateway.locale import tr
 
 TITLE = "建设从业人员岗位证书监督检查结果公示"
 
@@ -22,4 +23,6 @@ def write_page(out: Path, columns: Sequence[str], rows: Sequence[Sequence[str]],
     try:
         out.write_text(page, encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{out}: the page cannot be written: {error.strerror}") from error
+        raise InputError(
+            tr("{out}: the page cannot be written: {strerror}", out=out, strerror=error.strerror)
+        ) from error

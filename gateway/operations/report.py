@@ -243,8 +243,7 @@ def _word(*, chinese: bool) -> Callable[[str], str]:
         if known is not None:
             return shown(known, chinese=chinese)
         if code in set(TicketKind):
-            duty = DUTIES[TicketKind(code)]
-            return duty.title_zh if chinese else duty.title
+            return shown(DUTIES[TicketKind(code)].title, chinese=chinese)
         if not chinese:
             return code.replace("_", " ")
         return next((zh for name in _CODES if (zh := table(name).get(code))), None) or code

@@ -271,7 +271,7 @@ def _ticket(connection: Connection, number: str) -> list[WhyStep]:
             step="ticket",
             ok=None if is_open else True,
             text=f"{duty.title}, opened {day}, {'open' if is_open else f'settled: {found.act}'}",
-            text_zh=f"{duty.title_zh}，{day} 开立，{'未结' if is_open else f'已结：{found.act}'}",
+            text_zh=f"{shown(duty.title, chinese=True)}，{day} 开立，{'未结' if is_open else f'已结：{found.act}'}",
             act=f"gateway tickets show {found.number}" if is_open else None,
         )
     ]

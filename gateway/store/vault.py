@@ -108,7 +108,7 @@ class KeyRing:
                 raise ConfigurationError(tr("GATEWAY_KEYS: the name of a key must be plain text without a colon"))
         known: dict[bytes, str] = {}
         if self.index_name in self.other_indexes:
-            raise ConfigurationError("GATEWAY_KEYS: the index key stands among the other ones too")
+            raise ConfigurationError(tr("GATEWAY_KEYS: the index key stands among the other ones too"))
         others = [(f"index {name}", key) for name, key in self.other_indexes.items()]
         for name, key in (*self.keys.items(), ("index", self.index), *others):
             if len(key) != _KEY:
@@ -122,7 +122,7 @@ class KeyRing:
             known[key] = name
         # the first index key may have marked too
         if self.mark is not None and (len(self.mark) != _KEY or weak(self.mark) or self.mark in self.keys.values()):
-            raise ConfigurationError("GATEWAY_KEYS: key mark is not 32 random bytes of its own")
+            raise ConfigurationError(tr("GATEWAY_KEYS: key mark is not 32 random bytes of its own"))
 
     def to_text(self) -> str:
         """The form that ``parse`` reads."""

@@ -35,6 +35,7 @@ from gateway.contract.connector import Endpoint
 from gateway.contract.handover import FILES, MEDIA_TYPE, PLACE, RECORDS, RECORDS_HEADER, RETURNED, is_file_name, seal_of
 from gateway.contract.messages import WireRequest, WireResponse
 from gateway.domain.errors import ConfigurationError, NotSent, Unanswered
+from gateway.locale import tr
 
 _LARGEST = 32 * 1024 * 1024
 _OURS = ".handover"
@@ -46,7 +47,7 @@ class FolderCarrier:
     def __init__(self, endpoint: Endpoint) -> None:
         place = endpoint.hand_over
         if place is None or place.outbox is None or place.inbox is None:
-            raise ConfigurationError("hand-over: outbox and inbox must both be named")
+            raise ConfigurationError(tr("hand-over: outbox and inbox must both be named"))
         self._outbox, self._inbox = Path(place.outbox), Path(place.inbox)
         self._deadline = endpoint.deadline.total_seconds()
         self._carried: dict[str, frozenset[str]] = {}

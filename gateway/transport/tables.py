@@ -35,6 +35,7 @@ from gateway.contract.connector import Endpoint
 from gateway.contract.handover import MEDIA_TYPE, PLACE, seal_of
 from gateway.contract.messages import WireRequest, WireResponse
 from gateway.domain.errors import ConfigurationError, NotSent, Unanswered
+from gateway.locale import tr
 
 _AT_ONCE = 200
 """keys in one query"""
@@ -46,13 +47,13 @@ class TableCarrier:
     def __init__(self, endpoint: Endpoint) -> None:
         place = endpoint.hand_over
         if place is None or place.database is None:
-            raise ConfigurationError("hand-over: no database is named")
+            raise ConfigurationError(tr("hand-over: no database is named"))
         self._deadline = endpoint.deadline.total_seconds()
         try:
             self._engine = create_engine(place.database, poolclass=NullPool, hide_parameters=True)
         except (ArgumentError, NoSuchModuleError, ImportError):
             raise ConfigurationError(
-                "hand-over: the endpoint is no SQLAlchemy URL, or its driver is not installed"
+                tr("hand-over: the endpoint is no SQLAlchemy URL, or its driver is not installed")
             ) from None
 
     async def __aenter__(self) -> Self:

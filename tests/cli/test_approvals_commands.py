@@ -257,7 +257,7 @@ def test_without_a_setting_nobody_is_asked(run: Run, parked: list[int]) -> None:
 def test_what_is_asked_is_told_in_chinese(two: Run, parked: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_LANGUAGE", "zh")
     asked = two("evidence", "export", "1", "--to", "w.json", "--bytes", "--reason", "court", code=1).stderr
-    assert "需双人复核" in asked
+    assert "须双人复核" in asked
     assert "须由另一人决定" in two("approvals", "approve", "1", "--reason", "x", code=2).stderr
     assert "导出原始报文" in two("approvals", "list", uid=LI, code=1).stdout
     assert len(GuardedAct) == 9

@@ -105,9 +105,9 @@ def test_what_another_is_to_have_is_not_used_again(bay: Bay) -> None:
                 await bay.open(a, message)
                 assert await a.take()
             assert bay.granted() == {"a": 2}
-            assert b.none
+            assert not b.given
             await bay.open(b, "3")
-            assert b.none
+            assert not b.given
             bay.now += timedelta(seconds=1)
             await bay.thread.write(a.opening)
             assert bay.granted() == {"a": 2, "b": 0}, "both are still on the wire"

@@ -12,8 +12,20 @@ from gateway.intake.reading.record_fields import cell_of
 from gateway.settings import loader
 from gateway.testing import people
 
-OURS = {"", "key", "person_key", "kind", "version", "change", "change_reason", "effective_from", "files", "status"}
-"""fields that no cell holds: the centre itself gives them"""
+OURS = {
+    "",
+    "record",
+    "key",
+    "person_key",
+    "kind",
+    "version",
+    "change",
+    "change_reason",
+    "effective_from",
+    "files",
+    "status",
+}
+"""fields that no cell holds: the centre itself gives them (``record``: its number of the version in a hand-over)"""
 ENTERED = {"verification.accept_phase", "verification.entered_at"}
 
 

@@ -21,6 +21,7 @@ from gateway.domain.states import TRANSITIONS, Event, State
 from gateway.domain.ticket_kinds import TicketKind
 from gateway.intake.reading import rules as reading_rules
 from gateway.intake.rules.gate_table import GATES
+from gateway.locale import shown
 from gateway.operations import metrics
 from gateway.schema import SCHEMA_MODULES
 from gateway.schema import metadata as schema
@@ -216,7 +217,7 @@ def _tickets(words: tuple[str, ...]) -> Iterator[str]:
     for kind in TicketKind:
         duty = DUTIES[kind]
         acts = " ".join(_code(act) for act in duty.acts)
-        rows.append((_code(kind), duty.title, duty.title_zh, duty.owner, str(duty.days), acts))
+        rows.append((_code(kind), duty.title, shown(duty.title, chinese=True), duty.owner, str(duty.days), acts))
     yield from _table(words, rows)
 
 

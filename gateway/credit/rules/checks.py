@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
+from gateway.locale import Text, tr
+
 
 class SupervisionKind(StrEnum):
     """How a check came about."""
@@ -28,14 +30,14 @@ class SupervisionResult(StrEnum):
     FAILED = "failed"
 
 
-KINDS_ZH: Mapping[SupervisionKind, str] = {
-    SupervisionKind.DAILY: "日常检查",
-    SupervisionKind.FOCUSED: "专项检查",
-    SupervisionKind.COMPLAINT: "投诉举报核查",
-    SupervisionKind.RANDOM: "双随机抽查",
+CHECK_KINDS: Mapping[SupervisionKind, Text] = {
+    SupervisionKind.DAILY: tr("daily check"),
+    SupervisionKind.FOCUSED: tr("focused check"),
+    SupervisionKind.COMPLAINT: tr("check after a complaint"),
+    SupervisionKind.RANDOM: tr("random check"),
 }
-RESULTS_ZH: Mapping[SupervisionResult, str] = {
-    SupervisionResult.PASSED: "合格",
-    SupervisionResult.CORRECTED: "已整改",
-    SupervisionResult.FAILED: "不合格",
+CHECK_RESULTS: Mapping[SupervisionResult, Text] = {
+    SupervisionResult.PASSED: tr("nothing wrong"),
+    SupervisionResult.CORRECTED: tr("put right"),
+    SupervisionResult.FAILED: tr("not in order"),
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.domain.ticket_kinds import TicketKind
+from gateway.locale import Text, tr
 
 
 class Role(StrEnum):
@@ -54,38 +55,35 @@ class Duty:
     owner: Role
     days: int
     acts: tuple[Act, ...]
-    title: str
-    title_zh: str
+    title: Text
 
 
-def _duty(owner: Role, days: int, texts: tuple[str, str], *acts: Act) -> Duty:
-    return Duty(owner=owner, days=days, acts=acts, title=texts[0], title_zh=texts[1])
+def _duty(owner: Role, days: int, title: Text, *acts: Act) -> Duty:
+    return Duty(owner=owner, days=days, acts=acts, title=title)
 
 
 _K, _R, _A = TicketKind, Role, Act
 
 DUTIES: Mapping[TicketKind, Duty] = {
-    _K.IDENTITY: _duty(_R.CREDIT_DESK, 2, ("identity conflict", "身份冲突"), _A.CONFIRM, _A.REFUSE),
-    _K.FORK: _duty(_R.CREDIT_DESK, 2, ("two contents under one version", "版本分叉"), _A.KEEP_FIRST, _A.TAKE_OTHER),
-    _K.GAP: _duty(_R.OPERATOR, 2, ("events are missing", "事件缺失"), _A.SEEN),
-    _K.PERIOD: _duty(_R.CREDIT_DESK, 5, ("shown again after its end", "公开期满后仍显示"), _A.SEEN),
-    _K.PERIOD_BELOW_SANCTION: _duty(
-        _R.CREDIT_DESK, 5, ("disclosure ends before the sanction", "公开期短于处罚期"), _A.SEEN
-    ),
-    _K.REPAIR: _duty(_R.CREDIT_DESK, 2, ("a repair was cancelled", "信用修复被撤销"), _A.RESUME),
-    _K.REVIEW: _duty(_R.CREDIT_DESK, 5, ("to be looked at", "待复核"), _A.SEEN),
-    _K.SIGNATURE: _duty(_R.OPERATOR, 1, ("wrong signatures", "验签失败"), _A.SEEN),
-    _K.UNREADABLE: _duty(_R.OPERATOR, 2, ("an event that cannot be read", "事件无法读取"), _A.SEEN),
-    _K.DISAPPEARED: _duty(_R.CREDIT_DESK, 1, ("the record disappeared", "记录消失"), _A.SEEN, _A.RESUME),
-    _K.DUPLICATE: _duty(_R.CREDIT_DESK, 5, ("suspected duplicate", "疑似重复"), _A.SAME, _A.DIFFERENT),
-    _K.OWNER: _duty(_R.CREDIT_DESK, 5, ("changed by somebody else than its owner", "来源无权"), _A.SEEN),
-    _K.AHEAD: _duty(_R.CREDIT_DESK, 2, ("we hold more than the platform", "本地版本超前"), _A.PUSH_AGAIN, _A.SEEN),
-    _K.BOOKS: _duty(_R.OPERATOR, 1, ("a difference of the daily books", "对账差异"), _A.SEEN),
-    _K.SUBJECT: _duty(_R.CREDIT_DESK, 5, ("subjects merged or parted", "主体合并或拆分"), _A.SEEN, _A.UNDO),
+    _K.IDENTITY: _duty(_R.CREDIT_DESK, 2, tr("identity conflict"), _A.CONFIRM, _A.REFUSE),
+    _K.FORK: _duty(_R.CREDIT_DESK, 2, tr("two contents under one version"), _A.KEEP_FIRST, _A.TAKE_OTHER),
+    _K.GAP: _duty(_R.OPERATOR, 2, tr("events are missing"), _A.SEEN),
+    _K.PERIOD: _duty(_R.CREDIT_DESK, 5, tr("shown again after its end"), _A.SEEN),
+    _K.PERIOD_BELOW_SANCTION: _duty(_R.CREDIT_DESK, 5, tr("disclosure ends before the sanction"), _A.SEEN),
+    _K.REPAIR: _duty(_R.CREDIT_DESK, 2, tr("a repair was cancelled"), _A.RESUME),
+    _K.REVIEW: _duty(_R.CREDIT_DESK, 5, tr("to be looked at"), _A.SEEN),
+    _K.SIGNATURE: _duty(_R.OPERATOR, 1, tr("wrong signatures"), _A.SEEN),
+    _K.UNREADABLE: _duty(_R.OPERATOR, 2, tr("an event that cannot be read"), _A.SEEN),
+    _K.DISAPPEARED: _duty(_R.CREDIT_DESK, 1, tr("the record disappeared"), _A.SEEN, _A.RESUME),
+    _K.DUPLICATE: _duty(_R.CREDIT_DESK, 5, tr("suspected duplicate"), _A.SAME, _A.DIFFERENT),
+    _K.OWNER: _duty(_R.CREDIT_DESK, 5, tr("changed by somebody else than its owner"), _A.SEEN),
+    _K.AHEAD: _duty(_R.CREDIT_DESK, 2, tr("we hold more than the platform"), _A.PUSH_AGAIN, _A.SEEN),
+    _K.BOOKS: _duty(_R.OPERATOR, 1, tr("a difference of the daily books"), _A.SEEN),
+    _K.SUBJECT: _duty(_R.CREDIT_DESK, 5, tr("subjects merged or parted"), _A.SEEN, _A.UNDO),
     _K.CERTIFICATE: _duty(
         _R.SUPERVISOR,
         7,
-        ("certificate void: check other filings", "证书无效，抽查相关申报"),
+        tr("certificate void: check other filings"),
         _A.DONE,
         _A.CONFIRM,
         _A.REFUSE,
@@ -93,19 +91,15 @@ DUTIES: Mapping[TicketKind, Duty] = {
     _K.REINSTATE: _duty(
         _R.CREDIT_DESK,
         2,
-        ("the ground of a void certificate fell", "证书无效的依据已不成立"),
+        tr("the ground of a void certificate fell"),
         _A.REINSTATE,
         _A.SEEN,
     ),
-    _K.WAY_BACK: _duty(
-        _R.OPERATOR, 5, ("not taken back as valid by the platform", "平台未恢复证书的有效状态"), _A.DONE
-    ),
-    _K.RESTORED: _duty(
-        _R.OPERATOR, 2, ("held by the platform, unknown to the restored store", "平台已有而恢复后的台账未知"), _A.DONE
-    ),
-    _K.CHECK: _duty(_R.SUPERVISOR, 10, ("drawn for a random check", "双随机抽查"), _A.DONE),
-    _K.DEADLINE: _duty(_R.CREDIT_DESK, 7, ("publish and push the decision", "公开并推送处理决定"), _A.DONE),
-    _K.NOTIFY: _duty(_R.CREDIT_DESK, 1, ("tell subject and partners", "告知主体和共享单位"), _A.DONE),
+    _K.WAY_BACK: _duty(_R.OPERATOR, 5, tr("not taken back as valid by the platform"), _A.DONE),
+    _K.RESTORED: _duty(_R.OPERATOR, 2, tr("held by the platform, unknown to the restored store"), _A.DONE),
+    _K.CHECK: _duty(_R.SUPERVISOR, 10, tr("drawn for a random check"), _A.DONE),
+    _K.DEADLINE: _duty(_R.CREDIT_DESK, 7, tr("publish and push the decision"), _A.DONE),
+    _K.NOTIFY: _duty(_R.CREDIT_DESK, 1, tr("tell subject and partners"), _A.DONE),
 }
 """Every kind has its duty; a test compares."""
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from gateway.domain.errors import InputError
+from gateway.locale import shown
 
 PROBLEMS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -196,7 +197,7 @@ def failure_of(error: Exception) -> tuple[str, str]:
     if isinstance(error, FileRefused):
         return error.en, error.zh
     if isinstance(error, InputError):
-        return str(error), str(error)
+        return str(error), shown(str(error), chinese=True)
     reason = "disk" if isinstance(error, OSError) else "fault"
     en, zh = (text.format(why=getattr(error, "strerror", None) or type(error).__name__) for text in PROBLEMS[reason])
     return en, zh

@@ -15,6 +15,7 @@ from gateway.actor import Person
 from gateway.codec.redact import clean
 from gateway.domain.approvals import COUNTED, GuardedAct, Request, Standing, refusal
 from gateway.domain.errors import StoreError
+from gateway.locale import tr
 from gateway.operations.rules.evidence import canonical
 from gateway.operations.store.tables import approval, four_eyes
 from gateway.store.audit import note
@@ -152,7 +153,10 @@ def use(connection: Connection, vault: Vault, number: int, now: datetime) -> boo
     row = connection.execute(select(approval).where(approval.c.id == number)).mappings().one()
     if row["seal"] != _mark(vault, dict(row)):
         raise StoreError(
-            f"approval {number} was not given by `gateway approvals approve`: it lacks the mark of the key"
+            tr(
+                "approval {number} was not given by `gateway approvals approve`: it lacks the mark of the key",
+                number=number,
+            )
         )
     told = {"act": row["act"], "of": row["subject"], "approved_by": row["decided_by"], "digest": row["digest"]}
     note(

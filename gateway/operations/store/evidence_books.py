@@ -124,6 +124,14 @@ BOOKS = (
         content=sealed_column("record_change.differences"),
     ),
     _book("delivery", delivery_tables.delivery, "platform kind record_id record_key version business_key created_at"),
+    Book(
+        name="earlier_payload",
+        columns=tuple(
+            delivery_tables.earlier_payload.c[one]
+            for one in ("id", "delivery_id", "spec_version", "made_at", "replaced_at")
+        ),
+        content=sealed_column("earlier_payload.content"),
+    ),
     _book("sent", _X, "platform purpose operation message_id opened_at request_digest item_digests"),
     _book("answered", _X, "closed_at status failure response_digest", _X.c.closed_at.is_not(None)),
     _book("attempt", delivery_tables.attempt, "delivery_id exchange_id position fence"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, Table, select
 
 from gateway.credit.store import tables as credit_tables
 from gateway.credit.store.events import CENTRE
@@ -24,7 +24,7 @@ from gateway.store.records import payload_place
 from gateway.store.vault import Vault
 
 _MOST_BODIES = 200
-_X, _P = delivery_tables.exchange, delivery_tables.payload
+_X, _P, _EARLIER = delivery_tables.exchange, delivery_tables.payload, delivery_tables.earlier_payload
 
 
 def altered_bytes(connection: Connection, vault: Vault) -> Iterator[tuple[str, int]]:
@@ -132,33 +132,40 @@ def rows_about(connection: Connection, vault: Vault, delivery_id: int) -> dict[s
 
 def items_of(connection: Connection, vault: Vault, delivery_id: int) -> list[dict[str, Any]]:
     """Of each push that carried a delivery: exchange, salt and payload, as far as what was sent then is still kept."""
-    wanted = (
-        select(_X.c.id, _X.c.message_id, _X.c.item_digests, delivery_tables.delivery.c.business_key, _P.c.content)
+    found: dict[int, dict[str, Any]] = {}
+    for kept in (_P, _EARLIER):
+        for row in connection.execute(_carried(kept).where(delivery_tables.delivery.c.id == delivery_id)):
+            plain = vault.open(row.content, payload_place(row.business_key))
+            salt, digest = item(vault, row.message_id, row.business_key, plain)
+            if digest in row.item_digests.split():
+                found[row.id] = {"exchange": row.id, "salt": salt, "plain": plain}
+    return [found[number] for number in sorted(found)]
+
+
+def _carried(kept: Table) -> Select[Any]:
+    """Pushes beside the payloads of this table, and where in the message each would stand."""
+    return (
+        select(
+            _X.c.id,
+            _X.c.message_id,
+            _X.c.item_digests,
+            delivery_tables.attempt.c.position,
+            delivery_tables.delivery.c.business_key,
+            kept.c.content,
+        )
         .join(delivery_tables.attempt, delivery_tables.attempt.c.exchange_id == _X.c.id)
         .join(delivery_tables.delivery, delivery_tables.delivery.c.id == delivery_tables.attempt.c.delivery_id)
-        .join(_P, _P.c.delivery_id == delivery_tables.delivery.c.id)
-        .where(delivery_tables.delivery.c.id == delivery_id, _X.c.item_digests.is_not(None))
-        .order_by(_X.c.id)
+        .join(kept, kept.c.delivery_id == delivery_tables.delivery.c.id)
+        .where(_X.c.item_digests.is_not(None))
     )
-    found = []
-    for row in connection.execute(wanted):
-        plain = vault.open(row.content, payload_place(row.business_key))
-        salt, digest = item(vault, row.message_id, row.business_key, plain)
-        if digest in row.item_digests.split():
-            found.append({"exchange": row.id, "salt": salt, "plain": plain})
-    return found
 
 
 def altered_items(connection: Connection, vault: Vault) -> Iterator[int]:
-    """Exchanges of which an item is not the payload that is kept, though it was made before and not since."""
+    """Exchanges of which an item is not the payload that was there when they were opened."""
     after = 0
-    columns = (_X.c.id, _X.c.message_id, _X.c.item_digests, delivery_tables.attempt.c.position)
-    wanted = (
-        select(*columns, delivery_tables.delivery.c.business_key, _P.c.content)
-        .join(delivery_tables.attempt, delivery_tables.attempt.c.exchange_id == _X.c.id)
-        .join(delivery_tables.delivery, delivery_tables.delivery.c.id == delivery_tables.attempt.c.delivery_id)
-        .join(_P, _P.c.delivery_id == delivery_tables.delivery.c.id)
-        .where(_X.c.item_digests.is_not(None), _P.c.made_at <= _X.c.opened_at)
+    then = (
+        _carried(_P).where(_P.c.made_at <= _X.c.opened_at),
+        _carried(_EARLIER).where(_EARLIER.c.made_at <= _X.c.opened_at, _X.c.opened_at < _EARLIER.c.replaced_at),
     )
     while True:
         ids = (
@@ -168,15 +175,16 @@ def altered_items(connection: Connection, vault: Vault) -> Iterator[int]:
         if not part:
             return
         after, wrong = part[-1], set[int]()
-        for row in connection.execute(wanted.where(_X.c.id.in_(part)).order_by(_X.c.id)):
-            items = row.item_digests.split()
-            try:
-                plain = vault.open(row.content, payload_place(row.business_key))
-            except StoreError:
-                continue  # named as a value that does not open
-            _, digest = item(vault, row.message_id, row.business_key, plain)
-            if row.position >= len(items) or items[row.position] != digest:
-                wrong.add(row.id)
+        for wanted in then:
+            for row in connection.execute(wanted.where(_X.c.id.in_(part))):
+                items = row.item_digests.split()
+                try:
+                    plain = vault.open(row.content, payload_place(row.business_key))
+                except StoreError:
+                    continue  # named as a value that does not open
+                _, digest = item(vault, row.message_id, row.business_key, plain)
+                if row.position >= len(items) or items[row.position] != digest:
+                    wrong.add(row.id)
         yield from sorted(wrong)
 
 

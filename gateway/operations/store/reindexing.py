@@ -31,6 +31,7 @@ from gateway.intake.reading.columns import field_of
 from gateway.intake.reading.rows import read_row
 from gateway.intake.store.batches import unpack
 from gateway.intake.store.tables import filing, filing_subject
+from gateway.locale import tr
 from gateway.store.engine import Store
 from gateway.store.metadata import insert_into, is_postgresql
 from gateway.store.records import to_record
@@ -314,4 +315,6 @@ def drop_index(store: Store, name: str) -> int:
 def refuse_unfilled(connection: Connection, old: str, new: str) -> None:
     """StoreError where somebody is found by the old key only."""
     if _lacking(connection, old, new, None):
-        raise StoreError(f"not everybody is found by the index key {new} yet: run `gateway keys reseal` again")
+        raise StoreError(
+            tr("not everybody is found by the index key {new} yet: run `gateway keys reseal` again", new=new)
+        )

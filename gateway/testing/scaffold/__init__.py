@@ -13,6 +13,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from gateway.domain.errors import ConfigurationError
+from gateway.locale import tr
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _TEMPLATE, _END = "example_platform", ".tmpl"
@@ -23,8 +24,11 @@ def rendered(name: str) -> dict[str, str]:
     """Path in the distribution -> text, for a platform of this name; ConfigurationError where it cannot have it."""
     if not _NAME.fullmatch(name) or name in _RESERVED or len(name) > 24:
         raise ConfigurationError(
-            f"{name!r} cannot be the name of a platform: at most 24 lower-case letters and digits, with single"
-            " underscores between words, beginning with a letter, and no name of the gateway's own"
+            tr(
+                "{name!r} cannot be the name of a platform: at most 24 lower-case letters and digits, with single "
+                "underscores between words, beginning with a letter, and no name of the gateway's own",
+                name=name,
+            )
         )
     spellings = {spelt(_TEMPLATE): spelt(name) for spelt in (str, str.upper, _camel, _dashed)}
     pattern = re.compile("|".join(map(re.escape, sorted(spellings, key=len, reverse=True))))
@@ -47,9 +51,13 @@ def write(name: str, folder: Path) -> list[Path]:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text, encoding="utf-8")
     except FileExistsError:
-        raise ConfigurationError(f"{folder} is there already: name another folder with --into") from None
+        raise ConfigurationError(
+            tr("{folder} is there already: name another folder with --into", folder=folder)
+        ) from None
     except OSError as error:
-        raise ConfigurationError(f"{folder} cannot be written: {error.strerror}") from None
+        raise ConfigurationError(
+            tr("{folder} cannot be written: {strerror}", folder=folder, strerror=error.strerror)
+        ) from None
     return [folder / path for path in texts]
 
 

@@ -44,6 +44,7 @@ from gateway.operations.store import derived_states, evidence, metrics, report, 
 from gateway.store import records
 from gateway.store.batch_sql import WriteSet
 from gateway.store.engine import Store, open_engine
+from gateway.store.metadata import is_postgresql
 from gateway.store.scope import Scope
 from gateway.store.vault import KeyRing, Vault
 from gateway.testing import people
@@ -349,7 +350,9 @@ def test_counting_everything_reads_one_index_once(planner: Planner) -> None:
 def test_states_are_followed_in_one_pass(planner: Planner) -> None:
     read = planner.whole_reads(lambda c: list(derived_states.contradicted(c)))
     assert read
-    assert all("record" not in one.partition(":")[0] for one in read), read
+    records = [one for one in read if "record" in one.partition(":")[0]]
+    # PostgreSQL may look void versions up in one whole read of them; SQLite would read all for each delivery
+    assert len(records) <= int(is_postgresql(planner.store.engine)), read
 
 
 @pytest.mark.soak

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, func, insert, select, text, update
 
 from gateway.delivery.rules.work import Closing
-from gateway.delivery.store import exchanges
+from gateway.delivery.store import exchanges, replays
 from gateway.delivery.store import tables as delivery_tables
+from gateway.delivery.store.views import DeliveryFilter
 from gateway.domain.states import Event
 from gateway.operations.evidence import seal, verify
 from gateway.operations.evidence_pack import pack
@@ -24,6 +26,7 @@ from gateway.operations.store import evidence
 from gateway.operations.store.tables import evidence_link, evidence_part
 from gateway.store import tables
 from gateway.store.engine import Connection, Store
+from gateway.store.records import payload_place
 from gateway.store.vault import KeyRing, Vault
 
 Change = Callable[[Connection], object]
@@ -177,6 +180,37 @@ def test_of_bytes_that_carried_others_a_pack_has_the_digest_alone(sealed: Any) -
     own = pack(sealed.store, alone.id, sealed.now, with_bytes=True)
     assert own is not None
     assert (own["shared"], [(one["book"], one["id"]) for one in own["bytes"]]) == ([], [("sent", 4)])
+
+
+def test_what_a_replay_put_aside_is_proven_and_shown_as_it_was_sent(book: Any) -> None:
+    earlier, vault = delivery_tables.earlier_payload, book.store.vault
+    book.add(*book.persons(2))
+    first, other = claimed = book.send(book.claim())
+    plain = {one.id: f"as sent: {one.id}".encode() for one in claimed}
+    with book.store.write() as c:
+        message = c.execute(select(X.c.message_id)).scalar_one()
+        for one in claimed:
+            kept = {"content": vault.seal(plain[one.id], payload_place(one.business_key)), "made_at": book.now}
+            c.execute(insert(delivery_tables.payload).values(delivery_id=one.id, spec_version="1", **kept))
+        items = (exchanges.item(vault, message, one.business_key, plain[one.id])[1] for one in claimed)
+        c.execute(update(X).values(item_digests=" ".join(items)))
+    book.settle(claimed, Event.REJECTED)
+    book.now += timedelta(minutes=1)
+    with book.store.write() as c:
+        wanted = DeliveryFilter(ids=(first.id,))
+        plan = replays.plan(c, wanted, reason="r", by="tester", now=book.now, mapping=replays.ReplayMapping.CURRENT)
+        assert plan is not None
+        replays.run(c, plan.id, by="tester", now=book.now)
+    seal(book.store, book.now, None)
+    for one in (first, other):
+        shown = pack(book.store, one.id, book.now, with_bytes=True)
+        assert shown is not None
+        assert [base64.b64decode(item["base64"]) for item in shown["items"]] == [plain[one.id]]
+    assert verify(book.store, None, every_byte=True).faults == []
+    with book.store.write() as c:
+        c.execute(update(earlier).values(content=vault.seal(b"other", payload_place(first.business_key))))
+    found = places(book.store, every_byte=True)
+    assert {place[1:] for place in found} == {("earlier_payload", 1), ("sent", 1)}
 
 
 def test_a_torn_anchor_hides_neither_itself_nor_the_next(sealed: Any, anchors: Path) -> None:
