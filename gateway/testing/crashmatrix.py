@@ -85,13 +85,9 @@ def crash(
         _run(nursery, errand, account)
         sandbox.work_seconds = 0.2
         unbounded = bool(without) and "I10" in SAFETIES[without].noticed_as
+        times = _OFTEN if unbounded else 2
         _side_by_side(
-            nursery,
-            errand,
-            work,
-            account,
-            _OFTEN if unbounded else 2,
-            lambda: sandbox.most_at_once > errand.connections,
+            nursery, errand, work, account, times=times, enough=lambda: sandbox.most_at_once > errand.connections
         )
         sandbox.work_seconds = 0.0
         if sandbox.most_at_once > errand.connections:
@@ -178,7 +174,7 @@ def _stand_still(nursery: Nursery, errand: Errand, work: Work, account: Account)
 
 
 def _side_by_side(
-    nursery: Nursery, errand: Errand, work: Work, account: Account, times: int, enough: Callable[[], bool]
+    nursery: Nursery, errand: Errand, work: Work, account: Account, *, times: int, enough: Callable[[], bool]
 ) -> None:
     """Two workers at the same time, which share what the platform allows; so many times, or until that is enough."""
     errand = replace(errand, limit=6)
