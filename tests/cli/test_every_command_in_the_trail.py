@@ -50,6 +50,7 @@ WITHOUT = {
     "batches list": "counts",
     "batches missing": "counts of cities",
     "batches show": "counts and names of fields",
+    "codes": "a table of words",
     "check": "asks for health; changes nothing and shows nobody",
     "credit objections": "keys, states and days",
     "demo": "made-up people in a home of its own",
@@ -59,6 +60,8 @@ WITHOUT = {
     "init": "makes an empty store, and keys for no other",
     "keys status": "counts",
     "metrics": "counts",
+    "new-connector": "writes the files of a connector; opens no store",
+    "overdue": "counts, numbers and days",
     "replay list": "numbers and counts",
     "replay show": "numbers and counts",
     "report": "counts and masked reasons",
@@ -68,6 +71,8 @@ WITHOUT = {
     "serve": "starts runs, each of which is in the ledger and in Prefect",
     "status": "counts",
     "supervise list": "numbers and counts",
+    "supervise performance": "counts by city",
+    "supervise results": "checks as they will be made public, and where they stand",
     "template": "an empty form",
     "tickets list": "numbers, kinds and days; whom a ticket is about is shown by `tickets show`",
     "worker": "starts runs, each of which is in the ledger and in Prefect",
@@ -190,6 +195,15 @@ def script(names: dict[str, str]) -> list[tuple[str, str, tuple[int, ...], set[s
         ("tickets settle", f"{names['ticket']} refuse {reason}", (0,), {"ticket"}),
         ("supervise draw", f"cities --checkers checkers.csv --ratio 2 {reason}", (0,), {"supervise_draw"}),
         ("supervise show", names.get("draw", ""), (0,), {"draw"}),
+        (
+            "supervise enter",
+            f"complaint cities {CITIES[0].code} --result failed --finding late",
+            (0,),
+            {"supervise_enter"},
+        ),
+        ("supervise approve", f"{names.get('check', '')} {reason}", (0,), {"supervise_approve"}),
+        ("supervise publish", "--page checks.html", (0,), {"supervise_publish"}),
+        ("find", names["certificate"], (0,), {"find"}),
         ("retention hold", f"--person {names['person']} {reason}", (0,), {"hold"}),
         ("retention end", f"1 {reason}", (0,), {"end_hold"}),
         ("retention run", "", (0,), {"retention"}),
@@ -245,6 +259,11 @@ def _further(names: dict[str, str], command: str, output: str) -> None:
         names["objection"] = output.split(":", maxsplit=1)[0]
     elif command == "supervise draw":
         names["draw"] = output.split()[1]
+    elif command == "supervise enter":
+        names["check"] = output.splitlines()[0].rpartition(" ")[2]
+        with closing(sqlite3.connect("home/gateway.db")) as c:  # a check is approved by another person
+            c.execute("UPDATE supervision_check SET entered_by = 'somebody else'")
+            c.commit()
 
 
 def test_every_command_leaves_its_row_with_who_ran_it(run: Run, home: dict[str, str]) -> None:
