@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from operator import itemgetter
 from typing import Any
@@ -39,7 +39,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from gateway.store.metadata import Moment, is_postgresql
+from gateway.store.metadata import Moment, is_postgresql, to_utc
 
 RowColumns = Mapping[str, ColumnElement[Any]]
 """the columns of the rows that are handed in, for use in a statement"""
@@ -178,8 +178,7 @@ def _writer(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | N
     """How a value stands in the document, where it does not stand as it is."""
     if not isinstance(kind, Moment):
         return None
-    if dialect.name != "sqlite":
-        return _aware
+    zoned = dialect.name != "sqlite"
     length = len("2019-04-02 01:00:00.000000")
     last: tuple[datetime | None, str] = (None, "")
 
@@ -187,17 +186,14 @@ def _writer(kind: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | N
         nonlocal last
         known, text_ = last  # one moment stands in many rows
         if known is not value:
-            text_ = _aware(value).astimezone(UTC).isoformat(" ", "microseconds")[:length]
+            if value.tzinfo is None:
+                raise ValueError("a moment without zone")
+            whole = to_utc(value).isoformat(" ", "microseconds")
+            text_ = whole if zoned else whole[:length]
             last = value, text_
         return text_
 
     return written
-
-
-def _aware(value: datetime) -> datetime:
-    if value.tzinfo is None:
-        raise ValueError("a moment without zone")
-    return value
 
 
 def _flat(columns: Mapping[str, TypeEngine[Any]]) -> dict[str, TypeEngine[Any]]:

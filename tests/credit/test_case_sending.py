@@ -48,12 +48,12 @@ from gateway.store.engine import Store, open_engine
 from gateway.store.records import IndexEntry
 from gateway.store.thread import StoreThread
 from gateway.store.vault import KeyRing, Vault
-from gateway.testing import people
+from gateway.testing import people, scans
 from gateway.testing.serving import running
 from gateway.transport.sender import Sender
 
 PLATFORM = "provincial_credit"
-PDF = b"%PDF-1.7 synthetic"
+PDF = scans.pdf()
 T = TypeVar("T")
 
 

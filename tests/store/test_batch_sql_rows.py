@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import event, insert, select, update
 
 from gateway.credit.store.tables import inbox
 from gateway.delivery.store.tables import verdict
@@ -45,6 +45,19 @@ def test_values_come_back_as_they_went_in(store: Store, changes: dict[str, Any])
     with store.write() as c:
         ADD(c, [row(1, **changes), row(2)])
     assert kept(store) == [row(1, **changes), row(2)]
+
+
+@pytest.mark.parametrize("offset", [timedelta(hours=-15, minutes=-59), timedelta(hours=23, minutes=59)])
+@pytest.mark.parametrize("at", [datetime.min.replace(tzinfo=UTC), AT, datetime.max.replace(tzinfo=UTC)])
+def test_a_moment_at_the_ends_of_time_is_kept_as_by_any_other_statement(
+    store: Store, at: datetime, offset: timedelta
+) -> None:
+    at = at.replace(tzinfo=timezone(offset))
+    with store.write() as c:
+        ADD(c, [row(1, at=at)])
+        c.execute(insert(audit), row(2, at=at))
+    first, second = kept(store)
+    assert first["at"] == second["at"]
 
 
 def test_a_moment_without_zone_is_refused(store: Store) -> None:
