@@ -44,7 +44,8 @@ def terminal(command: str, output: str) -> str:
     ]
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"'
+            f' viewBox="0 0 {width} {height}">',
             f"<title>{escape(command)}</title>",
             f'<rect width="{width}" height="{height}" rx="8" fill="#1c2128"/>',
             *(
