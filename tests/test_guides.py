@@ -56,13 +56,13 @@ def typed(words: list[str]) -> Result:
     def run() -> Result:
         return CliRunner().invoke(app, words)
 
-    def fetched() -> Result | None:
+    def fetched() -> list[Result]:
         result = run()
         platforms = json.loads(CliRunner().invoke(app, ["status", "--json"]).stdout)["platforms"]
         waiting = [name for name in words[1:] or platforms if platforms[name]["states"].get("awaiting_ack")]
-        return None if waiting else result
+        return [] if waiting else [result]
 
-    return until(fetched, 30, "results of all") if words[0] == "acks" else run()  # type: ignore[return-value]
+    return until(fetched, 30, "results of all")[0] if words[0] == "acks" else run()
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def _runs(line: str, y: int, *, bold: bool) -> Iterator[str]:
         cells = cell_length(text)
         if not blank and cells:
             place, length = _MARGIN + column * _LETTER, cells * _LETTER
-            look = ' fill="#8ddb8c"' if bold else ""
+            look = (' fill="#8ddb8c"' if bold else "") + (' font-size="16"' if wide else "")
             fit = f' textLength="{length:.1f}" lengthAdjust="{"spacing" if wide else "spacingAndGlyphs"}"'
             yield f'<text x="{place:.1f}" y="{y}"{fit}{look}>{escape(text, quote=False)}</text>'
         column += cells
