@@ -45,9 +45,8 @@ def commands(page: str) -> list[tuple[list[str], int]]:
 
 def planted(page: str) -> list[str]:
     """The faults that a page has its reader set at a simulated platform."""
-    [told] = [found for _, block in blocks(page) for found in re.findall(r"curl -d '(.+)' ", block)]
-    faults: list[str] = json.loads(told)["next"]
-    return faults
+    told = [found for _, block in blocks(page) for found in re.findall(r"curl -d '(.+)' ", block)]
+    return [fault for one in told for fault in json.loads(one)["next"]]
 
 
 def typed(words: list[str]) -> Result:
@@ -78,19 +77,18 @@ def platforms(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Sandbox]]:
 
 
 @pytest.mark.slow
-def test_the_operators_and_the_engineers_blocks_run_in_order(
-    platforms: dict[str, Sandbox], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("page", RUN)
+def test_the_blocks_of_a_page_run_in_order(
+    page: str, platforms: dict[str, Sandbox], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GATEWAY_HOME", str(tmp_path / ".gateway"))
     shutil.copy(ROOT / "gateway" / "testing" / "data" / "sample_batch.xlsx", tmp_path)
-    for page in RUN:
-        if page == "engineer":
-            platforms["training_system"].faults.set(next_=planted(page))
-        for words, code in commands(page):
-            assert words[0] == "gateway", f'{page}: {words} is not one of our commands: say notest="why"'
-            result = typed(words[1:])
-            assert result.exit_code == code, f"{page}: {shlex.join(words)}\n{result.output}\n{result.stderr}"
+    platforms["training_system"].faults.set(next_=planted(page))
+    for words, code in commands(page):
+        assert words[0] == "gateway", f'{words} is not one of our commands: say notest="why"'
+        result = typed(words[1:])
+        assert result.exit_code == code, f"{shlex.join(words)}\n{result.output}\n{result.stderr}"
 
 
 @pytest.mark.parametrize("page", sorted(path.stem for path in GUIDES.glob("*.md") if not path.stem.endswith(".zh")))
