@@ -7,13 +7,11 @@ Everybody in them is synthetic. It takes some minutes: one demo, then ``gateway 
 from __future__ import annotations
 
 import re
-import shutil
 import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from html import escape
 from itertools import groupby
 from pathlib import Path
@@ -24,6 +22,7 @@ import openpyxl
 from gateway.cli.layout import cell_length
 from gateway.testing.batch import write_sample
 from tests.flows.sites import Site
+from tests.support import browser
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 LARGEST = 150_000
@@ -31,6 +30,7 @@ LARGEST = 150_000
 LANGUAGES = {"en": "", "zh": ".zh"}
 """language -> what stands before the ending of a picture's name"""
 _COLUMNS, _LETTER, _LINE, _MARGIN, _BAR = 80, 8.4, 19, 16, 30
+_WIDTH = 1200
 _FONTS = "ui-monospace,Menlo,Consolas,'DejaVu Sans Mono','Noto Sans Mono CJK SC','Noto Sans CJK SC',monospace"
 
 
@@ -123,23 +123,6 @@ def refused_certificate(returns: Path) -> str:
     raise SystemExit(f"no row of {returns} is refused by N04")
 
 
-@contextmanager
-def browser() -> Iterator[Any]:
-    """A page of headless Chromium that reaches nothing beyond this machine."""
-    from playwright.sync_api import sync_playwright
-
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        raise SystemExit("no chromium on this machine (Debian's package chromium)")
-    with sync_playwright() as started:
-        quiet = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
-        opened = started.chromium.launch(executable_path=chromium, args=quiet)
-        page = opened.new_page(viewport={"width": 1200, "height": 800}, timezone_id="Asia/Shanghai")
-        page.set_default_timeout(60_000)
-        yield page
-        opened.close()
-
-
 def disturb(books: Path) -> None:
     """Let the national market have lost one certificate and changed the level of another, behind everybody's back."""
     with sqlite3.connect(books / "national_market.sandbox.db") as book:
@@ -169,7 +152,7 @@ def terminals(studio: Studio) -> None:
 
 def photograph(page: Any, name: str, height: int = 800) -> None:
     """A picture of what the browser shows."""
-    page.set_viewport_size({"width": 1200, "height": height})
+    page.set_viewport_size({"width": _WIDTH, "height": height})
     page.wait_for_load_state("networkidle")
     page.screenshot(path=str(FOLDER / f"{name}.png"), animations="disabled")
 
@@ -207,16 +190,20 @@ def prefect(studio: Studio, page: Any) -> None:
 
 def main() -> None:
     """Make every picture anew; one of them too large is an error."""
+    executable = browser.chromium()
+    if executable is None:
+        raise SystemExit(browser.MISSING)
     FOLDER.mkdir(exist_ok=True)
-    studio = Studio(Path(tempfile.mkdtemp(prefix="gateway-pictures-")))
-    try:
-        studio.demo()
-        terminals(studio)
-        with browser() as page:
-            reports(studio, page)
-            prefect(studio, page)
-    finally:
-        studio.close()
+    with tempfile.TemporaryDirectory(prefix="gateway-pictures-", ignore_cleanup_errors=True) as folder:
+        studio = Studio(Path(folder))
+        try:
+            studio.demo()
+            terminals(studio)
+            with browser.open_page(executable, width=_WIDTH, height=800) as page:
+                reports(studio, page)
+                prefect(studio, page)
+        finally:
+            studio.close()
     if large := [path.name for path in FOLDER.iterdir() if path.stat().st_size > LARGEST]:
         raise SystemExit(f"larger than {LARGEST // 1000} kB: {', '.join(sorted(large))}")
 
