@@ -9,7 +9,7 @@ ARGS   ?=
 # Compiled modules are kept whatever the machine says: every process that a test starts would compile them again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test soak mutants check format lint types imports notebooks lab texts docs bench bench-full lock sbom clean
+.PHONY: help setup demo test soak mutants check format lint types imports notebooks lab texts docs pictures bench bench-full lock sbom clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -64,6 +64,9 @@ lab: setup  ## open Jupyter with the notebooks; it is installed into .venv where
 docs: setup  ## write the reference from the code and build the documentation site into build/site
 	$(BIN)/python -m tests.support.reference
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+pictures: setup  ## make the pictures of docs/pictures anew from a running demo; needs Debian's package chromium
+	$(BIN)/python -m tests.support.pictures
 
 mutants: setup  ## change one line at a time and see whether a test fails; ARGS="--seed 2 --count 200 --only evidence"
 	$(BIN)/python -m tests.support.mutants --jobs 2 $(ARGS)

@@ -19,6 +19,7 @@ from typer.main import get_command
 
 from gateway.store.engine import Engine, Store, migrate, open_engine
 from gateway.store.vault import KeyRing, Vault
+from tests.support import browser
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -237,14 +238,9 @@ def store(store_url: str, make_store: Callable[[str], Store]) -> Store:
 @pytest.fixture
 def page() -> Iterator[Any]:
     """A page of headless Chromium that reaches nothing beyond this machine."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("no chromium on this machine (Debian's package chromium)")
-    with playwright.sync_playwright() as started:
-        quiet = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
-        browser = started.chromium.launch(executable_path=chromium, args=quiet)
-        opened = browser.new_page(viewport={"width": 1400, "height": 1000})
-        opened.set_default_timeout(60_000)
+    pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    executable = browser.chromium()
+    if executable is None:
+        pytest.skip(browser.MISSING)
+    with browser.open_page(executable, width=1400, height=1000) as opened:
         yield opened
-        browser.close()

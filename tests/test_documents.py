@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import typer
@@ -19,7 +20,7 @@ from gateway.cli.sandbox import FOLLOW_PARENT
 from gateway.domain.states import TERMINAL, TRANSITIONS, Event, State
 from gateway.settings import GatewaySettings
 from gateway.testing.sandbox import COMMON_FAULTS, PROFILES, Sandbox
-from tests.support import reference
+from tests.support import pictures, reference
 from tests.support.reference import settings_classes
 from tests.support.shipped import shipped
 
@@ -44,7 +45,7 @@ COMMAND_TABLES = [f"docs/reference/{name}.md" for name in ("interface", "interfa
 SANDBOXES = ("docs/reference/sandboxes.md", "docs/reference/sandboxes.zh.md")
 SETTINGS_ZH = "docs/reference/settings.zh.md"
 COMMANDS = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]  # a group, since there are several
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 def text(name: str) -> str:
@@ -246,7 +247,7 @@ def test_every_link_leads_somewhere(name: str) -> None:
 
 def in_english(target: str) -> str:
     """The same place in the English documents, without its anchor."""
-    path = target.partition("#")[0].replace(".zh.md", ".md")
+    path = re.sub(r"\.zh\.(md|svg|png)$", r".\1", target.partition("#")[0])
     return {CHINESE: README}.get(path, path)
 
 
@@ -287,6 +288,21 @@ def test_the_first_documents_stay_short() -> None:
 def test_the_reference_is_what_the_code_says() -> None:
     for name, page in reference.pages().items():
         assert (reference.FOLDER / name).read_text(encoding="utf-8") == page, f"{name}: run make docs"
+
+
+def test_every_picture_named_is_there_and_every_picture_is_named() -> None:
+    named = {
+        (ROOT / name).parent / target
+        for name in DOCUMENTS
+        for target in re.findall(r"!\[[^\]]+\]\(([^)\s]+)\)", prose(name))
+        if "://" not in target
+    }
+    there = set(pictures.FOLDER.iterdir())
+    assert {path.resolve() for path in named} == there
+    assert [path.name for path in there if path.stat().st_size > pictures.LARGEST] == []
+    for path in there:
+        if path.suffix == ".svg":
+            ElementTree.parse(path)  # an escape code of a terminal is no XML
 
 
 def test_every_decision_is_listed_once_and_in_order() -> None:

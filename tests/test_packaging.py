@@ -81,7 +81,7 @@ def test_the_wheel_works_without_the_tree(wheel: Path, tmp_path: Path) -> None:
 
     run("init")
     platforms = json.loads(run("status", "--json"))["platforms"]
-    assert set(platforms["national_market"]) >= {"connector", "states"}
+    assert set(platforms["national_market"]) >= {"deliveries", "states"}
     where = "import gateway, connectors.national_market.contract as c; print(gateway.__file__, c.__file__)"
     found = subprocess.run(
         [sys.executable, "-P", "-c", where], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import background
+from gateway.cli.language import say_in_language
 from gateway.cli.output import FAILURES, AsJson, columns, complain, emit, reported, say, table
 from gateway.guard import descendants_end_with_us
 from gateway.locale import tr
@@ -39,18 +40,18 @@ def demo(
     with reported(), ExitStack() as stack:
         stage = _Stage(quiet=as_json)
         folder.mkdir(parents=True, exist_ok=True)
-        stage(f"home: {folder}")
+        stage(tr("home: {folder}", folder=folder))
         stack.enter_context(descendants_end_with_us())
         os.environ.pop("PREFECT_API_URL", None)
         server = stack.enter_context(background.prefect_server(folder))
         access = stack.enter_context(background.sandboxes(folder, seed))
         for name, one in access.items():
-            stage(f"sandbox {name}: {one['url']}")
+            stage(tr("simulated platform {name}: {url}", name=name, url=one["url"]))
         gateway = stack.enter_context(_gateway(folder, access))
         batch = _intake(gateway, folder, rows, seed, stage, quiet=as_json)
-        stage("waiting for Prefect")
+        stage(tr("waiting for Prefect"))
         server.ready()
-        stage(f"Prefect: {server.url}")
+        stage(tr("Prefect: {url}", url=server.url))
         result = _sync(gateway, patience, quiet=as_json)
         document = _document(gateway, access, batch, result)
         from gateway.bootstrap import report_settings
@@ -77,7 +78,7 @@ class _Stage:
         self._out = sys.stderr if quiet else sys.stdout
 
     def __call__(self, text: str) -> None:
-        self._out.write(f"[{time.monotonic() - self._start:5.1f} s] {text}\n")
+        self._out.write(f"[{time.monotonic() - self._start:5.1f} s] {say_in_language(text)}\n")
         self._out.flush()
 
 
@@ -110,13 +111,21 @@ def _intake(gateway: Gateway, home: Path, rows: int, seed: int, stage: _Stage, *
         fresh = path.with_suffix(".new.xlsx")
         write_sample(fresh, rows=rows, seed=seed)
         fresh.replace(path)
-    stage(f"reading {path.name}")
+    stage(tr("reading {name}", name=path.name))
     with counting(tr("rows judged"), quiet=quiet, total=rows) as progress:
         report = gateway.take_in(path, returns=home / "returns.xlsx", force=True, progress=progress)
     with gateway.store.read() as connection:
         kept = batches.known(connection, report.digest)
     assert kept is not None
-    stage(f"{kept.rows} rows: {kept.admitted} admitted, {kept.refused} refused, {kept.held} held for a person")
+    stage(
+        tr(
+            "{rows} rows: {admitted} admitted, {refused} refused, {held} held for a person",
+            rows=kept.rows,
+            admitted=kept.admitted,
+            refused=kept.refused,
+            held=kept.held,
+        )
+    )
     return {
         "file": str(path),
         "returns": str(home / "returns.xlsx"),
@@ -166,7 +175,7 @@ def _bars(gateway: Gateway, *, quiet: bool) -> Iterator[None]:
     layout = (TextColumn("{task.description:>18}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*layout) as progress:
         tasks: dict[str, Any] = {}
-        after = progress.add_task("feedback, both sides", total=None, visible=False)
+        after = progress.add_task(say_in_language(tr("feedback, both sides")), total=None, visible=False)
 
         def refresh() -> None:
             with gateway.store.read() as connection:
@@ -210,6 +219,9 @@ def _origin(url: str) -> str:
 
 
 def _show(document: Mapping[str, Any]) -> None:
+    from gateway.domain.states import State
+    from gateway.domain.words import BY_CLASS
+
     rows = []
     for name, counted in document["platforms"].items():
         effects = document["sandbox_effects"][name]
@@ -220,12 +232,17 @@ def _show(document: Mapping[str, Any]) -> None:
                 "persons": effects["persons"],
                 "certificates": effects["certificates"],
                 "repeats": effects["duplicates"],
-                "reconciled": document["reconcile"][name]["classes"],
+                "reconciled": {BY_CLASS[one]: n for one, n in document["reconcile"][name]["classes"].items()},
             }
         )
     # Columns without a single entry say nothing; persons, certificates and repeats are the platforms' own counts.
-    names = [name for name in rows[0] if name == "accepted" or any(row[name] for row in rows)]
-    table(tr("what arrived: our deliveries, then what the platforms counted themselves"), columns(*names), rows)
+    every = [
+        *columns("platform", "deliveries"),
+        *columns(*State),
+        *columns("persons", "certificates", "repeats", "reconciled"),
+    ]
+    shown = [one for one in every if one.title == State.ACCEPTED or any(one.value(row) for row in rows)]
+    table(tr("what arrived: our deliveries, then what the platforms counted themselves"), shown, rows)
     feedback = document["feedback"]
     say(
         tr(

@@ -362,7 +362,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(_cell(one) for one in value)
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_cell(one)}" for name, one in value.items() if one not in (None, 0, {}, []))
+        return ", ".join(f"{_cell(name)} {_cell(one)}" for name, one in value.items() if one not in (None, 0, {}, []))
     if isinstance(value, bool):
         return say_in_language(tr("yes") if value else tr("no"))
     return _spoken(value) if isinstance(value, str) else str(value)

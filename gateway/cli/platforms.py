@@ -171,7 +171,7 @@ def check(platforms: Platforms = None, wsdl: Wsdl = None, codes: Codes = False, 
 def _tell_checks(gateway: Gateway, document: dict[str, Any]) -> None:
     """Each platform in a line, with what helps where it is not well; then what is amiss with the settings."""
     if document["restored"]:
-        tell(tr("! the store is older than what was sent from it: {why}", why=document["restored"]))
+        tell(tr("! restored: the store is older than what was sent from it: {why}", why=document["restored"]))
         tell(tr("    to do: {act}", act="gateway recover"))
     for name, row in document["platforms"].items():
         _tell_check(gateway, name, row)

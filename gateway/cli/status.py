@@ -186,11 +186,13 @@ def _tell(gateway: Gateway, document: dict[str, Any]) -> None:
     done = ((work, document["last"][name]) for name, work in _WORKS.items())
     parts = [tr("{work} {at}", work=work, at=Text(brief(at, now))) for work, at in done if at]
     head = tr("Deliveries  {at}", at=now)
+    for line in _of_store(document):
+        tell(line)
     say(tr("{head}    {parts}", head=head, parts=tr("last: {works}", works=parts)) if parts else head)
     say()
     for line in _table(gateway, document):
         say(line)
-    lines = [*_of_store(document)]
+    lines: list[Text] = []
     for name in document["platforms"]:
         lines += _of_platform(gateway, document, name)
     lines += [*_of_reasons(gateway, document), *_of_people(document)]
@@ -254,7 +256,7 @@ def _table(gateway: Gateway, document: dict[str, Any]) -> list[str]:
 
 def _of_store(document: dict[str, Any]) -> Iterator[Text]:
     if document["restored"]:
-        yield tr("! the store is older than what was sent from it: {why}", why=Text(document["restored"]))
+        yield tr("! restored: the store is older than what was sent from it: {why}", why=Text(document["restored"]))
         yield _do(Text("gateway recover"))
 
 

@@ -100,7 +100,8 @@ def test_a_copied_file_is_recognised_held_recovered_and_sends_nothing_again(
     assert all("restored" in one["stopped"] for one in stopped.values())
     for verb in ("resolve", "reconcile"):
         assert "restored" in run(verb, "--json", code=1).stdout
-    assert run("check", code=1).stdout.startswith("restored: ")
+    assert run("check", code=1).stdout.startswith("! restored: ")
+    assert run("status").stdout.startswith("! restored: ")
     assert run("report", "--out", str(tmp_path / "r.html")).stdout.startswith("restored: ")
     assert "restored" in (tmp_path / "r.html").read_text()
     for name in urls:

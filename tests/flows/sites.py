@@ -73,6 +73,7 @@ class Site:
     def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
         self.home = folder / "home"
+        self.books = folder / "books"
         self.port = free_port()
         self.api_url = f"http://127.0.0.1:{self.port}/api"
         clean = {n: v for n, v in os.environ.items() if not n.startswith(("PREFECT_", "GATEWAY_"))}
@@ -113,7 +114,7 @@ class Site:
     def sandbox(self, faults: str = "none", *, only: str | None = PLATFORM) -> None:
         """Start the simulated platform, or all of them, and point the gateway at them."""
         chosen = ("--platform", only) if only else ()
-        arguments = (*chosen, "--faults", faults, "--state", str(self.folder / "books"), "--json")
+        arguments = (*chosen, "--faults", faults, "--state", str(self.books), "--json")
         process = self.start("sandbox", *arguments, log="sandbox.log")
         log = self.folder / "sandbox.log"
 

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import insert
+from typer.testing import CliRunner
 
+from gateway import registry
+from gateway.cli.app import app
 from gateway.delivery.store import owing, platforms
 from gateway.delivery.store.tables import attempt, delivery, exchange, verdict
 from gateway.domain.states import Event
@@ -19,7 +22,9 @@ from gateway.store import records
 from gateway.store.engine import Store
 from gateway.store.tables import batch
 from gateway.testing import people
+from gateway.testing.batch import write_sample
 from gateway.testing.model import Model
+from tests.support.shipped import shipped
 
 NOW = datetime(2019, 4, 2, 1, 0, tzinfo=UTC)
 
@@ -82,6 +87,34 @@ def test_the_report_stands_alone_draws_its_charts_and_prints(report: Path, page:
     page.set_viewport_size({"width": 420, "height": 800})
     assert page.get_by_role("heading", name="model").is_visible()
     assert page.pdf(format="A4").startswith(b"%PDF-")
+
+
+@pytest.fixture(params=["zh", "en"])
+def report_on_every_platform(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Rows of some cities, owed to every platform that is shipped."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GATEWAY_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("GATEWAY_LANGUAGE", request.param)
+    for name in shipped():
+        sandbox = registry.build_sandbox(name, state=tmp_path)
+        for variable, value in sandbox.access("http://127.0.0.1:1").environment.items():
+            monkeypatch.setenv(variable, value)
+        sandbox.books.close()
+    write_sample(tmp_path / "sample.xlsx", rows=40)
+    for arguments in (["init"], ["intake", "sample.xlsx"], ["report", "--out", "report.html"]):
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code <= 1, result.output
+    return tmp_path / "report.html"
+
+
+@pytest.mark.slow
+def test_all_platforms_fit_beside_each_other(report_on_every_platform: Path, page: Any) -> None:
+    page.goto(report_on_every_platform.as_uri())
+    page.locator(".cities").wait_for()
+    assert page.locator(".done").count() >= len(shipped())
+    for width in (1000, 1100, 1400):
+        page.set_viewport_size({"width": width, "height": 1000})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.slow
