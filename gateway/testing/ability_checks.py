@@ -117,7 +117,7 @@ class AbilityChecks:
     ) -> None:
         """Another record, number, day, table, file or scan than the one the answer is about, under the same stamp."""
         for name, one in recordings.items():
-            if one.call in self.untied or one.means is Gone:  # what is gone is named by no answer
+            if one.call in self.untied or one.means in (Gone, Event.NOT_FOUND):  # no answer names what is not there
                 continue
             for given in _others(connector, one):
                 result = read(connector, replace(one, given=given), one.response)

@@ -14,12 +14,13 @@ import pickle
 import random
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any, ClassVar
 
+import orjson
 import pytest
 
 from gateway.codec.replies import judge_reply
@@ -33,6 +34,7 @@ from gateway.contract.connector import (
     ProbesHealth,
 )
 from gateway.contract.messages import (
+    Health,
     HoldingsPage,
     Payload,
     Problems,
@@ -43,7 +45,7 @@ from gateway.contract.messages import (
     WireResponse,
 )
 from gateway.contract.shape import flaws
-from gateway.delivery.connector_guard import guarded
+from gateway.delivery.connector_guard import checked, guarded
 from gateway.domain.records import Certificate, Record, RecordKind, Submission, Worker
 from gateway.domain.states import REPLY_EVENTS, Event
 from gateway.testing import corpus, people
@@ -93,6 +95,9 @@ class Reply:
     events: tuple[Event, ...]
 
 
+_MARK = "370000198606186576"
+_STRANGE = (f"<html><body>王示例 {_MARK}</body></html>", f"{_MARK} 王示例", f'["{_MARK}"]', f'"{_MARK}"')
+"""texts of no platform, in which a person stands"""
 ODD: tuple[Any, ...] = (
     None,
     True,
@@ -358,6 +363,67 @@ class ConnectorConformance(AbilityChecks):
             for payload in payloads:
                 assert guarded(connector).encode_push([payload], sealed).operation
 
+    def test_every_call_gives_what_the_contract_says(self, connector: Connector, sealed: Stamp) -> None:
+        """Nothing raises or gives a result of another form; header names are lower case; what ``info`` says stays."""
+        assert connector.info == connector.info, "info is another at the second look"
+        behind = guarded(connector)
+        for kind in connector.info.kinds:
+            for submission in self.admitted(connector, kind, len(corpus.EDGES)):
+                result = checked(behind, submission)
+                assert not isinstance(result, Verdict), f"{kind}: {told(result)}"
+                if isinstance(result, Problems):
+                    assert result.items, f"{kind}: problems without a problem"
+                    said = [problem for problem in result.items if not (problem.rule and problem.message)]
+                    assert not said, f"{kind}: a problem without rule or message"
+        for name, request in self.requests(behind, sealed):
+            assert request.operation, f"{name}: a request without the name of its call"
+            assert all(header == header.lower() for header in request.headers), f"{name}: header names in lower case"
+            assert request.method == request.method.upper(), f"{name}: the method in upper case"
+
+    def test_a_payload_survives_the_store(self, connector: Connector, sealed: Stamp) -> None:
+        """The store keeps a payload as JSON: what comes back is encoded and expected just as what went in."""
+        for kind in connector.info.kinds:
+            for payload in self.taken(connector, kind, 3):
+                back = replace(payload, fields=json.loads(orjson.dumps(payload.fields, default=dict)))
+                made, again = (self.without_signatures(connector.encode_push([p], sealed)) for p in (payload, back))
+                assert wire(made) == wire(again), f"{kind}: other bytes after the store"
+                if isinstance(connector, ListsHoldings):
+                    assert connector.expected(back) == connector.expected(payload), f"{kind}: expected otherwise"
+
+    def test_every_payload_reaches_the_request(self, connector: Connector, sealed: Stamp) -> None:
+        """The request without one of its payloads, and that with a changed one, are others."""
+        for kind, terms in connector.info.kinds.items():
+            payloads = self.taken(connector, kind, min(terms.batch_max, 3))
+            whole = self._sent(connector, payloads, sealed)
+            for place in range(len(payloads)):
+                rest = [*payloads[:place], *payloads[place + 1 :]]
+                assert not rest or self._sent(connector, rest, sealed) != whole, f"{kind}: payload {place} is left out"
+            for submission in self.admitted(connector, kind, 3):
+                later = corpus.changed(submission)
+                before, after = (connector.check(s, connector.map(s)) for s in (submission, later))
+                if isinstance(before, Payload) and isinstance(after, Payload) and before.fields != after.fields:
+                    ours = self._sent(connector, [replace(before, replaces=True)], sealed)
+                    assert self._sent(connector, [after], sealed) != ours, f"{kind}: a new version sends the same"
+
+    def _sent(self, connector: Connector, payloads: Sequence[Payload], sealed: Stamp) -> tuple[object, ...]:
+        return wire(self.without_signatures(connector.encode_push(payloads, sealed)))
+
+    def test_no_verdict_repeats_the_answer(
+        self, connector: Connector, recordings: Mapping[str, Recording], replies: Mapping[str, Reply]
+    ) -> None:
+        """A page of something else may name a person: of what cannot be read, no word stands in a verdict."""
+        pushes = {
+            name: Recording(call="push", given=(r.payloads,), stamp=r.stamp, response=r.response, means=Event.ACCEPTED)
+            for name, r in replies.items()
+        }
+        for name, one in {**pushes, **recordings}.items():
+            for text in _STRANGE:
+                result = read(connector, one, replace(one.response, body=text.encode()))
+                words = [result.detail] if isinstance(result, Health) else []
+                for verdict in verdicts_in(result):
+                    words += [verdict.code, verdict.reason, verdict.receipt or "", *verdict.fields]
+                assert not [1 for word in words if _MARK in word], f"{name}: a verdict repeats what it cannot read"
+
     # --- purity ---
 
     def requests(self, connector: Connector, sealed: Stamp) -> list[tuple[str, WireRequest]]:
@@ -398,24 +464,45 @@ class ConnectorConformance(AbilityChecks):
         for name, request in self.requests(connector, sealed):
             assert wire(self.without_signatures(again[name])) == wire(self.without_signatures(request)), name
 
-    def test_another_process_makes_the_same_requests(self, connector: Connector, sealed: Stamp) -> None:
-        """With other hash seeds, so that the order of a set, or anything else a process has of its own, shows."""
+    def test_another_process_does_the_same(
+        self, connector: Connector, sealed: Stamp, recordings: Mapping[str, Recording], replies: Mapping[str, Reply]
+    ) -> None:
+        """With other hash seeds and in another time zone, so that the order of a set, the machine's own time, or
+        anything else that a process has of its own, shows; and knowing nothing of what this process has sent."""
         here = [(name, wire(self.without_signatures(request))) for name, request in self.requests(connector, sealed)]
-        task = pickle.dumps((sys.path, pickle.dumps((self.portable(connector), self, sealed))))
-        for seed in ("1", "2"):
+        answers = {
+            **{name: ("push", (r.payloads,), r.stamp, r.response) for name, r in replies.items()},
+            **{name: (one.call, one.given, one.stamp, one.response) for name, one in recordings.items()},
+        }
+        read_here = self.readings(connector, answers)
+        task = pickle.dumps((sys.path, pickle.dumps((self.portable(connector), self, sealed, answers))))
+        for seed, zone in (("1", "Asia/Shanghai"), ("2", "Pacific/Kiritimati")):
             child = subprocess.run(  # noqa: S603 - this interpreter, with a fixed line of code
                 [sys.executable, "-c", _CHILD],
                 input=task,
                 capture_output=True,
-                env={**os.environ, "PYTHONHASHSEED": seed},
+                env={**os.environ, "PYTHONHASHSEED": seed, "TZ": zone},
                 timeout=120,
                 check=False,
             )
-            assert child.returncode == 0, "the connector could not be used in another process; see portable()"
-            made = pickle.loads(child.stdout)  # noqa: S301 - our own child
+            assert child.returncode == 0, f"could not be used in another process; see portable(): {_last(child.stderr)}"
+            made, read_there = pickle.loads(child.stdout)  # noqa: S301 - our own child
             there = [(name, wire(self.without_signatures(request))) for name, request in made]
             other = [name for (name, ours), (_, theirs) in zip(here, there, strict=True) if ours != theirs]
             assert not other, f"not the same in another process: {other}"
+            differing = [name for name, means in read_here.items() if read_there[name] != means]
+            assert not differing, f"read otherwise in another process: {differing}"
+
+    def readings(self, connector: Connector, answers: Mapping[str, tuple[Any, ...]]) -> dict[str, str]:
+        """What the connector makes of answers: the verdicts, or the class of what it gives instead.
+
+        answers: name -> call, what its decoder is given, stamp and response
+        """
+        behind = guarded(connector)
+        return {
+            name: told(getattr(behind, f"decode_{call}")(response, *given, at))
+            for name, (call, given, at, response) in answers.items()
+        }
 
     def portable(self, connector: Connector) -> Connector | partial[Connector]:
         """What another process gets: the connector itself, or for one that cannot be pickled how to build it."""
@@ -621,10 +708,16 @@ _CHILD = """
 import functools, pickle, sys
 path, task = pickle.load(sys.stdin.buffer)
 sys.path[:] = path
-connector, suite, sealed = pickle.loads(task)
+connector, suite, sealed, answers = pickle.loads(task)
 connector = connector() if isinstance(connector, functools.partial) else connector
-sys.stdout.buffer.write(pickle.dumps(suite.requests(connector, sealed)))
+sys.stdout.buffer.write(pickle.dumps((suite.requests(connector, sealed), suite.readings(connector, answers))))
 """
+
+
+def _last(stderr: bytes) -> str:
+    """The class of what ended the child; its text may hold a person's data."""
+    lines = stderr.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1].partition(":")[0] if lines else "no word"
 
 
 def _odd(body: bytes) -> Iterator[bytes]:

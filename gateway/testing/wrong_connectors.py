@@ -351,7 +351,7 @@ WRONG: tuple[Wrong, ...] = tuple(
         (ClockInAHeader, "nothing_but_the_stamp_varies_a_request"),
         (NumberInALookup, "every_request_is_the_same_again"),
         (TodayInThePayload, "nothing_but_the_stamp_varies_a_request"),
-        (OrderOfASet, "another_process_makes_the_same_requests"),
+        (OrderOfASet, "another_process_does_the_same"),
         (ConnectsWhileEncoding, "nothing_but_the_stamp_varies_a_request"),
         (ForgetsReplaces, "a_version_that_replaces_is_told_from_a_new_one"),
         (CannotReplace, "a_version_that_replaces_is_told_from_a_new_one"),
