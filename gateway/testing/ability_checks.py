@@ -295,7 +295,7 @@ class AbilityChecks:
         decision = a_decision(sealed)
         personal = (OBJECTOR, CONTACT, decision.subject.name, decision.subject.id_number or "", _SEARCHED)
         for name, request in self.requests_of_abilities(connector, sealed):
-            seen = f"{request.operation} {unquote(request.path)} {dict(request.headers)} {request!r}"
+            seen = f"{request.operation} {unquote(request.path)} {unquote(repr(dict(request.headers)))}"
             assert not [1 for value in personal if value in seen], f"{name}: a person's data is shown"
         if isinstance(connector, VerifiesUnowed) and isinstance(connector, ListsHoldings):
             for kind in connector.verifies():

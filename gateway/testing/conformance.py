@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any, ClassVar
+from urllib.parse import unquote
 
 import orjson
 import pytest
@@ -387,17 +388,18 @@ class ConnectorConformance(AbilityChecks):
                 back = replace(payload, fields=json.loads(orjson.dumps(payload.fields, default=dict)))
                 made, again = (self.without_signatures(connector.encode_push([p], sealed)) for p in (payload, back))
                 assert wire(made) == wire(again), f"{kind}: other bytes after the store"
-                if isinstance(connector, ListsHoldings):
-                    assert connector.expected(back) == connector.expected(payload), f"{kind}: expected otherwise"
+                behind = guarded(connector)
+                if isinstance(behind, ListsHoldings):
+                    assert behind.expected(back) == behind.expected(payload), f"{kind}: expected otherwise"
 
     def test_every_payload_reaches_the_request(self, connector: Connector, sealed: Stamp) -> None:
-        """The request without one of its payloads, and that with a changed one, are others."""
+        """With another payload in any place of it a request is another, and with a changed one too."""
         for kind, terms in connector.info.kinds.items():
-            payloads = self.taken(connector, kind, min(terms.batch_max, 3))
+            *payloads, other = self.taken(connector, kind, min(terms.batch_max, 3) + 1)
             whole = self._sent(connector, payloads, sealed)
             for place in range(len(payloads)):
-                rest = [*payloads[:place], *payloads[place + 1 :]]
-                assert not rest or self._sent(connector, rest, sealed) != whole, f"{kind}: payload {place} is left out"
+                swapped = [*payloads[:place], other, *payloads[place + 1 :]]
+                assert self._sent(connector, swapped, sealed) != whole, f"{kind}: payload {place} is left out"
             for submission in self.admitted(connector, kind, 3):
                 later = corpus.changed(submission)
                 before, after = (connector.check(s, connector.map(s)) for s in (submission, later))
@@ -517,11 +519,17 @@ class ConnectorConformance(AbilityChecks):
                 if not isinstance(payload, Payload):
                     continue
                 request = connector.encode_push([payload], sealed)
-                texts = (repr(draft), repr(payload), repr(request), request.path, repr(dict(request.headers)))
+                texts = (
+                    repr(draft),
+                    repr(payload),
+                    repr(request),
+                    unquote(request.path),
+                    unquote(repr(dict(request.headers))),
+                )
                 assert not shown(texts, submission.record), f"{kind}: a person's data is shown"
                 if isinstance(connector, LooksUp):
                     asked = connector.encode_lookup(payload, sealed)
-                    assert not shown((repr(asked), asked.operation), submission.record), f"{kind}: look-up"
+                    assert not shown((unquote(repr(asked)), asked.operation), submission.record), f"{kind}: look-up"
 
     # --- recorded answers ---
 
