@@ -283,10 +283,13 @@ class AbilityChecks:
         if isinstance(connector, PublishesContract):
             files = connector.contract_files()
             assert files, "no contract file"
-            for content in files.values():
-                ElementTree.fromstring(content)  # noqa: S314 - shipped with the connector
-            first = next(iter(files.values()))
-            assert ElementTree.fromstring(first).tag.endswith("}definitions"), "the first is no WSDL"  # noqa: S314
+            roots = []
+            for name, content in files.items():
+                try:
+                    roots.append(ElementTree.fromstring(content).tag)  # noqa: S314 - shipped with the connector
+                except ElementTree.ParseError:
+                    raise AssertionError(f"{name} is no whole XML document") from None
+            assert roots[0].endswith("}definitions"), "the first is no WSDL"
 
     # --- persons ---
 
