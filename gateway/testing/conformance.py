@@ -3,7 +3,8 @@
 The subclass provides the fixtures ``connector`` and ``replies`` (name -> ``Reply``, at least one accepted or pending),
 ``recordings`` (name -> ``Recording``, what the platform answered to its other calls; ``recorded`` makes them with a
 sandbox), and may override ``kinds``. All checks run offline. What a platform's own nature makes impossible is said in
-the class: ``without_signatures``, ``unneeded``, ``refused_rules``.
+the class: ``without_signatures``, ``unneeded``, ``untied``, ``refused_rules``. What only some connectors can do is
+checked in ``gateway.testing.ability_checks``.
 """
 
 from __future__ import annotations
@@ -396,6 +397,7 @@ class ConnectorConformance(AbilityChecks):
         """With another payload in any place of it a request is another, and with a changed one too."""
         for kind, terms in connector.info.kinds.items():
             *payloads, other = self.taken(connector, kind, min(terms.batch_max, 3) + 1)
+            assert payloads, f"{kind}: too few of what the intake admits can be sent"
             whole = self._sent(connector, payloads, sealed)
             for place in range(len(payloads)):
                 swapped = [*payloads[:place], other, *payloads[place + 1 :]]

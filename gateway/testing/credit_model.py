@@ -1,4 +1,4 @@
-"""A model of a platform that also gives credit events, books, a desk and code tables: the model connector with them.
+"""A model of a platform that also has a login, credit events, books, a desk and code tables: every ability there is.
 
 The suite's own tests use it, and an author reads in it how little each of these abilities needs. Every answer repeats
 the message's id, and what the question was about.
@@ -45,6 +45,7 @@ from gateway.contract.messages import (
     Stamp,
     Subject,
     SubjectType,
+    Token,
     Verdict,
     WireRequest,
     WireResponse,
@@ -56,6 +57,7 @@ from gateway.testing.model import Model, ModelSandbox, read_answer
 T = TypeVar("T")
 _CODES: Mapping[str, tuple[str, ...]] = {"trade": ("010", "020"), "level": ("2", "3", "4")}
 """tables that the connector writes from"""
+_LONGEST_LOGIN = 86_400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +72,21 @@ class CreditModel(Model):
     def info(self) -> ConnectorInfo:
         """As the model's, but that holdings are listed in parts."""
         return replace(super().info, title_zh="样板信用平台", holdings_by=HoldingsBy.RECORD)
+
+    # --- the login ---
+
+    def encode_login(self, previous: Token | None, stamp: Stamp, /) -> WireRequest:
+        return self._ask("login", stamp, account="model")
+
+    def decode_login(self, response: WireResponse, stamp: Stamp, /) -> Token | Verdict:
+        def token(answer: Mapping[str, Any]) -> Token:
+            seconds = answer["seconds"]
+            if type(seconds) is not int or not 0 < seconds <= _LONGEST_LOGIN:
+                raise ValueError("no time that a login can last")
+            ends = stamp.now + timedelta(seconds=seconds)
+            return Token(values={"token": _text(answer, "token")}, expires_at=ends, renew_at=ends)
+
+        return _read(response, stamp, token)
 
     # --- the feed ---
 
@@ -265,6 +282,9 @@ class CreditModel(Model):
     def message_made(self, number: str, /) -> datetime | None:
         return None
 
+    def contract_files(self) -> Mapping[str, bytes]:
+        return {"service.wsdl": b'<definitions xmlns="http://schemas.xmlsoap.org/wsdl/"/>'}
+
     def encode_lookup_page(self, payload: Payload, page: str, stamp: Stamp, /) -> WireRequest:
         return self._ask("find", stamp, key=payload.record_key, page=page)
 
@@ -376,6 +396,9 @@ class CreditModelSandbox(ModelSandbox):
         if request.url.path == "/book":
             return Response(_BOOK, media_type="application/json")
         return super().handle(request, body, fault)
+
+    def _login(self, asked: Mapping[str, Any], fault: str | None) -> dict[str, Any]:
+        return {"token": f"T{self.books.bump('logins')}", "seconds": 3600}
 
     def _feed(self, asked: Mapping[str, Any], fault: str | None) -> dict[str, Any]:
         return {"about": None, "rows": [] if asked["after"] else list(_FEED), "next": "C3", "more": False}

@@ -393,12 +393,14 @@ def in_service(connector: Connector, one: Recording, response: WireResponse) -> 
 
 
 def verdicts_in(result: Any) -> Sequence[Verdict]:
+    """The verdicts that a result consists of; none where it is something better."""
     if isinstance(result, Verdict):
         return (result,)
     return [v for v in result if isinstance(v, Verdict)] if isinstance(result, (list, tuple)) else ()
 
 
 def is_fault(result: Any) -> bool:
+    """Whether the guard had to step in."""
     if isinstance(result, Health):
         return CONNECTOR_FAULT in result.detail
     return any(v.code == CONNECTOR_FAULT for v in verdicts_in(result))
@@ -416,6 +418,7 @@ def is_success(result: Any) -> bool:
 
 
 def has_meaning(result: Any, means: Event | type) -> bool:
+    """Whether a result is what its recording says it must be."""
     if isinstance(means, Event):
         verdicts = verdicts_in(result)
         return bool(verdicts) and all(v.event is means for v in verdicts)
@@ -431,6 +434,7 @@ def told(result: Any) -> str:
 
 
 def wire(request: WireRequest) -> tuple[object, ...]:
+    """All of a request, headers in their order, for comparing it with another."""
     return request.operation, request.method, request.path, tuple(request.headers.items()), request.body
 
 

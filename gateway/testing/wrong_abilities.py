@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -37,6 +37,7 @@ from gateway.contract.messages import (
     HoldingsPage,
     Payload,
     Stamp,
+    Token,
     Verdict,
     WireRequest,
     WireResponse,
@@ -58,7 +59,35 @@ def _says_taken(response: WireResponse, **more: str) -> Verdict:
     return Verdict(event=Event.ACCEPTED, code="TAKEN", **more) if b'"TAKEN"' in response.body else _LOST  # type: ignore[arg-type]
 
 
-# --- the feed, records and searches ---
+# --- login, feed, records and searches ---
+
+
+class LoginOfAnything(CreditModel):
+    """Takes what it cannot read for a token."""
+
+    def decode_login(self, response: WireResponse, stamp: Stamp, /) -> Token | Verdict:
+        found, ends = super().decode_login(response, stamp), stamp.now + timedelta(hours=1)
+        if isinstance(found, Token):
+            return found
+        return Token(values={"token": response.body.decode("latin-1")}, expires_at=ends, renew_at=ends)
+
+
+class LoginWithoutAZone(CreditModel):
+    """Gives the end of a login in local time without saying whose."""
+
+    def decode_login(self, response: WireResponse, stamp: Stamp, /) -> Token | Verdict:
+        found = super().decode_login(response, stamp)
+        return replace(found, expires_at=found.expires_at.replace(tzinfo=None)) if isinstance(found, Token) else found
+
+
+class LoginForEver(CreditModel):
+    """Adds up whatever the platform says a login lasts."""
+
+    def decode_login(self, response: WireResponse, stamp: Stamp, /) -> Token | Verdict:
+        answer = read_answer(response)
+        if answer is not None:
+            stamp.now + timedelta(seconds=int(answer.get("seconds") or 0))
+        return super().decode_login(response, stamp)
 
 
 class FeedRaises(CreditModel):
@@ -494,6 +523,9 @@ class WithoutRecordings(CreditModel):
 WRONG_ABILITIES: tuple[Wrong, ...] = tuple(
     Wrong(connector=connector, check=f"test_{check}", right=right)
     for right, connector, check in (
+        (CreditModel, LoginOfAnything, "no_call_is_answered_by_garbage"),
+        (CreditModel, LoginWithoutAZone, "recorded_answers_mean_what_they_say"),
+        (CreditModel, LoginForEver, "values_of_other_types_are_read"),
         (CreditModel, FeedRaises, "values_of_other_types_are_read"),
         (CreditModel, FeedOfNothing, "no_call_is_answered_by_garbage"),
         (CreditModel, FeedFromTheBeginning, "a_cursor_is_passed_on"),

@@ -78,7 +78,7 @@ def credit_made() -> tuple[dict[str, Reply], dict[str, Recording]]:
 
 
 class TestCreditModel(ConnectorConformance):
-    """Every ability of the contract but a login and contract files."""
+    """Every ability of the contract."""
 
     @pytest.fixture
     def connector(self) -> CreditModel:
@@ -100,7 +100,7 @@ def test_the_models_have_every_ability_of_the_contract_that_the_suite_calls() ->
         for name, ability in abilities().items()
         if name not in ("Connector", "HasDesk") and not isinstance(model, ability)
     }
-    assert lacking == {"NeedsToken", "PublishesContract"}
+    assert lacking == set()
 
 
 def test_every_decoder_of_the_contract_has_a_recorded_answer() -> None:
