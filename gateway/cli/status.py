@@ -186,8 +186,8 @@ def _tell(gateway: Gateway, document: dict[str, Any]) -> None:
     done = ((work, document["last"][name]) for name, work in _WORKS.items())
     parts = [tr("{work} {at}", work=work, at=Text(brief(at, now))) for work, at in done if at]
     head = tr("Deliveries  {at}", at=now)
-    for line in _of_store(document):
-        tell(line)
+    for told in _of_store(document):
+        tell(told)
     say(tr("{head}    {parts}", head=head, parts=tr("last: {works}", works=parts)) if parts else head)
     say()
     for line in _table(gateway, document):
@@ -198,8 +198,8 @@ def _tell(gateway: Gateway, document: dict[str, Any]) -> None:
     lines += [*_of_reasons(gateway, document), *_of_people(document)]
     if lines:
         say()
-    for line in lines:
-        tell(line)
+    for told in lines:
+        tell(told)
     steps = list(_steps(document))
     waits = min((row["next_due"] for row in document["platforms"].values() if row["next_due"]), default=None)
     if steps:

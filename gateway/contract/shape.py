@@ -14,8 +14,8 @@ from difflib import get_close_matches
 from functools import cache
 from urllib.parse import urlsplit
 
+from gateway.contract import codes, credit, desk
 from gateway.contract import connector as required
-from gateway.contract import credit, desk
 from gateway.contract.connector import Connector, ConnectorInfo, Endpoint, ListsHoldings, LooksUp, PollsAcks
 from gateway.domain.traffic import Waits
 
@@ -28,7 +28,7 @@ def abilities() -> Mapping[str, type]:
     """The Protocols of the contract by name; ``Connector`` is the first."""
     return {
         protocol.__name__: protocol
-        for module in (required, credit, desk)
+        for module in (required, codes, credit, desk)
         for protocol in vars(module).values()
         if isinstance(protocol, type)
         and typing.Protocol in protocol.__bases__
@@ -59,6 +59,7 @@ def flaws(connector: Connector) -> list[str]:
         *_parameters(connector),
         *_impossible(connector, connector.info),
         *_unreachable(connector.endpoint),
+        *_unkeepable(getattr(connector, "desk", None)),
     ]
 
 
@@ -163,6 +164,16 @@ def _unreachable(endpoint: Endpoint) -> Iterator[str]:
         yield "endpoint.connect_timeout and endpoint.deadline must be longer than nothing"
     if not _is_count(endpoint.paging.requests) or not _is_count(endpoint.paging.size):
         yield "endpoint.paging must allow at least one request and one byte"
+
+
+def _unkeepable(terms: object) -> Iterator[str]:
+    if not isinstance(terms, desk.DeskTerms):
+        return
+    if terms.remembered <= timedelta() or terms.asking <= timedelta():
+        yield "desk.remembered and desk.asking must be longer than nothing"
+    for name in ("accept_days", "answer_days", "scan_bytes"):
+        if not _is_count(getattr(terms, name)):
+            yield f"desk.{name} must be a whole number from 1"
 
 
 def _is_count(value: object) -> bool:

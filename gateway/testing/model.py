@@ -154,7 +154,7 @@ class Model:
 
     def decode_push(self, response: WireResponse, payloads: Sequence[Payload], stamp: Stamp, /) -> Sequence[Verdict]:
         """Per item; the message id must be echoed."""
-        answer = _read(response)
+        answer = read_answer(response)
         if answer is None or answer.get("message") != stamp.message_id:
             unclear = not_understood("not_tied", "not an answer to this request", replay_safe=self.replay_safe)
             return for_each(unclear, payloads)
@@ -183,7 +183,7 @@ class Model:
         self, response: WireResponse, receipt: str, payloads: Sequence[Payload], stamp: Stamp, /
     ) -> Sequence[Verdict]:
         """As a push; an unknown receipt is not found."""
-        answer = _read(response)
+        answer = read_answer(response)
         if answer is None or answer.get("receipt") != receipt:
             return for_each(not_understood("not_tied", "not an answer about this receipt", replay_safe=True), payloads)
         if answer.get("code") == "UNKNOWN_RECEIPT":
@@ -196,7 +196,7 @@ class Model:
 
     def decode_lookup(self, response: WireResponse, payload: Payload, stamp: Stamp, /) -> Verdict:
         """Found with our version and content, found otherwise, or not there."""
-        answer = _read(response)
+        answer = read_answer(response)
         if answer is None or answer.get("message") != stamp.message_id:
             return not_understood("not_tied", "not an answer to this question", replay_safe=True)
         held = answer.get("held")
@@ -225,7 +225,7 @@ class Model:
         self, response: WireResponse, payload: Payload | None, stamp: Stamp, /
     ) -> HoldingsPage | Verdict:
         """Rows in key order."""
-        answer = _read(response)
+        answer = read_answer(response)
         if answer is None or answer.get("message") != stamp.message_id:
             return not_understood("not_tied", "not an answer to this question", replay_safe=True)
         rows, cursor = answer.get("rows"), answer.get("next")
@@ -242,7 +242,7 @@ class Model:
 
     def decode_health(self, response: WireResponse, stamp: Stamp, /) -> Health:
         """Well where the message id comes back."""
-        answer = _read(response)
+        answer = read_answer(response)
         return Health(ok=bool(answer and answer.get("message") == stamp.message_id), detail="model platform")
 
     @staticmethod
@@ -261,7 +261,8 @@ def _holding(row: Mapping[str, Any]) -> Holding:
     return Holding(kind=RecordKind(row["kind"]), key=row["key"], version=row["version"], fields=fields)
 
 
-def _read(response: WireResponse) -> dict[str, Any] | None:
+def read_answer(response: WireResponse) -> dict[str, Any] | None:
+    """The object an answer consists of; None for anything else."""
     try:
         answer = orjson.loads(response.body)
     except ValueError:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -35,8 +36,12 @@ class TestProvincialCredit(ConnectorConformance):
             stamp: Stamp = bench.stamp()
             return stamp
 
+        def wait(span: timedelta) -> None:
+            bench.clock.now += span
+            bench.token = None
+
         (payload,) = self.payloads(bench.connector, RecordKind.CERTIFICATE, 1)
-        return recorded(bench.connector, bench.send, fresh, payload)
+        return recorded(bench.connector, bench.send, fresh, payload, wait=wait)
 
     @pytest.fixture
     def replies(

@@ -20,7 +20,7 @@ from gateway.testing.conformance import ConnectorConformance, Recording, Reply
 
 class _Conformance(ConnectorConformance):
     dialect: ClassVar[str]
-    receipt = "certificate/01ARZ3NDEKTSV4RRFFQ69G5FAV"
+    receipt = page = "certificate/01ARZ3NDEKTSV4RRFFQ69G5FAV"
     unneeded: ClassVar[Mapping[str, str]] = {
         "lookup accepted": "it goes by our number of record and version; the owner repeats no content"
     }

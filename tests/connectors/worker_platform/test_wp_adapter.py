@@ -53,6 +53,10 @@ class TestConformance(ConnectorConformance):
 
     bare_answers: ClassVar[Mapping[str, str]] = {"health": "a check of the signature answers by its code alone"}
 
+    unneeded: ClassVar[Mapping[str, str]] = {
+        "part HoldingsPage": "certificates are listed in no part; workers and trainings of a project are, in `national`"
+    }
+
     @pytest.fixture
     def sandbox(self, built: Build) -> Iterator[WorkerPlatformSandbox]:
         made = build_sandbox(dialect="sandbox", seed=4)
