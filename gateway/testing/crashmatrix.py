@@ -75,7 +75,7 @@ def crash(
         most = 3 * kills + len(points)
         while account.kills.total() < kills and account.runs < most and not account.broken:
             work.keep_full()
-            point = points[account.runs % len(points)]
+            point = min(points, key=lambda one: account.kills[one])  # what was not reached is tried until it is
             at_pass = rng.choice((1, 1, 2, 3)) if account.kills[point] else 1  # some points are passed once in a run
             _run(nursery, replace(errand, die_at=point, at_pass=at_pass), account)
             progress(account.kills.total())
