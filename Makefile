@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 # One more than there are cores: whoever waits for a server or a disk leaves its core to another.
-JOBS   ?= $(shell expr $$(nproc) + 1)
+JOBS   ?= auto
 ARGS   ?=
 # Compiled modules are kept whatever the machine says: every process that a test starts would compile them again.
 unexport PYTHONDONTWRITEBYTECODE

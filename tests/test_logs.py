@@ -11,6 +11,7 @@ import pytest
 
 from gateway.logs import JsonLine, set_up
 
+LIBRARIES = ("httpx", "zeep", "sqlalchemy", "sqlalchemy.engine", "zeep.transports", "aiohttp")
 NUMBER, PHONE = "370000199001010011", "13800001234"
 
 
@@ -18,6 +19,8 @@ NUMBER, PHONE = "370000199001010011", "13800001234"
 def _restore_logging() -> Iterator[None]:
     root = logging.getLogger()
     before = (root.level, root.handlers[:], {n: logging.getLogger(n).level for n in ("httpx", "zeep", "sqlalchemy")})
+    for name in LIBRARIES:
+        logging.getLogger(name).disabled = False  # as a logging configuration in the same process may have left it
     yield
     root.setLevel(before[0])
     root.handlers[:] = before[1]
@@ -68,7 +71,7 @@ def test_any_text_gives_one_readable_line(text: str) -> None:
     assert json.loads(shown)["event"] == text.replace("\ud800", "\ufffd")
 
 
-@pytest.mark.parametrize("name", ["httpx", "zeep", "sqlalchemy", "sqlalchemy.engine", "zeep.transports", "aiohttp"])
+@pytest.mark.parametrize("name", LIBRARIES)
 def test_libraries_that_print_requests_are_quiet_below_warning(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     set_up("INFO")
     logging.getLogger(name).info("HTTP Request: POST http://h.invalid/?id=%s", NUMBER)

@@ -68,7 +68,12 @@ class Interrupting(ProvincialCreditSandbox):
         return answer
 
 
-def test_an_interrupted_push_says_what_holds(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_push_says_what_holds(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    # as at a terminal; a process that was started in the background may have been told to ignore it
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with running(sandbox := Interrupting()) as url:
         for name, value in sandbox.access(url).environment.items():
             monkeypatch.setenv(name, value)
