@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -56,7 +55,6 @@ def test_an_operator_starts_sync_from_the_form_and_sees_what_it_did(site: Site, 
     page.get_by_text("Artifacts", exact=True).first.click()
     page.get_by_text("sync-provincial-credit").first.click()
     page.get_by_text("已接收").first.wait_for()
-    page.get_by_text(re.compile(r"^\d+$")).first.wait_for()  # what has been accepted since is not on the page
 
 
 def test_a_paused_platform_is_seen_in_the_list_of_runs(site: Site, page: Any) -> None:
