@@ -30,7 +30,7 @@ def username_token(username: str, password: str, stamp: Stamp) -> Any:
     """
     from zeep.wsse.username import UsernameToken
 
-    return UsernameToken(  # type: ignore[no-untyped-call]
+    return UsernameToken(  # type: ignore[no-untyped-call]  # zeep has no types
         username,
         password,
         use_digest=True,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Connection, String, cast, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, String, cast, exists, or_, select
 
 from gateway.credit.rules.statements import AckCode, Effect, EventType, Status
 from gateway.credit.store.case_tables import credit_own, credit_reliance, reinstatement
@@ -73,7 +73,7 @@ def rests(connection: Connection, key: str, version: int) -> Rests | None:
     return next(iter(_rests(connection, here)), None)
 
 
-def _rests(connection: Connection, *which: object) -> list[Rests]:
+def _rests(connection: Connection, *which: ColumnElement[bool]) -> list[Rests]:
     again = exists().where(
         reinstatement.c.certificate_key + "/" + cast(reinstatement.c.void_version, String)
         == credit_reliance.c.reference
@@ -86,7 +86,7 @@ def _rests(connection: Connection, *which: object) -> list[Rests]:
             credit_version.c.record_id,
         )
         .join(credit_version, credit_version.c.id == credit_reliance.c.version_id)
-        .where(credit_reliance.c.purpose == STATUS_CHANGE, ~again, *which)  # type: ignore[arg-type]
+        .where(credit_reliance.c.purpose == STATUS_CHANGE, ~again, *which)
         .order_by(credit_reliance.c.id)
     )
     return [
